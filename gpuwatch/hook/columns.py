@@ -1,0 +1,54 @@
+"""What the hook writes: the event kinds of a spool file and their columns.
+
+A spool file is JSON lines. The first line is an object, the header: `format`, `writer`, `pid`, `ppid`, `host`,
+`mono_ns` and `wall_ns` (the same instant), `process_start_ns` (monotonic, from /proc/self/stat), `python`,
+`executable`, `argv` (secrets masked), `rank`, `local_rank`, `world_size`, and `columns`: this mapping. Every
+further line is an array: the kind, then that kind's columns. Times are time.monotonic_ns; null is "not
+measured". A reader goes by the header's columns, so columns may be added at the end.
+
+`activity` (in `batch` and `tail`) is what the thread did since its previous `batch` event.
+"""
+
+FORMAT = "gpuwatch.spool/1"
+
+# forward_ns .. other_ns: up to the instant the batch was asked for; they do not overlap.
+ACTIVITY = ("forward_ns", "backward_ns", "backward_n", "optimizer_ns", "optimizer_n", "other_ns", "gc_ns", "gc_n")
+
+COLUMNS = {
+    # A fact about the process, once known: torch, affinity, cpu_count, cuda_devices [[index, uuid, name]],
+    # threads {torch, cv2, omp, mkl}, missing_seam, hook_error, exit ("atexit"), experiment.
+    "meta": ("t", "key", "value"),
+    # An iterator was made. `attributes`: dataset, dataset_kind, dataset_file, dataset_line, length, workers, batch_size,
+    # prefetch, persistent, pin_memory, in_order, drop_last, start_method, sampler, collate, loader_class, timeout,
+    # tensor_dataset. `workers`: [[worker, pid], ...]. `file, line, function`: the user's frame that asked for it.
+    "iterator": ("iterator", "loader", "t0", "t1", "epoch", "attributes", "workers", "file", "line", "function"),
+    # The loader was asked for a batch (t0) and gave it (t1). `end`: 0 a batch, 1 exhausted, 2 an exception.
+    # `ready`: batches already received and held when asked; `available`: 1 the wanted one was there, 0 not, null unknown;
+    # `late`: held batches that came before the wanted one did; `awaited`: worker that owed it. `cpu_ns`: this thread's
+    # CPU time since the previous event. `delay_ns`: its time runnable without a core, since then. `hook_ns`: our own.
+    "batch": ("iterator", "index", "t0", "t1", "end", "ready", "available", "late", "awaited", *ACTIVITY, "cpu_ns", "delay_ns", "hook_ns"),
+    # Activity after the last batch event of a thread: at exit, or when an iterator goes away.
+    "tail": ("t", "iterator", *ACTIVITY),
+    # CUDA events of step `index`: `wait_ms` the stream was empty before the batch came, `work_ms` handed over -> asked.
+    "gpu_wait": ("iterator", "index", "wait_ms", "work_ms"),
+    # torch.save, or another named stretch of the trainer. `file, line`: the user's frame.
+    "span": ("name", "t0", "t1", "file", "line", "function"),
+    # A loader worker started. `threads` {torch, cv2, omp, process}.
+    "worker": ("t", "worker", "workers", "parent", "start_method", "threads"),
+    "worker_end": ("t", "worker", "batches"),
+    # A batch was made. `idle_t0`: since when the worker waited for an index; `t0` index got; `t1` fetched (collate in it).
+    # `worker` is -1 in the trainer itself. cpu, process_cpu (all threads), delay (run queue), collate, gc: inside t0..t1.
+    # `rchar`, `read_bytes`: deltas of /proc/self/io. `operations`: [[op, calls, own_ns, pixels_in, pixels_out, bytes_in], ...];
+    # `slowest_ns`: the slowest sample. `batched`: __getitems__ or an iterable made it whole.
+    "fetch": ("worker", "index", "idle_t0", "t0", "t1", "cpu_ns", "process_cpu_ns", "delay_ns", "collate_ns", "gc_ns", "samples", "rchar", "read_bytes", "slowest_ns", "batched", "operations"),
+    # An operation named in `fetch.operations`; `kind` decode | transform | dataset. `position`: order of first call in a sample.
+    # `detail`: e.g. {"params": "Resize(size=[224])", "threads": 4, "random": true}.
+    "op": ("op", "kind", "name", "file", "line", "function", "position", "detail"),
+    # A batch was serialised and handed over, in the queue's feeder thread. `tensor_bytes`: moved by shared memory.
+    # `float_bytes`: of them float32 or float64.
+    "send": ("worker", "index", "t0", "t1", "bytes", "tensors", "tensor_bytes", "float_bytes"),
+    # A line of the timer sampler: `activity` fetch | idle | wait | step | startup; counts of ticks.
+    "line": ("t", "worker", "file", "line", "function", "activity", "ticks", "starved", "awaited", "blocked", "callee"),
+    # Events lost since the last one (full disk).
+    "dropped": ("t", "events", "reason"),
+}

@@ -1,0 +1,629 @@
+"""The data that the parts of gpuwatch hand each other: frozen dataclasses, standard library only.
+
+Three layers, each made from the one above by plain functions:
+
+`Recording`  what was stored: the run's metadata and one log of raw events per process
+`Profile`    what was derived: per rank, loader, operation, device; what the rules read
+`Report`     what is said: verdict, phases, findings; what the views read and `--json` prints
+
+Times called `*_ns` are `time.monotonic_ns` of the host unless the name says otherwise, `*_s` are
+seconds, shares are 0..1. `None` means "not measured"; zero was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+# Recording
+
+Row = list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All events of one kind in one process's log, in the order they were written."""
+
+    kind: str
+    columns: tuple[str, ...]
+    rows: list[Row]
+
+    def column(self, name: str) -> list[Any]:
+        """Return one column as a list; a column that this log's version lacks is all None."""
+        if name not in self.columns:
+            return [None] * len(self.rows)
+        at = self.columns.index(name)
+        return [row[at] if at < len(row) else None for row in self.rows]
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Return the rows as dictionaries; for small tables."""
+        return [dict(zip(self.columns, row, strict=False)) for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLog:
+    """One spool file: the header that its writer put first, and its events by kind."""
+
+    name: str
+    header: dict[str, Any]
+    tables: dict[str, Table]
+    torn: bool = False
+    skipped_lines: int = 0
+
+    @property
+    def pid(self) -> int:
+        return int(self.header["pid"])
+
+    @property
+    def writer(self) -> str:
+        """Who wrote it: `hook`, `sampler` or `stacks`."""
+        return str(self.header.get("writer", "unknown"))
+
+    def table(self, kind: str) -> Table:
+        """Return the events of a kind; an empty table when there are none."""
+        return self.tables.get(kind) or Table(kind, tuple(self.header.get("columns", {}).get(kind, ())), [])
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """The run's metadata (`run.json`). `exit_code` and `signal` are None while it runs or was lost."""
+
+    id: str
+    name: str | None
+    command: tuple[str, ...]
+    cwd: str
+    host: str
+    started_wall_ns: int
+    started_ns: int
+    ended_ns: int | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    supervisor_pid: int | None = None
+    child_pid: int | None = None
+    gpuwatch: str = ""
+    state: Literal["running", "finished", "lost"] = "finished"
+    experiment: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time for which a writer has no data, and why."""
+
+    start_ns: int
+    end_ns: int
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A run folder as read: nothing derived. `problems` are lines for a person (torn, foreign, dropped)."""
+
+    run: RunInfo
+    logs: tuple[ProcessLog, ...]
+    path: str
+    bytes: int = 0
+    problems: tuple[str, ...] = ()
+
+    def by_writer(self, writer: str) -> list[ProcessLog]:
+        """Return the logs of one kind of writer."""
+        return [log for log in self.logs if log.writer == writer]
+
+
+# Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A median with its 95 % bootstrap interval over `n` observations."""
+
+    median: float
+    low: float
+    high: float
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position in somebody's source."""
+
+    file: str
+    line: int
+    function: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One row of the partition of a rank's wall time."""
+
+    name: str
+    seconds: float
+    share: float
+
+
+PHASES = (
+    "startup",
+    "loader startup",
+    "input wait",
+    "forward",
+    "backward",
+    "optimizer",
+    "other in-step",
+    "evaluation",
+    "between loops",
+    "shutdown",
+    "unexplained",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationProfile:
+    """One named stage of a fetch. `ms_per_sample` and `share` count the operation's own time, not that of
+    the operations inside it. `position` is its order of first call in a sample; pixels are medians per call."""
+
+    name: str
+    kind: Literal["decode", "transform", "dataset", "collate", "serialise"]
+    share: float
+    ms_per_sample: float
+    calls_per_sample: float = 1.0
+    where: Place | None = None
+    position: int | None = None
+    pixels_in: float | None = None
+    pixels_out: float | None = None
+    bytes_in: float | None = None
+    cpu_ms_per_sample: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchProfile:
+    """Medians per batch of making a batch, in a worker or (workers = 0) in the trainer.
+
+    wall = cpu (this thread) + delay (runnable, no core) + blocked (the rest: reads, locks, library threads).
+    `process_cpu_ms` adds the library's own threads. `busy_share` is the share of the workers' time, while the
+    loop ran, that was not spent waiting for an index."""
+
+    n: int
+    wall_ms: Interval
+    mean_wall_ms: float
+    p95_wall_ms: float
+    max_wall_ms: float
+    cpu_ms: float | None
+    process_cpu_ms: float | None
+    delay_ms: float | None
+    blocked_ms: float | None
+    index_wait_ms: float
+    busy_share: float | None
+    collate_ms: float
+    serialise_ms: float | None
+    bytes_per_batch: float | None
+    tensors_per_batch: float | None
+    float_bytes_share: float | None
+    samples_per_batch: float | None
+    read_bytes_per_batch: float | None
+    rchar_per_batch: float | None
+    slow_share: float | None = None
+    batched: bool = False
+    gc_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueProfile:
+    """What stood in the queue when the trainer asked for a batch.
+
+    `ready_share`: asks that found their batch already there. `late_share`: share of the waited time during
+    which later batches were ready and held back by in-order delivery. `awaited_skew`: share of the waited time
+    owed to the most-awaited worker."""
+
+    ready_share: float | None
+    mean_ready: float | None
+    late_share: float | None
+    awaited_skew: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderProfile:
+    """One DataLoader of one rank, all its iterators (epochs) together, warm-up left out of the step figures.
+
+    `step_ms` = `wait_ms` + `compute_ms`; `gpu_wait_ms` is None without CUDA events. `startup_s` has one value
+    per iterator that made workers (or first batch), from asking for the iterator to its first batch."""
+
+    id: str
+    rank: int
+    role: Literal["training", "evaluation", "inference"]
+    dataset: str
+    dataset_where: Place | None
+    created_where: Place | None
+    workers: int
+    batch_size: int | None
+    prefetch: int | None
+    persistent: bool
+    pin_memory: bool
+    in_order: bool
+    start_method: str | None
+    dataset_length: int | None
+    iterators: int
+    batches: int
+    steps: int
+    seconds: float
+    steps_per_s: float | None
+    samples_per_s: float | None
+    step_ms: Interval | None
+    wait_ms: Interval | None
+    compute_ms: Interval | None
+    gpu_wait_ms: Interval | None
+    wait_share: Interval | None
+    wait_clock: Literal["host", "cuda"]
+    wait_seconds: float
+    compute_cpu_share: float | None
+    epoch_batches: float | None
+    startup_s: tuple[float, ...]
+    first_batch_s: tuple[float, ...]
+    queue: QueueProfile | None
+    fetch: FetchProfile | None
+    operations: tuple[OperationProfile, ...] = ()
+    worker_pids: tuple[int, ...] = ()
+    dataset_kind: str | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LongSteps:
+    """Regular or single steps far above the median. `excess_s` is their time above it; `period` in steps."""
+
+    count: int
+    excess_s: float
+    share: float
+    median_ms: float
+    period: float | None
+    regular: bool
+    where: Place | None
+    cause: Literal["checkpoint", "gc", "evaluation", "unknown"]
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankProfile:
+    """One training process. `phases` sum to `seconds`."""
+
+    rank: int
+    local_rank: int
+    world_size: int
+    host: str
+    pid: int
+    python: str
+    torch: str | None
+    device: str | None
+    seconds: float
+    phases: tuple[Phase, ...]
+    steps: int
+    warmup_steps: int
+    step_ms: Interval | None
+    wait_share: Interval | None
+    backward_ms: float | None
+    long_steps: LongSteps | None
+    gc_seconds: float
+    gc_collections: int
+    hook_us_per_step: float | None
+    first_batch_s: float | None
+    run_queue_delay_share: float | None = None
+    sync_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerMemory:
+    """Growth of the workers' memory while the loop ran."""
+
+    workers: int
+    growth_bytes_per_s: float | None
+    growth_bytes: float | None
+    rss_bytes: float | None
+    trainer_rss_bytes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MachineProfile:
+    """The host while the training loop ran. Cores are counts; `usable_cores` = min(affinity, cgroup quota).
+
+    `spare_cores` is what neither this run nor others used, at most `usable_cores` minus the run's own use."""
+
+    cores: int | None
+    affinity_cores: int | None
+    quota_cores: float | None
+    usable_cores: float | None
+    busy_cores: float | None
+    run_cores: float | None
+    other_cores: float | None
+    spare_cores: float | None
+    cpu_pressure: float | None
+    io_pressure: float | None
+    memory_pressure: float | None
+    throttled_share: float | None
+    threads_per_worker: float | None
+    library_threads: int | None
+    shm_total_bytes: int | None
+    shm_peak_bytes: int | None
+    memory_total_bytes: int | None
+    memory_low_bytes: int | None
+    worker_memory: WorkerMemory | None
+    worker_delay_share: float | None
+    local_ranks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """One GPU while the loop ran. Shares 0..1. `throttle` maps a reason's name to its share of the samples."""
+
+    index: int
+    uuid: str
+    name: str
+    busy: float | None
+    sm_active: float | None
+    occupancy: float | None
+    tensor_active: float | None
+    dram_active: float | None
+    memory_used_bytes: int | None
+    memory_total_bytes: int | None
+    memory_peak_bytes: int | None
+    power_w: float | None
+    power_limit_w: float | None
+    energy_j: float | None
+    temperature_c: float | None
+    sm_mhz: float | None
+    sm_mhz_max: float | None
+    throttle: dict[str, float] = field(default_factory=dict)
+    other_pids: tuple[int, ...] = ()
+    foreign_memory_bytes: int | None = None
+    ranks: tuple[int, ...] = ()
+    xids: tuple[int, ...] = ()
+    unsupported: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HotLine:
+    """A source line with the share of its role's work it costs.
+
+    `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
+    while the trainer waited for this worker's batch. `callee`: the library function below it, for people."""
+
+    file: str
+    line: int
+    function: str
+    process_role: Literal["worker", "trainer"]
+    share: float
+    seconds: float
+    waited_share: float | None
+    activity: str
+    callee: str | None
+    source: str | None
+    samples: int
+    speedup_if_free: float | None = None
+    blocked_share: float | None = None
+    stack: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StackQuality:
+    """Who took the stack samples, how many, and how far to trust them."""
+
+    sampler: Literal["py-spy", "timer", "none"]
+    samples: int
+    trust: Literal["high", "medium", "low", "none"]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unentered:
+    """A Python of the run's tree that the hook could not enter."""
+
+    pid: int
+    command: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The step model's parameters for the primary loader: T = S(n) + N * max(G, P / min(n, cores)) + host.
+
+    `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms`
+    the part that needs a core; `startup_s` S(n) per iterator; `cores` those that workers may use."""
+
+    device_ms: float
+    work_ms: float
+    work_cpu_ms: float
+    host_ms: float
+    workers: int
+    cores: float
+    spare_cores: float
+    batches: float
+    iterators: float
+    startup_s: float
+    step_ms: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What gpuwatch itself cost in this run."""
+
+    hook_us_per_step: float | None
+    sampler_cpu_share: float | None
+    spool_bytes: int
+    stacks_cpu_share: float | None = None
+    dropped_events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Everything that the rules may look at. `primary` is the loader that the verdict is about."""
+
+    run: RunInfo
+    seconds: float
+    ranks: tuple[RankProfile, ...]
+    loaders: tuple[LoaderProfile, ...]
+    primary: LoaderProfile | None
+    machine: MachineProfile
+    devices: tuple[DeviceProfile, ...]
+    hot_lines: tuple[HotLine, ...]
+    stacks: StackQuality
+    unentered: tuple[Unentered, ...]
+    costs: Costs | None
+    overhead: Overhead
+    gaps: tuple[Gap, ...] = ()
+    problems: tuple[str, ...] = ()
+    seen_pythons: int = 0
+    torch_seen: bool = False
+
+
+# findings
+
+Severity = Literal["critical", "warning", "info"]
+Confidence = Literal["high", "medium", "low", "borderline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One measured value that a finding rests on, with the threshold it was held against."""
+
+    metric: str
+    value: float | int | str | None
+    unit: str
+    threshold: float | None = None
+    n: int | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speedup:
+    """Predicted run time now / run time after; `basis` says from what."""
+
+    predicted: float
+    low: float
+    high: float
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule says. `advice` is one or more imperative sentences; `edit` a code edit; `verify` a command."""
+
+    id: str
+    severity: Severity
+    confidence: Confidence
+    summary: str
+    evidence: tuple[Evidence, ...]
+    advice: str
+    where: Place | None = None
+    speedup: Speedup | None = None
+    verify: str | None = None
+    edit: str | None = None
+    explains: tuple[str, ...] = ()
+    rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """The rule had what it needs and found nothing."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotEvaluated:
+    """The rule could not look; `missing` names what it lacks."""
+
+    id: str
+    missing: str
+
+
+Outcome = Finding | Clear | NotEvaluated
+
+# Report
+
+Bound = Literal["input", "compute", "host", "transfer", "communication", "startup", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What bounds the run. `reason` is one sentence for a person."""
+
+    bound: Bound
+    confidence: Confidence
+    input_wait_share: Interval | None
+    clock: Literal["host", "cuda"]
+    speedup_if_input_free: Speedup | None
+    reason: str
+    headline: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One row of the timeline. `t_s` seconds since the run started. `kind`: `line` (values), `spans` (start_s, end_s,
+    label), `marks` (t_s, label). `group` ties lanes of one GPU, rank or worker together."""
+
+    name: str
+    group: str
+    kind: Literal["line", "spans", "marks"]
+    unit: str
+    t_s: tuple[float, ...] = ()
+    values: tuple[float | None, ...] = ()
+    spans: tuple[tuple[float, float, str], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Series for the pictures, full resolution (views decimate)."""
+
+    seconds: float
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One experiment's result: `before` and `after` in `unit`, `ratio` = before / after time."""
+
+    id: str
+    remedy: str
+    finding: str | None
+    before: Interval
+    after: Interval
+    unit: str
+    ratio: Interval
+    verdict: Literal["helps", "no difference", "hurts", "failed"]
+    outputs: str
+    edit: str | None
+    predicted: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a view may show. `to_dict` in `views.json` renders it as the public contract."""
+
+    run: RunInfo
+    seconds: float
+    hosts: tuple[str, ...]
+    ranks: tuple[RankProfile, ...]
+    verdict: Verdict
+    phases: tuple[Phase, ...]
+    loaders: tuple[LoaderProfile, ...]
+    primary: str | None
+    hot_lines: tuple[HotLine, ...]
+    stacks: StackQuality
+    findings: tuple[Finding, ...]
+    suppressed: tuple[Finding, ...]
+    not_evaluated: tuple[NotEvaluated, ...]
+    clear: tuple[str, ...]
+    devices: tuple[DeviceProfile, ...]
+    machine: MachineProfile
+    costs: Costs | None
+    overhead: Overhead
+    gaps: tuple[Gap, ...]
+    problems: tuple[str, ...]
+    unentered: tuple[Unentered, ...]
+    timeline: Timeline | None = None
+    trials: tuple[Trial, ...] = ()

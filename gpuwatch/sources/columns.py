@@ -1,0 +1,39 @@
+"""What the sampler writes (`spool/sampler.jsonl`, same format as the hook's: header line, then arrays).
+
+Times are time.monotonic_ns of when the reading was complete; counters are cumulative as the kernel gives them.
+`late_ns`: how long after its due time a tick began.
+"""
+
+FORMAT = "gpuwatch.spool/1"
+
+COLUMNS = {
+    "meta": ("t", "key", "value"),
+    # One tick of the sampler: what it cost itself.
+    "tick": ("t", "late_ns", "cpu_ns", "rss_bytes"),
+    # Whole machine. `busy`: per-core busy share 0..1 since the last sample.
+    "cpu": ("t", "interval_ns", "busy", "iowait_cores", "load1"),
+    "memory": ("t", "total_bytes", "available_bytes", "swap_used_bytes", "shm_total_bytes", "shm_used_bytes"),
+    # Every process of the run's tree (and gpuwatch's own, role "gpuwatch").
+    "process": ("t", "pid", "ppid", "role", "name", "cpu_ns", "delay_ns", "rss_bytes", "threads", "rchar", "read_bytes", "write_bytes", "major_faults", "state", "pss_bytes"),
+    # PSI totals in microseconds.
+    "pressure": ("t", "cpu_some_us", "io_some_us", "io_full_us", "memory_some_us", "memory_full_us"),
+    "cgroup": ("t", "version", "quota_cores", "usage_ns", "periods", "throttled_periods", "throttled_ns", "memory_limit_bytes", "memory_bytes"),
+    # Static facts of a GPU, again after it came back.
+    "device": ("t", "device", "uuid", "name", "bus_id", "memory_total_bytes", "power_limit_mw", "sm_mhz_max", "mig", "driver", "gpm", "unsupported"),
+    # busy, memory_busy in percent; sm_active .. dram_active in percent (GPM); energy cumulative; reasons: bit mask.
+    "gpu": ("t", "device", "busy", "memory_busy", "memory_used_bytes", "power_mw", "energy_mj", "temperature_c", "sm_mhz", "memory_mhz", "reasons",
+            "sm_active", "occupancy", "tensor_active", "dram_active", "pcie_tx_bytes", "pcie_rx_bytes", "nvlink_tx_bytes", "nvlink_rx_bytes", "error"),
+    # Driver-buffered utilization samples drained since the last tick, percent, evenly placed up to `t`.
+    "gpu_busy": ("t", "device", "interval_ns", "busy"),
+    "gpu_process": ("t", "device", "pid", "memory_bytes", "sm_percent"),
+    "xid": ("t", "device", "xid"),
+    # A Python of the tree without the hook.
+    "unentered": ("t", "pid", "command", "reason", "remedy"),
+    # A source could not be read from t0 to t1.
+    "gap": ("t0", "t1", "source", "reason"),
+    # `stacks` writer only (spool/stacks.jsonl): one burst of py-spy, and its samples folded to distinct stacks.
+    # `frames`: [[function, file, line], ...] leaf last. `weight` samples. `main_in_wait`: samples during which the trainer
+    # (`trainer` pid) was inside the loader's next. `tid` is py-spy's thread name.
+    "burst": ("t0", "t1", "hz", "why", "ok", "note", "processes", "cpu_ns"),
+    "stack": ("t0", "t1", "pid", "tid", "frames", "weight", "main_in_wait", "idle"),
+}
