@@ -86,6 +86,10 @@ class RunInfo:
     gpuwatch: str = ""
     state: Literal["running", "finished", "lost"] = "finished"
     experiment: dict[str, Any] | None = None
+    # Start ticks (field 22 of /proc/PID/stat) and boot id tell these pids from later ones of the same number.
+    boot_id: str | None = None
+    supervisor_start: int | None = None
+    child_start: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

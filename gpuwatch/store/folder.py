@@ -1,0 +1,230 @@
+"""The run folder: where it lies, how it is named, who may read it, and what `run.json` says.
+
+`.gpuwatch/<YYYYMMDD-HHMMSS>[-name][-N]/` holds `run.json`, `boot/` (what the hook loads) and `spool/` (the
+events). `run.json` is rewritten whole at the run's start and end, so a reader never sees half of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import socket
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gpuwatch.errors import GpuwatchError, NotARun, RunNotFound
+from gpuwatch.model import RunInfo
+from gpuwatch.store import liveness
+from gpuwatch.store.masking import mask_arguments
+
+SCHEMA = "gpuwatch.run/1"
+DEFAULT_BASE = ".gpuwatch"
+INFO = "run.json"
+_COLLISIONS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new run folder, and the line to tell the person when it is not where they asked for it."""
+
+    path: Path
+    note: str | None = None
+
+
+def create(base: Path, name: str | None = None) -> Created:
+    """Make a run folder (mode 0700) under `base`, or in the temporary folder when `base` takes none.
+
+    Raises GpuwatchError when neither place can be written."""
+    try:
+        return Created(_make(base, name))
+    except OSError as error:
+        reason = f"{error.strerror or error} ({base})"
+    try:
+        path = _make(Path(tempfile.mkdtemp(prefix="gpuwatch-")), name)
+    except OSError as error:
+        raise GpuwatchError(f"no run folder can be made: {reason}; {error.strerror or error} ({tempfile.gettempdir()})") from error
+    return Created(path, f"cannot record in {base}: {reason}; recording in {path} instead")
+
+
+def _make(base: Path, name: str | None) -> Path:
+    base = base.absolute()
+    base.mkdir(parents=True, exist_ok=True)
+    _ignore_in_git(base)
+    path = _fresh_folder(base, name)
+    try:
+        for part in ("boot", "spool"):
+            (path / part).mkdir(mode=0o700)
+        _check_room(path)
+    except OSError:
+        _remove(path)
+        raise
+    return path
+
+
+def _fresh_folder(base: Path, name: str | None) -> Path:
+    stem = time.strftime("%Y%m%d-%H%M%S") + (f"-{tidy_name(name)}" if name else "")
+    for number in range(1, _COLLISIONS):
+        path = base / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(mode=0o700)
+            return path
+        except FileExistsError:
+            continue
+    raise FileExistsError(17, f"{_COLLISIONS} run folders of one second")
+
+
+def _check_room(path: Path) -> None:
+    # On a full disk the folder can often still be made: only a written block tells.
+    probe = path / "spool" / ".room"
+    probe.write_bytes(b"\0" * 8192)
+    probe.unlink()
+
+
+def _remove(path: Path) -> None:
+    for part in (path / "spool" / ".room", path / "spool", path / "boot", path):
+        try:
+            part.unlink() if part.is_file() else part.rmdir()
+        except OSError:
+            pass
+
+
+def _ignore_in_git(base: Path) -> None:
+    ignore = base / ".gitignore"
+    if base.name == DEFAULT_BASE and not ignore.exists():
+        ignore.write_text("*\n")
+
+
+def tidy_name(name: str) -> str:
+    """Return a name fit for a folder: letters, digits, dot, dash, underscore; at most 60 characters."""
+    return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.")[:60] or "run"
+
+
+def new_info(path: Path, command: tuple[str, ...], name: str | None, version: str) -> RunInfo:
+    """Return the metadata of a run about to start in the folder `path`; secrets in `command` are masked."""
+    return RunInfo(
+        id=path.name,
+        name=name,
+        command=mask_arguments(command),
+        cwd=_cwd(),
+        host=socket.gethostname(),
+        started_wall_ns=time.time_ns(),
+        started_ns=time.monotonic_ns(),
+        supervisor_pid=os.getpid(),
+        gpuwatch=version,
+        state="running",
+        boot_id=liveness.boot_id(),
+        supervisor_start=liveness.start_ticks(os.getpid()),
+    )
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "(deleted)"
+
+
+def write_info(path: Path, info: RunInfo) -> None:
+    """Write `run.json` atomically: a reader sees the old one or the new one. Raises OSError."""
+    text = json.dumps({"schema": SCHEMA, **dataclasses.asdict(info)}, indent=1)
+    temporary = path / f".{INFO}.{os.getpid()}"
+    try:
+        temporary.write_text(text + "\n")
+        temporary.chmod(0o600)
+        temporary.replace(path / INFO)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_info(path: Path) -> RunInfo:
+    """Read `run.json`, with `state` as it is now. Raises NotARun with the reason."""
+    raw = _read_json(path)
+    schema = raw.get("schema")
+    if schema != SCHEMA:
+        raise NotARun(f"{path} is of schema {schema!r}, this gpuwatch reads {SCHEMA!r}", "Use the gpuwatch version that recorded it")
+    known = {field.name for field in dataclasses.fields(RunInfo)}
+    values = {key: value for key, value in raw.items() if key in known}
+    try:
+        values["command"] = tuple(values["command"])
+        info = RunInfo(**values)
+    except (KeyError, TypeError) as error:
+        raise NotARun(f"{path / INFO} lacks what every run has: {error}") from error
+    return dataclasses.replace(info, state=liveness.state(info, path / "spool"))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    file = path / INFO
+    try:
+        raw = json.loads(file.read_text())
+    except FileNotFoundError:
+        what = f"{path} is not a run folder: it has no {INFO}" if path.is_dir() else f"there is no folder {path}"
+        raise NotARun(what, "`gpuwatch runs` lists the runs here") from None
+    except PermissionError:
+        raise NotARun(f"{file} may not be read by you", "Run folders are private to the user who recorded them") from None
+    except (OSError, ValueError) as error:
+        raise NotARun(f"{file} cannot be read: {error}") from error
+    if not isinstance(raw, dict):
+        raise NotARun(f"{file} is not gpuwatch's: it holds a {type(raw).__name__}")
+    return raw
+
+
+def list_runs(base: Path) -> list[Path]:
+    """Return the run folders under `base`, oldest first; other folders are left out."""
+    try:
+        entries = [entry for entry in base.iterdir() if (entry / INFO).is_file()]
+    except OSError:
+        return []
+    return sorted(entries, key=_age)
+
+
+def _age(path: Path) -> tuple[int, str]:
+    try:
+        return int(_read_json(path).get("started_wall_ns") or 0), path.name
+    except (NotARun, TypeError, ValueError):
+        return 0, path.name
+
+
+def resolve(run: str | None, base: Path) -> Path:
+    """Return the folder of a run: newest (None), an id, a name (its newest), a unique prefix, or a path."""
+    if run is not None and (os.sep in run or run in (".", "..") or (Path(run) / INFO).is_file()):
+        return _existing(Path(run))
+    runs = list_runs(base)
+    if not runs:
+        raise RunNotFound(f"no run in {base}", "Record one with `gpuwatch run -- COMMAND`, or name a run folder by its path")
+    if run is None:
+        return runs[-1]
+    return _match(run, runs, base)
+
+
+def _existing(path: Path) -> Path:
+    path = path.parent if path.name == INFO else path
+    read_info(path)
+    return path
+
+
+def _match(run: str, runs: list[Path], base: Path) -> Path:
+    by_id = [path for path in runs if path.name == run]
+    by_name = [path for path in runs if _read_name(path) == run]
+    if by_id or by_name:
+        return (by_id or by_name)[-1]
+    starting = [path for path in runs if path.name.startswith(run)]
+    if len(starting) == 1:
+        return starting[0]
+    if starting:
+        names = ", ".join(path.name for path in starting[-4:])
+        raise RunNotFound(f"{run!r} fits {len(starting)} runs: {names}", "Give more of the id")
+    raise RunNotFound(f"no run {run!r} in {base}", "`gpuwatch runs` lists them; a run elsewhere can be named by its path")
+
+
+def _read_name(path: Path) -> str | None:
+    try:
+        name = _read_json(path).get("name")
+    except NotARun:
+        return None
+    return str(name) if name else None
