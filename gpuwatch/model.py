@@ -231,8 +231,10 @@ class QueueProfile:
 class LoaderProfile:
     """One DataLoader of one rank, all its iterators (epochs) together, warm-up left out of the step figures.
 
-    `step_ms` = `wait_ms` + `compute_ms`; `gpu_wait_ms` is None without CUDA events. `startup_s` has one value
-    per iterator that made workers (or first batch), from asking for the iterator to its first batch."""
+    `step_ms` = `wait_ms` + `compute_ms`; `gpu_wait_ms` is None without CUDA events. `first_batch_s`: per pass over the
+    loader (epoch), from asking for the iterator to having its first batch; `startup_s`: the part of each that made
+    the iterator and its worker processes (0 for a persistent one). `seconds` and `wait_seconds` add up the steps
+    without those first batches, `batches` counts all. `epoch_batches`: mean batches per pass."""
 
     id: str
     rank: int
@@ -390,7 +392,9 @@ class HotLine:
     """A source line with the share of its role's work it costs.
 
     `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
-    while the trainer waited for this worker's batch. `callee`: the library function below it, for people."""
+    while the trainer waited for this worker's batch. `callee`: the library function below it, for people.
+    `activity` of its process at that instant: fetch | collate | serialise | idle (worker), wait | step | evaluation |
+    startup | between loops | long step (trainer). `blocked_share`: samples asleep or in a blocking call."""
 
     file: str
     line: int

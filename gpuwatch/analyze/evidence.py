@@ -1,0 +1,104 @@
+"""What rules share: is the run starved, is a value above a threshold for certain, who spends the fetch.
+
+A share is "above" only when its whole interval is; an interval that holds the threshold is "borderline".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gpuwatch.model import Confidence, Evidence, Interval, LoaderProfile, OperationProfile, Profile
+
+# A loop that waits for less than this share of its steps has nothing to win from its input pipeline.
+STARVED_SHARE = 0.10
+# Fewer steps than this carry no conclusion.
+MIN_STEPS = 8
+
+State = Literal["yes", "no", "borderline"]
+
+
+def above(value: Interval | float, threshold: float) -> State:
+    """Say whether a value lies above a threshold; `borderline` when its interval holds the threshold."""
+    if not isinstance(value, Interval):
+        return "yes" if value > threshold else "no"
+    if value.low > threshold:
+        return "yes"
+    return "borderline" if value.high > threshold else "no"
+
+
+def restart_seconds(loader: LoaderProfile) -> float:
+    """Return the seconds waited for first batches of every epoch but the first."""
+    return sum(loader.first_batch_s[1:])
+
+
+def waited_share(loader: LoaderProfile) -> Interval | None:
+    """Return the share of the loop waited for data: inside steps, and for the first batch of later epochs."""
+    if loader.wait_share is None:
+        return None
+    restarts = restart_seconds(loader)
+    whole = loader.seconds + restarts
+    if restarts <= 0 or whole <= 0:
+        return loader.wait_share
+    kept, added = loader.seconds / whole, restarts / whole
+    share = loader.wait_share
+    return Interval(share.median * kept + added, share.low * kept + added, share.high * kept + added, share.n)
+
+
+def starved(profile: Profile) -> State | None:
+    """Say whether the primary loader starves the training; None when nobody knows."""
+    loader = profile.primary
+    if loader is None or loader.steps < MIN_STEPS:
+        return None
+    share = waited_share(loader)
+    return None if share is None else above(share, STARVED_SHARE)
+
+
+def missing_starvation(profile: Profile) -> str:
+    """Return what is missing to know whether the run is starved."""
+    if profile.primary is None:
+        return "no DataLoader was seen in use"
+    if profile.primary.steps < MIN_STEPS:
+        return f"only {profile.primary.steps} steps after the warm-up ({MIN_STEPS} needed)"
+    return "the share of input wait"
+
+
+def wait_evidence(loader: LoaderProfile) -> Evidence:
+    """Return the input wait as evidence."""
+    share = waited_share(loader)
+    note = None if share is None else f"95 % interval {share.low:.0%} to {share.high:.0%}, {loader.wait_clock} clock"
+    return Evidence("input wait", None if share is None else round(share.median, 4), "share", STARVED_SHARE, loader.steps, note)
+
+
+def certainty(*states: State, default: Confidence = "high") -> Confidence:
+    """Return `borderline` when any state is, else the default."""
+    return "borderline" if "borderline" in states else default
+
+
+def operations(loader: LoaderProfile, kind: str) -> list[OperationProfile]:
+    """Return a loader's operations of a kind, the costliest first."""
+    return sorted((o for o in loader.operations if o.kind == kind), key=lambda o: -o.share)
+
+
+def share_of(loader: LoaderProfile, kind: str) -> float:
+    """Return the share of the fetch that a kind of operation takes."""
+    return sum(o.share for o in loader.operations if o.kind == kind)
+
+
+def blocked_share(loader: LoaderProfile) -> float | None:
+    """Return the share of a fetch in which neither the worker nor its library threads used a core."""
+    fetch = loader.fetch
+    if fetch is None or fetch.blocked_ms is None or fetch.wall_ms.median <= 0:
+        return None
+    return max(min(fetch.blocked_ms / fetch.mean_wall_ms, 1.0), 0.0)
+
+
+def command_line(profile: Profile) -> str:
+    """Return the run's command as one would type it."""
+    import shlex
+
+    return shlex.join(profile.run.command) or "COMMAND"
+
+
+def try_command(profile: Profile, what: str) -> str:
+    """Return the `gpuwatch try` call that would prove a finding."""
+    return f"gpuwatch try {what} -- {command_line(profile)}"

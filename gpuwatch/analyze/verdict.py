@@ -1,0 +1,104 @@
+"""What bounds the run: one word, a sentence, and how sure."""
+
+from __future__ import annotations
+
+from gpuwatch.analyze import throughput
+from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, waited_share
+from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Speedup, Verdict
+
+# Share of the loop that must go to something else before the device stops being what bounds it.
+HOST_SHARE = 0.25
+STARTUP_SHARE = 0.5
+STARTUP_SECONDS = 5.0
+SURE_STEPS = 30
+
+BOUND_BY_FINDING: dict[str, Bound] = {
+    "communication-bound": "communication",
+    "straggler-rank": "communication",
+    "unpinned-transfer": "transfer",
+    "evaluation-share": "host",
+    "periodic-pause": "host",
+    "slow-step-code": "host",
+    "gc-pause": "host",
+    "launch-bound": "host",
+    "step-sync": "host",
+}
+
+
+def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
+    """Decide what bounds the run from the primary loader and, when it is not starved, from the findings."""
+    loader = profile.primary
+    share = waited_share(loader) if loader else None
+    if loader is None or share is None or loader.steps < MIN_STEPS:
+        return _unknown(profile, loader)
+    state = above(share, STARVED_SHARE)
+    free = throughput.free_input(profile.costs) if profile.costs else None
+    if state == "no":
+        return _not_starved(profile, loader, share, free, findings)
+    confidence: Confidence = "borderline" if state == "borderline" else ("high" if loader.steps >= SURE_STEPS else "medium")
+    bound: Bound = "input" if share.median >= STARVED_SHARE else _other(profile, findings)
+    reason = f"each step waited {_ms(loader.wait_ms)} for its next batch and computed for {_ms(loader.compute_ms)}"
+    return Verdict(bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence))
+
+
+def _headline(bound: Bound, share: Interval, loader: LoaderProfile, confidence: Confidence) -> str:
+    what = {"training": "training", "inference": "inference", "evaluation": "evaluation"}[loader.role]
+    if confidence == "borderline":
+        return f"Borderline: {share.median:.0%} of the {what} loop waits for data, close to the {STARVED_SHARE:.0%} that matter"
+    if bound == "input":
+        return f"Input-bound: {share.median:.0%} of the {what} loop is spent waiting for data"
+    return _OTHER_HEADLINES[bound].format(what=what, share=share.median)
+
+
+_OTHER_HEADLINES: dict[Bound, str] = {
+    "compute": "Compute-bound: the {what} loop waits for data {share:.0%} of its time; leave the input pipeline alone",
+    "host": "Host-bound: the data is there ({share:.0%} waiting), but the {what} process spends its time elsewhere",
+    "transfer": "Transfer-bound: the data is there, but copies to the device hold up the {what} loop",
+    "communication": "Communication-bound: the ranks wait for each other, not for data ({share:.0%})",
+    "startup": "Start-up-bound: most of the run passed before the first batch",
+    "input": "Input-bound",
+    "unknown": "Unknown",
+}
+
+
+def _not_starved(profile: Profile, loader: LoaderProfile, share: Interval, free: Speedup | None, findings: list[Finding]) -> Verdict:
+    bound = _other(profile, findings)
+    confidence: Confidence = "high" if loader.steps >= SURE_STEPS else "medium"
+    reason = f"each step waited {_ms(loader.wait_ms)} for its next batch and computed for {_ms(loader.compute_ms)}"
+    return Verdict(bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence))
+
+
+def _other(profile: Profile, findings: list[Finding]) -> Bound:
+    """Return what bounds a run that is not starved: a strong finding, start-up, else the device's work."""
+    for finding in findings:
+        if finding.id in BOUND_BY_FINDING and finding.severity != "info" and finding.confidence not in ("low", "borderline"):
+            return BOUND_BY_FINDING[finding.id]
+    return "startup" if _starts_longer_than_it_runs(profile) else "compute"
+
+
+def _starts_longer_than_it_runs(profile: Profile) -> bool:
+    starts = [phase for rank in profile.ranks for phase in rank.phases if phase.name in ("startup", "loader startup")]
+    seconds = sum(phase.seconds for phase in starts) / max(len(profile.ranks), 1)
+    return seconds >= STARTUP_SECONDS and seconds >= STARTUP_SHARE * profile.seconds
+
+
+def _unknown(profile: Profile, loader: LoaderProfile | None) -> Verdict:
+    if not profile.torch_seen:
+        reason = _why_no_torch(profile)
+    elif loader is None:
+        reason = "torch was imported, but no DataLoader was used; gpuwatch measures loops over a torch DataLoader"
+    else:
+        reason = f"only {loader.steps} steps after the warm-up; {MIN_STEPS} are needed, some {SURE_STEPS} for a sure verdict"
+    return Verdict("unknown", "low", None, "host", None, reason, "Unknown: " + reason)
+
+
+def _why_no_torch(profile: Profile) -> str:
+    if profile.unentered:
+        return f"no training was measured: {len(profile.unentered)} Python process(es) could not be entered"
+    if profile.seen_pythons:
+        return "Python ran, but never used a torch DataLoader"
+    return "the command started no Python that gpuwatch could enter"
+
+
+def _ms(value: Interval | None) -> str:
+    return "an unknown time" if value is None else f"{value.median:.3g} ms"
