@@ -1,0 +1,180 @@
+"""The process's spool file: append-only JSON lines that survive SIGKILL, fork, full disks and closed descriptors.
+
+One `os.write` on an O_APPEND descriptor per event: nothing is buffered here, nothing waits for another process,
+nothing raises into the caller. What could not be written is counted and said once writing works again.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import threading
+import time
+
+from . import columns, identity
+
+now_ns = time.monotonic_ns
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+# User code closes and re-uses low descriptors (daemonising, subprocess helpers).
+_LOWEST_DESCRIPTOR = 200
+_MOST_REOPENINGS = 16
+
+
+class Spool:
+    """Append events to one file per process under `folder`; opened at the first event."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.lock = threading.RLock()
+        self._forget()
+
+    def _forget(self):
+        self.descriptor = -1
+        self.file_id = None
+        self.path = None
+        self.opening = False
+        self.openings = 0
+        self.lost = 0
+        self.lost_reason = None
+        self.torn = False
+
+    def after_fork(self):
+        """Start a file of our own: the parent goes on writing to the inherited one."""
+        inherited = self.descriptor
+        file_id = self.file_id
+        self.lock = threading.RLock()
+        self._forget()
+        if inherited >= 0 and _is_file(inherited, file_id):
+            os.close(inherited)
+
+    def write(self, line):
+        """Append `line` (bytes, newline at its end); on trouble count it as lost."""
+        try:
+            descriptor = self.descriptor
+            if descriptor < 0 or not _is_file(descriptor, self.file_id):
+                descriptor = self._open()
+                if descriptor < 0:
+                    return self._lose("not open")
+            if self.lost or self.torn:
+                self._confess(descriptor)
+            self._append(descriptor, line)
+        except OSError as trouble:
+            self._lose(errno.errorcode.get(trouble.errno, "OSError"))
+        except Exception as trouble:  # whatever it is, it must not reach the training
+            self._lose(type(trouble).__name__)
+
+    def _append(self, descriptor, line):
+        written = os.write(descriptor, line)
+        if written != len(line):
+            self.torn = True
+            self._lose("ENOSPC")
+
+    def _confess(self, descriptor):
+        lost, reason = self.lost, self.lost_reason
+        text = ["dropped", now_ns(), lost, reason] if lost else None
+        # The newline first closes the line that was torn when the disk filled up.
+        line = (b"\n" if self.torn else b"") + (_encode(text).encode() + b"\n" if text else b"")
+        if os.write(descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, "torn")
+        self.torn = False
+        self.lost -= lost
+
+    def _lose(self, reason):
+        self.lost += 1
+        self.lost_reason = reason
+
+    def _open(self):
+        with self.lock:
+            if self.descriptor >= 0 and _is_file(self.descriptor, self.file_id):
+                return self.descriptor
+            if self.opening or not self.folder or self.openings >= _MOST_REOPENINGS:
+                return -1
+            self.opening = True
+            try:
+                self.openings += 1
+                self.descriptor = -1
+                return self._open_file()
+            finally:
+                self.opening = False
+
+    def _open_file(self):
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        fresh = self.path is None
+        if fresh:
+            self.path = os.path.join(self.folder, "%d-%d.jsonl" % (os.getpid(), now_ns()))
+            flags |= os.O_CREAT | os.O_EXCL
+        try:
+            descriptor = _raise_descriptor(os.open(self.path, flags, 0o600))
+        except OSError:
+            self.path = None if fresh else self.path
+            raise
+        stat = os.fstat(descriptor)
+        self.file_id = (stat.st_dev, stat.st_ino)
+        if fresh:
+            header = identity.header()
+            header["columns"] = {kind: list(names) for kind, names in columns.COLUMNS.items()}
+            os.write(descriptor, _encode(header).encode() + b"\n")
+        self.descriptor = descriptor
+        return descriptor
+
+
+def _is_file(descriptor, file_id):
+    try:
+        stat = os.fstat(descriptor)
+    except OSError:
+        return False
+    return (stat.st_dev, stat.st_ino) == file_id
+
+
+def _raise_descriptor(descriptor):
+    try:
+        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _LOWEST_DESCRIPTOR)
+    except OSError:
+        return descriptor
+    os.close(descriptor)
+    return high
+
+
+def _folder():
+    run = os.environ.get("GPUWATCH_RUN")
+    return os.path.join(run, "spool") if run else None
+
+
+_SPOOL = Spool(_folder())
+os.register_at_fork(after_in_child=lambda: _SPOOL.after_fork())
+
+# One whole line as bytes, for callers that format their own.
+write = _SPOOL.write
+
+
+def event(kind, *values):
+    """Append one event; `values` are the columns of `kind` in their order, missing ones at the end left out."""
+    try:
+        line = _encode((kind,) + values).encode() + b"\n"
+    except Exception as trouble:
+        return _SPOOL._lose(type(trouble).__name__)
+    _SPOOL.write(line)
+
+
+def meta(key, value):
+    """Append a fact about the process."""
+    event("meta", now_ns(), key, value)
+
+
+def lost_events():
+    """Return how many events were lost and not yet confessed in the file."""
+    return _SPOOL.lost
+
+
+def path():
+    """Return the spool file's path; None before the first event."""
+    return _SPOOL.path
+
+
+def use_folder(folder):
+    """Write to `folder` from the next event on, in a new file."""
+    descriptor, file_id = _SPOOL.descriptor, _SPOOL.file_id
+    _SPOOL._forget()
+    _SPOOL.folder = folder
+    if descriptor >= 0 and _is_file(descriptor, file_id):
+        os.close(descriptor)
