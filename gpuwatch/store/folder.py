@@ -47,7 +47,9 @@ def create(base: Path, name: str | None = None) -> Created:
     try:
         path = _make(Path(tempfile.mkdtemp(prefix="gpuwatch-")), name)
     except OSError as error:
-        raise GpuwatchError(f"no run folder can be made: {reason}; {error.strerror or error} ({tempfile.gettempdir()})") from error
+        raise GpuwatchError(
+            f"no run folder can be made: {reason}; {error.strerror or error} ({tempfile.gettempdir()})"
+        ) from error
     return Created(path, f"cannot record in {base}: {reason}; recording in {path} instead")
 
 
@@ -147,7 +149,10 @@ def read_info(path: Path) -> RunInfo:
     raw = _read_json(path)
     schema = raw.get("schema")
     if schema != SCHEMA:
-        raise NotARun(f"{path} is of schema {schema!r}, this gpuwatch reads {SCHEMA!r}", "Use the gpuwatch version that recorded it")
+        raise NotARun(
+            f"{path} is of schema {schema!r}, this gpuwatch reads {SCHEMA!r}",
+            "Use the gpuwatch version that recorded it",
+        )
     known = {field.name for field in dataclasses.fields(RunInfo)}
     values = {key: value for key, value in raw.items() if key in known}
     try:
@@ -166,7 +171,9 @@ def _read_json(path: Path) -> dict[str, Any]:
         what = f"{path} is not a run folder: it has no {INFO}" if path.is_dir() else f"there is no folder {path}"
         raise NotARun(what, "`gpuwatch runs` lists the runs here") from None
     except PermissionError:
-        raise NotARun(f"{file} may not be read by you", "Run folders are private to the user who recorded them") from None
+        raise NotARun(
+            f"{file} may not be read by you", "Run folders are private to the user who recorded them"
+        ) from None
     except (OSError, ValueError) as error:
         raise NotARun(f"{file} cannot be read: {error}") from error
     if not isinstance(raw, dict):
@@ -196,7 +203,9 @@ def resolve(run: str | None, base: Path) -> Path:
         return _existing(Path(run))
     runs = list_runs(base)
     if not runs:
-        raise RunNotFound(f"no run in {base}", "Record one with `gpuwatch run -- COMMAND`, or name a run folder by its path")
+        raise RunNotFound(
+            f"no run in {base}", "Record one with `gpuwatch run -- COMMAND`, or name a run folder by its path"
+        )
     if run is None:
         return runs[-1]
     return _match(run, runs, base)
@@ -219,7 +228,9 @@ def _match(run: str, runs: list[Path], base: Path) -> Path:
     if starting:
         names = ", ".join(path.name for path in starting[-4:])
         raise RunNotFound(f"{run!r} fits {len(starting)} runs: {names}", "Give more of the id")
-    raise RunNotFound(f"no run {run!r} in {base}", "`gpuwatch runs` lists them; a run elsewhere can be named by its path")
+    raise RunNotFound(
+        f"no run {run!r} in {base}", "`gpuwatch runs` lists them; a run elsewhere can be named by its path"
+    )
 
 
 def _read_name(path: Path) -> str | None:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 
 MASK = "***"
-_NAME = re.compile(r"(pass(word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|auth)s?$", re.IGNORECASE)
+_NAME = re.compile(
+    r"(pass(word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credential|auth)s?$", re.IGNORECASE
+)
 # Numbers and names of numbers are hyper-parameters (`--max-token 512`), never secrets worth the doubt.
 _HARMLESS = re.compile(r"(max|min|num|n|pad|eos|bos|unk|mask|special|per)[-_.]?(\w+[-_])*token", re.IGNORECASE)
 _VALUE = re.compile(r"^(hf_|sk-|ghp_|github_pat_|glpat-|xox[abpr]-|AKIA|ASIA|eyJ[\w-]+\.)[\w.-]{12,}$")

@@ -1,0 +1,216 @@
+"""`gpuwatch run`: the user's own command, recorded; then the card.
+
+The card and every other line of ours go to stderr, always: stdout is the command's alone, so that
+`gpuwatch run -- python train.py | tee log` has the same bytes in the log as without gpuwatch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gpuwatch import config as settings
+from gpuwatch.errors import UsageError
+from gpuwatch.record import Options, Recorded, record
+from gpuwatch.supervise import CannotStart, exit_as
+
+if TYPE_CHECKING:
+    from gpuwatch.analyze.gate import Gate
+    from gpuwatch.model import Report
+
+GATE_TRIPPED = 3
+FAILED_AFTERWARDS = 4
+
+EPILOG = """\b
+Examples:
+  gpuwatch run -- python train.py --epochs 3
+  gpuwatch run --name baseline --html out.html -- bash train.sh
+  gpuwatch run -- torchrun --nproc-per-node=2 train.py
+  gpuwatch run --fail-on 'input_wait>10% or finding:too-few-workers' -- python train.py
+
+\b
+Exit status: the command's own (same code, same signal); 126/127 when it cannot be
+started; after it ended with 0: 3 when --fail-on trips, 4 when gpuwatch itself failed.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to happen after the command has ended."""
+
+    html: str | None
+    json: str | None
+    quiet: bool
+    gate: Gate | None
+    gate_lost: bool
+
+
+@click.command(epilog=EPILOG, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.option("--live", is_flag=True, default=None, help="Show the live dashboard while the command runs.")
+@click.option("--html", metavar="FILE", help="Write the HTML timeline at the end.")
+@click.option("--json", "json_", metavar="FILE", help="Write the report as JSON at the end.")
+@click.option("--name", metavar="NAME", help="Name the run.")
+@click.option("--dir", "directory", metavar="DIR", help="Keep run folders in DIR.  [default: .gpuwatch]")
+@click.option("--fail-on", metavar="EXPR", help="Exit with 3 when a limit is crossed, e.g. 'input_wait>10%'.")
+@click.option("--quiet", is_flag=True, default=None, help="Show no card.")
+@click.option("--no-stacks", is_flag=True, help="Take no stack samples: no hot lines.")
+@click.option("--rate", metavar="HZ", type=float, help="Samples of GPU, CPU and processes per second.  [default: 1]")
+@click.argument("arguments", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+def command(
+    live: bool | None,
+    html: str | None,
+    json_: str | None,
+    name: str | None,
+    directory: str | None,
+    fail_on: str | None,
+    quiet: bool | None,
+    no_stacks: bool,
+    rate: float | None,
+    arguments: tuple[str, ...],
+) -> int:
+    """Wrap any training command: python, python -m, a shell script, torchrun, accelerate, uv run.
+
+    Everything after -- is started as it is. No edit to your code; the card comes when the command has ended.
+    """
+    flags = {
+        "live": live,
+        "html": html,
+        "json": json_,
+        "dir": directory,
+        "fail_on": fail_on,
+        "quiet": quiet,
+        "rate": rate,
+    }
+    config = settings.load(_cwd(), os.environ, stacks=False if no_stacks else None, **flags)
+    for problem in config.problems:
+        tell(problem)
+    wanted = _wanted(config, fail_on)
+    options = Options(Path(config.dir), name, rate=config.rate, stacks=config.stacks, tell=tell)
+    try:
+        recorded = _live(arguments, options) if config.live else record(arguments, options)
+    except CannotStart as error:
+        tell(str(error))
+        return error.exit_code
+    code = _afterwards(recorded, wanted)
+    ended = recorded.ended
+    return code if ended.exit_code == 0 else exit_as(ended)
+
+
+def tell(line: str) -> None:
+    """Say one line of ours, on stderr."""
+    click.echo(f"gpuwatch: {line}", err=True)
+
+
+def _cwd() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path("/")
+
+
+def _wanted(config: settings.Config, fail_on: str | None) -> _Wanted:
+    """Check before the start what would otherwise fail hours later. Raises UsageError."""
+    for option, file in (("--html", config.html), ("--json", config.json)):
+        if file is not None and not Path(file).absolute().parent.is_dir():
+            raise UsageError(f"{option} {file}: there is no folder {Path(file).parent}")
+        if file == "-":
+            raise UsageError(
+                f"{option} -: stdout belongs to the command", "Give a file, or use `gpuwatch report --json` afterwards"
+            )
+    gate = None
+    if config.fail_on is not None:
+        from gpuwatch.analyze.gate import parse
+
+        try:
+            gate = parse(config.fail_on)
+        except UsageError as error:
+            if fail_on is not None:
+                raise
+            # A wrong setting must not keep the training from starting; it may not pass for a gate that held either.
+            tell(f"{error} (from the settings; the exit status will say so)")
+    return _Wanted(config.html, config.json, config.quiet, gate, config.fail_on is not None and gate is None)
+
+
+def _live(arguments: tuple[str, ...], options: Options) -> Recorded:
+    try:
+        from gpuwatch.views.live_run import record_live
+    except ImportError as error:
+        tell(f"no live dashboard here ({error}); the command runs without it")
+        return record(arguments, options)
+    return record_live(arguments, options)
+
+
+def _afterwards(recorded: Recorded, wanted: _Wanted) -> int:
+    """Analyse and show; return 0, 3 or 4. Whatever fails here is one line, never an end of the run's own status."""
+    if recorded.path is None:
+        return FAILED_AFTERWARDS
+    try:
+        return _report(recorded.path, wanted)
+    except KeyboardInterrupt:
+        tell(f"report interrupted; the recording is kept: gpuwatch report {recorded.path}")
+    except Exception as error:
+        if os.environ.get("GPUWATCH_DEBUG"):
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        tell(f"the report failed ({what}); the recording is kept: gpuwatch report {recorded.path}")
+    return FAILED_AFTERWARDS
+
+
+def _report(path: Path, wanted: _Wanted) -> int:
+    if not find_spec("gpuwatch.analyze.report"):
+        tell(f"recorded in {path}")
+        return 0
+    from gpuwatch.analyze.report import build
+
+    report = build(path)
+    if not wanted.quiet:
+        _show(report)
+    failed = [_write(report, "HTML timeline", wanted.html, _html), _write(report, "JSON", wanted.json, _json)]
+    if wanted.gate is not None and _trips(wanted.gate, report):
+        return GATE_TRIPPED
+    return FAILED_AFTERWARDS if any(failed) or wanted.gate_lost else 0
+
+
+def _show(report: Report) -> None:
+    from gpuwatch.views import card, terminal
+
+    terminal.show(card.draw(report), sys.stderr)
+
+
+def _html(report: Report) -> str:
+    from gpuwatch.views.html import render
+
+    return render(report)
+
+
+def _json(report: Report) -> str:
+    from gpuwatch.views.json import dumps, to_dict
+
+    return dumps(to_dict(report)) + "\n"
+
+
+def _write(report: Report, what: str, file: str | None, render: Callable[[Report], str]) -> bool:
+    """Write one view to its file; return whether that failed."""
+    if file is None:
+        return False
+    try:
+        Path(file).write_text(render(report), encoding="utf-8")
+    except OSError as error:
+        tell(f"{what} not written to {file}: {error.strerror}")
+        return True
+    tell(f"{what}: {file}")
+    return False
+
+
+def _trips(gate: Gate, report: Report) -> bool:
+    tripped = [result for result in gate.evaluate(report) if result.trips]
+    for result in tripped:
+        tell(f"--fail-on tripped: {result.text}")
+    return bool(tripped)

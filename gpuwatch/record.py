@@ -1,0 +1,197 @@
+"""Record one command: run folder, hook, sampler, supervision; then the run's end written down.
+
+What fails of gpuwatch's own is noted and left out; the command runs in any case.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gpuwatch.errors import GpuwatchError
+from gpuwatch.hook import inject
+from gpuwatch.model import RunInfo
+from gpuwatch.store import folder, liveness
+from gpuwatch.supervise import CannotStart, Ended, Stdio, outside_tool_environment, supervise
+
+STOP = "stop"
+SAMPLER_LOG = "sampler.log"
+_SAMPLER_END_S = 3.0
+# Without the working folder on sys.path: a `queue.py` beside the training script must not become the sampler's.
+_BOOTSTRAP = "import sys; sys.path[0] = {root!r}; import runpy; runpy.run_module('gpuwatch.sampler', run_name='__main__', alter_sys=True)"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to record. `rate` in Hz; `environment` is added to the command's; `tell` gets lines for the person."""
+
+    base: Path
+    name: str | None = None
+    rate: float = 1.0
+    stacks: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    experiment: dict[str, Any] | None = None
+    stdio: Stdio | None = None
+    tell: Callable[[str], None] = lambda line: None
+    started: Callable[[Path, int], None] = lambda path, pid: None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of it: `path` is None when nothing could be recorded."""
+
+    path: Path | None
+    ended: Ended
+
+
+def record(command: Sequence[str], options: Options) -> Recorded:
+    """Run the command under the hook and the sampler. Raises CannotStart when there is no such command."""
+    environment = {**outside_tool_environment(os.environ), **options.environment}
+    try:
+        path = _folder(options)
+    except GpuwatchError as error:
+        options.tell(f"{error}; the command runs unrecorded")
+        return Recorded(None, supervise(command, environment, stdio=options.stdio))
+    run = _Run(path, _info(path, command, options), options)
+    try:
+        ended = supervise(command, run.inject(environment), run.started, options.stdio)
+    except CannotStart:
+        _discard(path)
+        raise
+    run.ended(ended)
+    return Recorded(path, ended)
+
+
+def _folder(options: Options) -> Path:
+    created = folder.create(options.base, options.name)
+    if created.note:
+        options.tell(created.note)
+    return created.path
+
+
+def _info(path: Path, command: Sequence[str], options: Options) -> RunInfo:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        own = version("gpuwatch")
+    except PackageNotFoundError:
+        own = "unknown"
+    info = folder.new_info(path, tuple(command), options.name, own)
+    return dataclasses.replace(info, experiment=options.experiment)
+
+
+def _discard(path: Path) -> None:
+    # Nothing ran, so there is nothing to report; and no older run may lose its place as the newest.
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+class _Run:
+    """One recording on its way: each step tells what failed and goes on."""
+
+    def __init__(self, path: Path, info: RunInfo, options: Options) -> None:
+        self.path = path
+        self.info = info
+        self.options = options
+        self.sampler: int | None = None
+        self._write()
+
+    def inject(self, environment: dict[str, str]) -> dict[str, str]:
+        """Return the command's environment with the hook in it, or unchanged when that fails."""
+        try:
+            inject.install_boot(self.path)
+            return dict(inject.child_environment(environment, self.path))
+        except OSError as error:
+            self.options.tell(f"the hook could not be put in place ({error}); only the machine is measured")
+            return environment
+
+    def started(self, pid: int) -> None:
+        """Note the command's pid, start the sampler."""
+        self.info = dataclasses.replace(self.info, child_pid=pid, child_start=liveness.start_ticks(pid))
+        self._write()
+        try:
+            self.sampler = _start_sampler(self.path, self.options)
+        except OSError as error:
+            self.options.tell(f"the sampler could not be started ({error}); no GPU, CPU or process figures")
+        self.options.started(self.path, pid)
+
+    def ended(self, ended: Ended) -> None:
+        """Write how the command ended, have the sampler finish."""
+        self.info = dataclasses.replace(
+            self.info, ended_ns=ended.ended_ns, exit_code=ended.exit_code, signal=ended.signal, state="finished"
+        )
+        self._write()
+        if self.sampler is None:
+            return
+        _stop_sampler(self.path, self.sampler)
+        complaint = _last_line(self.path / SAMPLER_LOG)
+        if complaint:
+            self.options.tell(f"the sampler reported: {complaint}")
+
+    def _write(self) -> None:
+        try:
+            folder.write_info(self.path, self.info)
+        except OSError as error:
+            self.options.tell(f"{self.path / folder.INFO} cannot be written: {error.strerror}")
+
+
+def _start_sampler(path: Path, options: Options) -> int:
+    root = str(Path(__file__).parent.parent)
+    arguments = [
+        sys.executable,
+        "-c",
+        _BOOTSTRAP.format(root=root),
+        str(path),
+        "--parent",
+        str(os.getpid()),
+        "--rate",
+        f"{options.rate:g}",
+    ]
+    if not options.stacks:
+        arguments.append("--no-stacks")
+    actions: list[tuple[Any, ...]] = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(path / SAMPLER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    # Its own session: a Ctrl-C typed for the training must not end the sampler before the training has ended.
+    return os.posix_spawn(sys.executable, arguments, dict(os.environ), file_actions=actions, setsid=True, setsigmask=())
+
+
+def _stop_sampler(path: Path, pid: int) -> None:
+    try:
+        (path / STOP).touch(mode=0o600)
+        os.kill(pid, signal.SIGTERM)
+    except OSError:
+        pass
+    deadline = time.monotonic() + _SAMPLER_END_S
+    while not _is_reaped(pid):
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            break
+        time.sleep(0.01)
+    (path / STOP).unlink(missing_ok=True)
+
+
+def _is_reaped(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
