@@ -7,6 +7,7 @@ Times are time.monotonic_ns of when the reading was complete; counters are cumul
 FORMAT = "gpuwatch.spool/1"
 
 COLUMNS = {
+    # A fact of the sampler: `sources` {name: why it has no data, or null}, `rate_hz`.
     "meta": ("t", "key", "value"),
     # One tick of the sampler: what it cost itself.
     "tick": ("t", "late_ns", "cpu_ns", "rss_bytes"),
@@ -36,4 +37,6 @@ COLUMNS = {
     # (`trainer` pid) was inside the loader's next. `tid` is py-spy's thread name.
     "burst": ("t0", "t1", "hz", "why", "ok", "note", "processes", "cpu_ns"),
     "stack": ("t0", "t1", "pid", "tid", "frames", "weight", "main_in_wait", "idle"),
+    # Rows lost since the last one (full disk).
+    "dropped": ("t", "rows", "reason"),
 }

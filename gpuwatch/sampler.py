@@ -1,0 +1,193 @@
+"""The sampler process: which source is due, its sample, the spool. No torch, nothing heavy.
+
+    python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ]
+
+It ends when `RUN_DIR/stop` appears, on SIGTERM, when the run folder vanishes, or once the supervisor is gone and
+the run's processes with it. Ctrl-C belongs to the training: SIGINT, SIGHUP and SIGQUIT are ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gpuwatch.sources.base import KeptFile, Row, Source
+from gpuwatch.sources.cgroup import CgroupSource
+from gpuwatch.sources.cpu import CpuSource
+from gpuwatch.sources.memory import MemorySource
+from gpuwatch.sources.nvml import NvmlSource
+from gpuwatch.sources.pressure import PressureSource
+from gpuwatch.sources.processes import ProcessSource
+from gpuwatch.sources.slot import EARLY_NS, EARLY_PERIOD_S, Slot, SlotThread
+from gpuwatch.sources.spool import SpoolFile
+from gpuwatch.sources.tree import ProcessTree
+
+# How often the end of the run is looked for, how long a slow driver may delay our own end, and how long
+# processes that never loaded the hook (a logging daemon, say) keep us alive without a supervisor.
+LOOK_S, DRIVER_PATIENCE_S, ORPHANS_S = 0.1, 1.0, 60.0
+JITTER = 0.1
+# A tick this many periods late is a gap: stopped, suspended or starved of CPU.
+GAP_PERIODS = 3.0
+
+
+class Sampler:
+    """Reads every source when it is due until the run has ended."""
+
+    def __init__(
+        self, run: Path, parent: int, rate_hz: float = 1.0, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self._run, self._parent, self._rate, self._clock = run, parent, rate_hz, clock
+        self._spool = SpoolFile(run / "spool" / "sampler.jsonl", "sampler")
+        self._tree = ProcessTree(parent, run)
+        self._slots = [Slot(source, rate_hz, clock=clock) for source in self._sources()]
+        self._nvml = NvmlSource(clock)
+        self._driver = SlotThread(
+            Slot(self._nvml, rate_hz, early=False, clock=clock), self._spool, self._nvml.gaps, clock
+        )
+        self._statm = KeptFile("/proc/self/statm", 128)
+        self._started = self._due = clock()
+        self._stop = threading.Event()
+        self._childless_since: int | None = None
+
+    def _sources(self) -> Sequence[Source]:
+        processes = ProcessSource(self._tree, self._parent, self._clock)
+        sources: list[Source] = [
+            CpuSource(self._clock),
+            MemorySource(self._clock),
+            processes,
+            PressureSource(self._clock),
+            CgroupSource(self._clock),
+        ]
+        return [*sources, *_unentered(self._tree, self._run)]
+
+    def stop(self) -> None:
+        """Ask the loop to end; safe in a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Sample until the run has ended, then take a last sample and close."""
+        self._spool.write([["meta", self._clock(), "rate_hz", self._rate], *(slot.open() for slot in self._slots)])
+        self._driver.start()
+        while not self._ended():
+            self._tick()
+            self._wait()
+        self._tick()
+        self._finish()
+
+    def _tick(self) -> None:
+        now = self._clock()
+        late = max(0, now - self._due)
+        self._driver.ask()
+        rows: list[Row] = []
+        for slot in self._slots:
+            rows += slot.rows(now)
+        rss = int(self._statm.read().split()[1]) * resource.getpagesize()
+        rows.append(["tick", self._clock(), late, time.process_time_ns(), rss])
+        if late > GAP_PERIODS * self._period_s(now) * 1e9:
+            rows.append(["gap", self._due, now, "sampler", "the sampler did not run: stopped, or starved of CPU"])
+        self._spool.write(rows)
+        # Jittered, so that sampling never keeps step with the training.
+        self._due = now + int(self._period_s(now) * random.uniform(1 - JITTER, 1 + JITTER) * 1e9)
+
+    def _period_s(self, now: int) -> float:
+        return min(EARLY_PERIOD_S, 1 / self._rate) if now - self._started < EARLY_NS else 1 / self._rate
+
+    def _wait(self) -> None:
+        """Sleep until the next tick is due, looking out for the end."""
+        while (left := (self._due - self._clock()) / 1e9) > 0:
+            if self._stop.wait(min(left, LOOK_S)) or self._stop_file():
+                self._stop.set()
+                return
+
+    def _stop_file(self) -> bool:
+        return os.path.exists(self._run / "stop")
+
+    def _ended(self) -> bool:
+        return self._stop.is_set() or self._stop_file() or self._spool.gone() or self._abandoned()
+
+    def _abandoned(self) -> bool:
+        """Tell whether the supervisor is gone and nothing of the run is left to watch."""
+        if os.path.exists(f"/proc/{self._parent}") and not _is_zombie(self._parent):
+            return False
+        others = self._tree.members.keys() - {self._parent, os.getpid()}
+        if not others:
+            return True
+        if others & self._tree.hooked:
+            self._childless_since = None
+            return False
+        self._childless_since = self._childless_since or self._clock()
+        return self._clock() - self._childless_since > ORPHANS_S * 1e9
+
+    def _finish(self) -> None:
+        self._driver.stop(DRIVER_PATIENCE_S)
+        now = self._clock()
+        rows = [row for slot in self._slots for row in slot.gap(now)]
+        self._spool.write(rows)
+        for slot in self._slots:
+            slot.close()
+        self._statm.close()
+        self._spool.close()
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return True
+    return stat[stat.rindex(b")") + 2 :][:1] == b"Z"
+
+
+def _unentered(tree: ProcessTree, run: Path) -> list[Source]:
+    return []
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the sampler for a run folder; return the exit status (2: the folder cannot be used)."""
+    for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(ignored, signal.SIG_IGN)
+    run, parent, rate_hz = _parse(arguments)
+    _raise_descriptor_limit()
+    try:
+        sampler = Sampler(run, parent, rate_hz)
+    except OSError as error:
+        print(
+            f"gpuwatch sampler: {run}: {error.strerror}. Start it with an existing run folder that can be written to",
+            file=sys.stderr,
+        )
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sampler.stop())
+    sampler.run()
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> tuple[Path, int, float]:
+    """Return run folder, supervisor's pid and rate; argparse costs 10 ms that a start-up has not to give."""
+    options = {"--parent": str(os.getppid()), "--rate": "1"}
+    rest = list(arguments)
+    for name in options:
+        if name in rest:
+            at = rest.index(name)
+            options[name] = rest[at + 1]
+            del rest[at : at + 2]
+    return Path(rest[0]).resolve(), int(options["--parent"]), min(max(float(options["--rate"]), 0.01), 20.0)
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow three kept descriptors for each of many processes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+if __name__ == "__main__":
+    status = main(sys.argv[1:])
+    # A driver that never answers may still hold its thread: everything is on disk, so go.
+    os._exit(status)
