@@ -1,0 +1,253 @@
+"""The trainer's side of data loading: every iterator made and every batch asked for, on torch's own iterator classes.
+
+`_BaseDataLoaderIter.__next__` is what every derived loader goes through. The record of an iterator hangs on the
+iterator itself and dies with it; the iterator, its dataset and its batches stay what they were.
+"""
+
+import atexit
+import functools
+import itertools
+import os
+import sys
+import time
+import weakref
+
+from . import activity, cuda, describe, places, queues, spool
+
+_BASE = "_BaseDataLoaderIter"
+_RECORD = "_gpuwatch"
+_EXHAUSTED, _FAILED = 1, 2
+now_ns = time.monotonic_ns
+_numbers = itertools.count(1)
+_loader_numbers = itertools.count(1)
+_loaders = weakref.WeakKeyDictionary()
+_process = os.getpid()
+_facts = {}
+
+
+class Record:
+    """What is known of one iterator. `making`: it, or its next epoch, is under construction."""
+
+    __slots__ = ("number", "loader", "epoch", "making", "queue", "open", "place", "process")
+
+    def __init__(self, loader):
+        self.loader, self.epoch = _register(loader)
+        self.process = _process
+        self.queue = None
+        self.open = False
+        self.begin()
+
+    def begin(self):
+        """Take a new number: for the iterator, or for the next epoch of one with persistent workers."""
+        self.number = next(_numbers)
+        self.place = places.calling_place()
+        self.making = True
+
+    def close(self):
+        """Write the tail of an iterator that was left before its end, in the thread that trained with it."""
+        account = activity.current()
+        if self.open and self.process == _process and account.iterator == self.number:
+            activity.write_tail(account, self.number)
+        self.open = False
+
+    def __del__(self):
+        try:
+            self.close()
+        except Exception:
+            pass  # the interpreter is going down and took our modules with it
+
+
+def _register(loader):
+    try:
+        number, epoch = _loaders.get(loader) or (next(_loader_numbers), 0)
+        _loaders[loader] = number, epoch + 1
+    except TypeError:  # a loader that cannot be hashed or referenced weakly: each iterator stands for itself
+        number, epoch = next(_loader_numbers), 0
+    return number, epoch
+
+
+def on_import(name, module):
+    """Place the seams in `torch.utils.data.dataloader`, or in torchdata's own iterator classes."""
+    base = getattr(module, _BASE, None)
+    if base is None or "__next__" not in vars(base):
+        return spool.meta("missing_seam", name + "." + _BASE)
+    for cls in _iterator_classes(module, base):
+        for method in ("__init__", "_reset"):
+            if method in vars(cls) and not hasattr(vars(cls)[method], _RECORD):
+                setattr(cls, method, _making(vars(cls)[method]))
+    if not hasattr(base.__next__, _RECORD):
+        base.__next__ = _giving(base.__next__)
+        _start(module)
+
+
+def _iterator_classes(module, base):
+    return [thing for thing in vars(module).values() if isinstance(thing, type) and issubclass(thing, base)]
+
+
+def _start(module):
+    torch = sys.modules.get("torch")
+    spool.meta("torch", str(getattr(torch, "__version__", None)))
+    activity.watch_collector()
+    atexit.register(_at_exit, os.getpid())
+
+
+def _making(original):
+    """Wrap `__init__` or `_reset` of an iterator class: the outermost call of the two is one iterator made."""
+
+    @functools.wraps(original)
+    def make(self, *args, **kwargs):
+        start_ns = now_ns()
+        record = _begin(self, args, kwargs)
+        result = original(self, *args, **kwargs)
+        if record is not None:
+            _made(self, args[0] if args else kwargs.get("loader"), record, start_ns)
+        return result
+
+    setattr(make, _RECORD, True)
+    return make
+
+
+def _begin(iterator, args, kwargs):
+    try:
+        record = iterator.__dict__.get(_RECORD)
+        if record is None:
+            record = Record(args[0] if args else kwargs["loader"])
+            iterator.__dict__[_RECORD] = record
+            return record
+        if record.making:
+            return None
+        record.close()
+        record.loader, record.epoch = _register(args[0] if args else kwargs["loader"])
+        record.begin()
+        return record
+    except Exception:
+        return None
+
+
+def _made(iterator, loader, record, start_ns):
+    end_ns = now_ns()
+    try:
+        record.queue = queues.view(iterator)
+        _say_facts()
+        attributes = describe.loader_attributes(loader, iterator)
+        workers = describe.worker_pids(iterator)
+        spool.event(
+            "iterator", record.number, record.loader, start_ns, end_ns, record.epoch, attributes, workers, *record.place
+        )  # fmt: skip
+        record.making = False
+        record.open = True
+    except Exception as trouble:
+        spool.meta("hook_error", "iterator: %s: %s" % (type(trouble).__name__, trouble))
+
+
+def _say_facts():
+    """Write what is known only now: the loader's machine and, once it is there, the process group."""
+    if not _facts:
+        for key, value in (
+            ("affinity", len(os.sched_getaffinity(0))),
+            ("cpu_count", os.cpu_count()),
+            ("threads", describe.library_threads()),
+        ):
+            _facts[key] = value
+            spool.meta(key, value)
+    group = describe.process_group()
+    if group is not None and _facts.get("ranks") != group:
+        _facts["ranks"] = group
+        spool.meta("ranks", group)
+
+
+def _giving(original):
+    """Wrap `__next__`: one `batch` event per call."""
+
+    @functools.wraps(original)
+    def __next__(self):
+        record = self.__dict__.get(_RECORD)
+        if record is None or record.making:
+            return original(self)
+        entered_ns = now_ns()
+        account = _THREADS.activity
+        seen = _asked(account, record)
+        asked_ns = now_ns()
+        try:
+            batch = original(self)
+        except StopIteration:
+            _given(self, account, record, entered_ns, asked_ns, now_ns(), _EXHAUSTED, seen)
+            raise
+        except BaseException:
+            _given(self, account, record, entered_ns, asked_ns, now_ns(), _FAILED, seen)
+            raise
+        _given(self, account, record, entered_ns, asked_ns, now_ns(), 0, seen)
+        return batch
+
+    setattr(__next__, _RECORD, True)
+    return __next__
+
+
+_THREADS = activity._THREADS
+_DELAY = activity.DelayMeter()
+_thread_cpu_ns = time.thread_time_ns
+_BATCH = '["batch",%d,%d,%d,%d,%d,%s,%s,%s,%s,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%d]\n'
+
+
+def _asked(account, record):
+    try:
+        if account.gpu is not None:
+            account.gpu.asked()
+        return record.queue.before()
+    except Exception:
+        return None
+
+
+def _given(iterator, account, record, entered_ns, asked_ns, given_ns, end, seen):
+    try:
+        if end:
+            index, queue = iterator._num_yielded, ("null",) * 4
+            record.open = end != _EXHAUSTED
+        else:
+            index, *queue = ("null" if value is None else value for value in record.queue.after(seen))
+            account.gpu = account.gpu or cuda.meter()
+            if account.gpu is not None:
+                account.gpu.given(record.number, index)
+        _write_batch(account, record.number, index, asked_ns, given_ns, end, queue)
+        account.own = now_ns() - given_ns + asked_ns - entered_ns
+    except Exception as trouble:
+        spool.meta("hook_error", "batch: %s: %s" % (type(trouble).__name__, trouble))
+
+
+def _write_batch(account, number, index, asked_ns, given_ns, end, queue):
+    cpu_ns = _thread_cpu_ns()
+    delay_ns = _DELAY.since_last(account, given_ns)
+    line = _BATCH % (
+        number, index, asked_ns, given_ns, end, *queue, *account.columns(asked_ns),
+        cpu_ns - account.cpu, "null" if delay_ns is None else delay_ns, account.own,
+    )  # fmt: skip
+    spool.write(line.encode())
+    account.cpu = cpu_ns
+    account.iterator = number
+    account.restart(given_ns)
+
+
+def _after_fork():
+    global _process
+    _process = os.getpid()
+    _THREADS.activity = activity.Activity()
+    cuda.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _at_exit(installed_in):
+    if os.getpid() != installed_in:
+        return
+    try:
+        activity.stop_watching_collector()
+        account = activity.current()
+        if account.gpu is not None:
+            account.gpu.resolve()
+        if account.iterator is not None or account.trained():
+            activity.write_tail(account, account.iterator)
+        account.iterator = None
+        spool.meta("exit", "atexit")
+    except Exception:
+        pass  # nothing of ours may change how the training ends
