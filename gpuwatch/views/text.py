@@ -1,0 +1,163 @@
+"""Strings and numbers for people: foreign text made harmless, paths made short, figures with as many digits as count."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import unicodedata
+
+from gpuwatch.model import Interval, Place, Speedup
+
+DASH = "–"
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[@-Z\\-_])", re.DOTALL)
+
+
+def clean(text: object) -> str:
+    """Return foreign text on one line, with nothing in it that could steer a terminal or turn its direction."""
+    harmless = _ESCAPES.sub("", str(text)).replace("\t", "  ").replace("\n", " ").replace("\r", " ")
+    return "".join("\ufffd" if _steers(char) else char for char in harmless)
+
+
+def _steers(char: str) -> bool:
+    # Cc: control, Cf: bidi marks and zero-width joiners, Cs: what os.fsdecode makes of bytes that are not UTF-8.
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs")
+
+
+def shorten(text: str, width: int) -> str:
+    """Return text cut at the end to `width` characters, with an ellipsis where it was cut."""
+    return text if len(text) <= width else text[: max(width - 1, 0)].rstrip() + "…"
+
+
+def shorten_path(path: str, width: int) -> str:
+    """Return a path cut in its middle: the file's name, with its line, is never lost."""
+    if len(path) <= width:
+        return path
+    folders, _, name = path.rpartition("/")
+    room = width - len(name) - 3
+    if room < 1:
+        return f"…/{name}" if folders else name
+    kept = folders[-room:]
+    return f"…/{kept.partition('/')[2]}/{name}" if "/" in kept else f"…/{name}"
+
+
+def relative(path: str, base: str) -> str:
+    """Return a path as seen from `base`; from its package on when it lies in an environment's site-packages."""
+    for root in ("/site-packages/", "/dist-packages/"):
+        if root in path:
+            return path.rpartition(root)[2]
+    if base and path.startswith(base.rstrip("/") + "/"):
+        return os.path.relpath(path, base)
+    return path
+
+
+def place(where: Place | None, base: str) -> str:
+    """Return `file:line` as an editor's terminal recognises it; empty when unknown."""
+    return f"{relative(clean(where.file), base)}:{where.line}" if where else ""
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage; a dash when it was not measured, `<1%` when it is small but not nothing."""
+    if share is None or not math.isfinite(share):
+        return DASH
+    if 0 < share < 0.005:
+        return "<1%"
+    return f"{share * 100:.0f}%"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration in the two largest units that matter."""
+    if seconds is None or not math.isfinite(seconds):
+        return DASH
+    if seconds < 0.9995:
+        return milliseconds(seconds * 1e3)
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def milliseconds(ms: float | None) -> str:
+    """Return milliseconds with three figures, in µs, ms or s."""
+    if ms is None or not math.isfinite(ms):
+        return DASH
+    if ms == 0:
+        return "0 ms"
+    if abs(ms) < 0.9995:
+        return f"{figures(ms * 1e3)} µs"
+    return f"{figures(ms)} ms" if ms < 9999.5 else f"{figures(ms / 1e3)} s"
+
+
+def figures(value: float | None, digits: int = 3) -> str:
+    """Return a number with that many significant figures and no exponent."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    if value == 0:
+        return "0"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def size(count: float | None) -> str:
+    """Return bytes in binary units with decimal-free names people use (kB, MB, GB)."""
+    if count is None or not math.isfinite(count):
+        return DASH
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{figures(count)} {unit}"
+        count /= 1024
+    return f"{figures(count)} TB"
+
+
+def factor(value: float | None) -> str:
+    """Return a speed-up: 1.7×."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{value:.2f}×" if value < 1.95 else (f"{value:.1f}×" if value < 9.95 else f"{value:.0f}×")
+
+
+def gain(speedup: Speedup | None) -> str:
+    """Return a predicted speed-up with its interval, when that says more: 1.5× (1.4–1.6)."""
+    if speedup is None or not math.isfinite(speedup.predicted):
+        return ""
+    middle = factor(speedup.predicted)
+    low, high = factor(speedup.low).rstrip("×"), factor(speedup.high).rstrip("×")
+    return middle if low == high else f"{middle} ({low}{DASH}{high})"
+
+
+def share_range(interval: Interval | None) -> str:
+    """Return a share with its interval: 33% (31–35%)."""
+    if interval is None:
+        return DASH
+    low, high = percent(interval.low), percent(interval.high)
+    middle = percent(interval.median)
+    return middle if low == high else f"{middle} ({low.removesuffix('%')}{DASH}{high})"
+
+
+def value(number: object, unit: str) -> str:
+    """Return one piece of evidence: the number in its unit."""
+    if number is None:
+        return DASH
+    if isinstance(number, (bool, str)) or not isinstance(number, (int, float)):
+        return clean(number)
+    if unit in _UNITS:
+        return _UNITS[unit](float(number))
+    return f"{figures(float(number))} {clean(unit)}".strip()
+
+
+_UNITS = {"share": percent, "ms": milliseconds, "s": duration, "bytes": size, "x": factor}
+
+
+def ending(exit_code: int | None, signal: int | None, state: str) -> str:
+    """Return how a run ended, in a few words."""
+    if state == "running":
+        return "still running"
+    if signal is not None:
+        return f"killed by signal {signal}"
+    if exit_code is not None:
+        return "finished" if exit_code == 0 else f"ended with status {exit_code}"
+    return "end not recorded"
