@@ -28,6 +28,7 @@ from gpuwatch.sources.processes import ProcessSource
 from gpuwatch.sources.slot import EARLY_NS, EARLY_PERIOD_S, Slot, SlotThread
 from gpuwatch.sources.spool import SpoolFile
 from gpuwatch.sources.tree import ProcessTree
+from gpuwatch.sources.unentered import UnenteredSource
 
 # How often the end of the run is looked for, how long a slow driver may delay our own end, and how long
 # processes that never loaded the hook (a logging daemon, say) keep us alive without a supervisor.
@@ -65,7 +66,7 @@ class Sampler:
             PressureSource(self._clock),
             CgroupSource(self._clock),
         ]
-        return [*sources, *_unentered(self._tree, self._run)]
+        return [*sources, UnenteredSource(self._tree, self._run, {self._parent}, self._clock)]
 
     def stop(self) -> None:
         """Ask the loop to end; safe in a signal handler."""
@@ -142,10 +143,6 @@ def _is_zombie(pid: int) -> bool:
     except OSError:
         return True
     return stat[stat.rindex(b")") + 2 :][:1] == b"Z"
-
-
-def _unentered(tree: ProcessTree, run: Path) -> list[Source]:
-    return []
 
 
 def main(arguments: Sequence[str]) -> int:

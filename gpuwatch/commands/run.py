@@ -181,7 +181,8 @@ def _report(path: Path, wanted: _Wanted) -> int:
 def _show(report: Report) -> None:
     from gpuwatch.views import card, terminal
 
-    terminal.show(card.draw(report), sys.stderr)
+    screen = terminal.screen(sys.stderr)
+    terminal.show(card.render(report, screen.width, screen.color), sys.stderr, screen)
 
 
 def _html(report: Report) -> str:
