@@ -5,9 +5,22 @@ A share is "above" only when its whole interval is; an interval that holds the t
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from gpuwatch.model import Confidence, Evidence, Interval, LoaderProfile, OperationProfile, Profile
+from gpuwatch.model import (
+    Clear,
+    Confidence,
+    Costs,
+    Evidence,
+    FetchProfile,
+    HotLine,
+    Interval,
+    LoaderProfile,
+    NotEvaluated,
+    OperationProfile,
+    Place,
+    Profile,
+)
 
 # A loop that waits for less than this share of its steps has nothing to win from its input pipeline.
 STARVED_SHARE = 0.10
@@ -62,11 +75,34 @@ def missing_starvation(profile: Profile) -> str:
     return "the share of input wait"
 
 
+class Starved(NamedTuple):
+    """A starved training loop and what its loader's rules need."""
+
+    loader: LoaderProfile
+    fetch: FetchProfile
+    costs: Costs
+    state: State
+
+
+def starved_loop(profile: Profile, id: str) -> Starved | Clear | NotEvaluated:
+    """Return the starved loop, or the outcome of a rule that only speaks of one."""
+    loader, state = profile.primary, starved(profile)
+    if loader is None or state is None:
+        return NotEvaluated(id, missing_starvation(profile))
+    if state == "no":
+        return Clear(id)
+    if loader.fetch is None or profile.costs is None:
+        return NotEvaluated(id, "events of the fetches (the hook did not reach the loader's workers)")
+    return Starved(loader, loader.fetch, profile.costs, state)
+
+
 def wait_evidence(loader: LoaderProfile) -> Evidence:
     """Return the input wait as evidence."""
     share = waited_share(loader)
     note = None if share is None else f"95 % interval {share.low:.0%} to {share.high:.0%}, {loader.wait_clock} clock"
-    return Evidence("input wait", None if share is None else round(share.median, 4), "share", STARVED_SHARE, loader.steps, note)
+    return Evidence(
+        "input wait", None if share is None else round(share.median, 4), "share", STARVED_SHARE, loader.steps, note
+    )
 
 
 def certainty(*states: State, default: Confidence = "high") -> Confidence:
@@ -90,6 +126,31 @@ def blocked_share(loader: LoaderProfile) -> float | None:
     if fetch is None or fetch.blocked_ms is None or fetch.wall_ms.median <= 0:
         return None
     return max(min(fetch.blocked_ms / fetch.mean_wall_ms, 1.0), 0.0)
+
+
+def hot_line(profile: Profile, role: str, *activities: str) -> HotLine | None:
+    """Return the costliest line of a role in one of the activities (any when none is named)."""
+    lines = [h for h in profile.hot_lines if h.process_role == role and (not activities or h.activity in activities)]
+    return max(lines, key=lambda h: h.share, default=None)
+
+
+def place(line: HotLine | None, fallback: Place | None = None) -> Place | None:
+    """Return where a hot line stands, else the fallback."""
+    return Place(line.file, line.line, line.function) if line else fallback
+
+
+def phase_share(profile: Profile, *names: str) -> float | None:
+    """Return the mean share of the ranks' wall time that phases take; None without ranks."""
+    if not profile.ranks:
+        return None
+    return sum(p.share for rank in profile.ranks for p in rank.phases if p.name in names) / len(profile.ranks)
+
+
+def loop_seconds(profile: Profile) -> float:
+    """Return the mean seconds of the ranks from the first batch on, shut-down left out."""
+    outside = ("startup", "shutdown")
+    seconds = [sum(p.seconds for p in rank.phases if p.name not in outside) for rank in profile.ranks]
+    return sum(seconds) / len(seconds) if seconds else 0.0
 
 
 def command_line(profile: Profile) -> str:

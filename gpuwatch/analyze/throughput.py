@@ -166,7 +166,9 @@ def with_startups(costs: Costs, iterators: float, startup_s: float | None = None
 
 def free_input(costs: Costs) -> Speedup:
     """Return what an input pipeline that costs nothing would win: the ceiling of every other prediction."""
-    return predict(costs, replace(with_work(costs, 1e-6), workers=max(costs.workers, 1)), "throughput model, input free", 0.05)
+    return predict(
+        costs, replace(with_work(costs, 1e-6), workers=max(costs.workers, 1)), "throughput model, input free", 0.05
+    )
 
 
 def best_workers(costs: Costs) -> int:

@@ -35,10 +35,14 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     free = throughput.free_input(profile.costs) if profile.costs else None
     if state == "no":
         return _not_starved(profile, loader, share, free, findings)
-    confidence: Confidence = "borderline" if state == "borderline" else ("high" if loader.steps >= SURE_STEPS else "medium")
+    confidence: Confidence = (
+        "borderline" if state == "borderline" else ("high" if loader.steps >= SURE_STEPS else "medium")
+    )
     bound: Bound = "input" if share.median >= STARVED_SHARE else _other(profile, findings)
     reason = f"each step waited {_ms(loader.wait_ms)} for its next batch and computed for {_ms(loader.compute_ms)}"
-    return Verdict(bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence))
+    return Verdict(
+        bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence)
+    )
 
 
 def _headline(bound: Bound, share: Interval, loader: LoaderProfile, confidence: Confidence) -> str:
@@ -61,17 +65,25 @@ _OTHER_HEADLINES: dict[Bound, str] = {
 }
 
 
-def _not_starved(profile: Profile, loader: LoaderProfile, share: Interval, free: Speedup | None, findings: list[Finding]) -> Verdict:
+def _not_starved(
+    profile: Profile, loader: LoaderProfile, share: Interval, free: Speedup | None, findings: list[Finding]
+) -> Verdict:
     bound = _other(profile, findings)
     confidence: Confidence = "high" if loader.steps >= SURE_STEPS else "medium"
     reason = f"each step waited {_ms(loader.wait_ms)} for its next batch and computed for {_ms(loader.compute_ms)}"
-    return Verdict(bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence))
+    return Verdict(
+        bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence)
+    )
 
 
 def _other(profile: Profile, findings: list[Finding]) -> Bound:
     """Return what bounds a run that is not starved: a strong finding, start-up, else the device's work."""
     for finding in findings:
-        if finding.id in BOUND_BY_FINDING and finding.severity != "info" and finding.confidence not in ("low", "borderline"):
+        if (
+            finding.id in BOUND_BY_FINDING
+            and finding.severity != "info"
+            and finding.confidence not in ("low", "borderline")
+        ):
             return BOUND_BY_FINDING[finding.id]
     return "startup" if _starts_longer_than_it_runs(profile) else "compute"
 
@@ -88,7 +100,9 @@ def _unknown(profile: Profile, loader: LoaderProfile | None) -> Verdict:
     elif loader is None:
         reason = "torch was imported, but no DataLoader was used; gpuwatch measures loops over a torch DataLoader"
     else:
-        reason = f"only {loader.steps} steps after the warm-up; {MIN_STEPS} are needed, some {SURE_STEPS} for a sure verdict"
+        reason = (
+            f"only {loader.steps} steps after the warm-up; {MIN_STEPS} are needed, some {SURE_STEPS} for a sure verdict"
+        )
     return Verdict("unknown", "low", None, "host", None, reason, "Unknown: " + reason)
 
 

@@ -44,7 +44,9 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return Clear(ID)
     needed = throughput.cores_needed(costs) + (costs.device_ms / costs.step_ms) * (loader.compute_cpu_share or 0.0)
     after = replace(costs, cores=max(needed, costs.cores))
-    speedup = throughput.predict(costs, throughput.with_workers(after, throughput.best_workers(after)), "throughput model: enough cores")
+    speedup = throughput.predict(
+        costs, throughput.with_workers(after, throughput.best_workers(after)), "throughput model: enough cores"
+    )
     return Finding(
         id=ID,
         severity="warning",
@@ -72,7 +74,9 @@ def _evidence(profile: Profile, loader: LoaderProfile, costs: Costs, needed: flo
     return (
         wait_evidence(loader),
         Evidence("usable cores", machine.usable_cores, "cores"),
-        Evidence("idle cores", machine.spare_cores, "cores", round((1 - BUSY_SHARE) * (machine.usable_cores or 1.0), 2)),
+        Evidence(
+            "idle cores", machine.spare_cores, "cores", round((1 - BUSY_SHARE) * (machine.usable_cores or 1.0), 2)
+        ),
         Evidence("used by other programs", machine.other_cores, "cores"),
         Evidence("workers runnable without a core", machine.worker_delay_share, "share", DELAY_SHARE),
         Evidence("CPU per batch", round(costs.work_cpu_ms, 3), "ms", n=loader.fetch.n if loader.fetch else None),

@@ -67,7 +67,9 @@ def _plan(costs: Costs) -> tuple[int, Speedup]:
     """Return the number of workers to advise, and what they would win with start-up paid once (persistent)."""
     workers = throughput.best_workers(costs)
     after = replace(throughput.with_workers(costs, workers), iterators=costs.iterators)
-    return workers, throughput.predict(costs, after, "throughput model: G + P becomes max(G, P / n) plus worker start-up")
+    return workers, throughput.predict(
+        costs, after, "throughput model: G + P becomes max(G, P / n) plus worker start-up"
+    )
 
 
 def _edit(loader: LoaderProfile, workers: int) -> str:

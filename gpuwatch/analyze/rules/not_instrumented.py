@@ -35,6 +35,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         severity="critical" if blind else "info",
         confidence="high" if blind else "medium",
         summary=f"{count} Python process{'es' if count > 1 else ''} could not be measured from inside: {first.reason}",
-        evidence=tuple(Evidence("process", one.pid, "pid", note=f"{one.command}: {one.reason}") for one in profile.unentered[:8]),
+        evidence=tuple(
+            Evidence("process", one.pid, "pid", note=f"{one.command}: {one.reason}") for one in profile.unentered[:8]
+        ),
         advice=first.remedy,
     )

@@ -1,0 +1,68 @@
+"""Decoding dominates the fetch.
+
+What it means
+    Most of a batch's time turns compressed images (audio, video) into numbers.
+
+How it is measured
+    Each decode call in the workers is timed (PIL, OpenCV, torchvision.io, ...); the rule looks at their own time as a
+    share of the fetch, on a loop that waits for data.
+
+When it is wrong
+    If the images are decoded far larger than they are used, oversized-decode is the better finding.
+
+What to do
+    A faster decoder (libjpeg-turbo through simplejpeg, torchvision.io.decode_jpeg, OpenCV), images stored at the size
+    they are used, decoding only the region that is cropped, or decoding on the GPU (nvJPEG, DALI).
+"""
+
+from __future__ import annotations
+
+from gpuwatch.analyze import throughput
+from gpuwatch.analyze.evidence import (
+    Starved,
+    certainty,
+    hot_line,
+    operations,
+    place,
+    share_of,
+    starved_loop,
+    try_command,
+    wait_evidence,
+)
+from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile
+
+ID = "expensive-decode"
+SHARE = 0.45
+# Gain of the decoders measured in the field over Pillow, when the consumer takes an array: 1.3 to 1.8 times.
+CHEAPER = 1.6
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report decoding that takes most of the fetch of a starved loop."""
+    seen = starved_loop(profile, ID)
+    if not isinstance(seen, Starved):
+        return seen
+    decodes = operations(seen.loader, "decode")
+    share = share_of(seen.loader, "decode")
+    if not seen.loader.operations:
+        return NotEvaluated(ID, "times of the operations in a fetch")
+    if share < SHARE:
+        return Clear(ID)
+    top = decodes[0]
+    after = throughput.without_operation(seen.costs, min(share, 1.0), CHEAPER)
+    return Finding(
+        id=ID,
+        severity="warning",
+        confidence=certainty(seen.state),
+        summary=f"{top.name} takes {share:.0%} of making a batch ({top.ms_per_sample:.3g} ms a sample)",
+        evidence=(
+            wait_evidence(seen.loader),
+            Evidence("decoding", round(share, 4), "share of the fetch", SHARE, seen.fetch.n),
+            Evidence("decoding", round(sum(o.ms_per_sample for o in decodes), 3), "ms per sample", n=seen.fetch.n),
+            Evidence("pixels decoded", top.pixels_out, "pixels"),
+        ),
+        advice="Store the images at the size they are used, or use a faster decoder (torchvision.io.decode_jpeg, simplejpeg, OpenCV).",
+        where=top.where or place(hot_line(profile, "worker", "fetch"), seen.loader.dataset_where),
+        speedup=throughput.predict(seen.costs, after, f"decoding {CHEAPER} times cheaper, as faster decoders are", 0.5),
+        verify=try_command(profile, "--remedies faster-decoder"),
+    )

@@ -1,0 +1,83 @@
+"""Python in the dataset's own code dominates the fetch.
+
+What it means
+    The time goes into __getitem__ (or __iter__) itself, not into decoding, transforms or collating: pandas row access,
+    loops over elements, archives opened again for each item, tokenising, building lists.
+
+How it is measured
+    What is left of the fetch after every timed operation, as CPU time; the line comes from stack samples of the
+    workers.
+
+When it is wrong
+    A library call that gpuwatch does not time by itself (a decoder of your own, a database) is booked here too: the
+    line tells. Blocked time is storage-wait's.
+
+What to do
+    Look at the line: vectorise it, move it to __init__ or a preparation step, keep files and archives open, use numpy
+    arrays instead of pandas rows, cache what is the same every epoch.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.analyze import throughput
+from gpuwatch.analyze.evidence import (
+    Starved,
+    certainty,
+    hot_line,
+    place,
+    share_of,
+    starved_loop,
+    try_command,
+    wait_evidence,
+)
+from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Profile, Speedup
+
+ID = "slow-dataset-code"
+SHARE = 0.4
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report dataset code that takes the largest part of the fetch of a starved loop, with its line."""
+    seen = starved_loop(profile, ID)
+    if not isinstance(seen, Starved):
+        return seen
+    if not seen.loader.operations:
+        return NotEvaluated(ID, "times of the operations in a fetch")
+    share = share_of(seen.loader, "dataset")
+    if share < SHARE:
+        return Clear(ID)
+    line = hot_line(profile, "worker" if seen.loader.workers else "trainer", "fetch") or hot_line(
+        profile, "worker", "fetch"
+    )
+    at = f" at line {line.line}: {line.source.strip()}" if line and line.source else ""
+    return Finding(
+        id=ID,
+        severity="critical" if share >= 0.6 else "warning",
+        confidence=certainty(seen.state),
+        summary=f"the dataset's own code takes {share:.0%} of making a batch{at}",
+        evidence=(
+            wait_evidence(seen.loader),
+            Evidence("dataset code", round(share, 4), "share of the fetch", SHARE, seen.fetch.n),
+            Evidence("fetch", round(seen.fetch.wall_ms.median, 3), "ms", n=seen.fetch.n),
+            Evidence("CPU in it", seen.fetch.cpu_ms, "ms", n=seen.fetch.n),
+            *(
+                (Evidence("hottest line", round(line.share, 4), "share of loader work", n=line.samples),)
+                if line
+                else ()
+            ),
+        ),
+        advice="Make this line cheaper: vectorise it, move it out of __getitem__ (prepare once), keep files open, or cache the result.",
+        where=place(line, seen.loader.dataset_where),
+        speedup=_speedup(seen, share, line),
+        verify=try_command(profile, "--remedies cache-items"),
+    )
+
+
+def _speedup(seen: Starved, share: float, line: HotLine | None) -> Speedup:
+    """Predict the dataset code free, with its hottest line half as dear as the low end."""
+    free = throughput.predict(seen.costs, throughput.without_operation(seen.costs, min(share, 0.98)), "")
+    part = min(line.share, share) if line else share / 2
+    half = throughput.predict(seen.costs, throughput.without_operation(seen.costs, part, 2.0), "")
+    return Speedup(
+        free.predicted, half.low, free.high, "dataset code made free; the low end is its hottest line half as expensive"
+    )

@@ -1,0 +1,95 @@
+"""Per-pixel work is done before the operation that shrinks the image.
+
+What it means
+    Flips, rotations, colour changes and conversions cost time per pixel. Done on the full image before a crop or a
+    resize, most of that work is thrown away with the pixels.
+
+How it is measured
+    Pixels into and out of each transform, and the order in which they run. Moved behind the shrinking operation, an
+    operation's time falls with its pixels; the prediction adds that up and leaves decoding and the shrink as they are.
+
+When it is wrong
+    Where the order carries meaning (a rotation that must fill the corners before a crop, a statistic of the whole
+    image), results change: the distribution of the augmentation, not its kind. Where sizes do not shrink there is
+    nothing to win, and the rule is clear.
+
+What to do
+    Put the crop or resize first, then the other transforms.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.analyze import throughput
+from gpuwatch.analyze.evidence import Starved, certainty, starved_loop, try_command, wait_evidence
+from gpuwatch.model import Clear, Evidence, Finding, LoaderProfile, NotEvaluated, OperationProfile, Profile
+
+ID = "transform-order"
+SHRINK = 0.5
+MIN_SAVED = 0.10
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report transforms whose work before the shrink is a good part of the fetch of a starved loop."""
+    seen = starved_loop(profile, ID)
+    if not isinstance(seen, Starved):
+        return seen
+    if not any(o.pixels_in for o in seen.loader.operations):
+        return Clear(ID) if seen.loader.operations else NotEvaluated(ID, "pixels of the operations in a fetch")
+    shrink = shrinking_operation(seen.loader)
+    early = early_operations(seen.loader, shrink) if shrink else []
+    saved = sum(_saved(o, shrink) for o in early) if shrink else 0.0
+    if shrink is None or saved < MIN_SAVED:
+        return Clear(ID)
+    names = ", ".join(o.name for o in early)
+    after = throughput.with_work(seen.costs, max(1.0 - saved, 0.02))
+    return Finding(
+        id=ID,
+        severity="critical" if saved >= 0.3 else "warning",
+        confidence=certainty(seen.state),
+        summary=f"{names} work{'s' if len(early) == 1 else ''} on {_ratio(early, shrink):.0f} times the pixels that {shrink.name} leaves",
+        evidence=(
+            wait_evidence(seen.loader),
+            *(
+                Evidence(o.name, round(o.share, 4), "share of the fetch", note=f"{o.pixels_in:.0f} pixels in")
+                for o in early
+            ),
+            Evidence(f"pixels after {shrink.name}", shrink.pixels_out, "pixels"),
+            Evidence("saved by shrinking first", round(saved, 4), "share of the fetch", MIN_SAVED, seen.fetch.n),
+        ),
+        advice=f"Put {shrink.name} before {names}.",
+        where=max(early, key=lambda o: o.share).where or shrink.where,
+        speedup=throughput.predict(
+            seen.costs, after, "per-pixel work falls with the pixels; decoding and the shrink unchanged", 0.25
+        ),
+        verify=try_command(profile, "--remedies shrink-first"),
+        edit=f"Compose([{shrink.name}, {names}, ...])",
+        explains=("expensive-transform",),
+    )
+
+
+def shrinking_operation(loader: LoaderProfile) -> OperationProfile | None:
+    """Return the last transform that at least halves the pixels; None when nothing shrinks."""
+    candidates = [o for o in _ordered(loader) if o.pixels_in and o.pixels_out and o.pixels_out <= SHRINK * o.pixels_in]
+    return max(candidates, key=lambda o: o.position or 0, default=None)
+
+
+def early_operations(loader: LoaderProfile, shrink: OperationProfile) -> list[OperationProfile]:
+    """Return the transforms before the shrink that keep the size and work on more pixels than it leaves."""
+    before = [o for o in _ordered(loader) if (o.position or 0) < (shrink.position or 0)]
+    return [o for o in before if o.pixels_in and _keeps_size(o) and o.pixels_in * SHRINK >= (shrink.pixels_out or 0)]
+
+
+def _keeps_size(operation: OperationProfile) -> bool:
+    return operation.pixels_out is None or operation.pixels_out > SHRINK * (operation.pixels_in or 0)
+
+
+def _ordered(loader: LoaderProfile) -> list[OperationProfile]:
+    return [o for o in loader.operations if o.kind == "transform" and o.position is not None]
+
+
+def _saved(operation: OperationProfile, shrink: OperationProfile) -> float:
+    return operation.share * (1.0 - (shrink.pixels_out or 0) / (operation.pixels_in or 1.0))
+
+
+def _ratio(early: list[OperationProfile], shrink: OperationProfile) -> float:
+    return max(o.pixels_in or 0 for o in early) / max(shrink.pixels_out or 1.0, 1.0)

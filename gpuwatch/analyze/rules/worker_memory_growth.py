@@ -1,0 +1,51 @@
+"""The workers' memory grows while the loop runs.
+
+What it means
+    A forked worker shares the dataset's memory with the trainer until it touches it. Python writes a reference count
+    into every object it looks at, so lists and dictionaries of samples are copied page by page into each worker, until
+    memory is full.
+
+How it is measured
+    Memory of all workers (proportional share where the kernel gives it) over the loop's time, as a slope.
+
+When it is wrong
+    A cache that the dataset fills on purpose looks the same until it is full.
+
+What to do
+    Keep samples in numpy arrays or tensors (one object instead of millions), or in a file that workers read.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile
+
+ID = "worker-memory-growth"
+GROWTH_SHARE = 0.05
+HOURLY_SHARE = 0.25
+MIN_BYTES = 64e6
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report workers whose memory grows by a noticeable part of the machine's."""
+    memory, total = profile.machine.worker_memory, profile.machine.memory_total_bytes
+    if profile.primary is not None and profile.primary.workers == 0:
+        return Clear(ID)
+    if memory is None or memory.growth_bytes is None or memory.growth_bytes_per_s is None or not total:
+        return NotEvaluated(ID, "memory samples of the workers")
+    hourly = memory.growth_bytes_per_s * 3600 / total
+    grown = memory.growth_bytes / total
+    if memory.growth_bytes < MIN_BYTES or (grown < GROWTH_SHARE and hourly < HOURLY_SHARE):
+        return Clear(ID)
+    return Finding(
+        id=ID,
+        severity="critical" if hourly >= 1 else "warning",
+        confidence="medium",
+        summary=f"{memory.workers} workers grew by {memory.growth_bytes / 1e6:.0f} MB, {memory.growth_bytes_per_s * 60 / 1e6:.0f} MB a minute",
+        evidence=(
+            Evidence("growth", memory.growth_bytes, "bytes", MIN_BYTES),
+            Evidence("growth in an hour", round(hourly, 4), "share of memory", HOURLY_SHARE),
+            Evidence("workers' memory", memory.rss_bytes, "bytes"),
+        ),
+        advice="Keep the sample list in a numpy array or tensor instead of Python objects, so that workers share its pages.",
+        where=profile.primary.dataset_where if profile.primary else None,
+    )

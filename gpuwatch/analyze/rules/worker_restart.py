@@ -1,0 +1,73 @@
+"""Worker processes are made anew for every epoch.
+
+What it means
+    Without persistent_workers=True each pass over the loader starts its workers again: they are forked (or spawned,
+    re-importing everything and unpickling the dataset), open their files again, and the training waits for the first
+    batch. With short epochs this is most of the time.
+
+How it is measured
+    Per epoch, the time from asking for the iterator until its first batch, from the second epoch on, against the
+    loop's time. What would remain with persistent workers is the time to make one batch.
+
+When it is wrong
+    Long epochs hide it (the rule is clear below 5 % of the loop). A script that builds a new DataLoader each epoch
+    gains nothing from persistent_workers: build it once.
+
+What to do
+    Pass persistent_workers=True and keep one DataLoader for all epochs. On spawn or forkserver also keep the
+    dataset's state small, since it is pickled into each worker.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.analyze import throughput
+from gpuwatch.analyze.evidence import MIN_STEPS, restart_seconds, try_command
+from gpuwatch.model import Clear, Costs, Evidence, Finding, LoaderProfile, NotEvaluated, Profile
+
+ID = "worker-restart"
+RESTART_SHARE = 0.05
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report start-up paid again every epoch when it takes 5 % of the loop or more."""
+    loader, costs = profile.primary, profile.costs
+    if loader is None or costs is None or loader.batches < MIN_STEPS:
+        return NotEvaluated(ID, "a measured loop over a DataLoader")
+    if loader.workers == 0 or loader.persistent or len(loader.first_batch_s) < 2:
+        return Clear(ID)
+    saved = avoidable_seconds(loader, costs)
+    share = saved / costs.seconds if costs.seconds > 0 else 0.0
+    if share < RESTART_SHARE:
+        return Clear(ID)
+    return _finding(profile, loader, costs, share)
+
+
+def avoidable_seconds(loader: LoaderProfile, costs: Costs) -> float:
+    """Return the seconds of later epochs' start-up that persistent workers would not pay."""
+    later = len(loader.first_batch_s) - 1
+    return max(restart_seconds(loader) - later * costs.work_ms / 1e3, 0.0)
+
+
+def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float) -> Finding:
+    passes = len(loader.first_batch_s)
+    mean_s = restart_seconds(loader) / (passes - 1)
+    kept = (loader.first_batch_s[0] + (passes - 1) * costs.work_ms / 1e3) / passes
+    after = throughput.with_startups(costs, costs.iterators, kept)
+    return Finding(
+        id=ID,
+        severity="critical" if share >= 0.15 else "warning",
+        confidence="high" if passes > 2 else "medium",
+        summary=f"{loader.workers} workers are started again for each of {passes} epochs: {mean_s:.2g} s before the first batch",
+        evidence=(
+            Evidence("avoidable start-up", round(share, 4), "share of the loop", RESTART_SHARE, passes - 1),
+            Evidence("epoch start to first batch", round(mean_s, 3), "s", n=passes - 1),
+            Evidence("batches per epoch", loader.epoch_batches, "batches"),
+            Evidence("start method", loader.start_method, ""),
+        ),
+        advice="Pass persistent_workers=True to the DataLoader, and make it once, not per epoch.",
+        where=loader.created_where,
+        speedup=throughput.predict(costs, after, "start-up of later epochs reduced to one batch"),
+        verify=try_command(profile, "--remedies persistent-workers"),
+        edit="DataLoader(..., persistent_workers=True)",
+        explains=("slow-startup", "too-many-workers"),
+    )
