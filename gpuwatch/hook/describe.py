@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import sys
 
-from . import places
+from . import callers
 
 _WRAPPERS = ("Subset", "ConcatDataset", "ChainDataset", "StackDataset")
 
@@ -14,7 +14,7 @@ def loader_attributes(loader, iterator):
     dataset = loader.dataset
     inner = _innermost(dataset)
     iterable = getattr(iterator, "_dataset_kind", 0) != 0
-    file, line = places.class_place(type(inner), "__iter__" if iterable else "__getitem__")
+    file, line = callers.class_place(type(inner), "__iter__" if iterable else "__getitem__")
     sampler = getattr(loader, "sampler", None)
     return {
         "dataset": type(dataset).__name__,

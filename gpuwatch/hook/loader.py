@@ -12,7 +12,7 @@ import sys
 import time
 import weakref
 
-from . import activity, cuda, describe, places, queues, spool
+from . import activity, callers, columns, cuda, describe, queues, spool
 
 _BASE = "_BaseDataLoaderIter"
 _RECORD = "_gpuwatch"
@@ -40,7 +40,7 @@ class Record:
     def begin(self):
         """Take a new number: for the iterator, or for the next epoch of one with persistent workers."""
         self.number = next(_numbers)
-        self.place = places.calling_place()
+        self.place = callers.calling_place()
         self.making = True
 
     def close(self):
@@ -186,7 +186,8 @@ def _giving(original):
 _THREADS = activity._THREADS
 _DELAY = activity.DelayMeter()
 _thread_cpu_ns = time.thread_time_ns
-_BATCH = '["batch",%d,%d,%d,%d,%d,%s,%s,%s,%s,%d,%d,%d,%d,%d,%d,%d,%d,%d,%s,%d]\n'
+_BATCH = '["batch",' + ",".join(["%s"] * len(columns.COLUMNS["batch"])) + "]\n"
+_UNKNOWN = (None,) * 4
 
 
 def _asked(account, record):
@@ -201,10 +202,10 @@ def _asked(account, record):
 def _given(iterator, account, record, entered_ns, asked_ns, given_ns, end, seen):
     try:
         if end:
-            index, queue = iterator._num_yielded, ("null",) * 4
+            index, queue = iterator._num_yielded, _UNKNOWN
             record.open = end != _EXHAUSTED
         else:
-            index, *queue = ("null" if value is None else value for value in record.queue.after(seen))
+            index, *queue = record.queue.after(seen)
             account.gpu = account.gpu or cuda.meter()
             if account.gpu is not None:
                 account.gpu.given(record.number, index)
@@ -219,9 +220,9 @@ def _write_batch(account, number, index, asked_ns, given_ns, end, queue):
     delay_ns = _DELAY.since_last(account, given_ns)
     line = _BATCH % (
         number, index, asked_ns, given_ns, end, *queue, *account.columns(asked_ns),
-        cpu_ns - account.cpu, "null" if delay_ns is None else delay_ns, account.own,
+        cpu_ns - account.cpu, delay_ns, account.own,
     )  # fmt: skip
-    spool.write(line.encode())
+    spool.write(line.replace("None", "null").encode())
     account.cpu = cpu_ns
     account.iterator = number
     account.restart(given_ns)

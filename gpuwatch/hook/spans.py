@@ -3,7 +3,7 @@
 import functools
 import sys
 
-from . import activity, places, spool
+from . import activity, callers, spool
 
 # What a module's checkpoint function is called, and where else it may have been imported to already.
 _SAVERS = {"torch.serialization": ("save", "torch"), "safetensors.torch": ("save_file", None)}
@@ -36,6 +36,6 @@ def timed(original, name):
 def _write(name, start_ns):
     try:
         end_ns = activity.now_ns()
-        spool.event("span", name, start_ns, end_ns, *places.calling_place())
+        spool.event("span", name, start_ns, end_ns, *callers.calling_place())
     except Exception:
         pass  # the checkpoint itself is written; only its span is lost

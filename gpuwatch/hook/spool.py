@@ -37,6 +37,8 @@ class Spool:
         self.lost = 0
         self.lost_reason = None
         self.torn = False
+        self.unsure = True
+        self.end = 0
 
     def after_fork(self):
         """Start a file of our own: the parent goes on writing to the inherited one."""
@@ -50,24 +52,33 @@ class Spool:
     def write(self, line):
         """Append `line` (bytes, newline at its end); on trouble count it as lost."""
         try:
-            descriptor = self.descriptor
-            if descriptor < 0 or not _is_file(descriptor, self.file_id):
-                descriptor = self._open()
-                if descriptor < 0:
-                    return self._lose("not open")
-            if self.lost or self.torn:
-                self._confess(descriptor)
-            self._append(descriptor, line)
+            if (self.unsure or not self._in_place()) and not self._prepare():
+                return self._lose("not open")
+            written = os.write(self.descriptor, line)
+            self.end += written
+            if written != len(line):
+                self.torn = True
+                self._lose("ENOSPC")
         except OSError as trouble:
             self._lose(errno.errorcode.get(trouble.errno, "OSError"))
         except Exception as trouble:  # whatever it is, it must not reach the training
             self._lose(type(trouble).__name__)
 
-    def _append(self, descriptor, line):
-        written = os.write(descriptor, line)
-        if written != len(line):
-            self.torn = True
-            self._lose("ENOSPC")
+    def _in_place(self):
+        # Cheaper than fstat: only our file stands where our last write left it.
+        try:
+            return os.lseek(self.descriptor, 0, os.SEEK_CUR) == self.end
+        except OSError:
+            return False
+
+    def _prepare(self):
+        if (self.descriptor < 0 or not _is_file(self.descriptor, self.file_id)) and self._open() < 0:
+            return False
+        if self.lost or self.torn:
+            self._confess(self.descriptor)
+        self.end = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+        self.unsure = bool(self.lost or self.torn)
+        return True
 
     def _confess(self, descriptor):
         lost, reason = self.lost, self.lost_reason
@@ -82,6 +93,7 @@ class Spool:
     def _lose(self, reason):
         self.lost += 1
         self.lost_reason = reason
+        self.unsure = True
 
     def _open(self):
         with self.lock:

@@ -1,0 +1,60 @@
+"""The user's frame below which the hook was called, and where a class is defined."""
+
+import inspect
+import os
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
+_MACHINERY = ("torch", "torchdata", "lightning", "pytorch_lightning", "lightning_fabric", "accelerate", "transformers", "ignite", "fastai")
+_DEEPEST = 60
+
+
+def calling_place():
+    """Return (file, line, function) of the user's frame below which we were called.
+
+    The first frame outside installed packages and the standard library; else the first outside the training
+    frameworks; (None, None, None) when there is neither.
+    """
+    frame = sys._getframe(1)
+    fallback = None
+    for _ in range(_DEEPEST):
+        if frame is None:
+            break
+        file = frame.f_code.co_filename
+        if _is_user_file(file):
+            return _place(frame)
+        if fallback is None and _may_be_user_file(file):
+            fallback = _place(frame)
+        frame = frame.f_back
+    return fallback or (None, None, None)
+
+
+def _place(frame):
+    code = frame.f_code
+    return _absolute(code.co_filename), frame.f_lineno, getattr(code, "co_qualname", code.co_name)
+
+
+def _is_user_file(file):
+    return not file.startswith((_HERE, _STANDARD, "<frozen")) and not any(part in file for part in _INSTALLED)
+
+
+def _may_be_user_file(file):
+    for part in _INSTALLED:
+        if part in file:
+            return file.split(part, 1)[1].split(os.sep, 1)[0] not in _MACHINERY
+    return False
+
+
+def _absolute(file):
+    return file if file.startswith("<") else os.path.abspath(file)
+
+
+def class_place(cls, method):
+    """Return (file, line) where `cls` defines `method`, or else of its module; (None, None) for built-in classes."""
+    code = getattr(inspect.unwrap(getattr(cls, method, cls)), "__code__", None)
+    if code is not None:
+        return _absolute(code.co_filename), code.co_firstlineno
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return (os.path.abspath(file), None) if file else (None, None)
