@@ -14,8 +14,8 @@ SEAMS = (
     ("torch.serialization", ("spans",)),
     ("torch.autograd", ("phases",)),
     ("torch.optim.optimizer", ("phases",)),
-    ("torch.utils.data.dataloader", ("loader",)),
-    ("torchdata.stateful_dataloader.stateful_dataloader", ("loader",)),
+    ("torch.utils.data.dataloader", ("loader", "worker", "fetch")),
+    ("torchdata.stateful_dataloader.stateful_dataloader", ("loader", "worker")),
     ("safetensors.torch", ("spans",)),
 )
 _WAITING = dict(SEAMS)

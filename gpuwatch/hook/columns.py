@@ -45,8 +45,9 @@ COLUMNS = {
     # `detail`: e.g. {"params": "Resize(size=[224])", "threads": 4, "random": true}.
     "op": ("op", "kind", "name", "file", "line", "function", "position", "detail"),
     # A batch was serialised and handed over, in the queue's feeder thread. `tensor_bytes`: moved by shared memory.
-    # `float_bytes`: of them float32 or float64.
-    "send": ("worker", "index", "t0", "t1", "bytes", "tensors", "tensor_bytes", "float_bytes"),
+    # `float_bytes`: of them float32 or float64. `write_ns`: getting the bytes into the pipe (its lock and a full pipe in
+    # it). `cpu_ns`: of the feeder thread, for both.
+    "send": ("worker", "index", "t0", "t1", "bytes", "tensors", "tensor_bytes", "float_bytes", "write_ns", "cpu_ns"),
     # A line of the timer sampler: `activity` fetch | idle | wait | step | startup; counts of ticks.
     "line": ("t", "worker", "file", "line", "function", "activity", "ticks", "starved", "awaited", "blocked", "callee"),
     # Events lost since the last one (full disk).

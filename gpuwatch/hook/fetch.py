@@ -1,0 +1,349 @@
+"""One batch being made: wraps the two fetch methods of torch's DataLoader, in workers and (num_workers=0) in the trainer."""
+
+import functools
+import os
+import sys
+import threading
+import time
+
+from . import counters, operations, origins, spool
+from .decoders import Decoders
+from .patches import Patches
+from .transforms import Discovery
+
+_now = time.monotonic_ns
+_CLASSES = ("_MapDatasetFetcher", "_IterableDatasetFetcher")
+_FIRST_FETCHES = 64
+_DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
+
+
+class _Here(threading.local):
+    busy = False
+    collate_ns = 0
+
+
+class _Worker:
+    """Which worker this process is (-1: the trainer), and the row that waits for the batch to be handed over."""
+
+    number = -1
+    index = None
+    idle_t0 = None
+    got_ns = None
+    row = None
+    io = None
+
+
+here = _Here()
+worker = _Worker()
+
+
+class Instruments:
+    """The replacements of this process and when they are in place."""
+
+    def __init__(self):
+        self.patches = Patches()
+        self.transforms = Discovery(self.patches)
+        self.decoders = Decoders(self.patches)
+        self.modules = 0
+        self.fetches = 0
+        self.measured = 0
+        self.next_ns = 0
+        self.interval_ns = 0
+
+    def scan(self):
+        """Look at what has been imported since the last time."""
+        if len(sys.modules) != self.modules:
+            self.transforms.scan_libraries()
+            self.decoders.scan()
+            self.modules = len(sys.modules)
+
+    def enter(self):
+        """Put the replacements in place for one fetch; False when this fetch goes unmeasured.
+
+        In the trainer each in-and-out invalidates the classes' method caches, and CPython 3.13 gives a class only 1000
+        versions: so the first fetches, then ever fewer, a few hundred in a day. A worker's stay in place.
+        """
+        if worker.number >= 0:
+            return True
+        now = _now()
+        if self.measured >= _FIRST_FETCHES and now < self.next_ns:
+            return False
+        if not self.measured:
+            self.began_ns = now
+        self.measured += 1
+        self.next_ns = now + max(1_000_000_000, (now - self.began_ns) // 30)
+        if self.measured % 32 == 3:
+            self.transforms.drop_unused()
+        elif self.measured % 32 == 1:
+            self.transforms.scan_libraries()
+        self.patches.enter()
+        return True
+
+    def leave(self):
+        """Take the trainer's replacements back."""
+        if worker.number < 0:
+            self.patches.leave()
+
+
+instruments = Instruments()
+
+
+class Samples(list):
+    """The indices of a batch; iterating tells when each sample begins and ends."""
+
+    __slots__ = ("slowest_ns", "taken")
+
+    def __iter__(self):
+        self.slowest_ns = self.taken = 0
+        stage = operations.stage
+        modules = sys.modules
+        for one in list.__iter__(self):
+            stage.previous = None
+            t0 = _now()
+            yield one
+            spent = _now() - t0
+            self.taken += 1
+            if spent > self.slowest_ns:
+                self.slowest_ns = spent
+            if len(modules) != instruments.modules:  # an image plugin, imported by the first image
+                instruments.scan()
+
+
+class Collate:
+    """Times a fetcher's collate function, less the operations inside; also this hook's notes on the fetcher."""
+
+    __slots__ = ("function", "count", "batched")
+
+    def __init__(self, function, batched):
+        self.function = function
+        self.count = 0
+        self.batched = batched
+
+    def __call__(self, *args, **kwargs):
+        stage = operations.stage
+        outer_ns, stage.inner_ns = stage.inner_ns, 0
+        t0 = _now()
+        try:
+            return self.function(*args, **kwargs)
+        finally:
+            spent = _now() - t0
+            here.collate_ns += spent - stage.inner_ns
+            stage.inner_ns = outer_ns + spent
+
+    def __getattr__(self, name):
+        return getattr(self.function, name)
+
+
+class Fetch:
+    """The measures taken around one fetch."""
+
+    __slots__ = ("collate", "samples", "index", "measured", "gc_ns", "delay_ns", "process_ns", "io", "t0", "cpu_ns")
+
+    def __init__(self, fetcher, index):
+        self.collate = _notes_on(fetcher)
+        whole = self.collate.batched or type(index) is not list or not fetcher.auto_collation
+        self.samples = None if whole else Samples(index)
+        self.index = index if whole else self.samples
+        here.collate_ns = 0
+        self.measured = instruments.enter()
+        if self.measured:
+            operations.begin()
+        self.io = worker.io or counters.process_io()
+        self.gc_ns = counters.collected_ns()
+        self.delay_ns = counters.thread_delay_ns()
+        self.t0 = _now()
+        self.process_ns = time.process_time_ns()
+        self.cpu_ns = time.thread_time_ns()
+
+    def end(self):
+        """Take the second reading; return the `fetch` event's columns."""
+        cpu_ns = time.thread_time_ns() - self.cpu_ns
+        process_ns = time.process_time_ns() - self.process_ns
+        t1 = _now()
+        delay_ns = _less(counters.thread_delay_ns(), self.delay_ns)
+        gc_ns = counters.collected_ns() - self.gc_ns
+        io = counters.process_io()
+        if worker.number >= 0:
+            worker.io = io
+        samples = self.samples
+        count = samples.taken if samples is not None else _length(self.index)
+        slowest_ns = samples.slowest_ns if samples is not None else None
+        return [
+            worker.number, worker.index if worker.number >= 0 else self.collate.count, worker.idle_t0, worker.got_ns or self.t0, t1,
+            cpu_ns, process_ns, delay_ns, here.collate_ns, gc_ns, count, _less(io[0], self.io[0]), _less(io[1], self.io[1]),
+            slowest_ns, int(samples is None), None,
+        ]  # fmt: skip
+
+    def close(self, row):
+        """Stop measuring operations, and hand the row on; without a row only stop."""
+        rows = None
+        if self.measured:
+            rows = operations.end()
+            instruments.leave()
+        if row is not None:
+            row[-1] = rows
+            self.collate.count += 1
+            _hand_on(row)
+
+
+def _less(after, before):
+    return None if after is None or before is None else after - before
+
+
+def _length(index):
+    try:
+        return len(index) if not isinstance(index, (str, bytes)) else 1
+    except TypeError:
+        return 1
+
+
+def _hand_on(row):
+    if worker.number >= 0:
+        worker.row = row  # written when the batch is on its way: see worker.DataQueue
+    else:
+        spool.event("fetch", *row)
+
+
+def _notes_on(fetcher):
+    collate = vars(fetcher).get("collate_fn")
+    if type(collate) is Collate:
+        if not instruments.fetches & 63 or instruments.fetches < 8:
+            instruments.scan()
+        instruments.fetches += 1
+        return collate
+    notes = Collate(collate, _makes_batches(fetcher))
+    fetcher.collate_fn = notes
+    _look_at(fetcher, collate)
+    return notes
+
+
+def _makes_batches(fetcher):
+    """Tell whether the dataset gets the whole list of indices (through Subset too, which always claims to)."""
+    if not fetcher.auto_collation:
+        return True
+    if hasattr(fetcher, "dataset_iter"):
+        return False
+    dataset = fetcher.dataset
+    while type(dataset).__name__ == "Subset" and type(dataset).__module__ == "torch.utils.data.dataset":
+        dataset = dataset.dataset
+    return bool(getattr(dataset, "__getitems__", None))
+
+
+def _look_at(fetcher, collate):
+    counters.watch_collector()
+    dataset = fetcher.dataset
+    instruments.transforms.user_files |= origins.user_files(_method_of(fetcher, innermost(dataset)), collate)
+    instruments.scan()
+    for thing in (dataset, collate):
+        instruments.transforms.visit(thing)
+    _announce_dataset(fetcher, innermost(dataset))
+
+
+def innermost(dataset):
+    """Return the dataset inside Subset, ConcatDataset and the like whose code makes the samples."""
+    for _ in range(8):
+        inner = vars(dataset).get("dataset") if hasattr(dataset, "__dict__") else None
+        several = vars(dataset).get("datasets") if hasattr(dataset, "__dict__") else None
+        if inner is None and isinstance(several, (list, tuple)) and several:
+            inner = several[0]
+        if inner is None or not _from_torch(dataset):
+            return dataset
+        dataset = inner
+    return dataset
+
+
+def _from_torch(dataset):
+    return type(dataset).__module__.startswith(("torch.utils.data", "torchdata."))
+
+
+def _method_of(fetcher, dataset):
+    name = "__iter__" if hasattr(fetcher, "dataset_iter") else "__getitem__"
+    return getattr(type(dataset), "__getitems__" if getattr(type(dataset), "__getitems__", None) else name, None)
+
+
+def _announce_dataset(fetcher, dataset):
+    cls = type(dataset)
+    key = ("dataset", cls)
+    if operations.book.find(key) is not None:
+        return
+    method = _method_of(fetcher, dataset)
+    path, line, _name = origins.callable_place(method) if method is not None else (None, None, None)
+    name = getattr(method, "__name__", "__getitem__")
+    made = operations.book.add(key, "dataset", "%s.%s" % (cls.__name__, name), (path, line, name), {})
+    made.announce(None)
+
+
+def measured(genuine):
+    """Return a fetch method that measures `genuine` and gives what it gives."""
+
+    @functools.wraps(genuine)
+    def fetch(self, possibly_batched_index):
+        if here.busy:  # a loader iterated inside a dataset: part of the outer fetch
+            return genuine(self, possibly_batched_index)
+        here.busy = True
+        watch = row = None
+        try:
+            watch = _open(self, possibly_batched_index)
+            batch = genuine(self, possibly_batched_index if watch is None else watch.index)
+            row = _closing(watch)
+            return batch
+        finally:
+            here.busy = False
+            _close(watch, row)
+
+    fetch._gpuwatch_original = genuine
+    return fetch
+
+
+def _open(fetcher, index):
+    try:
+        return Fetch(fetcher, index)
+    except Exception as trouble:
+        return _fail(trouble)
+
+
+def _closing(watch):
+    try:
+        return watch.end() if watch is not None else None
+    except Exception as trouble:
+        return _fail(trouble)
+
+
+def _close(watch, row):
+    try:
+        if watch is not None:
+            watch.close(row)
+    except Exception as trouble:
+        _fail(trouble)
+
+
+_failures = []
+
+
+def _fail(trouble):
+    if _DEBUG:
+        raise trouble
+    if len(_failures) < 8:  # the same failure at each batch is not news
+        _failures.append(trouble.__class__.__name__)
+        spool.meta("hook_error", "fetch: %s: %s" % (type(trouble).__name__, trouble))
+
+
+def on_import(_name, _module):
+    """Wrap the fetch methods once torch's DataLoader has been imported."""
+    module = sys.modules.get("torch.utils.data._utils.fetch")
+    for name in _CLASSES:
+        cls = getattr(module, name, None)
+        if cls is None or "fetch" not in vars(cls):
+            spool.meta("missing_seam", "torch.utils.data._utils.fetch.%s.fetch" % name)
+        elif not hasattr(cls.fetch, "_gpuwatch_original"):
+            cls.fetch = measured(cls.fetch)
+
+
+def become_worker(number):
+    """Start afresh in a DataLoader worker, with every replacement in place for good."""
+    global instruments
+    operations.book.clear()
+    worker.number = number
+    worker.io = None
+    instruments = Instruments()
+    instruments.patches.enter()
