@@ -152,7 +152,7 @@ def _headline(report: Report) -> tuple[str, str]:
     badge, colon, rest = clean(report.verdict.headline).partition(": ")
     if not colon or len(badge) > 24:
         return report.verdict.bound.capitalize(), clean(report.verdict.headline)
-    return badge, rest[:1].upper() + rest[1:]
+    return badge, _sentence(rest)
 
 
 def _reason(report: Report) -> str:
@@ -160,7 +160,12 @@ def _reason(report: Report) -> str:
     # The verdict of a run that could not be judged is its reason: once is enough.
     if not reason or reason in clean(report.verdict.headline):
         return ""
-    return reason[0].upper() + reason[1:] + "."
+    return _sentence(reason) + "."
+
+
+def _sentence(words: str) -> str:
+    words = clean(words)
+    return words[:1].upper() + words[1:]
 
 
 def _tone(report: Report) -> Tone:
@@ -214,7 +219,7 @@ def _cost_of_batch(loader: LoaderProfile) -> str:
 def _action(finding: Finding, base: str) -> Action:
     return Action(
         id=finding.id,
-        summary=clean(finding.summary),
+        summary=_sentence(finding.summary),
         advice=clean(finding.advice),
         edit=clean(finding.edit or ""),
         where=text.place(finding.where, base),

@@ -140,7 +140,7 @@ def _phases(slices: Sequence[Slice], width: int, color: bool) -> list[Text]:
         shape = "█" if color else SHAPES[number % len(SHAPES)]
         style = PHASE_COLORS.get(part.name, "") if color else ""
         bar.append(shape * cells, style)
-        legend.append((Text.assemble((shape, style), " ", part.name), part))
+        legend.append((Text.assemble(("■" if color else shape, style), " ", part.name), part))
     return [bar, *_legend(legend, width)]
 
 

@@ -1,0 +1,83 @@
+"""What the verbs that read runs share: the RUN argument, `--dir`, and the way from these to a report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from gpuwatch.model import Report
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+RUN_HELP = "RUN is an id, a name, a unique beginning of an id, or a run folder's path; the newest run by default."
+
+
+def dir_option(function: Function) -> Function:
+    """Add `--dir`, the folder that holds the run folders."""
+    return click.option("--dir", "base", metavar="DIR", help="Where the run folders lie (default: .gpuwatch).")(function)
+
+
+def json_option(function: Function) -> Function:
+    """Add `--json` as a switch: data, and nothing else, on stdout."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")(function)
+
+
+def base_folder(base: str | None) -> Path:
+    """Return the folder that holds the run folders: flag, environment, configuration file, or the default."""
+    from gpuwatch import config
+
+    return Path(config.strict(config.load(Path.cwd(), os.environ, dir=base)).dir)
+
+
+def find(run: str | None, base: str | None) -> Path:
+    """Return the folder of a run. Raises RunNotFound or NotARun."""
+    from gpuwatch.store import folder
+
+    return folder.resolve(run, base_folder(base))
+
+
+def load(run: str | None, base: str | None) -> Report:
+    """Return the report of a run, analysed now. Raises RunNotFound or NotARun."""
+    from gpuwatch.analyze.report import build
+
+    return build(find(run, base))
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON on stdout."""
+    from gpuwatch.views.json import dumps
+
+    write_out(dumps(data) + "\n")
+
+
+def write_out(text: str) -> None:
+    """Write text to stdout as UTF-8, whatever the locale: it is data, and data does not depend on a terminal."""
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        sys.stdout.write(text)
+        return
+    sys.stdout.flush()
+    stream.write(text.encode("utf-8", "replace"))
+    stream.flush()
+
+
+def write_file(path: str, text: str) -> None:
+    """Write a file whole or, for `-`, to stdout. Raises GpuwatchError with the reason when it cannot."""
+    from gpuwatch.errors import GpuwatchError
+
+    if path == "-":
+        write_out(text)
+        return
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8", errors="replace")
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True) if partial.parent.is_dir() else None
+        raise GpuwatchError(f"{path} cannot be written: {error.strerror or error}", "Name another file") from error

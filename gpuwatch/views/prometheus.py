@@ -1,0 +1,44 @@
+"""A report in Prometheus' text exposition format 0.0.4, from the metric catalogue."""
+
+from __future__ import annotations
+
+from gpuwatch.metrics import CATALOGUE, Metric, Reading
+from gpuwatch.model import Report
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def render(report: Report) -> str:
+    """Return every measured metric of the report; what was not measured is absent, not zero."""
+    common = {"run": report.run.id, "host": report.run.host} | ({"name": report.run.name} if report.run.name else {})
+    lines = [_info(report, common)]
+    for metric in CATALOGUE:
+        readings = list(metric.read(report))
+        if readings:
+            lines += [f"# HELP {metric.prometheus_name} {_escape_help(metric.help)}", f"# TYPE {metric.prometheus_name} {metric.kind}"]
+            lines += [_sample(metric, reading, common) for reading in readings]
+    return "\n".join(lines) + "\n"
+
+
+def _info(report: Report, common: dict[str, str]) -> str:
+    labels = {**common, "state": report.run.state, "gpuwatch": report.run.gpuwatch}
+    head = "# HELP gpuwatch_run_info The run that the other metrics are of.\n# TYPE gpuwatch_run_info gauge\n"
+    return f"{head}gpuwatch_run_info{_labels(labels)} 1"
+
+
+def _sample(metric: Metric, reading: Reading, common: dict[str, str]) -> str:
+    value = reading.value * metric.prometheus_scale
+    return f"{metric.prometheus_name}{_labels({**common, **reading.labels})} {value:.12g}"
+
+
+def _labels(labels: dict[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escape(value: str) -> str:
+    harmless = value.encode("utf-8", "replace").decode("utf-8")
+    return harmless.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _escape_help(words: str) -> str:
+    return words.replace("\\", "\\\\").replace("\n", "\\n")

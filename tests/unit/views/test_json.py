@@ -1,0 +1,94 @@
+"""The public contract: the schema describes all that is printed, and everything printed is JSON."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from gpuwatch.model import Gap, Interval, Trial, Unentered
+from gpuwatch.views.json import dumps, schema, to_dict
+from tests.builders import interval, make_device, make_finding, make_loader, make_operation, make_report, make_run
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def full_report() -> Any:
+    trial = Trial("t1", "persistent workers", "worker-restart", interval(10), interval(8), "ms", interval(1.25), "helps", "same", None)
+    return make_report(
+        devices=(make_device(throttle={"power cap": 0.1}),),
+        trials=(trial,),
+        gaps=(Gap(1, 2, "nvml", "driver gone"),),
+        unentered=(Unentered(7, "python -I x.py", "-I", "Start it without -I"),),
+        suppressed=(make_finding("expensive-decode", speedup=None, where=None),),
+        problems=("torn",),
+    )
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        make_report(),
+        full_report(),
+        make_report(ranks=(), loaders=(), primary=None, hot_lines=(), findings=(), costs=None, phases=()),
+        make_report(run=make_run(exit_code=None, signal=9, state="lost", ended_ns=None)),
+    ],
+    ids=["default", "full", "empty", "lost"],
+)
+def test_every_report_fits_the_published_schema(report: Any) -> None:
+    jsonschema.Draft202012Validator(schema()).validate(json.loads(dumps(to_dict(report))))
+
+
+def test_the_schema_is_a_schema_and_not_a_blanket() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    data = to_dict(make_report())
+    data["findings"][0]["severity"] = "catastrophic"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, schema())
+    del data["verdict"]
+    with pytest.raises(jsonschema.ValidationError, match="verdict"):
+        jsonschema.validate({**data, "findings": []}, schema())
+
+
+def test_the_published_schema_is_the_one_of_the_model() -> None:
+    made = runpy.run_path(str(ROOT / "scripts" / "schema"))["schema"]()
+    assert schema() == json.loads(json.dumps(made)), "a field changed: run scripts/schema"
+
+
+def test_every_key_of_the_report_is_described() -> None:
+    data = to_dict(full_report())
+    described = schema()["properties"]
+    assert set(data) == set(described)
+    assert set(data["run"]) == set(described["run"]["properties"])
+
+
+def test_nan_and_infinity_become_null() -> None:
+    loader = make_loader(wait_share=Interval(float("nan"), 0.0, float("inf"), 3), samples_per_s=float("-inf"))
+    text = dumps(to_dict(make_report(loaders=(loader,))))
+    assert "NaN" not in text and "Infinity" not in text
+    assert json.loads(text)["loaders"][0]["wait_share"] == {"median": None, "low": 0.0, "high": None, "n": 3}
+
+
+def test_bytes_that_are_no_text_still_give_utf8() -> None:
+    report = make_report(run=make_run(command=("python", "tr\udcffain.py")))
+    dumps(to_dict(report)).encode("utf-8")
+
+
+def test_values_that_a_script_relies_on() -> None:
+    data = to_dict(make_report(make_report_profile()))
+    assert data["schema"] == "gpuwatch.report/1"
+    assert data["run"]["status"] == {"exit_code": 0, "signal": None}
+    assert data["run"]["command_line"] == "python train.py"
+    assert data["verdict"]["input_wait_share"] == {"median": 0.33, "low": 0.31, "high": 0.35, "n": 990, "clock": "host"}
+    assert data["loaders"][0]["operations"][0]["where"]["line"] == 20
+    assert data["findings"][0]["evidence"][0] == {"metric": "worker busy", "value": 0.98, "unit": "share", "threshold": 0.85, "n": 200, "note": None}
+
+
+def make_report_profile() -> Any:
+    from tests.builders import make_profile
+
+    return make_profile(make_loader(operations=(make_operation(),)))
