@@ -102,7 +102,8 @@ class NvmlSource:
         try:
             device = Device(self._library, index, self._library.call("nvmlDeviceGetHandleByIndex", index), self._clock)
             reading = device.reading()
-            rows = [device.facts(), reading]
+            rows = [reading, *device.processes()]
+            rows.insert(0, device.facts())
         except NvmlError as error:
             return [] if index in self._lost else [self._lose(index, error)]
         self._devices[index] = device
