@@ -184,10 +184,10 @@ def _why(report: Report) -> list[Fact]:
     facts = []
     if share is not None:
         clock = "CUDA events" if report.verdict.clock == "cuda" else "host clock"
-        facts.append(Fact("input wait", f"{text.share_range(share)} of each step", f"{clock}, {share.n:,} steps"))
+        facts.append(Fact("input wait", f"{text.share_range(share)} of the loop's time", f"{clock}, {share.n:,} steps"))
     if loader is not None and loader.step_ms and loader.wait_ms and loader.compute_ms:
         split = f"{text.milliseconds(loader.wait_ms.median)} waiting + {text.milliseconds(loader.compute_ms.median)} computing"
-        facts.append(Fact("step", split, f"median of {loader.step_ms.n:,}"))
+        facts.append(Fact("step", split, "on average"))
     if loader is not None:
         facts += _why_loader(loader)
     if report.verdict.speedup_if_input_free and report.verdict.bound == "input":
