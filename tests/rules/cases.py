@@ -1,0 +1,394 @@
+"""For each rule: profiles on which it fires, stays clear, and cannot know. Neighbouring causes are in `clear`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gpuwatch.analyze.throughput import measure_costs
+from gpuwatch.model import (
+    Interval,
+    LoaderProfile,
+    LongSteps,
+    MachineProfile,
+    Phase,
+    Place,
+    Profile,
+    QueueProfile,
+    StackQuality,
+    Unentered,
+    WorkerMemory,
+)
+from tests.builders import (
+    interval,
+    make_device,
+    make_fetch,
+    make_hot_line,
+    make_loader,
+    make_machine,
+    make_operation,
+    make_profile,
+    make_rank,
+)
+
+SAMPLED = StackQuality("py-spy", 500, "high", "")
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Profiles by expected outcome."""
+
+    fires: tuple[Profile, ...]
+    clear: tuple[Profile, ...]
+    unknown: tuple[Profile, ...]
+
+
+def run_of(
+    work_ms: float = 30.0,
+    device_ms: float = 10.0,
+    workers: int = 2,
+    cores: float = 8.0,
+    machine: MachineProfile | None = None,
+    fetch: dict[str, Any] | None = None,
+    loader: dict[str, Any] | None = None,
+    **profile: Any,
+) -> Profile:
+    """Return a profile that is consistent with itself: the step and the wait follow from work, device and cores."""
+    machine = machine or make_machine(usable_cores=cores, spare_cores=max(cores - workers - 0.2, 0.0), cores=int(cores))
+    made = work_ms if workers == 0 else max(work_ms / workers, work_ms / cores)
+    step = device_ms + work_ms if workers == 0 else max(device_ms, made)
+    wait = step - device_ms
+    defaults = dict(
+        wall_ms=interval(work_ms), mean_wall_ms=work_ms, cpu_ms=work_ms, process_cpu_ms=work_ms, delay_ms=0.0
+    )
+    defaults |= dict(
+        p95_wall_ms=work_ms * 1.1,
+        max_wall_ms=work_ms * 1.2,
+        blocked_ms=0.0,
+        collate_ms=0.05 * work_ms,
+        serialise_ms=0.0,
+    )
+    busy = None if workers == 0 else min(work_ms / workers / step, 1.0)
+    share = wait / step
+    settings: dict[str, Any] = dict(
+        workers=workers,
+        step_ms=interval(step),
+        wait_ms=interval(wait),
+        compute_ms=interval(device_ms),
+        wait_share=Interval(share, share * 0.97, min(share * 1.03, 1.0), 990),
+        seconds=0.99 * step,
+        wait_seconds=0.99 * wait,
+        fetch=make_fetch(**(defaults | {"busy_share": busy} | (fetch or {}))),
+        operations=(make_operation("ToTensor", share=0.2, kind="transform", position=3),),
+    )
+    made_loader = make_loader(**(settings | (loader or {})))
+    profile.setdefault("costs", measure_costs(made_loader, machine, 0.0))
+    return make_profile(made_loader, machine=machine, **profile)
+
+
+def no_loader() -> Profile:
+    """Return a profile in which no DataLoader was seen."""
+    from dataclasses import replace
+
+    return replace(make_profile(), primary=None, loaders=(), costs=None)
+
+
+def with_operations(*operations: Any, **changes: Any) -> Profile:
+    return run_of(loader={"operations": operations}, cores=2.0, **changes)
+
+
+def epochs(
+    passes: int, first_s: float, batches: int, workers: int = 2, work_ms: float = 30.0, **loader: Any
+) -> Profile:
+    return run_of(
+        work_ms,
+        workers=workers,
+        loader={
+            "iterators": passes,
+            "first_batch_s": (first_s,) * passes,
+            "startup_s": (first_s * 0.7,) * passes,
+            "epoch_batches": float(batches),
+            "batches": passes * batches,
+        }
+        | loader,
+    )
+
+
+def long_steps(**changes: Any) -> LongSteps:
+    settings: dict[str, Any] = dict(
+        count=10,
+        excess_s=4.0,
+        share=0.25,
+        median_ms=15.0,
+        period=100.0,
+        regular=True,
+        where=Place("t.py", 9),
+        cause="checkpoint",
+    )
+    return LongSteps(**(settings | changes))
+
+
+def ranks(*own: tuple[float, float]) -> tuple[Any, ...]:
+    """Return ranks from (step, backward) in ms."""
+    return tuple(
+        make_rank(rank=i, world_size=len(own), step_ms=interval(step, 0.02), backward_ms=backward)
+        for i, (step, backward) in enumerate(own)
+    )
+
+
+def phases(**seconds: float) -> tuple[Any, ...]:
+    named = {name.replace("_", " ").replace("in step", "in-step"): value for name, value in seconds.items()}
+    whole = sum(named.values())
+    return (make_rank(seconds=whole, phases=tuple(Phase(n, v, v / whole) for n, v in named.items())),)
+
+
+STARVED = run_of()
+HIDDEN = run_of(work_ms=8.0, workers=2)
+LONE = run_of(workers=0)
+FEW_STEPS = run_of(loader={"steps": 3})
+BLOCKED = dict(cpu_ms=6.0, process_cpu_ms=6.0, blocked_ms=24.0)
+DECODE = make_operation(
+    "PIL.JpegImageFile.load", kind="decode", share=0.6, position=0, pixels_in=None, pixels_out=12_000_000.0
+)
+RESIZE = make_operation("Resize", share=0.1, position=1, pixels_in=12_000_000.0, pixels_out=50_176.0)
+JITTER = make_operation("ColorJitter", share=0.5, position=0, pixels_in=3_000_000.0, pixels_out=3_000_000.0)
+CROP = make_operation("RandomCrop", share=0.05, position=1, pixels_in=3_000_000.0, pixels_out=50_176.0)
+DATASET = make_operation("Rows.__getitem__", kind="dataset", share=0.8, position=None, pixels_in=None, pixels_out=None)
+COLLATE = make_operation("collate", kind="collate", share=0.7, position=None, pixels_in=None, pixels_out=None)
+WORK_LINE = make_hot_line(
+    process_role="trainer", activity="step", share=0.4, callee=None, source="histogram(w)", blocked_share=0.0
+)
+SYNC_LINE = make_hot_line(
+    process_role="trainer", activity="step", share=0.5, callee="item", source="loss.item()", blocked_share=0.9
+)
+GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)
+
+CASES: dict[str, Cases] = {
+    "not-instrumented": Cases(
+        (make_profile(unentered=(Unentered(7, "python -I x.py", "started with -I", "drop -I"),)),), (STARVED,), ()
+    ),
+    "no-worker-processes": Cases((LONE,), (STARVED, HIDDEN, run_of(0.5, 10.0, workers=0)), (no_loader(), FEW_STEPS)),
+    "too-few-workers": Cases((STARVED,), (HIDDEN, LONE, run_of(cores=2.0)), (no_loader(), FEW_STEPS)),
+    "cpu-saturated": Cases(
+        (run_of(cores=2.0, machine=make_machine(usable_cores=2.0, spare_cores=0.1, cores=2)),),
+        (STARVED, HIDDEN, run_of(fetch=BLOCKED)),
+        (no_loader(), run_of(machine=make_machine(spare_cores=None))),
+    ),
+    "cpu-quota": Cases(
+        (run_of(machine=make_machine(quota_cores=2.0, usable_cores=2.0, throttled_share=0.3)),),
+        (STARVED, run_of(machine=make_machine(quota_cores=2.0, usable_cores=2.0, throttled_share=0.0)), HIDDEN),
+        (run_of(machine=make_machine(quota_cores=2.0, throttled_share=None)),),
+    ),
+    "thread-oversubscription": Cases(
+        (run_of(machine=make_machine(usable_cores=4.0, library_threads=8), fetch={"process_cpu_ms": 90.0}),),
+        (STARVED, HIDDEN, run_of(machine=make_machine(library_threads=8, usable_cores=4.0))),
+        (run_of(fetch={"process_cpu_ms": None}),),
+    ),
+    "too-many-workers": Cases(
+        (run_of(5.0, 10.0, 8, loader={"first_batch_s": (2.0, 2.0), "startup_s": (1.5, 1.5), "batches": 900}),),
+        (STARVED, run_of(5.0, 10.0, 8), run_of(5.0, 10.0, 1)),
+        (no_loader(), FEW_STEPS),
+    ),
+    "worker-restart": Cases(
+        (epochs(5, 1.0, 20),),
+        (epochs(5, 1.0, 20, persistent=True), epochs(2, 0.1, 5000), epochs(5, 1.0, 20, workers=0), STARVED),
+        (no_loader(),),
+    ),
+    "slow-sample": Cases(
+        (run_of(fetch={"p95_wall_ms": 120.0}, loader={"queue": QueueProfile(0.3, 2.0, 0.7)}),),
+        (
+            STARVED,
+            HIDDEN,
+            LONE,
+            run_of(fetch={"p95_wall_ms": 120.0}, loader={"queue": QueueProfile(0.3, 0.1, 0.05)}),
+            run_of(fetch={"p95_wall_ms": 120.0}, loader={"queue": QueueProfile(0.3, 2.0, 0.7), "in_order": False}),
+        ),
+        (run_of(loader={"queue": None}), no_loader()),
+    ),
+    "coarse-batches": Cases(
+        (epochs(10, 0.7, 5, workers=4, work_ms=600.0, seconds=8.0),),
+        (STARVED, LONE, epochs(5, 1.0, 20, workers=2)),
+        (no_loader(),),
+    ),
+    "storage-wait": Cases(
+        (run_of(fetch=BLOCKED | {"rchar_per_batch": 3e6}),),
+        (STARVED, HIDDEN, run_of(fetch=BLOCKED | {"rchar_per_batch": 10.0, "read_bytes_per_batch": 0.0})),
+        (run_of(fetch={"blocked_ms": None}), no_loader()),
+    ),
+    "expensive-decode": Cases(
+        (with_operations(DECODE),), (HIDDEN, with_operations(JITTER)), (run_of(loader={"operations": ()}), no_loader())
+    ),
+    "oversized-decode": Cases(
+        (with_operations(DECODE, RESIZE),),
+        (
+            HIDDEN,
+            with_operations(DECODE),
+            with_operations(
+                make_operation("decode", kind="decode", share=0.6, position=0, pixels_out=90_000.0), RESIZE
+            ),
+        ),
+        (run_of(loader={"operations": ()}), no_loader()),
+    ),
+    "expensive-transform": Cases(
+        (with_operations(JITTER),), (HIDDEN, with_operations(DECODE)), (run_of(loader={"operations": ()}), no_loader())
+    ),
+    "transform-order": Cases(
+        (with_operations(JITTER, CROP),),
+        (
+            HIDDEN,
+            with_operations(CROP),
+            with_operations(
+                make_operation("Resize", share=0.1, position=0, pixels_in=3e6, pixels_out=50_176.0),
+                make_operation("ColorJitter", share=0.5, position=1, pixels_in=50_176.0, pixels_out=50_176.0),
+            ),
+        ),
+        (run_of(loader={"operations": ()}), no_loader()),
+    ),
+    "slow-dataset-code": Cases(
+        (with_operations(DATASET), with_operations(DATASET, hot_lines=(make_hot_line(),), stacks=SAMPLED)),
+        (HIDDEN, with_operations(JITTER)),
+        (run_of(loader={"operations": ()}), no_loader()),
+    ),
+    "per-item-access": Cases(
+        (run_of(1.0, 0.2, 0, loader={"dataset_kind": "tensor"}),),
+        (STARVED, HIDDEN, run_of(1.0, 0.2, 0, loader={"dataset_kind": "tensor"}, fetch={"batched": True})),
+        (no_loader(), run_of(fetch={"samples_per_batch": None})),
+    ),
+    "expensive-collate": Cases(
+        (with_operations(COLLATE),), (HIDDEN, with_operations(JITTER)), (run_of(loader={"operations": ()}), no_loader())
+    ),
+    "batch-transport": Cases(
+        (
+            run_of(fetch={"serialise_ms": 40.0, "tensors_per_batch": 112.0}),
+            run_of(fetch={"serialise_ms": 10.0, "bytes_per_batch": 4e7}, loader={"operations": (COLLATE,)}),
+        ),
+        (STARVED, HIDDEN, LONE, run_of(fetch={"tensors_per_batch": 112.0})),
+        (run_of(fetch={"serialise_ms": None}), no_loader()),
+    ),
+    "unpinned-transfer": Cases(
+        (run_of(devices=(make_device(),), loader={"gpu_wait_ms": interval(1.0)}, fetch={"bytes_per_batch": 4e7}),),
+        (
+            run_of(devices=(make_device(),), loader={"gpu_wait_ms": interval(1.0), "pin_memory": True}),
+            run_of(devices=(make_device(),), loader={"gpu_wait_ms": interval(1.0)}, fetch={"bytes_per_batch": 1e5}),
+        ),
+        (STARVED, no_loader()),
+    ),
+    "shared-memory-low": Cases(
+        (
+            run_of(machine=make_machine(shm_total_bytes=64 << 20, shm_peak_bytes=60 << 20)),
+            run_of(machine=make_machine(shm_total_bytes=16_000_000)),
+        ),
+        (STARVED, LONE),
+        (run_of(machine=make_machine(shm_total_bytes=None)),),
+    ),
+    "worker-memory-growth": Cases(
+        (run_of(machine=make_machine(worker_memory=GROWING)),),
+        (run_of(machine=make_machine(worker_memory=WorkerMemory(4, 1e3, 1e5, 8e9, 2e9))), LONE),
+        (STARVED,),
+    ),
+    "slow-step-code": Cases(
+        (run_of(ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0), hot_lines=(WORK_LINE,), stacks=SAMPLED),),
+        (
+            run_of(
+                ranks=phases(input_wait=1.0, forward=5.0, other_in_step=0.1), hot_lines=(WORK_LINE,), stacks=SAMPLED
+            ),
+            run_of(
+                ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
+                hot_lines=(
+                    make_hot_line(process_role="trainer", activity="step", source="time.sleep(x)", blocked_share=0.95),
+                ),
+                stacks=SAMPLED,
+            ),
+        ),
+        (no_loader(), run_of(ranks=phases(input_wait=1.0, other_in_step=3.0))),
+    ),
+    "step-sync": Cases(
+        (run_of(8.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED),),
+        (run_of(8.0, hot_lines=(WORK_LINE,), stacks=SAMPLED), run_of(60.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED)),
+        (no_loader(), STARVED),
+    ),
+    "periodic-pause": Cases(
+        (run_of(8.0, ranks=(make_rank(long_steps=long_steps()),)),),
+        (
+            HIDDEN,
+            run_of(8.0, ranks=(make_rank(long_steps=long_steps(share=0.02)),)),
+            run_of(8.0, ranks=(make_rank(long_steps=long_steps(regular=False)),)),
+            run_of(8.0, ranks=(make_rank(long_steps=long_steps(cause="evaluation")),)),
+        ),
+        (no_loader(), FEW_STEPS),
+    ),
+    "evaluation-share": Cases(
+        (run_of(8.0, ranks=phases(startup=3.0, input_wait=1.0, forward=3.0, evaluation=6.0)),),
+        (run_of(8.0, ranks=phases(startup=3.0, input_wait=1.0, forward=9.0, evaluation=1.0)),),
+        (no_loader(), run_of(loader={"role": "inference"})),
+    ),
+    "gc-pause": Cases(
+        (run_of(8.0, ranks=(make_rank(gc_seconds=3.0, gc_collections=40),)), run_of(fetch={"gc_ms": 10.0})),
+        (STARVED, HIDDEN),
+        (no_loader(), FEW_STEPS),
+    ),
+    "slow-startup": Cases(
+        (run_of(8.0, ranks=(make_rank(first_batch_s=12.0),)),),
+        (HIDDEN, run_of(8.0, ranks=(make_rank(first_batch_s=3.0, seconds=5.0),))),
+        (run_of(8.0, ranks=(make_rank(first_batch_s=None),)),),
+    ),
+    "launch-bound": Cases(
+        (run_of(8.0, devices=(make_device(),), loader={"compute_cpu_share": 0.97}),),
+        (
+            run_of(8.0, devices=(make_device(busy=0.95),), loader={"compute_cpu_share": 0.97}),
+            run_of(30.0, devices=(make_device(),), loader={"compute_cpu_share": 0.97}),
+        ),
+        (HIDDEN, no_loader()),
+    ),
+    "gpu-throttled": Cases(
+        (
+            run_of(devices=(make_device(throttle={"hw thermal": 0.6}),)),
+            run_of(devices=(make_device(throttle={"power cap": 0.9}, sm_mhz=1500.0),)),
+        ),
+        (
+            run_of(devices=(make_device(throttle={"idle": 0.5}),)),
+            run_of(devices=(make_device(throttle={"power cap": 0.9}),)),
+        ),
+        (STARVED, run_of(devices=(make_device(unsupported=("throttle",)),))),
+    ),
+    "gpu-shared": Cases(
+        (run_of(devices=(make_device(other_pids=(999,), foreign_memory_bytes=9 << 30),)),),
+        (run_of(devices=(make_device(),)),),
+        (STARVED,),
+    ),
+    "gpu-memory-near-limit": Cases(
+        (run_of(devices=(make_device(memory_peak_bytes=79 << 30),)),),
+        (run_of(devices=(make_device(),)),),
+        (STARVED, run_of(devices=(make_device(memory_peak_bytes=None),))),
+    ),
+    "low-sm-activity": Cases(
+        (run_of(8.0, devices=(make_device(busy=0.97, sm_active=0.1),)),),
+        (
+            run_of(8.0, devices=(make_device(busy=0.97, sm_active=0.8),)),
+            run_of(devices=(make_device(busy=0.97, sm_active=0.1),)),
+        ),
+        (STARVED, run_of(devices=(make_device(sm_active=None),))),
+    ),
+    "straggler-rank": Cases(
+        (run_of(ranks=ranks((20.0, 14.0), (20.0, 5.0), (20.0, 14.0))),),
+        (run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5))),),
+        (STARVED,),
+    ),
+    "communication-bound": Cases(
+        (
+            run_of(
+                ranks=ranks((20.0, 14.0), (20.0, 13.5)),
+                stacks=SAMPLED,
+                hot_lines=(
+                    make_hot_line(
+                        process_role="trainer", activity="step", source="dist.all_reduce(g)", callee="wait", share=0.5
+                    ),
+                ),
+            ),
+        ),
+        (run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5)), stacks=SAMPLED, hot_lines=(WORK_LINE,)),),
+        (STARVED, run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5)))),
+    ),
+}
+
+MODEL_LOADER: LoaderProfile = STARVED.loaders[0]

@@ -1,0 +1,82 @@
+"""Ranking: causes before symptoms, surer and larger gains first; the verdict follows the loop."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from gpuwatch.analyze.engine import judge, suppress
+from gpuwatch.model import Clear, Finding, Interval, NotEvaluated, Profile, Speedup
+from tests.builders import interval, make_finding, make_loader, make_profile
+from tests.rules.cases import HIDDEN, LONE, STARVED, no_loader, run_of
+
+
+def rule(id: str, outcome: object) -> ModuleType:
+    """Return a rule that says one thing, or raises it."""
+    module = ModuleType(id.replace("-", "_"))
+
+    def check(profile: Profile) -> object:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    module.check = check  # type: ignore[attr-defined]
+    return module
+
+
+def finding(id: str, gain: float, **changes: object) -> Finding:
+    return make_finding(id, speedup=Speedup(gain, gain, gain, ""), **changes)
+
+
+def test_a_broken_rule_abstains() -> None:
+    judged = judge(make_profile(), (rule("a-b", ValueError("odd")),))
+    assert judged.not_evaluated == (NotEvaluated("a-b", "the rule failed: ValueError: odd"),)
+
+
+def test_a_larger_gain_comes_first_within_a_severity() -> None:
+    rules = (rule("small", finding("small", 1.2)), rule("large", finding("large", 2.0)), rule("fine", Clear("fine")))
+    judged = judge(make_profile(), rules)
+    assert [f.id for f in judged.findings] == ["large", "small"]
+    assert judged.clear == ("fine",)
+
+
+def test_an_unsure_gain_counts_less() -> None:
+    rules = (rule("sure", finding("sure", 1.6)), rule("unsure", finding("unsure", 2.0, confidence="borderline")))
+    assert [f.id for f in judge(make_profile(), rules).findings] == ["sure", "unsure"]
+
+
+def test_a_cause_suppresses_what_it_explains() -> None:
+    cause, symptom = finding("cause", 1.2, explains=("symptom",)), finding("symptom", 2.0)
+    kept, hidden = suppress([symptom, cause])
+    assert kept == [cause] and hidden == [symptom]
+
+
+def test_an_unsure_cause_suppresses_nothing_that_is_sure() -> None:
+    cause, symptom = finding("cause", 1.2, explains=("symptom",), confidence="low"), finding("symptom", 2.0)
+    assert suppress([symptom, cause])[1] == []
+
+
+def test_starved_is_input_bound() -> None:
+    assert judge(STARVED).verdict.bound == "input"
+    assert judge(LONE).verdict.bound == "input"
+
+
+def test_hidden_loading_is_compute_bound_and_says_to_leave_it_alone() -> None:
+    judged = judge(HIDDEN)
+    assert judged.verdict.bound == "compute"
+    assert "leave the input pipeline alone" in judged.verdict.headline
+    assert judged.findings == ()
+
+
+def test_an_interval_around_the_threshold_is_borderline() -> None:
+    share = Interval(0.11, 0.08, 0.14, 400)
+    assert judge(run_of(loader={"wait_share": share})).verdict.confidence == "borderline"
+
+
+def test_nothing_measured_is_unknown_and_says_why() -> None:
+    verdict = judge(no_loader()).verdict
+    assert verdict.bound == "unknown" and "no DataLoader" in verdict.reason
+
+
+def test_few_steps_are_unknown() -> None:
+    verdict = judge(make_profile(make_loader(steps=3, step_ms=interval(3.0)))).verdict
+    assert verdict.bound == "unknown" and "only 3 steps" in verdict.reason

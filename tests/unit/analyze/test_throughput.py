@@ -1,0 +1,82 @@
+"""The throughput model against cases whose answer is known by arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuwatch.analyze import throughput
+from gpuwatch.model import Costs
+from tests.builders import make_costs, make_loader, make_machine
+
+
+def exact(work: float, device: float, workers: int, cores: float = 64.0, cpu: float | None = None) -> Costs:
+    """Return costs whose measured step is exactly the model's."""
+    cpu = work if cpu is None else cpu
+    step = device + work if workers == 0 else max(device, work / workers, cpu / cores)
+    return make_costs(
+        device_ms=device,
+        work_ms=work,
+        work_cpu_ms=cpu,
+        workers=workers,
+        cores=cores,
+        step_ms=step,
+        startup_s=0.0,
+        seconds=step,
+        batches=1000.0,
+    )
+
+
+def test_one_worker_overlaps_loading_with_compute() -> None:
+    costs = exact(20.0, 20.0, 0)
+    assert throughput.predict(costs, replace(costs, workers=1), "").predicted == pytest.approx(2.0)
+
+
+def test_more_workers_stop_at_the_device() -> None:
+    assert throughput.best_workers(exact(40.0, 10.0, 1)) == 4
+
+
+def test_more_workers_stop_at_the_cores() -> None:
+    costs = exact(40.0, 5.0, 2, cores=2.0)
+    assert throughput.predict(costs, throughput.with_workers(costs, 8), "").predicted == pytest.approx(1.0)
+
+
+def test_blocked_work_needs_no_core() -> None:
+    costs = exact(40.0, 5.0, 2, cores=2.0, cpu=4.0)
+    assert throughput.predict(costs, throughput.with_workers(costs, 8), "").predicted == pytest.approx(4.0)
+
+
+def test_startup_dilutes_a_gain() -> None:
+    costs = replace(exact(20.0, 10.0, 1), startup_s=10.0, seconds=30.0)
+    faster = throughput.predict(costs, throughput.with_work(costs, 0.5), "")
+    assert faster.predicted == pytest.approx(30.0 / 20.0)
+
+
+def test_cores_needed_is_cpu_per_batch_over_the_step() -> None:
+    assert throughput.cores_needed(exact(40.0, 10.0, 2, cores=2.0)) == pytest.approx(4.0)
+
+
+def test_measured_costs_take_the_mean_step_and_subtract_the_run_queue() -> None:
+    loader = make_loader()
+    costs = throughput.measure_costs(loader, make_machine(), 1.0)
+    assert costs is not None
+    assert costs.step_ms == pytest.approx(1e3 * 15.0 / 990)
+    assert costs.device_ms == pytest.approx(1e3 * 10.0 / 990)
+    assert costs.work_ms == pytest.approx(30.0 - 0.2 + 0.5)
+    assert costs.seconds == pytest.approx(15.0 + 0.2 + 1.0)
+
+
+def test_no_steps_no_costs() -> None:
+    assert throughput.measure_costs(make_loader(steps=0), make_machine(), 0.0) is None
+
+
+@given(st.floats(0.1, 500), st.floats(0.1, 500), st.integers(0, 16), st.floats(1, 64), st.floats(0.05, 1.0))
+def test_cheaper_work_never_slows_and_never_beats_a_free_input(
+    work: float, device: float, workers: int, cores: float, kept: float
+) -> None:
+    costs = exact(work, device, workers, cores)
+    cheaper = throughput.predict(costs, throughput.with_work(costs, kept), "").predicted
+    assert 1.0 - 1e-3 <= cheaper <= throughput.free_input(costs).predicted + 2e-3
