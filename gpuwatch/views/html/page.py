@@ -1,0 +1,80 @@
+"""The page as a whole: sections in their order, the charts' data and code, one file and no request."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from gpuwatch.model import Report
+from gpuwatch.views.html import findings, tables, verdict
+from gpuwatch.views.html.lanes import Lanes, prepare
+from gpuwatch.views.html.markup import Markup, content, el
+from gpuwatch.views.html.pack import Packed, pack, script_json
+from gpuwatch.views.html.pictures import static_lanes
+from gpuwatch.views.html.windows import shown
+from gpuwatch.views.json import to_dict
+
+LARGEST_BYTES = 2_480_000
+# What the lanes get at least, when a report's text takes the rest.
+LEAST_FOR_LANES = 60_000
+NAVIGATION = (
+    ("why", "Why"), ("what-to-do", "What to do"), ("phases", "Time"), ("timeline", "Timeline"), ("lines", "Lines"),
+    ("loaders", "Loaders"), ("ranks", "Ranks & devices"), ("experiments", "Experiments"), ("run", "Run"),
+)
+
+
+def to_html(report: Report) -> str:
+    """Return the report as one self-contained HTML page."""
+    lanes = prepare(report.timeline)
+    sections = _sections(report, lanes)
+    data = script_json(to_dict(report))
+    plotly = _plotly() if lanes.families else ""
+    taken = sum(len(part.encode()) for part in (sections, data)) + len(plotly) + 60_000
+    packed = pack(lanes, max(LEAST_FOR_LANES, LARGEST_BYTES - taken))
+    return _fill(report, sections, data, plotly, packed, lanes)
+
+
+def _fill(report: Report, sections: Markup, data: str, plotly: str, packed: Packed, lanes: Lanes) -> str:
+    marked = [shown(finding, report, lanes) for finding in report.findings]
+    index = packed.index | {"findings": [{"families": item.families, "windows": [[round(a, 3), round(b, 3)] for a, b in item.windows]} for item in marked]}
+    title = content(f"gpuwatch: {report.verdict.headline}")
+    return Template(_asset("page.html")).substitute(
+        title=title, style=_asset("style.css"), body=sections, report=data, plotly=plotly, lanes=packed.blob,
+        index=script_json(index), page_js=_asset("page.js"), store_js=_asset("store.js"), lanes_js=_asset("lanes.js"),
+    )
+
+
+def _sections(report: Report, lanes: Lanes) -> Markup:
+    parts = [
+        verdict.verdict_card(report), findings.why(report), findings.what_to_do(report), tables.phases(report), _timeline(lanes),
+        tables.hot_lines(report), tables.loaders(report), tables.ranks_and_devices(report), tables.experiments(report), tables.the_run(report),
+    ]
+    links = [el("a", name, href=f"#{target}") for target, name in NAVIGATION if target != "experiments" or report.trials]
+    return content([verdict.header(report), el("nav", links, aria_label="Sections"), el("main", parts)])
+
+
+def _timeline(lanes: Lanes) -> Markup:
+    if not lanes.families:
+        return el("section", el("h2", "Timeline"), el("p", "Nothing was recorded over time."), id="timeline")
+    hint = "Drag to zoom, double-click for all of it. With the keyboard: ← → move the cursor, + − zoom, 0 shows all."
+    body = [
+        el("p", "Seconds since the run started. Line: median. Band: lowest to highest. ", el("span", hint, class_="needs-js"), class_="soft"),
+        el("div", id="controls", hidden=True),
+        el("div", static_lanes(lanes), id="lanes"),
+    ]
+    return el("section", el("h2", "Timeline"), body, id="timeline", class_="wide")
+
+
+def _plotly() -> str:
+    """Return plotly's script, compressed; the browser inflates it."""
+    import plotly  # type: ignore[import-untyped]
+
+    script = Path(plotly.__file__).with_name("package_data") / "plotly.min.js"
+    return base64.b64encode(gzip.compress(script.read_bytes(), 9, mtime=0)).decode("ascii")
+
+
+def _asset(name: str) -> str:
+    return resources.files("gpuwatch.views.html").joinpath("assets", name).read_text(encoding="utf-8")

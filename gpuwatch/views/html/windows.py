@@ -1,0 +1,103 @@
+"""Where on the timeline a finding shows: which lanes to look at, and in which stretches of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpuwatch.model import Finding, Report
+from gpuwatch.views.html.decimate import line_buckets
+from gpuwatch.views.html.lanes import Family, Lanes
+
+INPUT = ("input wait", "gpu wait", "worker", "gpu busy")
+LANES = {
+    "cpu-saturated": ("cpu busy", "pressure", "worker", "input wait"),
+    "thread-oversubscription": ("cpu busy", "pressure", "worker", "input wait"),
+    "cpu-quota": ("cpu busy", "throttl", "pressure", "input wait"),
+    "storage-wait": ("pressure", "worker", "input wait"),
+    "shared-memory-low": ("memory",),
+    "worker-memory-growth": ("memory",),
+    "gpu-memory-near-limit": ("memory",),
+    "unpinned-transfer": ("step time", "gpu wait", "gpu busy"),
+    "slow-step-code": ("step time", "gpu wait", "gpu busy"),
+    "step-sync": ("step time", "gpu wait", "gpu busy"),
+    "periodic-pause": ("step time", "gpu busy"),
+    "gc-pause": ("step time",),
+    "evaluation-share": ("phase", "gpu busy"),
+    "slow-startup": ("phase", "gpu busy", "cpu busy"),
+    "worker-restart": ("input wait", "worker"),
+    "launch-bound": ("gpu busy", "sm active", "step time"),
+    "low-sm-activity": ("sm active", "gpu busy"),
+    "gpu-throttled": ("throttl", "power", "clock", "temperature"),
+    "gpu-shared": ("gpu busy", "memory"),
+    "straggler-rank": ("step time", "input wait"),
+    "communication-bound": ("step time", "gpu busy"),
+}
+GRID = 600
+MOST_WINDOWS = 60
+NOTICEABLE = 0.1
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The families that carry a finding's evidence, and the windows to mark; no windows means the whole run."""
+
+    families: tuple[str, ...]
+    windows: tuple[tuple[float, float], ...]
+
+
+def shown(finding: Finding, report: Report, lanes: Lanes) -> Shown:
+    """Return what to mark on the timeline for a finding."""
+    words = LANES.get(finding.id, INPUT)
+    families = tuple(family.name for family in lanes.families if any(word in family.name.lower() for word in words))
+    return Shown(families, tuple(_windows(finding, report, lanes))[:MOST_WINDOWS])
+
+
+def _windows(finding: Finding, report: Report, lanes: Lanes) -> list[tuple[float, float]]:
+    if finding.id in ("periodic-pause", "gc-pause"):
+        return _long_steps(finding, report)
+    if finding.id == "slow-startup":
+        firsts = [rank.first_batch_s for rank in report.ranks if rank.first_batch_s]
+        return [(0.0, max(firsts))] if firsts else []
+    if finding.id == "evaluation-share":
+        return [(mark.start_s, mark.end_s) for mark in lanes.marks if "eval" in mark.family.lower() + mark.label.lower()]
+    if LANES.get(finding.id, INPUT)[-1] == "input wait" or finding.id not in LANES:
+        return _waiting(lanes)
+    return []
+
+
+def _long_steps(finding: Finding, report: Report) -> list[tuple[float, float]]:
+    ranks = [rank for rank in report.ranks if rank.long_steps and finding.rank in (None, rank.rank)]
+    start = report.run.started_ns
+    return [((t0 - start) / 1e9, (t1 - start) / 1e9) for rank in ranks[:1] for t0, t1 in rank.long_steps.spans]  # type: ignore[union-attr]
+
+
+def _waiting(lanes: Lanes) -> list[tuple[float, float]]:
+    """Return the stretches in which waiting was a noticeable part of the step."""
+    wait, step = lanes.family("input wait"), lanes.family("step time")
+    if wait is None or wait.kind != "line":
+        return []
+    waited = _typical(wait, lanes.seconds)
+    if step is not None and step.kind == "line":
+        starved = waited > NOTICEABLE * _typical(step, lanes.seconds)
+    else:
+        starved = waited > NOTICEABLE if wait.unit in ("share", "%") else waited > np.nanmedian(waited) / 2
+    return _stretches(starved, np.isfinite(waited), lanes.seconds)
+
+
+def _typical(family: Family, seconds: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    worst = family.members[0]
+    assert worst.times is not None and worst.values is not None
+    return line_buckets(worst.times, worst.values, seconds, GRID).mid
+
+
+def _stretches(flags: np.ndarray, known: np.ndarray, seconds: float) -> list[tuple[float, float]]:  # type: ignore[type-arg]
+    """Return runs of true flags as times; a bucket without data continues what came before it."""
+    carried = np.where(known, np.arange(len(flags)), 0)
+    filled = flags[np.maximum.accumulate(carried)]
+    edges = np.diff(np.concatenate(([0], filled.astype(int), [0])))
+    width = seconds / len(flags)
+    pairs = list(zip(np.flatnonzero(edges == 1) * width, np.flatnonzero(edges == -1) * width, strict=True))
+    longest = sorted(pairs, key=lambda pair: pair[0] - pair[1])[:MOST_WINDOWS]
+    return sorted((float(start), float(end)) for start, end in longest)

@@ -1,0 +1,47 @@
+"""What the report's words mean, for somebody who reads one for the first time."""
+
+from __future__ import annotations
+
+from gpuwatch.model import Interval
+from gpuwatch.views import text
+
+PHASE_HELP = {
+    "startup": "imports, building the model, everything before the first loader",
+    "loader startup": "starting worker processes until their first batch",
+    "input wait": "the training stood still until its next batch came",
+    "forward": "the model computes its output and loss",
+    "backward": "gradients are computed",
+    "optimizer": "weights are updated",
+    "other in-step": "other code between two batches: metrics, logging, copies",
+    "evaluation": "loops over data without training",
+    "between loops": "code between epochs or loops: saving, logging",
+    "shutdown": "after the last loop until the process ended",
+    "unexplained": "time that no measurement accounts for",
+}
+
+BOUND_NAMES = {
+    "input": "Input-bound",
+    "compute": "Compute-bound",
+    "host": "Host-bound",
+    "transfer": "Transfer-bound",
+    "communication": "Communication-bound",
+    "startup": "Startup-bound",
+    "unknown": "Not enough to say",
+}
+
+BOUND_HELP = {
+    "input": "The training waits for data. A faster input pipeline makes the run faster.",
+    "compute": "The device is the limit. A faster input pipeline would change nothing: leave it alone.",
+    "host": "Python code in the training step is the limit, not the data and not the device.",
+    "transfer": "Copies to the device are the limit.",
+    "communication": "The ranks wait for each other.",
+    "startup": "Most of the time went by before the training was under way.",
+    "unknown": "There were too few steps, or too little was measured, for a verdict.",
+}
+
+
+def milliseconds(value: Interval | None) -> str:
+    """Return a median of milliseconds with its interval."""
+    if value is None:
+        return text.DASH
+    return f"{text.milliseconds(value.median)} ({text.milliseconds(value.low)} to {text.milliseconds(value.high)})"
