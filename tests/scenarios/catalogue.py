@@ -1,0 +1,281 @@
+"""The scenarios: small real trainings with a known cause, the line to blame, and the known fix as a switch.
+
+`cause` must be the first finding. `also` may be named beside it without being wrong; every other finding that
+advises about the input is. A negative control has no cause in its input: there, any such advice is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+# Findings that tell a person to change how data is loaded. On a negative control each of them is wrong.
+INPUT_ADVICE = frozenset(
+    {
+        "no-worker-processes",
+        "too-few-workers",
+        "cpu-saturated",
+        "thread-oversubscription",
+        "too-many-workers",
+        "worker-restart",
+        "slow-sample",
+        "coarse-batches",
+        "storage-wait",
+        "expensive-decode",
+        "oversized-decode",
+        "expensive-transform",
+        "transform-order",
+        "slow-dataset-code",
+        "per-item-access",
+        "expensive-collate",
+        "batch-transport",
+        "unpinned-transfer",
+    }
+)
+
+WORKERS = ("too-few-workers", "cpu-saturated")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One training script `<id>.py` and what is true of it.
+
+    `case` is the row of the collection of real bugs it was made after; `bound` the verdicts that are right;
+    `line` says that the source marks the line to blame with `# <- cause`; `fix` that `--fix` is a real gain;
+    `gain_over` whether that gain is measured over the training loop or the whole run; `wrong` findings that
+    would be wrong here although they are not about the input; `flags` the options of `python`.
+    """
+
+    id: str
+    case: str
+    cause: str | None
+    also: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ("input",)
+    line: bool = True
+    fix: bool = True
+    gain_over: str = "loop"
+    negative: bool = False
+    wrong: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Return the script."""
+        return FOLDER / f"{self.id}.py"
+
+    def cause_lines(self) -> set[int]:
+        """Return the numbers of the lines that the source marks as the cause."""
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        return {number for number, line in enumerate(lines, 1) if line.rstrip().endswith("# <- cause")}
+
+
+def _negative(name: str, case: str, **more: object) -> Scenario:
+    """Return a scenario whose input is in order."""
+    fields: dict[str, object] = {"bound": ("compute",), "line": False, "fix": False, "negative": True} | more
+    return Scenario(name, case, fields.pop("cause", None), **fields)  # type: ignore[arg-type]
+
+
+_TWO_RANKS = ("-m", "torch.distributed.run", "--nproc-per-node=2")
+
+SCENARIOS = (
+    # overlap and the number of workers
+    Scenario(
+        "loads_in_the_loop",
+        "A1",
+        "no-worker-processes",
+        ("expensive-decode", "expensive-transform"),
+        needs=("PIL", "torchvision"),
+    ),
+    Scenario(
+        "frames_without_workers", "A1", "no-worker-processes", ("slow-dataset-code", "expensive-decode"), needs=("cv2",)
+    ),
+    Scenario("lightning_default_loader", "A1", "no-worker-processes", ("slow-dataset-code",), needs=("lightning",)),
+    Scenario("trainer_without_workers", "A1", "no-worker-processes", ("slow-dataset-code",), needs=("transformers",)),
+    Scenario(
+        "one_worker", "A2", "too-few-workers", ("expensive-decode", "expensive-transform"), needs=("torchvision",)
+    ),
+    Scenario(
+        "cores_used_up",
+        "A4",
+        "cpu-saturated",
+        ("expensive-transform",),
+        line=False,
+        fix=False,
+        wrong=("too-few-workers",),
+        needs=("torchvision",),
+    ),
+    Scenario(
+        "idle_workers",
+        "A5",
+        "too-many-workers",
+        ("worker-restart", "per-item-access"),
+        bound=("startup", "input"),
+        wrong=("too-few-workers",),
+    ),
+    Scenario("coarse_epochs", "A3", "coarse-batches", ("storage-wait",)),
+    Scenario(
+        "workers_made_anew",
+        "B1",
+        "worker-restart",
+        ("slow-dataset-code", "too-many-workers"),
+        bound=("startup", "input"),
+    ),
+    Scenario("workers_spawned_each_epoch", "B2", "worker-restart", ("too-many-workers",), bound=("startup", "input")),
+    # threads
+    Scenario("blas_threads", "C4", "thread-oversubscription", ("slow-dataset-code", "cpu-saturated"), line=False),
+    Scenario(
+        "torch_threads_in_workers", "C5", "thread-oversubscription", ("slow-dataset-code", "cpu-saturated"), line=False
+    ),
+    Scenario(
+        "cv2_threads",
+        "C1",
+        "thread-oversubscription",
+        ("slow-dataset-code", "cpu-saturated"),
+        line=False,
+        needs=("cv2",),
+    ),
+    # decoding
+    Scenario(
+        "oversized_photos", "D2", "oversized-decode", ("expensive-decode", *WORKERS), needs=("PIL", "torchvision")
+    ),
+    Scenario("oversized_video_stills", "D3", "oversized-decode", ("expensive-decode", *WORKERS), needs=("cv2",)),
+    Scenario(
+        "webdataset_photos",
+        "D2",
+        "oversized-decode",
+        ("expensive-decode", "slow-dataset-code", *WORKERS),
+        needs=("webdataset", "PIL", "torchvision"),
+    ),
+    Scenario("png_slides", "D5", "expensive-decode", WORKERS, needs=("PIL",)),
+    Scenario(
+        "small_photos",
+        "D3n",
+        "expensive-decode",
+        WORKERS,
+        line=False,
+        fix=False,
+        wrong=("oversized-decode",),
+        needs=("PIL", "torchvision"),
+    ),
+    # transforms
+    Scenario(
+        "augment_then_crop",
+        "E1",
+        "transform-order",
+        ("expensive-transform", "expensive-decode", *WORKERS),
+        needs=("torchvision", "PIL"),
+    ),
+    Scenario("blur_then_resize_v2", "E2", "transform-order", ("expensive-transform", *WORKERS), needs=("torchvision",)),
+    Scenario(
+        "noise_then_crop_albumentations",
+        "E3",
+        "transform-order",
+        ("expensive-transform", *WORKERS),
+        needs=("albumentations", "cv2"),
+    ),
+    Scenario("normalise_then_crop", "E4", "transform-order", ("expensive-transform", *WORKERS)),
+    Scenario("elastic_augmentation", "E", "expensive-transform", WORKERS, needs=("torchvision",)),
+    Scenario("own_salt_noise", "E", "expensive-transform", ("slow-dataset-code", *WORKERS), needs=("torchvision",)),
+    # Python per sample, tables and formats
+    Scenario("digits_from_dataframe", "F1", "slow-dataset-code", WORKERS, needs=("pandas",)),
+    Scenario("metadata_rows", "F2", "slow-dataset-code", WORKERS, needs=("pandas",)),
+    Scenario("lagged_series", "F5", "slow-dataset-code", WORKERS),
+    Scenario("pairing_matrix", "F6", "slow-dataset-code", WORKERS),
+    Scenario("mel_per_item", "F7", "slow-dataset-code", WORKERS, needs=("scipy",)),
+    Scenario("whole_recording", "F9", "slow-dataset-code", ("storage-wait", *WORKERS), needs=("scipy",)),
+    Scenario("hdf5_chunks", "G8", "slow-dataset-code", ("storage-wait", *WORKERS), needs=("h5py",)),
+    Scenario("zip_reopened", "G10", "slow-dataset-code", ("storage-wait", *WORKERS)),
+    Scenario("accelerate_reopens", "G10", "slow-dataset-code", ("storage-wait", *WORKERS), needs=("accelerate",)),
+    Scenario("tokenise_while_training", "G13", "slow-dataset-code", WORKERS),
+    Scenario(
+        "tensor_dataset_rows",
+        "G1",
+        "per-item-access",
+        ("expensive-collate",),
+        wrong=("no-worker-processes", "too-few-workers"),
+    ),
+    Scenario(
+        "array_rows_two_workers",
+        "G3",
+        "per-item-access",
+        ("expensive-collate", "cpu-saturated", "batch-transport"),
+        wrong=("too-few-workers",),
+    ),
+    # collate, transport, order
+    Scenario("tokenizer_in_collate", "G12", "expensive-collate", WORKERS, needs=("tokenizers",)),
+    Scenario("padding_in_collate", "G12", "expensive-collate", WORKERS),
+    Scenario(
+        "many_small_tensors",
+        "I1",
+        "batch-transport",
+        ("expensive-collate", "slow-dataset-code", "per-item-access", *WORKERS),
+        line=False,
+    ),
+    Scenario("numpy_batches", "I3", "batch-transport", ("expensive-collate", "too-few-workers"), line=False),
+    Scenario(
+        "float_frames",
+        "I5",
+        "batch-transport",
+        ("expensive-collate", "too-few-workers", "slow-dataset-code"),
+        line=False,
+    ),
+    Scenario("late_samples", "I6", "slow-sample", ("storage-wait", "slow-dataset-code", "too-few-workers"), line=False),
+    Scenario("long_documents", "I6", "slow-sample", ("slow-dataset-code", *WORKERS), line=False),
+    Scenario("growing_workers", "I8", "worker-memory-growth", (), ("compute",), fix=False, negative=True, line=False),
+    # storage
+    Scenario("remote_objects", "H1", "storage-wait", ("too-few-workers", "slow-dataset-code")),
+    Scenario("slow_disk_frames", "H2", "storage-wait", ("too-few-workers", "slow-dataset-code")),
+    # beside the input
+    Scenario("heavy_init", "B5", "slow-startup", (), ("startup",), gain_over="run", needs=("PIL",)),
+    Scenario("index_built_at_start", "B5", "slow-startup", (), ("startup",), gain_over="run"),
+    Scenario("histograms_each_step", "K5", "slow-step-code", (), ("host", "compute")),
+    Scenario("python_metric", "K5", "slow-step-code", (), ("host", "compute")),
+    Scenario("waits_for_each_loss", "J5", "step-sync", ("slow-step-code",), ("host", "compute")),
+    Scenario("pause_before_step", "trap", "slow-step-code", ("step-sync",), ("host", "compute"), negative=True),
+    Scenario("checkpoint_every_ten", "K1", "periodic-pause", (), ("host", "compute")),
+    Scenario("sample_sheet_every_25", "K5", "periodic-pause", (), ("host", "compute"), needs=("PIL",)),
+    Scenario("validates_each_epoch", "K3", "evaluation-share", (), ("host", "compute"), line=False),
+    Scenario(
+        "garbage_in_the_loop", "K7", "gc-pause", ("periodic-pause", "slow-step-code"), ("host", "compute"), line=False
+    ),
+    Scenario(
+        "ranks_one_slow",
+        "L9",
+        "straggler-rank",
+        ("storage-wait", "slow-dataset-code", "too-few-workers"),
+        ("communication", "input"),
+        line=False,
+        flags=_TWO_RANKS,
+    ),
+    Scenario(
+        "ranks_reduce_every_micro_batch",
+        "L6",
+        "communication-bound",
+        (),
+        ("communication",),
+        line=False,
+        flags=_TWO_RANKS,
+    ),
+    # nothing to win in the input
+    _negative("hidden_input", "control", needs=("PIL", "torchvision")),
+    _negative("busy_network", "control"),
+    _negative("balanced_pipeline", "control"),
+    _negative("one_checkpoint", "control", wrong=("periodic-pause",)),
+    _negative("brief_validation", "control", wrong=("evaluation-share",)),
+    _negative("threads_without_harm", "C3", needs=("cv2",)),
+    _negative("long_epochs_forked", "B2n"),
+    _negative("lightning_device_bound", "control", needs=("lightning",)),
+    _negative("large_photos_hidden", "D3n", needs=("PIL", "torchvision")),
+    _negative("stream_in_time", "control"),
+)
+
+
+def by_name(names: tuple[str, ...]) -> tuple[Scenario, ...]:
+    """Return the named scenarios, or all of them; an unknown name is a ValueError that lists the known ones."""
+    known = {scenario.id: scenario for scenario in SCENARIOS}
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"no scenario {', '.join(unknown)}; known: {', '.join(known)}")
+    return tuple(known[name] for name in names) or SCENARIOS
