@@ -151,6 +151,8 @@ def _afterwards(recorded: Recorded, wanted: _Wanted) -> int:
     """Analyse and show; return 0, 3 or 4. Whatever fails here is one line, never an end of the run's own status."""
     if recorded.path is None:
         return FAILED_AFTERWARDS
+    if wanted.quiet and not (wanted.html or wanted.json or wanted.gate or wanted.gate_lost):
+        return 0
     try:
         return _report(recorded.path, wanted)
     except KeyboardInterrupt:
@@ -168,8 +170,9 @@ def _report(path: Path, wanted: _Wanted) -> int:
         tell(f"recorded in {path}")
         return 0
     from gpuwatch.analyze.report import build
+    from gpuwatch.store.reader import read
 
-    report = build(path)
+    report = build(read(path), with_timeline=bool(wanted.html))
     if not wanted.quiet:
         _show(report)
     failed = [_write(report, "HTML timeline", wanted.html, _html), _write(report, "JSON", wanted.json, _json)]
@@ -186,9 +189,9 @@ def _show(report: Report) -> None:
 
 
 def _html(report: Report) -> str:
-    from gpuwatch.views.html import render
+    from gpuwatch.views.html import to_html
 
-    return render(report)
+    return to_html(report)
 
 
 def _json(report: Report) -> str:

@@ -1,0 +1,115 @@
+"""Read a stack: what its process was doing, and which line of the user's own code it stood on.
+
+A stack is a list of [function, file, line], the leaf last.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+Activity = Literal["fetch", "collate", "send", "idle", "wait", "startup", "step"]
+
+_LIBRARY = re.compile(r"[/\\](site-packages|dist-packages)[/\\]|[/\\]lib(64)?[/\\]python\d[^/\\]*[/\\]|^<|[/\\]_gpuwatch[/\\]|[/\\]gpuwatch[/\\]hook[/\\]")
+_INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages)[/\\]([^/\\]+)")
+_OURS = re.compile(r"[/\\](_gpuwatch|gpuwatch[/\\]hook)[/\\]")
+_TORCH_DATA = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
+_QUEUE_FUNCTIONS = {"_try_get_data", "_get_data", "_next_data"}
+
+
+class Frame(NamedTuple):
+    """One frame of a stack."""
+
+    function: str
+    file: str
+    line: int
+
+    @property
+    def is_torch_data(self) -> bool:
+        """Whether it belongs to torch's (or torchdata's) loader."""
+        return bool(_TORCH_DATA.search(self.file))
+
+
+def read_frames(told: Any) -> tuple[Frame, ...]:
+    """Return a stack's frames without our own; empty for a row that is not one."""
+    if not isinstance(told, list):
+        return ()
+    frames = (Frame(str(f[0]), str(f[1]), int(f[2] or 0)) for f in told if isinstance(f, list) and len(f) >= 3)
+    return tuple(frame for frame in frames if not _OURS.search(frame.file))
+
+
+def activity_of(frames: tuple[Frame, ...]) -> Activity:
+    """Return what a process was doing, from the loader's frames in its stack."""
+    functions = {frame.function.rpartition(".")[2] for frame in frames if frame.is_torch_data}
+    if any(frame.function.rpartition(".")[2] == "_feed" for frame in frames[:6]):
+        return "send"
+    if "fetch" in functions:
+        return "collate" if _collating(frames) else "fetch"
+    if "_worker_loop" in functions or "_pin_memory_loop" in functions:
+        return "idle"
+    if "__next__" in functions or functions & _QUEUE_FUNCTIONS:
+        return "wait"
+    return "startup" if "__iter__" in functions or "_get_iterator" in functions else "step"
+
+
+def _collating(frames: tuple[Frame, ...]) -> bool:
+    """Say whether a fetch had its samples already: the frame under `fetch` is no dataset's but the collate function."""
+    at = max(i for i, frame in enumerate(frames) if frame.is_torch_data and frame.function.rpartition(".")[2] == "fetch")
+    below = frames[at + 1 :]
+    if not below:
+        return False
+    first = next((frame for frame in below if not frame.function.startswith("<")), below[0])
+    return "collate" in first.function.lower() or first.file.replace("\\", "/").endswith("_utils/collate.py")
+
+
+@lru_cache(maxsize=65536)
+def is_library(file: str) -> bool:
+    """Say whether a file is the standard library, an installed package or nobody's (<frozen …>)."""
+    return bool(_LIBRARY.search(file))
+
+
+def package_of(file: str) -> str:
+    """Return the package a library file belongs to: `PIL` for …/site-packages/PIL/Image.py."""
+    installed = _INSTALLED.search(file)
+    name = installed.group(1) if installed else re.split(r"[/\\]", file)[-1]
+    return name.removesuffix(".py")
+
+
+def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, str | None] | None:
+    """Return the user's own line that a stack stands on, and what it called there ("PIL decode").
+
+    Code of installed packages folds to the user's line that called it. A stack with none of the user's code in its
+    loader work (a ready-made dataset) folds to the deepest line of the package that the loader called first."""
+    start = _work_begins(frames)
+    work = frames[start:]
+    at = next((i for i in reversed(range(len(work))) if not is_library(work[i].file)), None)
+    if at is None:
+        at = _deepest_of_first_package(work)
+    if at is None:
+        return None
+    return work[at], _callee(work[at + 1 :], work[at])
+
+
+def _work_begins(frames: tuple[Frame, ...]) -> int:
+    """Return where the loader's own frames end: below them a worker's stack is a sample's."""
+    inside = [i for i, frame in enumerate(frames) if frame.is_torch_data and frame.function.rpartition(".")[2] in ("fetch", "_worker_loop")]
+    return inside[-1] + 1 if inside else 0
+
+
+def _deepest_of_first_package(work: tuple[Frame, ...]) -> int | None:
+    first = next((frame for frame in work if not frame.is_torch_data and not frame.file.startswith("<")), None)
+    if first is None:
+        return len(work) - 1 if work else None
+    package = package_of(first.file)
+    return max(i for i, frame in enumerate(work) if package_of(frame.file) == package)
+
+
+def _callee(below: tuple[Frame, ...], own: Frame) -> str | None:
+    """Name what the line called: the first function of a library, with its package."""
+    named = next((frame for frame in below if not frame.file.startswith("<")), None)
+    if named is None:
+        return None
+    deepest = [frame for frame in below if package_of(frame.file) == package_of(below[-1].file)]
+    named = deepest[0] if package_of(named.file) == "torch" and len(below) > 2 and deepest else named
+    return f"{package_of(named.file)} {named.function.rpartition('.')[2]}"

@@ -1,0 +1,185 @@
+"""Which lines cost the loader, and which the training's own step: stack samples folded to the user's lines.
+
+Shares are of loader work (everything a worker does except waiting for an index) for worker lines, and of the
+training's own code for trainer lines.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from gpuwatch.analyze.frames import Frame, activity_of, own_line, read_frames
+from gpuwatch.analyze.processes import Processes, shift_of
+from gpuwatch.model import HotLine, ProcessLog, StackQuality
+
+_LOADER_WORK = ("fetch", "collate", "send")
+_MOST_LINES = 40
+_ENOUGH, _FEW = 300, 50
+Role = Literal["worker", "trainer"]
+
+
+class Sample(NamedTuple):
+    """Some equal samples of one process: the line they stood on and in what activity. Weights are sample counts."""
+
+    role: Role
+    activity: str
+    file: str
+    line: int
+    function: str
+    callee: str | None
+    stack: tuple[str, ...]
+    weight: float
+    awaited: float
+    blocked: float
+
+
+@dataclass(slots=True)
+class _Line:
+    weight: float = 0.0
+    awaited: float = 0.0
+    blocked: float = 0.0
+    callees: dict[str | None, float] = field(default_factory=lambda: defaultdict(float))
+    stacks: dict[tuple[str, ...], float] = field(default_factory=lambda: defaultdict(float))
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Wall time that the sampled shares stand for: loader work of all workers, and the trainer's own code."""
+
+    loader: float
+    trainer: float
+    evaluation: tuple[tuple[float, float], ...] = ()
+    first_batch_ns: float = 0.0
+
+
+def find_hot_lines(processes: Processes, seconds: Seconds) -> tuple[tuple[HotLine, ...], StackQuality]:
+    """Return the lines by cost, loader lines first, and who took the samples."""
+    bursts = processes.recording.by_writer("stacks")
+    samples = [sample for log in bursts for sample in _burst_samples(processes, log, seconds)]
+    sampler: Literal["py-spy", "timer", "none"] = "py-spy" if samples else "none"
+    if not samples:
+        samples = [sample for log in _timed(processes) for sample in _timer_samples(log)]
+        sampler = "timer" if samples else "none"
+    lines = [*_lines(samples, "worker", seconds), *_lines(samples, "trainer", seconds)]
+    return tuple(lines), _quality(sampler, samples, bursts)
+
+
+def _burst_samples(processes: Processes, log: ProcessLog, seconds: Seconds) -> Iterator[Sample]:
+    roles: dict[int, Role] = {worker.log.pid: "worker" for worker in processes.workers}
+    roles |= {trainer.log.pid: "trainer" for trainer in processes.trainers}
+    shift = shift_of(log, processes.recording.run)
+    for row in log.table("stack").dicts():
+        role, frames = roles.get(row.get("pid") or 0), read_frames(row.get("frames"))
+        if role is None or not frames or (role == "trainer" and not _is_main(frames)):
+            continue
+        middle = ((row.get("t0") or 0) + (row.get("t1") or row.get("t0") or 0)) / 2 + shift
+        activity = _placed(activity_of(frames), role, middle, seconds)
+        found = own_line(frames) if activity not in ("idle", "wait") else None
+        frame, callee = found or (frames[-1], None)
+        weight = float(row.get("weight") or 0)
+        stack = tuple(f"{f.function} ({f.file}:{f.line})" for f in frames)
+        awaited = min(float(row.get("main_in_wait") or 0), weight)
+        blocked = weight if row.get("idle") is True else min(float(row.get("idle") or 0), weight)
+        yield Sample(role, activity, frame.file, frame.line, frame.function, callee, stack, weight, awaited, blocked)
+
+
+def _is_main(frames: tuple[Frame, ...]) -> bool:
+    """Leave out helper threads: a thread's stack begins in `_bootstrap`, the main one's in the script."""
+    return frames[0].function.rpartition(".")[2] not in ("_bootstrap", "_bootstrap_inner")
+
+
+def _placed(activity: str, role: Role, at_ns: float, seconds: Seconds) -> str:
+    """Say where a trainer's own code ran: before the first batch, in an evaluation loop, or in a step."""
+    if role == "worker":
+        return "startup" if activity in ("step", "wait") else activity
+    if activity == "step" and at_ns < seconds.first_batch_ns:
+        return "startup"
+    if activity == "step" and any(start <= at_ns <= end for start, end in seconds.evaluation):
+        return "evaluation"
+    return activity
+
+
+def _timed(processes: Processes) -> Iterable[ProcessLog]:
+    logs = (*(worker.log for worker in processes.workers), *(trainer.log for trainer in processes.trainers))
+    return (log for log in logs if len(log.table("line")))
+
+
+def _timer_samples(log: ProcessLog) -> Iterator[Sample]:
+    """Return the samples of the timer inside the process, which are folded to lines already."""
+    in_worker = "worker" in log.tables
+    for row in log.table("line").dicts():
+        if not row.get("file") or not row.get("ticks"):
+            continue
+        ticks = float(row["ticks"])
+        yield Sample(
+            "worker" if in_worker else "trainer",
+            str(row.get("activity") or "step"),
+            str(row["file"]),
+            int(row.get("line") or 0),
+            str(row.get("function") or ""),
+            row.get("callee"),
+            (),
+            ticks,
+            min(float(row.get("awaited") or 0), ticks),
+            min(float(row.get("blocked") or 0), ticks),
+        )
+
+
+def _lines(samples: list[Sample], role: Role, seconds: Seconds) -> list[HotLine]:
+    """Return the hot lines of a role. The trainer's loading with no workers counts as loader work of the trainer."""
+    mine = [s for s in samples if s.role == role and s.activity not in ("idle", "wait")]
+    work = [s for s in mine if s.activity in _LOADER_WORK]
+    code = [s for s in mine if s.activity not in _LOADER_WORK and s.activity != "startup"]
+    start = [s for s in mine if s.activity == "startup"]
+    found = _fold(work, role, seconds.loader) + (_fold(code, role, seconds.trainer) if role == "trainer" else [])
+    return sorted(found, key=lambda line: -line.seconds)[:_MOST_LINES] + _fold(start, role, 0.0)[:10]
+
+
+def _fold(samples: list[Sample], role: Role, whole_s: float) -> list[HotLine]:
+    lines: dict[tuple[str, int, str, str], _Line] = defaultdict(_Line)
+    for sample in samples:
+        line = lines[sample.file, sample.line, sample.function, sample.activity]
+        line.weight += sample.weight
+        line.awaited += sample.awaited
+        line.blocked += sample.blocked
+        line.callees[sample.callee] += sample.weight
+        line.stacks[sample.stack] += sample.weight
+    whole, awaited = sum(line.weight for line in lines.values()), sum(line.awaited for line in lines.values())
+    if whole <= 0:
+        return []
+    found = [_hot_line(key, line, role, whole, awaited, whole_s) for key, line in lines.items()]
+    return sorted(found, key=lambda line: -line.share)
+
+
+def _hot_line(key: tuple[str, int, str, str], line: _Line, role: Role, whole: float, awaited: float, whole_s: float) -> HotLine:
+    file, number, function, activity = key
+    return HotLine(
+        file=file,
+        line=number,
+        function=function,
+        process_role=role,
+        share=line.weight / whole,
+        seconds=line.weight / whole * whole_s,
+        waited_share=line.awaited / awaited if awaited > 0 else None,
+        activity=activity,
+        callee=max(line.callees, key=lambda callee: line.callees[callee]),
+        source=linecache.getline(file, number).strip() or None,
+        samples=round(line.weight),
+        blocked_share=line.blocked / line.weight if line.weight else None,
+        stack=max(line.stacks, key=lambda stack: line.stacks[stack]),
+    )
+
+
+def _quality(sampler: Literal["py-spy", "timer", "none"], samples: list[Sample], bursts: list[ProcessLog]) -> StackQuality:
+    notes = [str(row["note"]) for log in bursts for row in log.table("burst").dicts() if row.get("note") and not row.get("ok")]
+    count = int(sum(sample.weight for sample in samples if sample.activity not in ("idle", "wait")))
+    if sampler == "none":
+        return StackQuality("none", 0, "none", notes[-1] if notes else "no stack samples were taken")
+    trust: Literal["high", "medium", "low"] = "low" if count < _FEW else "medium" if count < _ENOUGH or sampler == "timer" else "high"
+    who = "py-spy bursts" if sampler == "py-spy" else "the timer inside the workers"
+    return StackQuality(sampler, count, trust, f"{count} samples by {who}" + (f"; {notes[-1]}" if notes else ""))
+

@@ -1,0 +1,186 @@
+"""The series of the timeline: aligned lanes over the run, full resolution; views decimate.
+
+Times are seconds since the run began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gpuwatch.analyze.arrays import numbers
+from gpuwatch.analyze.devices import THROTTLE_REASONS
+from gpuwatch.analyze.fetches import Maker
+from gpuwatch.analyze.profile import Analysis, Loop
+from gpuwatch.analyze.statistics import Array
+from gpuwatch.analyze.steps import windows
+from gpuwatch.model import Lane, Profile, Table, Timeline
+
+Span = tuple[float, float, str]
+
+
+def draw_lanes(analysis: Analysis, profile: Profile) -> Timeline:
+    """Return every lane that the recording has data for."""
+    lanes = [*_device_lanes(analysis), *_rank_lanes(analysis), *_worker_lanes(analysis), *_machine_lanes(analysis), *_marks(analysis, profile)]
+    return Timeline(profile.seconds, tuple(lane for lane in lanes if lane.t_s or lane.spans))
+
+
+def _seconds(analysis: Analysis, times: Array) -> Array:
+    return (times - analysis.processes.start_ns) / 1e9
+
+
+def _line(analysis: Analysis, name: str, group: str, unit: str, times: Array, values: Array, note: str = "") -> Lane:
+    told = [None if value != value else value for value in values.tolist()]
+    return Lane(name, group, "line", unit, t_s=tuple(_seconds(analysis, times).tolist()), values=tuple(told), note=note)
+
+
+def _spans(analysis: Analysis, starts: Array, ends: Array, label: str) -> list[Span]:
+    return [(a, b, label) for a, b in zip(_seconds(analysis, starts).tolist(), _seconds(analysis, ends).tolist(), strict=True) if b >= a]
+
+
+def _table(analysis: Analysis, kind: str) -> Table:
+    sampler = analysis.processes.sampler
+    return sampler.table(kind) if sampler else Table(kind, (), [])
+
+
+def _rank_lanes(analysis: Analysis) -> Iterable[Lane]:
+    for loop in analysis.loops:
+        if loop.profile.role == "evaluation" or not len(loop.steps):
+            continue
+        group, steps = _group(loop), loop.steps
+        order = np.argsort(steps.end, kind="stable")
+        yield _line(analysis, "input wait", group, "ms", steps.end[order], steps.wait[order] / 1e6)
+        yield _line(analysis, "step time", group, "ms", steps.end[order], (steps.wait + steps.compute + steps.nested)[order] / 1e6)
+        if np.isfinite(steps.gpu_wait).any():
+            yield _line(analysis, "GPU wait", group, "ms", steps.end[order], steps.gpu_wait[order] / 1e6)
+
+
+def _group(loop: Loop) -> str:
+    return f"rank {loop.profile.rank}"
+
+
+def _worker_lanes(analysis: Analysis) -> Iterable[Lane]:
+    """One strip per worker number of the main loaders; each epoch's workers follow each other in it."""
+    for loop in analysis.loops:
+        if loop.profile.role == "evaluation":
+            continue
+        strips: dict[int, list[Span]] = {}
+        for maker in loop.makers:
+            strips.setdefault(maker.number, []).extend(_strip(analysis, maker))
+        for number, spans in sorted(strips.items()):
+            name = f"worker {number}" if number >= 0 else "loading in the trainer"
+            yield Lane(name, _group(loop), "spans", "", spans=tuple(sorted(spans)))
+
+
+def _strip(analysis: Analysis, maker: Maker) -> list[Span]:
+    fetches, sent = maker.fetches, maker.sent
+    spans = _spans(analysis, fetches["t0"], fetches["t1"], "fetching")
+    if maker.number >= 0:
+        spans += _spans(analysis, fetches["idle_t0"], fetches["t0"], "waiting")
+    if sent:
+        spans += _spans(analysis, sent["t0"], sent["t1"], "sending")
+    return spans
+
+
+def _device_lanes(analysis: Analysis) -> Iterable[Lane]:
+    table = _table(analysis, "gpu")
+    if not len(table):
+        return
+    t, device = numbers(table, "t"), numbers(table, "device")
+    for index in sorted({int(d) for d in device if d == d}):
+        at = np.flatnonzero((device == index) & np.isfinite(t))
+        group = f"GPU {index}"
+        yield _busy_lane(analysis, index, group, t[at], numbers(table, "busy")[at])
+        for name, column, unit, factor in _GPU_LINES:
+            values = numbers(table, column)[at]
+            if np.isfinite(values).any():
+                yield _line(analysis, name, group, unit, t[at], values * factor)
+        yield Lane("throttling", group, "spans", "", spans=tuple(_throttle_spans(_seconds(analysis, t[at]), numbers(table, "reasons")[at])))
+
+
+_GPU_LINES = (
+    ("SM active", "sm_active", "%", 1.0),
+    ("GPU memory", "memory_used_bytes", "GiB", 2.0**-30),
+    ("power", "power_mw", "W", 1e-3),
+    ("temperature", "temperature_c", "°C", 1.0),
+)
+
+
+def _busy_lane(analysis: Analysis, index: int, group: str, t: Array, busy: Array) -> Lane:
+    """Return the busy share, from the driver's finer samples where there are any."""
+    times: list[float] = []
+    values: list[float] = []
+    for row in _table(analysis, "gpu_busy").dicts():
+        samples = row.get("busy") or ()
+        if row.get("device") != index or not samples or not row.get("t"):
+            continue
+        step = (row.get("interval_ns") or 0) / len(samples)
+        times += [row["t"] - step * (len(samples) - 1 - i) for i in range(len(samples))]
+        values += [float("nan") if value is None else float(value) for value in samples]
+    if times:
+        return _line(analysis, "GPU busy", group, "%", np.array(times), np.array(values))
+    return _line(analysis, "GPU busy", group, "%", t, busy)
+
+
+def _throttle_spans(t: Array, reasons: Array) -> list[Span]:
+    """Return stretches of equal throttle reasons: from the sample before the first to the last."""
+    spans: list[Span] = []
+    known = np.nan_to_num(reasons).astype(np.int64)
+    labels = [", ".join(name for bit, name in THROTTLE_REASONS.items() if value & bit) for value in known.tolist()]
+    for i, label in enumerate(labels):
+        if not label:
+            continue
+        start = float(t[max(i - 1, 0)])
+        if spans and spans[-1][2] == label and spans[-1][1] >= start:
+            spans[-1] = (spans[-1][0], float(t[i]), label)
+        else:
+            spans.append((start, float(t[i]), label))
+    return spans
+
+
+def _machine_lanes(analysis: Analysis) -> Iterable[Lane]:
+    cpu = _table(analysis, "cpu")
+    if len(cpu) and "busy" in cpu.columns:
+        busy = np.array([sum(core or 0.0 for core in row) if row else np.nan for row in cpu.column("busy")])
+        yield _line(analysis, "CPU busy", "machine", "cores", numbers(cpu, "t"), busy)
+    yield from _pressure_lanes(analysis)
+    memory = _table(analysis, "memory")
+    if len(memory):
+        used = numbers(memory, "total_bytes") - numbers(memory, "available_bytes")
+        yield _line(analysis, "memory used", "machine", "GiB", numbers(memory, "t"), used / 2**30)
+        yield _line(analysis, "shared memory", "machine", "GiB", numbers(memory, "t"), numbers(memory, "shm_used_bytes") / 2**30)
+
+
+def _pressure_lanes(analysis: Analysis) -> Iterable[Lane]:
+    table = _table(analysis, "pressure")
+    t = numbers(table, "t")
+    for name, column in (("CPU pressure", "cpu_some_us"), ("I/O pressure", "io_some_us")):
+        values = numbers(table, column)
+        known = np.flatnonzero(np.isfinite(values))
+        if len(known) >= 2:
+            share = np.diff(values[known]) * 1e3 / np.maximum(np.diff(t[known]), 1.0)
+            yield _line(analysis, name, "machine", "%", t[known][1:], np.clip(share * 100, 0.0, 100.0))
+
+
+def _marks(analysis: Analysis, profile: Profile) -> Iterable[Lane]:
+    start = analysis.processes.start_ns
+    for this, rank in zip(analysis.walks, profile.ranks, strict=True):
+        group = f"rank {rank.rank}"
+        loops = analysis.loops_of(this)
+        epochs = [(i.start_ns, f"epoch {n}") for loop in loops if loop.profile.role == "training" for n, i in enumerate(loop.loader.iterators)]
+        yield _span_lane("epochs", group, [((t - start) / 1e9, (t - start) / 1e9, label) for t, label in epochs])
+        evaluations = [window for loop in loops if loop.profile.role == "evaluation" for window in windows(loop.loader)]
+        yield _span_lane("evaluation", group, [((a - start) / 1e9, (b - start) / 1e9, "evaluation") for a, b in evaluations])
+        long = rank.long_steps.spans if rank.long_steps else ()
+        yield _span_lane("long steps", group, [((a - start) / 1e9, (b - start) / 1e9, "long step") for a, b in long])
+        saved, shift = this.trainer.log.table("span").dicts(), this.trainer.shift_ns - start
+        told = [row for row in saved if row.get("t0") and row.get("t1")]
+        yield _span_lane("checkpoints", group, [((row["t0"] + shift) / 1e9, (row["t1"] + shift) / 1e9, str(row.get("name"))) for row in told])
+    yield _span_lane("missing data", "machine", [((g.start_ns - start) / 1e9, (g.end_ns - start) / 1e9, f"{g.source}: {g.reason}") for g in profile.gaps])
+    xids = [row for row in _table(analysis, "xid").dicts() if row.get("t")]
+    yield _span_lane("XID", "machine", [((r["t"] - start) / 1e9, (r["t"] - start) / 1e9, f"GPU {r.get('device')}: XID {r.get('xid')}") for r in xids])
+
+
+def _span_lane(name: str, group: str, spans: list[Span]) -> Lane:
+    return Lane(name, group, "marks", "", spans=tuple(sorted(spans)))

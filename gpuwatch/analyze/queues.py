@@ -1,0 +1,75 @@
+"""What stood in a loader's queue when the trainer asked: was the batch there, and what held it back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpuwatch.analyze.fetches import Maker
+from gpuwatch.analyze.loaders import Loader
+from gpuwatch.analyze.statistics import Array, mean
+from gpuwatch.analyze.steps import Steps
+from gpuwatch.analyze.timeline import Indices
+from gpuwatch.model import QueueProfile
+
+# A wait shorter than this is the hand-over itself.
+_HAND_OVER_NS = 500_000
+
+
+def queue_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> QueueProfile | None:
+    """Describe the queue over the steady steps; None without workers."""
+    if loader.first.worker_count == 0 or not steps.count:
+        return None
+    event, wait = steps.event[steps.steady], steps.wait[steps.steady]
+    fields = loader.walk.fields
+    return QueueProfile(
+        ready_share=mean(fields["available"][event]),
+        mean_ready=mean(fields["ready"][event]),
+        late_share=_late_share(loader, event, wait, makers),
+        awaited_skew=_awaited_skew(fields["awaited"][event], wait),
+    )
+
+
+def _awaited_skew(awaited: Array, wait: Array) -> float | None:
+    """Return the share of the waited time owed to the most-awaited worker."""
+    known = np.isfinite(awaited) & (awaited >= 0)
+    waited = float(wait[known].sum())
+    if waited <= 0:
+        return None
+    return float(np.bincount(awaited[known].astype(np.intp), weights=wait[known]).max() / waited)
+
+
+def _late_share(loader: Loader, event: Indices, wait: Array, makers: list[Maker]) -> float | None:
+    """Return the share of the waited time during which a later batch was ready and had to stay in line."""
+    waited = float(wait[wait > _HAND_OVER_NS].sum())
+    if waited <= 0:
+        return 0.0 if len(wait) else None
+    held = sum(_held_ns(loader, position, event, makers) for position in loader.positions)
+    if held is None or not any(len(maker.sent.get("t1", ())) for maker in makers):
+        return None
+    return min(float(held) / waited, 1.0)
+
+
+def _held_ns(loader: Loader, position: int, event: Indices, makers: list[Maker]) -> float:
+    mine = event[loader.walk.iterator[event] == position]
+    if not len(mine):
+        return 0.0
+    fields = loader.walk.fields
+    t0, t1, index = fields["t0"][mine], fields["t1"][mine], fields["index"][mine].astype(np.intp)
+    iterator = loader.trainer.iterators[position]
+    ready = _ready_times(
+        makers, iterator.start_ns, float(fields["t1"][loader.walk.events_of(position)[-1]]), int(index.max()) + 2
+    )
+    earliest_later = np.minimum.accumulate(ready[::-1])[::-1]
+    since = np.maximum(t0, earliest_later[index + 1])
+    long = t1 - t0 > _HAND_OVER_NS
+    return float(np.maximum(t1 - since, 0.0)[long].sum())
+
+
+def _ready_times(makers: list[Maker], start: float, end: float, count: int) -> Array:
+    """Return when each batch of an iterator was sent (ns), infinity for those never seen."""
+    ready = np.full(count, np.inf)
+    for maker in makers:
+        t1, index = maker.sent.get("t1", np.zeros(0)), maker.sent.get("index", np.zeros(0))
+        chosen = (t1 >= start) & (t1 <= end) & np.isfinite(index) & (index < count) & (index >= 0)
+        ready[index[chosen].astype(np.intp)] = t1[chosen]
+    return ready

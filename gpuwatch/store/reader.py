@@ -1,0 +1,211 @@
+"""Read a run folder: whole (`read`), or again and again while it grows (`Tail`).
+
+A spool is cut at its last newline, so a half-written event is never seen; what cannot be read is left out and
+told as a line in `problems`. Only a folder that holds no run at all raises.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gpuwatch.errors import NotARun
+from gpuwatch.model import ProcessLog, Recording, Row, RunInfo, Table
+from gpuwatch.store import archive, folder
+
+SPOOL_FORMAT = "gpuwatch.spool/1"
+# Parsing in pieces keeps the text's copy small beside the rows; a broken line costs only its own piece a slow pass.
+_PIECE = 4 << 20
+_HEADER_NEEDS = ("pid", "mono_ns", "columns")
+
+
+def read(path: str | Path) -> Recording:
+    """Read a whole run folder.
+
+    Raises NotARun when there is no run in it, or one of a version that this gpuwatch cannot read."""
+    return Tail(path).refresh()
+
+
+class Tail:
+    """A run folder that is read again and again: each `refresh` parses only what was written since the last one."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._files: dict[str, SpoolFile] = {}
+
+    def refresh(self) -> Recording:
+        """Return the recording as it is now. Raises NotARun as `read` does."""
+        names = self._spool_names()
+        run, problems = _read_run(self.path, bool(names))
+        with _no_collector():
+            for name in names:
+                self._files.setdefault(name, SpoolFile(self.path / "spool" / name)).refresh()
+        files = [self._files[name] for name in sorted(self._files)]
+        logs = tuple(file.log() for file in files if file.header is not None)
+        problems += [line for file in files for line in file.problems()]
+        run = run or _guess_run(self.path, logs)
+        return Recording(run, logs, str(self.path), sum(file.size for file in files), tuple(problems))
+
+    def _spool_names(self) -> list[str]:
+        try:
+            entries = [entry.name for entry in (self.path / "spool").iterdir() if entry.is_file()]
+        except OSError:
+            return []
+        return sorted(name for name in entries if name.endswith((".jsonl", ".jsonl.gz")))
+
+
+class SpoolFile:
+    """One spool file, parsed up to its last newline."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._forget()
+
+    def _forget(self) -> None:
+        self.header: dict[str, Any] | None = None
+        self.size = 0
+        self._offset = 0
+        self._torn = False
+        self._skipped = 0
+        self._trouble: str | None = None
+        self._tables: dict[str, list[Row]] = defaultdict(list)
+
+    def refresh(self) -> None:
+        """Parse what was appended since the last call; a file that shrank is read anew."""
+        try:
+            if self.path.suffix != ".gz" and self.path.stat().st_size < self._offset:
+                self._forget()
+            text = archive.read_from(self.path, self._offset)
+        except OSError as error:
+            self._trouble = f"cannot be read: {error.strerror or error}"
+            return
+        self.size = self._offset + len(text)
+        whole = text.rfind(b"\n") + 1
+        self._torn = whole < len(text)
+        self._offset += whole
+        self._parse(text[:whole])
+
+    def _parse(self, text: bytes) -> None:
+        if self.header is None and self._trouble is None and text:
+            line, _, text = text.partition(b"\n")
+            self.header, self._trouble = _parse_header(line)
+        if self.header is not None:
+            for piece in _pieces(text):
+                self._add(piece)
+
+    def _add(self, piece: bytes) -> None:
+        rows, skipped = _parse_rows(piece)
+        self._skipped += skipped
+        tables = self._tables
+        for row in rows:
+            try:
+                tables[row.pop(0)].append(row)
+            except (TypeError, AttributeError, IndexError):
+                self._skipped += 1
+
+    def log(self) -> ProcessLog:
+        """Return what was read so far. The rows are shared with later refreshes, the tables are not."""
+        assert self.header is not None
+        columns = self.header["columns"]
+        tables = {kind: Table(kind, tuple(columns.get(kind, ())), rows) for kind, rows in self._tables.items() if isinstance(kind, str)}
+        return ProcessLog(self.path.name, self.header, tables, self._torn, self._skipped)
+
+    def problems(self) -> list[str]:
+        """Return one line for each thing that could not be read."""
+        found = []
+        if self._trouble is not None:
+            found.append(f"spool/{self.path.name} {self._trouble}; left out")
+        elif self.header is None and self._torn:
+            found.append(f"spool/{self.path.name} ends in its header: its process died as it began; left out")
+        if self._skipped:
+            found.append(f"spool/{self.path.name}: {self._skipped} unreadable lines left out")
+        return found
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    # Millions of small lists make each full collection slower; none of them is garbage.
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _parse_header(line: bytes) -> tuple[dict[str, Any] | None, str | None]:
+    try:
+        header = json.loads(line)
+    except ValueError:
+        return None, "is not a spool file: its first line is not JSON"
+    if not isinstance(header, dict):
+        return None, "is not a spool file: its first line is no header"
+    if header.get("format") != SPOOL_FORMAT:
+        return None, f"is of format {header.get('format')!r}, this gpuwatch reads {SPOOL_FORMAT!r}"
+    lacking = [key for key in _HEADER_NEEDS if header.get(key) is None]
+    if lacking or not isinstance(header["columns"], dict):
+        return None, f"has a header without {', '.join(lacking) or 'columns'}"
+    return header, None
+
+
+def _pieces(text: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(text):
+        end = text.find(b"\n", min(start + _PIECE, len(text) - 1)) + 1
+        yield text[start:end]
+        start = end
+
+
+def _parse_rows(piece: bytes) -> tuple[list[Any], int]:
+    try:
+        return json.loads(b"[" + piece.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0
+    except ValueError:
+        return _parse_lines(piece)
+
+
+def _parse_lines(piece: bytes) -> tuple[list[Any], int]:
+    rows, skipped = [], 0
+    for line in piece.splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            skipped += bool(line.strip())
+    return rows, skipped
+
+
+def _read_run(path: Path, has_spool: bool) -> tuple[RunInfo | None, list[str]]:
+    """Return `run.json`; without a readable one, None and the reason, if there is a spool to go by."""
+    try:
+        return folder.read_info(path), []
+    except NotARun as error:
+        if not has_spool or "schema" in error.what:
+            raise
+        return None, [f"{error.what}; told from the spool instead"]
+
+
+def _guess_run(path: Path, logs: tuple[ProcessLog, ...]) -> RunInfo:
+    """Make the metadata of a run whose `run.json` is lost: what its processes' headers still tell."""
+    if not logs:
+        raise NotARun(f"{path} has no readable {folder.INFO} and no readable spool file", "`gpuwatch runs` lists the runs here")
+    first = min(logs, key=lambda log: int(log.header["mono_ns"]))
+    hooks = [log for log in logs if log.writer == "hook"] or [first]
+    oldest = min(hooks, key=lambda log: int(log.header.get("process_start_ns") or log.header["mono_ns"]))
+    started = int(oldest.header.get("process_start_ns") or oldest.header["mono_ns"])
+    return RunInfo(
+        id=path.name,
+        name=None,
+        command=tuple(str(word) for word in oldest.header.get("argv") or ()),
+        cwd="",
+        host=str(oldest.header.get("host", "")),
+        started_wall_ns=int(oldest.header.get("wall_ns") or 0) - (int(oldest.header["mono_ns"]) - started),
+        started_ns=started,
+        state="lost",
+    )
+
+
