@@ -14,7 +14,7 @@ SEAMS = (
     ("torch.serialization", ("spans",)),
     ("torch.autograd", ("phases",)),
     ("torch.optim.optimizer", ("phases",)),
-    ("torch.utils.data.dataloader", ("loader", "worker", "fetch")),
+    ("torch.utils.data.dataloader", ("loader", "worker", "fetch", "timer")),
     ("torchdata.stateful_dataloader.stateful_dataloader", ("loader", "worker")),
     ("safetensors.torch", ("spans",)),
 )

@@ -9,15 +9,14 @@ import functools
 import itertools
 import os
 import sys
-import time
 import weakref
 
-from . import activity, callers, columns, cuda, describe, queues, spool
+from . import activity, callers, columns, cuda, describe, queues, spool, timer
 
 _BASE = "_BaseDataLoaderIter"
 _RECORD = "_gpuwatch"
 _EXHAUSTED, _FAILED = 1, 2
-now_ns = time.monotonic_ns
+now_ns = activity.now_ns
 _numbers = itertools.count(1)
 _loader_numbers = itertools.count(1)
 _loaders = weakref.WeakKeyDictionary()
@@ -164,19 +163,17 @@ def _giving(original):
         record = self.__dict__.get(_RECORD)
         if record is None or record.making:
             return original(self)
-        entered_ns = now_ns()
         account = _THREADS.activity
-        seen = _asked(account, record)
+        entered_ns = now_ns()
+        seen = _asked(self, record, account)
         asked_ns = now_ns()
+        account.own += asked_ns - entered_ns
         try:
             batch = original(self)
-        except StopIteration:
-            _given(self, account, record, entered_ns, asked_ns, now_ns(), _EXHAUSTED, seen)
+        except BaseException as ending:
+            _write(self, record, account, asked_ns, now_ns(), _EXHAUSTED if isinstance(ending, StopIteration) else _FAILED, seen)
             raise
-        except BaseException:
-            _given(self, account, record, entered_ns, asked_ns, now_ns(), _FAILED, seen)
-            raise
-        _given(self, account, record, entered_ns, asked_ns, now_ns(), 0, seen)
+        _write(self, record, account, asked_ns, now_ns(), 0, seen)
         return batch
 
     setattr(__next__, _RECORD, True)
@@ -184,48 +181,52 @@ def _giving(original):
 
 
 _THREADS = activity._THREADS
-_DELAY = activity.DelayMeter()
-_thread_cpu_ns = time.thread_time_ns
+_METERS = activity.ThreadMeters()
 _BATCH = '["batch",' + ",".join(["%s"] * len(columns.COLUMNS["batch"])) + "]\n"
 _UNKNOWN = (None,) * 4
 
 
-def _asked(account, record):
+def _asked(iterator, record, account):
     try:
         if account.gpu is not None:
             account.gpu.asked()
-        return record.queue.before()
+        return record.queue and record.queue.before(iterator)
     except Exception:
         return None
 
 
-def _given(iterator, account, record, entered_ns, asked_ns, given_ns, end, seen):
+def _write(iterator, record, account, asked_ns, given_ns, end, seen):
+    # Flat, and formatted by hand: this is the training's every step, run with the caches full of the user's work.
     try:
-        if end:
-            index, queue = iterator._num_yielded, _UNKNOWN
-            record.open = end != _EXHAUSTED
-        else:
-            index, *queue = record.queue.after(seen)
-            account.gpu = account.gpu or cuda.meter()
-            if account.gpu is not None:
-                account.gpu.given(record.number, index)
-        _write_batch(account, record.number, index, asked_ns, given_ns, end, queue)
-        account.own = now_ns() - given_ns + asked_ns - entered_ns
+        index, ready, available, late, awaited = _queue(iterator, record, end, seen)
+        cpu_ns, delay_ns = _METERS.read(account, given_ns)
+        line = _BATCH % (
+            record.number, index, asked_ns, given_ns, end, ready, available, late, awaited,
+            account.forward, account.backward, account.backward_n, account.optimizer, account.optimizer_n,
+            account.other + asked_ns - account.mark, account.gc, account.gc_n, cpu_ns, delay_ns, account.own,
+        )  # fmt: skip
+        spool.write(line.replace("None", "null").encode())
+        account.iterator = record.number
+        account.restart(given_ns)
+        if not end and (account.gpu is not None or _gpu(account)):
+            account.gpu.given(record.number, index)
+        account.own = now_ns() - given_ns
     except Exception as trouble:
         spool.meta("hook_error", "batch: %s: %s" % (type(trouble).__name__, trouble))
 
 
-def _write_batch(account, number, index, asked_ns, given_ns, end, queue):
-    cpu_ns = _thread_cpu_ns()
-    delay_ns = _DELAY.since_last(account, given_ns)
-    line = _BATCH % (
-        number, index, asked_ns, given_ns, end, *queue, *account.columns(asked_ns),
-        cpu_ns - account.cpu, delay_ns, account.own,
-    )  # fmt: skip
-    spool.write(line.replace("None", "null").encode())
-    account.cpu = cpu_ns
-    account.iterator = number
-    account.restart(given_ns)
+def _queue(iterator, record, end, seen):
+    if end:
+        record.open = end != _EXHAUSTED
+        return (iterator._num_yielded,) + _UNKNOWN
+    if record.queue is None:
+        return (iterator._num_yielded - 1,) + _UNKNOWN
+    return record.queue.after(iterator, seen)
+
+
+def _gpu(account):
+    account.gpu = cuda.meter()
+    return account.gpu is not None
 
 
 def _after_fork():

@@ -6,7 +6,7 @@ import re
 import sys
 import sysconfig
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STDLIB = tuple(
     os.path.realpath(path) + os.sep
     for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
@@ -26,9 +26,11 @@ def is_user_file(filename):
 
 def _judge(filename):
     if filename.startswith("<"):
-        return filename in ("<stdin>", "<string>") or filename.startswith("<ipython-input")
+        # "<string>" is the user's with python -c; elsewhere dataclasses and the like make it.
+        main = getattr(sys.modules.get("__main__"), "__file__", None)
+        return filename.startswith(("<stdin>", "<ipython-input")) or (filename == "<string>" and main is None)
     path = os.path.abspath(filename)
-    if "site-packages" in path or "dist-packages" in path or path.startswith(_HERE):
+    if "site-packages" in path or "dist-packages" in path or path.startswith(HERE):
         return False
     return not os.path.realpath(path).startswith(_STDLIB)
 
@@ -50,7 +52,7 @@ def user_frame(frame, library=None):
 
 
 def _is_inside(filename, library):
-    return filename.startswith(_HERE) or (library is not None and filename.startswith(library))
+    return filename.startswith(HERE) or (library is not None and filename.startswith(library))
 
 
 def frame_place(frame):

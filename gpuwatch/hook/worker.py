@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from . import counters, fetch, serialise, spool
+from . import counters, fetch, serialise, spool, timer
 
 _now = time.monotonic_ns
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
@@ -29,7 +29,9 @@ class IndexQueue:
         state = fetch.worker
         if state.idle_t0 is None:
             state.idle_t0 = _now()
+        timer.state.activity = "idle"
         got = self._queue.get(*args, **kwargs)
+        timer.state.activity = "fetch"
         state.got_ns = _now()
         if type(got) is tuple and got and isinstance(got[0], int):
             state.index = got[0]
@@ -58,6 +60,7 @@ class DataQueue:
             if self.batches in _THREADS_AT:
                 spool.meta("threads", threads())
         state.idle_t0 = _now()
+        timer.passed(state.idle_t0)
 
     def __getattr__(self, name):
         return getattr(self._queue, name)
@@ -108,15 +111,23 @@ def _begin(names, args):
     changed = list(args)
     queue = changed[at["data_queue"]] = DataQueue(args[at["data_queue"]])
     changed[at["index_queue"]] = IndexQueue(args[at["index_queue"]])
+    trainer_pid = _trainer_pid()
     fetch.become_worker(number)
     serialise.watch(queue._queue)
+    timer.become_worker(number, trainer_pid)
     start_method = getattr(multiprocessing.current_process(), "_start_method", None)
-    spool.event("worker", _now(), number, args[at["num_workers"]], os.getppid(), start_method, threads())
+    spool.event("worker", _now(), number, args[at["num_workers"]], trainer_pid, start_method, threads())
     return tuple(changed), queue, number
+
+
+def _trainer_pid():
+    parent = multiprocessing.parent_process()  # with forkserver not the operating system's parent
+    return parent.pid if parent is not None else os.getppid()
 
 
 def _end(queue, number):
     try:
+        timer.stop()
         if queue is not None:
             spool.event("worker_end", _now(), number, queue.batches)
     except Exception as trouble:

@@ -1,0 +1,286 @@
+"""The timer sampler: which user line a worker, or the trainer's main thread, is at, some hundred times a second.
+
+Off unless asked for: `timer` in GPUWATCH_HOOK, or {"timer": true} in the run's control.json, looked at once a second
+when a batch is given or fetched. A tick that a long C call has held up counts for the time it covers. Each tick is
+tagged: the trainer was starved, and waited for this very worker (told through a small shared file), or the thread was
+blocked (it used less CPU than half the time).
+"""
+
+import atexit
+import json
+import mmap
+import os
+import struct
+import sys
+import threading
+import time
+
+from . import origins, spool
+
+_now = time.monotonic_ns
+_thread_cpu = time.thread_time_ns
+_PERIOD_NS = 10_000_000
+_FLUSH_NS = 2_000_000_000
+_POLL_NS = 1_000_000_000
+_WAITING = struct.Struct("<qq")  # 1 while the trainer waits for a batch, pid of the worker that owes it
+_LOADER = os.path.join("torch", "utils", "data", "")
+_DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
+
+
+class State:
+    """What the sampler of this process knows of the process; written by the hooks, read by the tick."""
+
+    sampler = None  # the Sampler at work, if any
+    next_poll_ns = 0
+    activity = "startup"
+    worker = -1
+    trainer_pid = None
+    failed = False
+
+
+state = State()
+
+
+class Sampler:
+    """Counts ticks by line since the last flush."""
+
+    def __init__(self):
+        from .ticker import Ticker
+
+        self.counts = {}
+        self.shared = None
+        self.wall_ns, self.cpu_ns = _now(), _thread_cpu()
+        self.flushed_ns = self.wall_ns
+        self.seed = os.getpid() | 1
+        self.ticker = Ticker(self._tick)
+        self.ticker.arm(_PERIOD_NS)
+
+    def _tick(self, _signal, frame):
+        try:
+            self._count(frame)
+            self.ticker.arm(self._pause_ns())
+        except Exception:  # whatever it is must not reach the code that was interrupted
+            if _DEBUG:
+                raise
+
+    def _pause_ns(self):
+        """Return the time to the next tick: 7 to 13 ms, so that no period of the training's hides between ticks."""
+        self.seed = (self.seed * 1103515245 + 12345) & 0x7FFFFFFF
+        return 7 * _PERIOD_NS // 10 + self.seed % (6 * _PERIOD_NS // 10)
+
+    def _count(self, frame):
+        wall_ns, cpu_ns = _now(), _thread_cpu()
+        passed, used = wall_ns - self.wall_ns, cpu_ns - self.cpu_ns
+        self.wall_ns, self.cpu_ns = wall_ns, cpu_ns
+        ticks = max(1, (passed + _PERIOD_NS // 2) // _PERIOD_NS)
+        starved, awaited = self._told()
+        counted = self.counts.setdefault((state.activity,) + line_of(frame), [0, 0, 0, 0])
+        counted[0] += ticks
+        counted[1] += ticks if starved else 0
+        counted[2] += ticks if awaited else 0
+        counted[3] += ticks if 2 * used < passed else 0
+        if wall_ns - self.flushed_ns > _FLUSH_NS:
+            self.flush(wall_ns)
+
+    def _told(self):
+        if state.worker < 0:
+            return state.activity == "wait", False
+        if self.shared is None:
+            return False, False
+        starved, pid = _WAITING.unpack_from(self.shared)
+        return starved, starved and pid == self.ticker.pid
+
+    def flush(self, at_ns):
+        """Write what was counted."""
+        counts, self.counts, self.flushed_ns = self.counts, {}, at_ns
+        for (activity, file, line, function, callee), (ticks, starved, awaited, blocked) in counts.items():
+            spool.event(
+                "line", at_ns, state.worker, file, line, function, activity, ticks, starved, awaited, blocked, callee
+            )
+        if self.shared is None and state.worker >= 0:
+            self.shared = _map(state.trainer_pid, mmap.ACCESS_READ)
+
+    def close(self):
+        """Stop; what is pending is written."""
+        self.ticker.close()
+        self.flush(_now())
+
+
+def line_of(frame):
+    """Return (file, line, function, callee): the nearest user line, and the library function that it is in.
+
+    Where no user code is on the stack, or in a worker none below the loader, the outermost library line stands for it.
+    """
+    inner = last = frame = _below_hook(frame)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if origins.is_user_file(filename):
+            last = frame
+            break
+        if state.worker >= 0 and _LOADER in filename:
+            break
+        if not filename.startswith((origins.HERE, "<")):
+            last = frame
+        frame = frame.f_back
+    return origins.frame_place(last) + (None if last is inner else _callee(inner, last),)
+
+
+def _below_hook(frame):
+    """Skip our own frames: a tick during a collection or a measured call arrives in them."""
+    while frame.f_code.co_filename.startswith(origins.HERE) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def _callee(inner, until):
+    """Name the innermost library function; those of the standard library and ours only if there is no other."""
+    frame, chosen = inner, None
+    while frame is not None and frame is not until:
+        filename = frame.f_code.co_filename
+        if not filename.startswith(origins.HERE):
+            chosen = chosen or frame
+            if "site-packages" in filename or "dist-packages" in filename:
+                chosen = frame
+                break
+        frame = frame.f_back
+    if chosen is None:
+        return None
+    name = getattr(chosen.f_code, "co_qualname", chosen.f_code.co_name)
+    return "%s.%s" % (chosen.f_globals.get("__name__", "?"), name)
+
+
+def passed(now_ns):
+    """Tell that a batch was given or made: once a second, see whether the sampler is wanted."""
+    if now_ns > state.next_poll_ns:
+        state.next_poll_ns = now_ns + _POLL_NS
+        _poll()
+
+
+def waiting(iterator, seen):
+    """Tell that the trainer now waits for the batch that `seen` (of queues.Workers.before) says it wants."""
+    state.activity = "wait"
+    sampler = state.sampler
+    if sampler is None:
+        return
+    wanted = seen[2] if seen else None
+    if sampler.shared is None:
+        sampler.shared = _create()
+    if sampler.shared is not None and wanted and len(wanted) == 1:
+        _WAITING.pack_into(sampler.shared, 0, 1, iterator._workers[wanted[0]].pid)
+
+
+def given(now_ns):
+    """Tell that the trainer has its batch."""
+    state.activity = "step"
+    sampler = state.sampler
+    if sampler is not None and sampler.shared is not None:
+        _WAITING.pack_into(sampler.shared, 0, 0, 0)
+    if now_ns > state.next_poll_ns:
+        passed(now_ns)
+
+
+def become_worker(number, trainer_pid):
+    """Start afresh in a DataLoader worker."""
+    state.worker, state.trainer_pid, state.activity = number, trainer_pid, "startup"
+    if state.sampler is not None:  # started by the imports of a spawned process
+        state.sampler.shared = _map(trainer_pid, mmap.ACCESS_READ)
+    _poll()
+
+
+def stop():
+    """Take the timer away: before the process ends, or when nobody wants it any more."""
+    sampler, state.sampler = state.sampler, None
+    if sampler is not None:
+        sampler.close()
+
+
+def _poll():
+    try:
+        wanted = _wanted()
+        if wanted and state.sampler is None and not state.failed:
+            _start()
+        elif not wanted and state.sampler is not None:
+            stop()
+    except Exception as trouble:
+        state.failed = True
+        spool.meta("timer", "not available: %s" % trouble)
+
+
+def _start():
+    if threading.current_thread() is not threading.main_thread():
+        return  # a later batch may be asked for in the main thread
+    state.sampler = Sampler()
+    atexit.register(stop)
+    if state.worker >= 0:
+        state.sampler.shared = _map(state.trainer_pid, mmap.ACCESS_READ)
+    else:
+        state.sampler.shared = _create()
+    spool.meta("timer", "on")
+
+
+def _wanted():
+    if "timer" in os.environ.get("GPUWATCH_HOOK", "").split(","):
+        return True
+    run = os.environ.get("GPUWATCH_RUN")
+    try:
+        with open(os.path.join(run or "", "control.json"), encoding="utf-8") as file:
+            return bool(json.load(file).get("timer"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _shared_path(pid):
+    return os.path.join(os.environ.get("GPUWATCH_RUN", ""), "spool", "%d.waiting" % pid)
+
+
+def _create():
+    path = _shared_path(os.getpid())
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            # Written, not truncated to size: on a full disk a hole would be fatal to touch.
+            if os.write(descriptor, bytes(_WAITING.size)) != _WAITING.size:
+                return None
+            return mmap.mmap(descriptor, _WAITING.size)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError):
+        return None
+
+
+def _map(pid, access):
+    try:
+        with open(_shared_path(pid), "rb") as file:
+            return mmap.mmap(file.fileno(), _WAITING.size, access=access)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _after_fork():
+    # The timer stayed with the parent; its handler, and the parent's counts, came along.
+    sampler, state.sampler = state.sampler, None
+    state.failed, state.next_poll_ns = False, 0
+    if sampler is not None:
+        try:
+            sampler.ticker.close()
+        except Exception:
+            pass  # not in the main thread: a handler nobody signals is left
+
+
+def on_import(_name, _module):
+    """Start early where the environment asks for it, so that start-up is seen too."""
+    if not _is_fork_server():
+        _poll()
+
+
+def _is_fork_server():
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename.endswith("multiprocessing/forkserver.py"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
