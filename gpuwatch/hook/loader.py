@@ -190,7 +190,10 @@ def _asked(iterator, record, account):
     try:
         if account.gpu is not None:
             account.gpu.asked()
-        return record.queue and record.queue.before(iterator)
+        seen = record.queue and record.queue.before(iterator)
+        if timer.state.sampler is not None:
+            timer.waiting(iterator, seen)
+        return seen
     except Exception:
         return None
 
@@ -210,6 +213,8 @@ def _write(iterator, record, account, asked_ns, given_ns, end, seen):
         account.restart(given_ns)
         if not end and (account.gpu is not None or _gpu(account)):
             account.gpu.given(record.number, index)
+        if timer.state.sampler is not None or given_ns > timer.state.next_poll_ns:
+            timer.given(given_ns)
         account.own = now_ns() - given_ns
     except Exception as trouble:
         spool.meta("hook_error", "batch: %s: %s" % (type(trouble).__name__, trouble))

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from . import origins, spool
+from . import fetch, origins, spool
 
 _now = time.monotonic_ns
 _thread_cpu = time.thread_time_ns
@@ -74,7 +74,8 @@ class Sampler:
         self.wall_ns, self.cpu_ns = wall_ns, cpu_ns
         ticks = max(1, (passed + _PERIOD_NS // 2) // _PERIOD_NS)
         starved, awaited = self._told()
-        counted = self.counts.setdefault((state.activity,) + line_of(frame), [0, 0, 0, 0])
+        activity = "fetch" if fetch.here.busy else state.activity  # also in the trainer, without workers
+        counted = self.counts.setdefault((activity,) + line_of(frame), [0, 0, 0, 0])
         counted[0] += ticks
         counted[1] += ticks if starved else 0
         counted[2] += ticks if awaited else 0
@@ -84,7 +85,7 @@ class Sampler:
 
     def _told(self):
         if state.worker < 0:
-            return state.activity == "wait", False
+            return state.activity == "wait", False  # in its own wait the trainer is always starved
         if self.shared is None:
             return False, False
         starved, pid = _WAITING.unpack_from(self.shared)
@@ -157,16 +158,11 @@ def passed(now_ns):
 
 
 def waiting(iterator, seen):
-    """Tell that the trainer now waits for the batch that `seen` (of queues.Workers.before) says it wants."""
+    """Tell that the trainer now waits for a batch; `seen` is queues.Workers.before's (held, arrived, had, awaited)."""
     state.activity = "wait"
-    sampler = state.sampler
-    if sampler is None:
-        return
-    wanted = seen[2] if seen else None
-    if sampler.shared is None:
-        sampler.shared = _create()
-    if sampler.shared is not None and wanted and len(wanted) == 1:
-        _WAITING.pack_into(sampler.shared, 0, 1, iterator._workers[wanted[0]].pid)
+    shared = state.sampler.shared if state.sampler is not None else None
+    if shared is not None and seen and not seen[2] and seen[3] is not None:
+        _WAITING.pack_into(shared, 0, 1, iterator._workers[seen[3]].pid)
 
 
 def given(now_ns):
