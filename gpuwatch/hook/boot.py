@@ -14,7 +14,7 @@ SEAMS = (
     ("torch.serialization", ("spans",)),
     ("torch.autograd", ("phases",)),
     ("torch.optim.optimizer", ("phases",)),
-    ("torch.utils.data.dataloader", ("loader", "worker", "fetch", "timer")),
+    ("torch.utils.data.dataloader", ("loader", "worker", "fetch", "timer", "trial")),
     ("torchdata.stateful_dataloader.stateful_dataloader", ("loader", "worker")),
     ("safetensors.torch", ("spans",)),
 )

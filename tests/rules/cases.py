@@ -58,29 +58,33 @@ def run_of(
     made = work_ms if workers == 0 else max(work_ms / workers, work_ms / cores)
     step = device_ms + work_ms if workers == 0 else max(device_ms, made)
     wait = step - device_ms
-    defaults = dict(
-        wall_ms=interval(work_ms), mean_wall_ms=work_ms, cpu_ms=work_ms, process_cpu_ms=work_ms, delay_ms=0.0
-    )
-    defaults |= dict(
-        p95_wall_ms=work_ms * 1.1,
-        max_wall_ms=work_ms * 1.2,
-        blocked_ms=0.0,
-        collate_ms=0.05 * work_ms,
-        serialise_ms=0.0,
-    )
+    defaults = {
+        "wall_ms": interval(work_ms),
+        "mean_wall_ms": work_ms,
+        "cpu_ms": work_ms,
+        "process_cpu_ms": work_ms,
+        "delay_ms": 0.0,
+    }
+    defaults |= {
+        "p95_wall_ms": work_ms * 1.1,
+        "max_wall_ms": work_ms * 1.2,
+        "blocked_ms": 0.0,
+        "collate_ms": 0.05 * work_ms,
+        "serialise_ms": 0.0,
+    }
     busy = None if workers == 0 else min(work_ms / workers / step, 1.0)
     share = wait / step
-    settings: dict[str, Any] = dict(
-        workers=workers,
-        step_ms=interval(step),
-        wait_ms=interval(wait),
-        compute_ms=interval(device_ms),
-        wait_share=Interval(share, share * 0.97, min(share * 1.03, 1.0), 990),
-        seconds=0.99 * step,
-        wait_seconds=0.99 * wait,
-        fetch=make_fetch(**(defaults | {"busy_share": busy} | (fetch or {}))),
-        operations=(make_operation("ToTensor", share=0.2, kind="transform", position=3),),
-    )
+    settings: dict[str, Any] = {
+        "workers": workers,
+        "step_ms": interval(step),
+        "wait_ms": interval(wait),
+        "compute_ms": interval(device_ms),
+        "wait_share": Interval(share, share * 0.97, min(share * 1.03, 1.0), 990),
+        "seconds": 0.99 * step,
+        "wait_seconds": 0.99 * wait,
+        "fetch": make_fetch(**(defaults | {"busy_share": busy} | (fetch or {}))),
+        "operations": (make_operation("ToTensor", share=0.2, kind="transform", position=3),),
+    }
     made_loader = make_loader(**(settings | (loader or {})))
     profile.setdefault("costs", measure_costs(made_loader, machine, 0.0))
     return make_profile(made_loader, machine=machine, **profile)
@@ -115,16 +119,16 @@ def epochs(
 
 
 def long_steps(**changes: Any) -> LongSteps:
-    settings: dict[str, Any] = dict(
-        count=10,
-        excess_s=4.0,
-        share=0.25,
-        median_ms=15.0,
-        period=100.0,
-        regular=True,
-        where=Place("t.py", 9),
-        cause="checkpoint",
-    )
+    settings: dict[str, Any] = {
+        "count": 10,
+        "excess_s": 4.0,
+        "share": 0.25,
+        "median_ms": 15.0,
+        "period": 100.0,
+        "regular": True,
+        "where": Place("t.py", 9),
+        "cause": "checkpoint",
+    }
     return LongSteps(**(settings | changes))
 
 
@@ -146,7 +150,7 @@ STARVED = run_of()
 HIDDEN = run_of(work_ms=8.0, workers=2)
 LONE = run_of(workers=0)
 FEW_STEPS = run_of(loader={"steps": 3})
-BLOCKED = dict(cpu_ms=6.0, process_cpu_ms=6.0, blocked_ms=24.0)
+BLOCKED = {"cpu_ms": 6.0, "process_cpu_ms": 6.0, "blocked_ms": 24.0}
 DECODE = make_operation(
     "PIL.JpegImageFile.load", kind="decode", share=0.6, position=0, pixels_in=None, pixels_out=12_000_000.0
 )

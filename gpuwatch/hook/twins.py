@@ -1,0 +1,154 @@
+"""Twins of the user's loader: the same dataset, sampler and collate, with some settings changed.
+
+A twin is a shallow copy made behind DataLoader's back (its constructor is not called again, so that loaders derived
+from it stay what they are). Its iterator is started again when it is exhausted; that restart is no part of a window's
+time only if it falls into the warm-up, as for the user's own.
+"""
+
+import copy
+import os
+import sys
+import time
+
+_OURS = "_gpuwatch_arm"
+now_ns = time.monotonic_ns
+
+
+class Arms:
+    """The twins of one loader by arm, their iterators kept open until closed, and the cores they run on."""
+
+    def __init__(self, module, loader):
+        self.module = module
+        self.loader = loader
+        self.twins = {}
+        self.iterators = {}
+        self.started = {}
+        self.all_cores = sorted(os.sched_getaffinity(0))
+        self.cores = len(self.all_cores)
+        self.threads = None
+
+    def open(self, order):
+        """Make ready what the order needs; return the batches to discard first."""
+        self._use_cores(order.get("cores") or len(self.all_cores))
+        name = order["arm"]
+        if name not in self.twins:
+            self.twins[name] = make(self.loader, order)
+        if name not in self.iterators:
+            self._start(name)
+        loader = self.twins[name]
+        return loader.num_workers * (loader.prefetch_factor or 2) + 2 if loader.num_workers else 2
+
+    def batch(self, name):
+        """Return the arm's next batch, over and over the data."""
+        for _ in range(2):
+            try:
+                return next(self.iterators[name])
+            except StopIteration:
+                self._start(name)
+        raise RuntimeError("the loader gives no batch")
+
+    def startup_ns(self, name):
+        """Return what starting the arm's newest iterator took, up to its having been made."""
+        return self.started.get(name)
+
+    def rest(self, name, seconds):
+        """Wait until the workers of an arm have made all that was asked of them; at most `seconds`."""
+        if name in self.iterators:
+            settle(self.iterators[name], seconds)
+
+    def close(self, name):
+        """End an arm's workers."""
+        iterator = self.iterators.pop(name, None)
+        if iterator is not None and hasattr(iterator, "_shutdown_workers"):
+            iterator._shutdown_workers()
+        self.twins.pop(name, None)
+
+    def _start(self, name):
+        twin = self.twins[name]
+        old = self.iterators.pop(name, None)
+        start_ns = now_ns()
+        if old is not None and twin.persistent_workers and hasattr(old, "_reset"):
+            old._reset(twin)
+            self.iterators[name] = old
+        else:
+            if old is not None and hasattr(old, "_shutdown_workers"):
+                old._shutdown_workers()
+            self.iterators[name] = iterate(self.module, twin)
+        self.started[name] = now_ns() - start_ns
+
+    def _use_cores(self, count):
+        """Confine the whole process to its first `count` cores; workers inherit it, so all are started again."""
+        if count == self.cores:
+            return
+        for name in list(self.iterators):
+            self.close(name)
+        chosen = self.all_cores[: max(count, 1)]
+        for thread in os.listdir("/proc/self/task"):
+            try:
+                os.sched_setaffinity(int(thread), chosen)
+            except OSError:
+                pass  # the thread has ended meanwhile
+        self._use_threads(len(chosen))
+        self.cores = count
+
+    def _use_threads(self, count):
+        torch = sys.modules.get("torch")
+        if torch is None:
+            return
+        if self.threads is None:
+            self.threads = torch.get_num_threads()
+        torch.set_num_threads(max(min(self.threads, count), 1))
+
+
+def make(loader, order):
+    """Return a twin of the loader with the order's settings and remedy. Raises what the remedy raises."""
+    twin = copy.copy(loader)
+    twin.__dict__["_iterator"] = None
+    settings = dict(order.get("loader") or {})
+    if "start_method" in settings:
+        twin.__dict__["_DataLoader__multiprocessing_context"] = _context(settings.pop("start_method"))
+    twin.__dict__.update(settings)
+    if twin.num_workers == 0:
+        twin.__dict__.update(prefetch_factor=None, persistent_workers=False, timeout=0)
+        twin.__dict__["_DataLoader__multiprocessing_context"] = None
+    elif twin.prefetch_factor is None:
+        twin.__dict__["prefetch_factor"] = 2
+    if order.get("remedy"):
+        from . import remedies
+
+        remedies.apply(twin, order["remedy"], order.get("parameters") or {})
+    return twin
+
+
+def _context(method):
+    import multiprocessing
+
+    return multiprocessing.get_context(method) if method else None
+
+
+def iterate(module, twin):
+    """Return a new iterator over a twin, marked as ours; a derived loader's own `__iter__` stays out of it."""
+    maker = getattr(type(twin), "_get_iterator", None) or module.DataLoader._get_iterator
+    iterator = maker(twin)
+    iterator.__dict__[_OURS] = True
+    return iterator
+
+
+def settle(iterator, seconds):
+    """Wait until an iterator's workers have made all that was asked of them; at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not is_quiet(iterator) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def is_quiet(iterator):
+    """Say whether every batch asked of an iterator's workers is made; True where there are no workers."""
+    outstanding = getattr(iterator, "_tasks_outstanding", None)
+    if outstanding is None:
+        return True
+    try:
+        queues = {id(q): q for q in (iterator._data_queue, iterator._worker_result_queue)}
+        made = sum(q.qsize() for q in queues.values())
+        return made >= outstanding
+    except Exception:
+        return True
