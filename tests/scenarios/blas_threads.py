@@ -34,7 +34,7 @@ class Whitened(Dataset):
 
 
 def main():
-    args = options(__doc__)
+    options(__doc__)
     torch.set_num_threads(1)
     loader = DataLoader(Whitened(1280), batch_size=16, num_workers=2)
     model = Network(8 * 256, device_ms=8)

@@ -26,7 +26,7 @@ def main():
     transform = v2.Compose(
         [v2.RandomCrop(128), distort, v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.3] * 3)]
     )
-    loader = DataLoader(Lines(640, transform), batch_size=8, num_workers=2, shuffle=True)
+    loader = DataLoader(Lines(560, transform), batch_size=8, num_workers=2, shuffle=True)
     model = ImageNetwork(device_ms=8)
     optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-4)
     started, steps = time.perf_counter(), 0

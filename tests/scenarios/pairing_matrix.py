@@ -33,7 +33,7 @@ def pairing_fast(sequence):
 class Molecules(Dataset):
     def __init__(self, count, fast):
         random = np.random.default_rng(3)
-        self.sequences = ["".join(random.choice(list(BASES), 64)) for _ in range(count)]
+        self.sequences = ["".join(random.choice(list(BASES), 96)) for _ in range(count)]
         self.pairing = pairing_fast if fast else pairing_slow
 
     def __len__(self):
@@ -45,8 +45,8 @@ class Molecules(Dataset):
 
 def main():
     args = options(__doc__)
-    loader = DataLoader(Molecules(1200, args.fix), batch_size=12, num_workers=2, shuffle=True)
-    model = Network(64 * 64, classes=2, device_ms=7)
+    loader = DataLoader(Molecules(1000, args.fix), batch_size=10, num_workers=2, shuffle=True)
+    model = Network(96 * 96, classes=2, device_ms=7)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     started, steps = time.perf_counter(), 0
     for matrices, labels in loader:

@@ -34,7 +34,7 @@ class Songs(Dataset):
 
 def main():
     args = options(__doc__)
-    songs = Songs(recordings(args.data, 6, seconds=120.0), length=1000, seek=args.fix)
+    songs = Songs(recordings(args.data, 6, seconds=120.0), length=700, seek=args.fix)
     loader = DataLoader(songs, batch_size=10, num_workers=2)
     model = Network(RATE, device_ms=0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
