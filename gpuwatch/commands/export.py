@@ -37,7 +37,7 @@ OPENED_BY = {"perfetto": "https://ui.perfetto.dev", "speedscope": "https://www.s
 def command(run: str | None, base: str | None, kind: str, output: str | None) -> None:
     if kind == "parquet":
         _need_pyarrow()
-    report = load(run, base)
+    report = load(run, base, timeline=kind in ("perfetto", "csv", "parquet"))
     if kind == "speedscope" and not report.hot_lines:
         raise GpuwatchError(f"run {report.run.id} has no hot lines to export", report.stacks.note or "`gpuwatch doctor` says whether stacks can be sampled here")
     target = output or f"{report.run.id}.{ENDINGS[kind]}"

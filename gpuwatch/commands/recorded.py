@@ -41,11 +41,12 @@ def find(run: str | None, base: str | None) -> Path:
     return folder.resolve(run, base_folder(base))
 
 
-def load(run: str | None, base: str | None) -> Report:
-    """Return the report of a run, analysed now. Raises RunNotFound or NotARun."""
+def load(run: str | None, base: str | None, timeline: bool = False) -> Report:
+    """Return the report of a run, analysed now, with the pictures' series if asked. Raises RunNotFound or NotARun."""
     from gpuwatch.analyze.report import build
+    from gpuwatch.store.reader import read
 
-    return build(find(run, base))
+    return build(read(find(run, base)), timeline)
 
 
 def print_json(data: Any) -> None:

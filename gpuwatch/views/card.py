@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Tone = Literal["bad", "good", "unsure"]
 SHOWN_ACTIONS, SHOWN_LINES, SHOWN_LOADERS, SHOWN_RANKS, SHOWN_DEVICES, SHOWN_NOTES = 3, 3, 4, 8, 8, 4
-SMALLEST_PHASE = 0.005
+SMALLEST_PHASE, SMALLEST_LINE = 0.005, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def prepare(report: Report) -> Card:
         phases=tuple(_slice(phase) for phase in report.phases if phase.share >= SMALLEST_PHASE),
         phases_of=_phases_of(report),
         ranks=tuple(_rank(rank) for rank in report.ranks[:SHOWN_RANKS]) if len(report.ranks) > 1 else (),
-        lines=tuple(_line(line, base) for line in report.hot_lines[:SHOWN_LINES]),
+        lines=tuple(_line(line, base) for line in _hottest(report)),
         lines_note=_lines_note(report),
         loaders=tuple(_loaders(report)),
         machine=(*_cpu(report.machine), *_devices(report)),
@@ -298,8 +298,19 @@ def _line(line: HotLine, base: str) -> Line:
     return Line(text.percent(line.share), where, clean(line.file), clean((line.source or line.function).strip()), note, gain)
 
 
+def _hottest(report: Report) -> list[HotLine]:
+    """Return the lines that bear on the verdict: the loader's for a starved run, else the training's own."""
+    starved = report.verdict.bound in ("input", "unknown")
+    bearing = [line for line in report.hot_lines if _loads(line) == starved and line.share >= SMALLEST_LINE]
+    return bearing[:SHOWN_LINES]
+
+
+def _loads(line: HotLine) -> bool:
+    return line.process_role == "worker" or line.activity in ("fetch", "collate", "send")
+
+
 def _lines_note(report: Report) -> str:
-    if not report.hot_lines:
+    if not _hottest(report):
         return ""
     quality = report.stacks
     trust = "" if quality.trust == "high" else f", {quality.trust} trust: {clean(quality.note)}"
@@ -368,7 +379,7 @@ def _device(device: DeviceProfile) -> Fact:
         parts.append(f"{device.power_w:.0f}{limit} W")
     if device.temperature_c is not None:
         parts.append(f"{device.temperature_c:.0f} °C")
-    parts += [f"{clean(why)} {text.percent(share)}" for why, share in device.throttle.items() if share >= 0.01 and why != "idle"]
+    parts += [f"{clean(why)} {text.percent(share)} of the time" for why, share in device.throttle.items() if share >= 0.01 and why != "idle"]
     return Fact(f"GPU {device.index}", " · ".join(parts), clean(device.name))
 
 
@@ -380,7 +391,6 @@ def _devices(report: Report) -> list[Fact]:
 
 def _no_device(report: Report) -> Fact:
     reasons = [gap.reason for gap in report.gaps if gap.source == "nvml"]
-    reasons += [outcome.missing for outcome in report.not_evaluated if outcome.id.startswith("gpu-")]
     return Fact("GPU", "none seen", clean(reasons[0]) if reasons else "")
 
 

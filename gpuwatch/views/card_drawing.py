@@ -84,9 +84,9 @@ def _facts(facts: Sequence[Fact], width: int) -> list[Text]:
     lines = []
     for fact in facts:
         line = Text.assemble((fact.label.ljust(label), DIM), fact.text)
-        if fact.note and line.cell_len + cell_len(fact.note) + 4 <= width:
+        if fact.note and line.cell_len + cell_len(fact.note) + 2 <= width:
             line.append(f"  {fact.note}", DIM)
-        lines.append(line)
+        lines.append(_flow(line, width, hang=label))
     return lines
 
 

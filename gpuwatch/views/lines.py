@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -18,7 +19,8 @@ from gpuwatch.views.text import clean
 
 AROUND = 3
 HEAT = " ▁▂▃▄▅▆▇█"
-HEADER = ("share", "while waited for", "line", "function", "in", "if free")
+LINE = 2
+HEADER = ("share", "of waits", "line", "function", "in", "if free")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def render(report: Report, lines: Sequence[HotLine], width: int = 100, stack: bo
     base = report.run.cwd
     if not lines:
         return Padding(Text(_why_none(report)), (1, 2))
-    parts: list[RenderableType] = [Text(_about(report), "dim"), Text(), _table(table_rows(lines, base))]
+    parts: list[RenderableType] = [Text(_about(report), "dim"), Text(), _table(table_rows(lines, base), width - 4)]
     for excerpt in excerpts(lines, report.hot_lines, base):
         parts += [Text(), *_draw(excerpt, width - 4, stack)]
     return Padding(Group(*parts), (1, 2))
@@ -115,14 +117,15 @@ def _about(report: Report) -> str:
     return f"Share of each process's work · {quality.samples:,} samples by {quality.sampler} · {quality.trust} trust{note}"
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> Table:
+def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    empty = {i for i in range(len(HEADER)) if all(row[i] in ("", text.DASH) for row in rows)}
-    for i, name in enumerate(HEADER):
-        if i not in empty:
-            table.add_column(name, justify="right" if i in (0, 1, 5) else "left", no_wrap=i != 2, overflow="fold" if i == 2 else "ellipsis")
+    kept = [i for i in range(len(HEADER)) if any(row[i] not in ("", text.DASH) for row in rows)]
+    others = sum(max(cell_len(row[i]) for row in (HEADER, *rows)) + 3 for i in kept if i != LINE)
+    for i in kept:
+        table.add_column(HEADER[i], justify="left" if i in (2, 3, 4) else "right", no_wrap=True, overflow="ellipsis")
     for row in rows:
-        table.add_row(*(Text(cell, "bold" if i == 0 else "") for i, cell in enumerate(row) if i not in empty))
+        cells = [text.shorten_path(row[i], max(width - others, 24)) if i == LINE else row[i] for i in kept]
+        table.add_row(*(Text(cell, "bold" if at == 0 else "") for at, cell in enumerate(cells)))
     return table
 
 
