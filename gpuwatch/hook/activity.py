@@ -12,6 +12,7 @@ import time
 from . import spool
 
 now_ns = time.monotonic_ns
+_thread_cpu_ns = time.thread_time_ns
 
 
 class Activity:
@@ -19,12 +20,13 @@ class Activity:
 
     __slots__ = (
         "mark", "forward", "backward", "backward_n", "optimizer", "optimizer_n", "other", "gc", "gc_n", "gc_since",
-        "in_backward", "in_optimizer", "cpu", "own", "iterator", "delay_at", "delay", "gpu",
+        "in_backward", "in_optimizer", "cpu", "cpu_at", "own", "iterator", "delay_at", "delay", "gpu",
     )  # fmt: skip
 
     def __init__(self):
         self.iterator = None
-        self.cpu = self.gc_since = self.own = self.delay_at = 0
+        self.gc_since = self.own = self.cpu_at = self.delay_at = 0
+        self.cpu = _thread_cpu_ns()
         self.delay = self.gpu = None
         self.restart(now_ns())
 
@@ -124,15 +126,25 @@ def stop_watching_collector():
         gc.callbacks.remove(_collecting)
 
 
-class DelayMeter:
-    """The calling thread's time spent runnable without a core (/proc/thread-self/schedstat), read now and then."""
+class ThreadMeters:
+    """The calling thread's CPU time and the time it was runnable without a core.
 
-    every_ns = 50_000_000
+    Both are system calls, so both are read now and then: a reading covers the time since the last one.
+    """
 
-    def since_last(self, account, at_ns):
-        """Return the delay in ns since the last reading; None between readings and where the kernel does not tell."""
-        if at_ns - account.delay_at < self.every_ns:
-            return None
+    cpu_every_ns = 4_000_000
+    delay_every_ns = 50_000_000
+
+    def read(self, account, at_ns):
+        """Return (cpu_ns, delay_ns) since their last readings; None where it is not their turn or not told."""
+        if at_ns - account.cpu_at < self.cpu_every_ns:
+            return None, None
+        account.cpu_at = at_ns
+        before, account.cpu = account.cpu, _thread_cpu_ns()
+        cpu_ns = account.cpu - before
+        return cpu_ns, self._delay(account, at_ns) if at_ns - account.delay_at >= self.delay_every_ns else None
+
+    def _delay(self, account, at_ns):
         account.delay_at = at_ns
         before, account.delay = account.delay, _run_queue_delay_ns()
         return None if before is None or account.delay is None else account.delay - before

@@ -4,64 +4,44 @@ import queue
 import select
 
 
-class OneProcess:
-    """The view of an iterator without workers: there is no queue."""
-
-    def __init__(self, iterator):
-        self.iterator = iterator
-
-    def before(self):
-        """Return what `after` needs; here nothing."""
-        return None
-
-    def after(self, seen):
-        """Return (index of the batch just given, ready, available, late, awaited)."""
-        return self.iterator._num_yielded - 1, None, None, None, None
-
-
 class Workers:
-    """The view of an iterator with workers.
+    """What is ready, and which worker owes the wanted batch.
 
     Batches that came out of order wait in `_task_info`; those in the pipe or in the pinning thread's queue are
     not told apart, so `ready` counts a non-empty pipe as one: it is a lower bound.
+    The iterator is handed in, never kept: it must go when the user lets go of it.
     """
 
     def __init__(self, iterator):
-        self.iterator = iterator
         self.in_order = getattr(iterator, "_in_order", True)
         self.iterable = iterator._dataset_kind != 0
         self.queue, self.poll = _open_end(iterator)
 
-    def before(self):
-        """Return (held, arrived, wanted) just before the batch is asked for."""
-        iterator = self.iterator
-        return self._held(), self._arrived(), iterator._task_info.get(iterator._rcvd_idx)
-
-    def after(self, seen):
-        """Return (index of the batch just given, ready, available, late, awaited)."""
-        held, arrived, wanted = seen
-        iterator = self.iterator
-        if not self.in_order:
-            return iterator._num_yielded - 1, arrived, _known(arrived, arrived > 0 if arrived is not None else None), 0, None
+    def before(self, iterator):
+        """Return (held, arrived, had, awaited) just before the batch is asked for."""
+        wanted = iterator._task_info.get(iterator._rcvd_idx)
         had = wanted is not None and len(wanted) > 1
-        late = max(0, self._held() - held + had)
-        available = 1 if had else 0 if arrived == 0 else None if late or arrived is None else 1
-        return iterator._rcvd_idx - 1, held + (arrived or 0), available, late, wanted[0] if wanted else None
+        return self._held(iterator), self._arrived(), had, wanted[0] if wanted else None
 
-    def _held(self):
-        tasks = self.iterator._task_info
+    def after(self, iterator, seen):
+        """Return (index of the batch just given, ready, available, late, awaited)."""
+        held, arrived, had, awaited = seen
+        if not self.in_order:
+            return iterator._num_yielded - 1, arrived, None if arrived is None else int(arrived > 0), 0, None
+        late = max(0, self._held(iterator) - held + had)
+        available = 1 if had else 0 if arrived == 0 else None if late or arrived is None else 1
+        return iterator._rcvd_idx - 1, held + (arrived or 0), available, late, awaited
+
+    def _held(self, iterator):
+        tasks = iterator._task_info
         if self.iterable:  # ended workers leave entries behind that are not batches
             return sum(len(task) > 1 for task in tasks.values())
-        return len(tasks) - self.iterator._tasks_outstanding
+        return len(tasks) - iterator._tasks_outstanding
 
     def _arrived(self):
         if self.poll is not None:
             return _readable(self.poll.poll(0))
         return len(self.queue) if self.queue is not None else None
-
-
-def _known(value, answer):
-    return None if value is None else int(answer)
 
 
 def _readable(events):
@@ -82,8 +62,6 @@ def _open_end(iterator):
 
 
 def view(iterator):
-    """Return the view of an iterator's queue; without the fields it reads, the one of a single process."""
+    """Return the view of an iterator's queue; None without workers, or without the fields it reads."""
     fields = ("_task_info", "_tasks_outstanding", "_rcvd_idx", "_data_queue")
-    if all(hasattr(iterator, field) for field in fields):
-        return Workers(iterator)
-    return OneProcess(iterator)
+    return Workers(iterator) if all(hasattr(iterator, field) for field in fields) else None
