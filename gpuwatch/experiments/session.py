@@ -1,0 +1,208 @@
+"""One experiment on the user's own training: start it, order windows, collect results, end it.
+
+The command runs under the hook in experiment mode (`hook/trial.py`) with its output in a log. A training that ends
+before the orders are done (a short script) is started again, until the budget is spent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gpuwatch.errors import GpuwatchError
+from gpuwatch.hook import inject
+from gpuwatch.store import folder
+from gpuwatch.store.reader import Tail
+
+LOG = "output.log"
+_POLL_S = 0.05
+_END_S = 5.0
+
+
+class LoopNotDriven(GpuwatchError):
+    """The script has no loop that an experiment can feed, or it ended too early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window to run: see `hook/windows.py`. `seconds` is the time measured, without the warm-up."""
+
+    arm: str
+    kind: str = "real"
+    round: int = 0
+    seconds: float = 1.0
+    steps: int = 6
+    loader: dict[str, Any] = field(default_factory=dict)
+    remedy: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    cores: int | None = None
+    close: bool = False
+
+    def to_order(self) -> dict[str, Any]:
+        """Return the window as the hook reads it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one window measured; `step_ms` is None when it failed, and `note` says why."""
+
+    arm: str
+    round: int
+    kind: str
+    steps: int
+    samples: int
+    seconds: float | None
+    startup_s: float | None
+    note: str | None
+
+    @property
+    def step_ms(self) -> float | None:
+        return None if not self.seconds or not self.steps else 1e3 * self.seconds / self.steps
+
+
+class Session:
+    """A training under experiment. Use as a context manager; `run` may be called again and again."""
+
+    def __init__(self, command: Sequence[str], path: Path, deadline: float, *, respect_epochs: bool = False) -> None:
+        self.command = list(command)
+        self.path = path
+        self.deadline = deadline
+        self.respect_epochs = respect_epochs
+        self.loop: dict[str, Any] = {}
+        self.starts = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._orders = 0
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def run(self, windows: Sequence[Window], seen: Callable[[Result], None] = lambda result: None) -> list[Result]:
+        """Run windows in their order and return their results; fewer when the budget ends first.
+
+        Raises LoopNotDriven when the command ends twice in a row without one result.
+        """
+        left, results, barren = list(windows), [], 0
+        while left and time.monotonic() < self.deadline:
+            if self._process is None:
+                self._start()
+            before = len(results)
+            for result in self._order(left):
+                results.append(result)
+                left = left[1:]
+                seen(result)
+            if left and time.monotonic() < self.deadline:
+                barren = 0 if len(results) > before else barren + 1
+                self._check_ended(barren)
+        return results
+
+    def stop(self) -> None:
+        """End the training and everything it started."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(process.pid, number)
+            except ProcessLookupError:
+                break
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                continue
+        process.wait()
+
+    def log_tail(self, lines: int = 3) -> str:
+        """Return the last lines that the command wrote."""
+        try:
+            text = (self.path / LOG).read_text(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.strip().splitlines()[-lines:])
+
+    def _start(self) -> None:
+        self.starts += 1
+        self._orders = 0
+        run = self.path / f"start-{self.starts}"
+        inject.install_boot(run)
+        folder.write_info(run, folder.new_info(run, tuple(self.command), None, ""))
+        environment = inject.child_environment(dict(os.environ), run)
+        self._folder = run / "orders"
+        self._folder.mkdir(mode=0o700)
+        environment["GPUWATCH_EXPERIMENT"] = str(self._folder)
+        if self.respect_epochs:
+            environment["GPUWATCH_RESPECT_EPOCHS"] = "1"
+        self._tail = Tail(run)
+        self._read = 0
+        with (self.path / LOG).open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _order(self, windows: Sequence[Window]) -> Iterator[Result]:
+        self._orders += 1
+        order = self._folder / f"{self._orders:04d}.json"
+        whole = order.with_suffix(".new")
+        whole.write_text(json.dumps({"windows": [window.to_order() for window in windows]}))
+        whole.replace(order)
+        expected = len(windows)
+        while expected and time.monotonic() < self.deadline:
+            ended = self._process is None or self._process.poll() is not None
+            for result in self._results():
+                expected -= 1
+                yield result
+            if ended:
+                return
+            time.sleep(_POLL_S)
+
+    def _results(self) -> Iterator[Result]:
+        """Yield the window results written since the last call; note the loop's facts."""
+        recording = self._tail.refresh()
+        rows = []
+        for log in recording.by_writer("hook"):
+            rows += log.table("window").dicts()
+            for fact in log.table("experiment").dicts():
+                if fact["key"] == "loop":
+                    self.loop = fact["value"]
+        new, self._read = rows[self._read :], len(rows)
+        yield from (_result(row) for row in new)
+
+    def _check_ended(self, barren: int) -> None:
+        """Prepare another start after the command ended by itself; give up when it keeps giving nothing."""
+        process = self._process
+        if process is None or process.poll() is None:
+            return
+        code = process.returncode
+        self.stop()
+        if self.loop and not self.respect_epochs and code != 0:
+            # A schedule that counts steps may have run out, since experiments do not end the epoch.
+            self.respect_epochs = True
+        if barren >= 2:
+            why = "no torch DataLoader loop was found in it" if not self.loop else f"it ended with status {code}"
+            raise LoopNotDriven(
+                f"the training cannot be experimented on: {why}", f"Its last output:\n{self.log_tail()}"
+            )
+
+
+def _result(row: dict[str, Any]) -> Result:
+    measured = row["t0"] is not None and row["t1"] is not None and not row["note"]
+    return Result(
+        row["arm"],
+        row["round"],
+        row["kind"],
+        row["steps"] or 0,
+        row["samples"] or 0,
+        (row["t1"] - row["t0"]) / 1e9 if measured else None,
+        None if row["startup_ns"] is None else row["startup_ns"] / 1e9,
+        row["note"],
+    )
