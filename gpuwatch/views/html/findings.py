@@ -5,9 +5,9 @@ from __future__ import annotations
 from gpuwatch.model import Evidence, Finding, Report
 from gpuwatch.views import text
 from gpuwatch.views.html.markup import Markup, content, el, table
+from gpuwatch.views.html.verdict import CONFIDENCE
 
 OPEN = 4
-SURE = {"high": "sure", "medium": "fairly sure", "low": "not sure", "borderline": "borderline"}
 SEVERITY = {"critical": "costs much", "warning": "costs something", "info": "worth knowing"}
 
 
@@ -37,7 +37,7 @@ def _nothing_to_do(report: Report) -> str:
 
 def _reason(at: int, finding: Finding, root: str) -> Markup:
     where = text.place(finding.where, root)
-    meta = [SEVERITY[finding.severity], SURE[finding.confidence], finding.id]
+    meta = [SEVERITY[finding.severity], CONFIDENCE[finding.confidence], finding.id]
     if finding.rank is not None:
         meta.append(f"rank {finding.rank}")
     show = el("button", "Show on the timeline", type="button", class_="show", data_finding=str(at), hidden=True, aria_pressed="false")
@@ -56,7 +56,7 @@ def _evidence(items: tuple[Evidence, ...]) -> Markup | None:
 def _measured(item: Evidence) -> Markup:
     notes = []
     if item.threshold is not None:
-        notes.append(f"limit {text.value(item.threshold, item.unit)}")
+        notes.append(f"the rule's limit is {text.value(item.threshold, item.unit)}")
     if item.n:
         notes.append(f"{item.n:,} values".replace(",", " "))
     if item.note:

@@ -16,7 +16,8 @@ ORDER = (
     ("input wait", "each step's wait for its batch"),
     ("step time", "from one batch to the next"),
     ("phase", "what the training process did"),
-    ("worker", "what each loader process did: dark is at work, light is waiting"),
+    ("worker", "dark: making a batch, light: waiting for something to do"),
+    ("loading in", "the training process itself made its batches"),
     ("cpu busy", "cores in use on the whole machine"),
     ("sm active", "how much of the GPU's chip worked"),
     ("pressure", "share of the time in which something stood still for lack of CPU, IO or memory"),
@@ -25,7 +26,7 @@ ORDER = (
     ("throttl", "the driver slowed the GPU down"),
 )
 LOW_IS_WORSE = ("gpu busy", "sm active", "occupancy", "tensor")
-SHOWN_FIRST = ("gpu busy", "gpu wait", "input wait", "step time", "worker", "cpu busy")
+SHOWN_FIRST = ("gpu busy", "gpu wait", "input wait", "step time", "worker", "loading in", "cpu busy")
 IDLE_LABELS = frozenset({"waiting", "idle", "wait", "index wait"})
 
 
@@ -52,6 +53,12 @@ class Family:
     shown: bool
     members: tuple[Member, ...]
     labels: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the name as a heading: `Workers`, `Input wait`."""
+        several = "s" if self.kind == "spans" and len(self.members) > 1 and self.name == "worker" else ""
+        return f"{self.name[:1].upper()}{self.name[1:]}{several}"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from gpuwatch.views.html.lanes import Family, Lanes, Member
 RAW_POINTS = 1500
 FEWEST, MOST = 128, 8192
 MARKS = 400
+# Per number in the blob, as base64: between all noise (1.9) and all alike (0).
+TYPICAL_BYTES = 1.1
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,27 @@ class _Writer:
 def pack(lanes: Lanes, budget_bytes: int) -> Packed:
     """Return the lanes at the finest resolution that keeps the blob within the budget."""
     finest = MOST
+    while finest > FEWEST and _estimate(lanes, finest) > budget_bytes:
+        finest //= 2
     while True:
         packed = _pack(lanes, finest)
         if len(packed.blob) <= budget_bytes or finest <= FEWEST:
             return packed
         finest //= 2
+
+
+def _estimate(lanes: Lanes, finest: int) -> float:
+    """Return the size of the blob in bytes, from what such planes usually compress to."""
+    buckets = (_buckets(family, finest) * len(family.members) * (len(family.labels) if family.labels else 3) for family in lanes.families)
+    return sum(buckets) * TYPICAL_BYTES
+
+
+def _buckets(family: Family, finest: int) -> int:
+    """Return how many buckets a lane gets: those shown at first the most, members of a crowd share."""
+    count, crowd = finest if family.shown else finest // 2, max(1, len(family.members) // 2)
+    while crowd > 1 and count > FEWEST:
+        count, crowd = count // 2, crowd // 2
+    return count
 
 
 def _pack(lanes: Lanes, finest: int) -> Packed:
@@ -59,13 +77,9 @@ def _pack(lanes: Lanes, finest: int) -> Packed:
 
 
 def _pack_family(family: Family, seconds: float, finest: int, writer: _Writer) -> dict[str, Any]:
-    # Lanes shown at first get the resolution; the many others share it.
-    crowd = max(1, len(family.members) // 2)
-    count = finest if family.shown else finest // 2
-    while crowd > 1 and count > FEWEST:
-        count, crowd = count // 2, crowd // 2
+    count = _buckets(family, finest)
     members = [_pack_member(family, member, seconds, count, writer) for member in family.members]
-    head = {"name": family.name, "kind": family.kind, "unit": family.unit, "help": family.help, "shown": family.shown}
+    head = {"name": family.name, "title": family.title, "kind": family.kind, "unit": family.unit, "help": family.help, "shown": family.shown}
     return {**head, "labels": family.labels, "members": members}
 
 

@@ -9,17 +9,19 @@ from pathlib import Path
 from string import Template
 
 from gpuwatch.model import Report
+from gpuwatch.views import text
 from gpuwatch.views.html import findings, tables, verdict
 from gpuwatch.views.html.lanes import Lanes, prepare
-from gpuwatch.views.html.markup import Markup, content, el
+from gpuwatch.views.html.markup import Markup, content, el, table
 from gpuwatch.views.html.pack import Packed, pack, script_json
-from gpuwatch.views.html.pictures import static_lanes
+from gpuwatch.views.html.pictures import static_lanes, statistics_text
 from gpuwatch.views.html.windows import shown
 from gpuwatch.views.json import to_dict
 
 LARGEST_BYTES = 2_480_000
 # What the lanes get at least, when a report's text takes the rest.
 LEAST_FOR_LANES = 60_000
+ROWS_OF_A_FAMILY = 16
 NAVIGATION = (
     ("why", "Why"), ("what-to-do", "What to do"), ("phases", "Time"), ("timeline", "Timeline"), ("lines", "Lines"),
     ("loaders", "Loaders"), ("ranks", "Ranks & devices"), ("experiments", "Experiments"), ("run", "Run"),
@@ -61,11 +63,19 @@ def _timeline(lanes: Lanes) -> Markup:
         return el("section", el("h2", "Timeline"), el("p", "Nothing was recorded over time."), id="timeline")
     hint = "Drag to zoom, double-click for all of it. With the keyboard: ← → move the cursor, + − zoom, 0 shows all."
     body = [
-        el("p", "Seconds since the run started. Line: median. Band: lowest to highest. ", el("span", hint, class_="needs-js"), class_="soft"),
+        el("p", "Time since the run started. Line: the median. Band: from lowest to highest. ", el("span", hint, class_="needs-js"), class_="soft"),
         el("div", id="controls", hidden=True),
         el("div", static_lanes(lanes), id="lanes"),
+        _as_table(lanes),
     ]
     return el("section", el("h2", "Timeline"), body, id="timeline", class_="wide")
+
+
+def _as_table(lanes: Lanes) -> Markup:
+    """Return the lanes in figures, for those who do not see the picture."""
+    rows = [[family.title, member.name, statistics_text(family, member)] for family in lanes.families for member in family.members[:ROWS_OF_A_FAMILY]]
+    marks = [[f"{mark.family}", mark.label, f"at {text.duration(mark.start_s)}"] for mark in lanes.marks[:ROWS_OF_A_FAMILY]]
+    return el("details", el("summary", "The same in figures"), table(["lane", "of", "what was measured"], rows + marks, "Lanes of the timeline in figures"))
 
 
 def _plotly() -> str:

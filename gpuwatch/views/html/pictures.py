@@ -68,7 +68,7 @@ def static_lanes(lanes: Lanes, most: int = 8) -> Markup:
 def _static_lane(family: Family, seconds: float) -> Markup:
     worst = family.members[0]
     many = len(family.members) > 1
-    name = f"{family.name}{f', worst of {len(family.members)}: {worst.name}' if many else ''}"
+    name = f"{family.title}{f', worst of {len(family.members)}: {worst.name}' if many else ''}"
     drawn = _strip(family, worst, seconds) if family.kind == "spans" else _band(worst, seconds)
     said = f"{name}. {statistics_text(family, worst)}"
     svg = el("svg", drawn, viewBox=f"0 0 {COLUMNS} {HEIGHT}", preserveAspectRatio="none", role="img", aria_label=said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from gpuwatch.model import DeviceProfile, HotLine, LoaderProfile, OperationProfile, Phase, RankProfile, Report, Trial
+from gpuwatch.model import DeviceProfile, HotLine, LoaderProfile, OperationProfile, Phase, RankProfile, Report, StackQuality, Trial
 from gpuwatch.views import text
 from gpuwatch.views.html import words
 from gpuwatch.views.html.ceilings import ceilings
@@ -36,13 +36,18 @@ def _legend(rows: tuple[Phase, ...]) -> Markup:
 
 def hot_lines(report: Report) -> Markup:
     """Return the lines that cost most, with their source."""
-    note = f"{report.stacks.samples:,} stack samples by {report.stacks.sampler}, trust {report.stacks.trust}".replace(",", " ", 1)
     if not report.hot_lines:
         body: object = el("p", f"No lines: {report.stacks.note}.")
     else:
-        body = [el("p", note, ". Share: of the work in loader workers, or of the training process's own time.", class_="soft"),
+        body = [el("p", "Share of the work of the loader's workers, or of the training process. ", _trust(report.stacks), class_="soft"),
                 el("ol", [_hot_line(line, report.run.cwd) for line in report.hot_lines[:LINES]], class_="lines")]
     return el("section", el("h2", "Lines that cost most"), body, id="lines")
+
+
+def _trust(stacks: StackQuality) -> str:
+    if not stacks.samples:
+        return stacks.note
+    return f"From {text.figures(stacks.samples, 9)} samples of {stacks.sampler}, {stacks.trust} trust{f': {stacks.note}' if stacks.note else ''}."
 
 
 def _hot_line(line: HotLine, root: str) -> Markup:
@@ -62,7 +67,8 @@ def loaders(report: Report) -> Markup:
     rows = [_loader(loader, loader.id == report.primary) for loader in _worst_first(report.loaders)]
     if not rows:
         return el("section", el("h2", "Loaders and operations"), el("p", "No DataLoader was seen."), id="loaders")
-    with_operations = [loader for loader in _worst_first(report.loaders) if loader.operations][:3]
+    by_dataset = {(loader.role, loader.dataset): loader for loader in reversed(_worst_first(report.loaders)) if loader.operations}
+    with_operations = list(reversed(by_dataset.values()))[:3]
     body = [table(head, rows, "Loaders", numeric=range(3, 10)), [_operations(loader, report.run.cwd) for loader in with_operations]]
     return el("section", el("h2", "Loaders and operations"), body, id="loaders")
 

@@ -12,9 +12,9 @@ from gpuwatch.views.html.markup import Markup, el
 from gpuwatch.views.html.pictures import typical_step
 
 CONFIDENCE = {
-    "high": "sure",
-    "medium": "fairly sure",
-    "low": "not sure",
+    "high": "high confidence",
+    "medium": "medium confidence",
+    "low": "low confidence",
     "borderline": "borderline: a repeated run may say otherwise",
 }
 
@@ -44,17 +44,24 @@ def verdict_card(report: Report) -> Markup:
     """Return the verdict: one sentence, its reason, one typical step, and at most three numbers."""
     verdict = report.verdict
     badge = el("span", words.BOUND_NAMES[verdict.bound], class_=f"badge b-{verdict.bound}")
-    sure = el("span", f"{CONFIDENCE[verdict.confidence]}", class_="soft")
+    sure = el("span", CONFIDENCE[verdict.confidence], class_="soft")
     reason = verdict.reason[:1].upper() + verdict.reason[1:].rstrip(".") + "." if verdict.reason else None
     body = [
         el("p", badge, " ", sure, class_="kicker"),
-        el("h1", verdict.headline, id="verdict-title"),
+        el("h1", _headline(report), id="verdict-title"),
         el("p", reason, class_="reason") if reason else None,
         el("p", words.BOUND_HELP[verdict.bound], class_="soft"),
         el("div", _numbers(report), class_="numbers"),
         typical_step(primary(report)),
     ]
     return el("section", body, class_="verdict", id="verdict", aria_labelledby="verdict-title")
+
+
+def _headline(report: Report) -> str:
+    """Return the headline without what the badge above it says already."""
+    said = report.verdict.headline
+    name, found, rest = said.partition(": ")
+    return rest[:1].upper() + rest[1:] if found and name.lower() == words.BOUND_NAMES[report.verdict.bound].lower() else said
 
 
 def _numbers(report: Report) -> list[Markup]:

@@ -37,11 +37,13 @@ LANES = {
 GRID = 600
 MOST_WINDOWS = 60
 NOTICEABLE = 0.1
+# Windows that cover nearly everything point at nothing: then only what stands out from the rest is marked.
+NEARLY_ALL, STANDS_OUT = 0.8, 1.3
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The families that carry a finding's evidence, and the windows to mark; no windows means the whole run."""
+    """The families that carry a finding's evidence, and the windows to mark; none where all of the run is alike."""
 
     families: tuple[str, ...]
     windows: tuple[tuple[float, float], ...]
@@ -83,6 +85,11 @@ def _waiting(lanes: Lanes) -> list[tuple[float, float]]:
         starved = waited > NOTICEABLE * _typical(step, lanes.seconds)
     else:
         starved = waited > NOTICEABLE if wait.unit in ("share", "%") else waited > np.nanmedian(waited) / 2
+    known = starved[np.isfinite(waited)]
+    if len(known) and known.mean() > NEARLY_ALL:
+        starved = waited > STANDS_OUT * np.nanmedian(waited)
+        if starved.mean() < 0.01 or np.count_nonzero(np.diff(starved)) > 2 * MOST_WINDOWS:
+            return []
     return _stretches(starved, np.isfinite(waited), lanes.seconds)
 
 

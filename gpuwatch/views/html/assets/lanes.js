@@ -5,7 +5,7 @@
   const root = document.documentElement;
   if (!index.families.length || !("DecompressionStream" in window)) return;
 
-  const LEFT = 62, RIGHT = 10, HEAD = 20, BOTTOM = 30, MARKS = 26;
+  const LEFT = 62, RIGHT = 10, HEAD = 22, BOTTOM = 30, MARKS = 26;
   const MANY = 4, LEAST = index.seconds * 1e-6;
   const state = {
     shown: new Set(index.families.map((family, at) => (family.shown ? at : -1)).filter((at) => at >= 0)),
@@ -23,6 +23,7 @@
   let buffer = null, rows = [], height = 0;
 
   const ink = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+  const isIdle = (label) => /^(waiting|idle|wait|index wait)$/.test(label);
   const clamp = (x, low, high) => Math.max(low, Math.min(high, x));
   const isWait = (family) => /wait|throttl|pressure|stall/i.test(family.name);
   const hue = (family) => ink(isWait(family) ? "wait" : "work");
@@ -52,8 +53,8 @@
     const h = Math.floor(x / 3600), m = Math.floor((x % 3600) / 60), s = x % 60;
     const digits = step < 1 ? clamp(Math.ceil(-Math.log10(step)), 0, 4) : 0;
     const seconds = s.toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
-    if (index.seconds < 7200) return `${m + 60 * h}:${seconds}`;
-    return step < 60 ? `${h}:${pad(m)}:${seconds}` : `${h}:${pad(m)}`;
+    if (index.seconds < 7200) return `${m + 60 * h}m${step < 60 ? seconds : ""}`;
+    return step < 60 ? `${h}h${pad(m)}m${seconds}` : `${h}h${step < 3600 ? pad(m) : ""}`;
   }
 
   function timeTicks() {
@@ -95,11 +96,11 @@
   function title(row) {
     const { family } = row, n = family.members.length;
     if (row.kind === "strip") {
-      if (family.kind === "spans") return n > 1 ? `${family.name}: ${n}, the busiest on top` : `${family.name} ${row.members[0].name}`;
-      return `${family.name}: all ${n}, the worst on top`;
+      if (family.kind === "spans") return n > 1 ? `${family.title}: ${n}, the busiest on top` : family.title;
+      return `${family.title}: all ${n}, the worst on top`;
     }
-    if (n === 1) return family.name;
-    return `${family.name} · ${row.member.name}${row.nth === 0 ? " (worst)" : ""}`;
+    if (n === 1) return family.title;
+    return `${family.title} · ${row.member.name}${row.nth === 0 ? " (worst)" : ""}`;
   }
 
   function about(row) {
@@ -118,10 +119,17 @@
     const known = row.read.high.filter(Number.isFinite);
     if (!known.length) return 1;
     const highest = Math.max(...known);
-    if (row.family.unit === "share" && highest <= 1) return 1;
+    const whole = { share: 1, "%": 100 }[row.family.unit];
+    if (whole && highest <= whole && highest > whole / 10) return whole;
     const middle = row.read.mid.filter(Number.isFinite).sort((a, b) => a - b);
     const usual = 4 * middle[Math.floor(middle.length * 0.95)];
     return (usual > 0 ? Math.min(highest, usual) : highest) * 1.05 || 1;
+  }
+
+  // The largest round number that leaves room for the lane's title above it.
+  function round(top) {
+    const power = 10 ** Math.floor(Math.log10(top * 0.9));
+    return [8, 6, 5, 4, 3, 2, 1].map((n) => n * power).find((x) => x <= top * 0.9) || power;
   }
 
   function laneTraces(row, axis) {
@@ -139,8 +147,7 @@
     }
     const shared = { yaxis: axis, hoverinfo: "skip", mode: "lines", type: "scatter" };
     const color = hue(row.family);
-    const band = { ...shared, x, y, fill: "toself", fillcolor: `color-mix(in srgb, ${color} 28%, transparent)`, line: { width: 0 } };
-    band.fillcolor = translucent(color, 0.26);
+    const band = { ...shared, x, y, fill: "toself", fillcolor: translucent(color, 0.26), line: { width: 0 } };
     const line = { ...shared, x: read.t, y: read.mid, connectgaps: false, line: { color, width: 1.3, shape: "linear", simplify: true } };
     return read.exact ? [line] : [band, line];
   }
@@ -156,13 +163,12 @@
     const [from, to] = state.range, width = (to - from) / columns;
     const z = row.members.map((member) => (row.family.kind === "spans" ? atWork(row, member, columns) : valuesIn(row, member, columns, width)));
     row.z = z;
-    const top = row.family.unit === "share" || row.family.kind === "spans" ? 1 : Math.max(...row.members.map((member) => member.stats.p95)) || 1;
+    const whole = row.family.kind === "spans" ? 1 : { share: 1, "%": 100 }[row.family.unit];
+    const top = whole || Math.max(...row.members.map((member) => member.stats.p95)) || 1;
     const scale = [[0, ink("shade")], [1, hue(row.family)]];
     const shared = { type: "heatmap", yaxis: axis, showscale: false, hoverinfo: "skip", zmin: 0, zmax: top, colorscale: scale };
     return [{ ...shared, x0: from + width / 2, dx: width, z, ygap: row.height / row.members.length > 3.5 ? 1 : 0 }];
   }
-
-  const isIdle = (label) => /^(waiting|idle|wait|index wait)$/.test(label);
 
   function atWork(row, member, columns) {
     const shares = laneStore.readSpans(member, row.family.labels, index.seconds, buffer, ...state.range, columns);
@@ -170,7 +176,7 @@
     return Array.from({ length: columns }, (_, c) => {
       const all = shares.reduce((sum, share) => sum + share[c], 0);
       const busy = shares.reduce((sum, share, label) => sum + (isIdle(row.family.labels[label]) ? 0 : share[c]), 0);
-      return all > 0.01 ? busy : null;
+      return all > 0.01 ? Math.min(1, busy) : null;
     });
   }
 
@@ -189,7 +195,7 @@
     const across = { xref: "x", yref: "paper", y0: 0, layer: "below" };
     if (state.finding !== null) {
       const windows = index.findings[state.finding].windows;
-      for (const [a, b] of windows.length ? windows : [[0, index.seconds]]) {
+      for (const [a, b] of windows) {
         if (b >= from && a <= to) drawn.push({ ...across, type: "rect", x0: a, x1: b, y1: 1, fillcolor: ink("mark"), line: { width: 0 } });
       }
     }
@@ -202,14 +208,16 @@
     return drawn;
   }
 
+  // Epochs find a place first, then whatever has room beside them.
   function markLabels() {
-    const [from, to] = state.range, shown = [];
-    let free = -Infinity;
-    for (const [a, b, label] of index.marks) {
-      const x = Math.max(a, from), at = ((x - from) / (to - from)) * (plot.clientWidth - LEFT - RIGHT);
-      if (b < from || a > to || at < free) continue;
-      const text = label.length > 18 ? `${label.slice(0, 17)}…` : label;
-      free = at + text.length * 6.2 + 10;
+    const [from, to] = state.range, shown = [], taken = [], wide = plot.clientWidth - LEFT - RIGHT;
+    const visible = index.marks.filter(([a, b]) => b >= from && a <= to);
+    visible.sort((a, b) => (b[3] === "epochs") - (a[3] === "epochs"));
+    for (const [a, , label] of visible) {
+      const x = Math.max(a, from), left = ((x - from) / (to - from)) * wide;
+      const text = label.length > 18 ? `${label.slice(0, 17)}…` : label, right = left + text.length * 6.2 + 10;
+      if (right > wide || taken.some(([p, q]) => left < q && right > p)) continue;
+      taken.push([left, right]);
       shown.push({ x, y: 1, xref: "x", yref: "paper", text: escaped(text), showarrow: false, xanchor: "left", yanchor: "top", font: { size: 10.5, color: ink("soft") } });
     }
     return shown;
@@ -221,15 +229,19 @@
   function axisOf(row) {
     const axis = { domain: [1 - (row.top + row.height) / height, 1 - row.top / height], fixedrange: true, zeroline: false, showgrid: false, tickfont: { size: 10 }, ticks: "" };
     if (row.kind === "lane") {
-      const top = topOf(row);
-      return { ...axis, range: [0, top], tickvals: [0, top / (row.family.unit === "share" ? 1 : 1.05)], ticktext: ["0", said(top / (row.family.unit === "share" ? 1 : 1.05), row.family.unit)], showgrid: true, gridcolor: ink("rule") };
+      const top = topOf(row), tick = round(top);
+      return { ...axis, range: [0, top], tickvals: [0, tick], ticktext: ["0", said(tick, row.family.unit)], showgrid: true, gridcolor: ink("rule") };
     }
     const n = row.members.length, tall = row.height / n;
     const each = Math.ceil(11 / tall), named = row.members.map((_, i) => i).filter((i) => i % each === 0 && (n - i) * tall >= 10);
     return { ...axis, range: [n - 0.5, -0.5], tickvals: named, ticktext: named.map((i) => escaped(shortName(row.members[i].name || row.family.name))) };
   }
 
-  const shortName = (name) => (name.length > 10 ? `…${name.slice(-9)}` : name);
+  function shortName(name) {
+    const short = name.length > 9 ? name.replace(/\b(rank|worker) (?=\d)/g, (word) => word[0]).replace(", ", " ") : name;
+    return short.length > 9 ? `…${short.slice(-8)}` : short;
+  }
+
 
   function draw() {
     plot.style.height = `${height + BOTTOM}px`;
@@ -366,12 +378,13 @@
   function controls() {
     const bar = document.getElementById("controls");
     index.families.forEach((family, at) => {
-      const chip = button(family.name, `Lane ${family.name}`, () => {
+      const chip = button(family.title, `Lane ${family.title}`, () => {
         if (!state.shown.delete(at)) state.shown.add(at);
         chip.setAttribute("aria-pressed", state.shown.has(at));
         layRows();
         draw();
       });
+      chip.classList.add("chip");
       chip.setAttribute("aria-pressed", state.shown.has(at));
       family.chip = chip;
       bar.append(chip);
