@@ -201,8 +201,8 @@ def _rank(analysis: Analysis, this: Walk) -> RankProfile:
         wait_share=main.profile.wait_share if main else None,
         backward_ms=_backward_ms(this, trained),
         long_steps=find_long_steps(main.loader, main.steps) if main else None,
-        gc_seconds=(total(this.fields["gc_ns"]) or 0.0) / 1e9,
-        gc_collections=int(total(this.fields["gc_n"]) or 0),
+        gc_seconds=(total(this.fields["gc_ns"][1:]) or 0.0) / 1e9,  # the first event's are the imports'
+        gc_collections=int(total(this.fields["gc_n"][1:]) or 0),
         hook_us_per_step=hook_us_per_step(this),
         first_batch_s=_first_batch_s(this, main),
         run_queue_delay_share=_delay_share(this),
