@@ -3,7 +3,8 @@
 Off unless asked for: `timer` in GPUWATCH_HOOK, or {"timer": true} in the run's control.json, looked at once a second
 when a batch is given or fetched. A tick that a long C call has held up counts for the time it covers. Each tick is
 tagged: the trainer was starved, and waited for this very worker (told through a small shared file), or the thread was
-blocked (it used less CPU than half the time).
+blocked: neither on a core nor waiting for one for half of the millisecond after the tick (of a late tick: half of the
+time that it covers).
 """
 
 import atexit
@@ -15,11 +16,12 @@ import sys
 import threading
 import time
 
-from . import fetch, origins, spool
+from . import counters, fetch, origins, spool
 
 _now = time.monotonic_ns
 _thread_cpu = time.thread_time_ns
 _PERIOD_NS = 10_000_000
+_PROBE_NS = 1_000_000
 _FLUSH_NS = 2_000_000_000
 _POLL_NS = 1_000_000_000
 _WAITING = struct.Struct("<qq")  # 1 while the trainer waits for a batch, pid of the worker that owes it
@@ -49,7 +51,8 @@ class Sampler:
 
         self.counts = {}
         self.shared = None
-        self.wall_ns, self.cpu_ns = _now(), _thread_cpu()
+        self.probed = None  # the counts of the last tick, until it is known whether the thread was blocked
+        self.wall_ns, self.ran_ns = _now(), _ran_ns()
         self.flushed_ns = self.wall_ns
         self.seed = os.getpid() | 1
         self.ticker = Ticker(self._tick)
@@ -57,11 +60,20 @@ class Sampler:
 
     def _tick(self, _signal, frame):
         try:
-            self._count(frame)
-            self.ticker.arm(self._pause_ns())
+            if self.probed is not None:
+                self._probe()
+            else:
+                self._count(frame)
+            self.ticker.arm(_PROBE_NS if self.probed is not None else self._pause_ns())
         except Exception:  # whatever it is must not reach the code that was interrupted
             if _DEBUG:
                 raise
+
+    def _probe(self):
+        (counted, ticks), self.probed = self.probed, None
+        # Not a share of the time: on a busy machine the tick itself waits for a core after a blocked millisecond.
+        if _now() - self.wall_ns - (_ran_ns() - self.ran_ns) > _PROBE_NS // 2:
+            counted[3] += ticks
 
     def _pause_ns(self):
         """Return the time to the next tick: 7 to 13 ms, so that no period of the training's hides between ticks."""
@@ -69,9 +81,11 @@ class Sampler:
         return 7 * _PERIOD_NS // 10 + self.seed % (6 * _PERIOD_NS // 10)
 
     def _count(self, frame):
-        wall_ns, cpu_ns = _now(), _thread_cpu()
-        passed, used = wall_ns - self.wall_ns, cpu_ns - self.cpu_ns
-        self.wall_ns, self.cpu_ns = wall_ns, cpu_ns
+        wall_ns, ran_ns = _now(), _ran_ns()
+        passed, ran = wall_ns - self.wall_ns, ran_ns - self.ran_ns
+        self.wall_ns, self.ran_ns = wall_ns, ran_ns
+        if wall_ns - self.flushed_ns > _FLUSH_NS:
+            self.flush(wall_ns)
         ticks = max(1, (passed + _PERIOD_NS // 2) // _PERIOD_NS)
         starved, awaited = self._told()
         activity = "fetch" if fetch.here.busy else state.activity  # also in the trainer, without workers
@@ -79,9 +93,10 @@ class Sampler:
         counted[0] += ticks
         counted[1] += ticks if starved else 0
         counted[2] += ticks if awaited else 0
-        counted[3] += ticks if 2 * used < passed else 0
-        if wall_ns - self.flushed_ns > _FLUSH_NS:
-            self.flush(wall_ns)
+        if ticks == 1:
+            self.probed = counted, ticks
+        elif 2 * ran < passed:
+            counted[3] += ticks
 
     def _told(self):
         if state.worker < 0:
@@ -105,6 +120,11 @@ class Sampler:
         """Stop; what is pending is written."""
         self.ticker.close()
         self.flush(_now())
+
+
+def _ran_ns():
+    """Return how long this thread has been on a core or waiting for one."""
+    return _thread_cpu() + (counters.thread_delay_ns() or 0)
 
 
 def line_of(frame):
