@@ -21,19 +21,18 @@ def meter():
     Asks only whether it is: initialising CUDA is the training's business, and no forked worker ever has it.
     """
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
-    if cuda is None or _broken or not cuda.is_initialized():
+    if cuda is None or not cuda.is_initialized():
         return None
     _say_devices(cuda)
     return Meter(cuda)
 
 
-_broken = []
 _said = []
 
 
 def after_fork():
-    """Leave CUDA alone in this process: a context does not survive a fork."""
-    _broken.append("forked")
+    """Say the devices again in a child that comes to use CUDA itself; a parent's CUDA is not initialised there."""
+    _said.clear()
 
 
 def _say_devices(cuda):

@@ -7,6 +7,7 @@ iterator itself and dies with it; the iterator, its dataset and its batches stay
 import atexit
 import functools
 import itertools
+import multiprocessing.util
 import os
 import sys
 import weakref
@@ -84,10 +85,13 @@ def _iterator_classes(module, base):
 
 
 def _start(module):
-    torch = sys.modules.get("torch")
-    spool.meta("torch", str(getattr(torch, "__version__", None)))
+    spool.meta("torch", _torch_version())
     activity.watch_collector()
-    atexit.register(_at_exit, os.getpid())
+    atexit.register(_at_exit)
+
+
+def _torch_version():
+    return str(getattr(sys.modules.get("torch"), "__version__", None))
 
 
 def _making(original):
@@ -142,13 +146,17 @@ def _made(iterator, loader, record, start_ns):
 def _say_facts():
     """Write what is known only now: the loader's machine and, once it is there, the process group."""
     if not _facts:
-        for key, value in (
-            ("affinity", len(os.sched_getaffinity(0))),
-            ("cpu_count", os.cpu_count()),
-            ("threads", describe.library_threads()),
-        ):
-            _facts[key] = value
+        facts = {
+            "torch": _torch_version(),
+            "affinity": len(os.sched_getaffinity(0)),
+            "cpu_count": os.cpu_count(),
+            "threads": describe.library_threads(),
+        }
+        _facts.update(facts)
+        for key, value in facts.items():
             spool.meta(key, value)
+        # A trainer forked by multiprocessing ends without atexit, but not without this.
+        multiprocessing.util.Finalize(None, _at_exit, exitpriority=0)
     group = describe.process_group()
     if group is not None and _facts.get("ranks") != group:
         _facts["ranks"] = group
@@ -238,22 +246,24 @@ def _after_fork():
     global _process
     _process = os.getpid()
     _THREADS.activity = activity.Activity()
+    _facts.clear()
     cuda.after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def _at_exit(installed_in):
-    if os.getpid() != installed_in:
+def _at_exit():
+    """Write the last activity and that the process ended by itself; a process without a loader has nothing to say."""
+    if _facts.get("exit") == _process or not (_facts or activity.current().trained()):
         return
     try:
+        _facts["exit"] = _process
         activity.stop_watching_collector()
         account = activity.current()
         if account.gpu is not None:
             account.gpu.resolve()
-        if account.iterator is not None or account.trained():
-            activity.write_tail(account, account.iterator)
+        activity.write_tail(account, account.iterator)
         account.iterator = None
         spool.meta("exit", "atexit")
     except Exception:
