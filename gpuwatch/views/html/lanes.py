@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from gpuwatch.model import Lane, Timeline
+from gpuwatch.views.text import clean
 from gpuwatch.views.html.decimate import Floats, Statistics, series, statistics
 
 # What a reader asks first comes first; the word is looked for in the family's name.
@@ -99,6 +100,7 @@ def prepare(timeline: Timeline | None) -> Lanes:
 
 def family_name(name: str) -> str:
     """Return a lane's name without the number that tells it from its siblings: `worker 3` is of `worker`."""
+    name = clean(name)
     return re.sub(r"\s+", " ", re.sub(r"(?<![\w.])#?\d+(?![\w.])", "", name)).strip(" :,") or name
 
 
@@ -113,14 +115,14 @@ def member_name(lane: Lane, family: str, several: bool) -> str:
 def _family(name: str, lanes: list[Lane]) -> Family:
     several = len(lanes) > 1
     groups = {lane.group for lane in lanes}
-    members = [_member(lane, _shortest_name(lane, name, several, len(groups))) for lane in lanes]
+    members = [_member(lane, clean(_shortest_name(lane, name, several, len(groups)))) for lane in lanes]
     members = [member for member in members if member.spans or member.statistics]
     low = any(word in name.lower() for word in LOW_IS_WORSE)
     members.sort(key=lambda member: (_badness(member, low), member.name))
     labels = sorted({span[2] for member in members for span in member.spans}, key=lambda label: label in IDLE_LABELS)
     shown = any(word in name.lower() for word in SHOWN_FIRST)
     note = next((lane.note for lane in lanes if lane.note), "") or _help(name)
-    return Family(name, lanes[0].kind, lanes[0].unit, note, shown, tuple(members), tuple(labels))
+    return Family(name, lanes[0].kind, clean(lanes[0].unit), note, shown, tuple(members), tuple(labels))
 
 
 def _shortest_name(lane: Lane, family: str, several: bool, groups: int) -> str:
@@ -161,6 +163,6 @@ def _marks(timeline: Timeline) -> list[Mark]:
         if lane.kind != "marks":
             continue
         name = family_name(lane.name)
-        marks += [Mark(start, end, label, name) for start, end, label in lane.spans]
-        marks += [Mark(t, t, lane.name, name) for t in lane.t_s]
+        marks += [Mark(start, end, clean(label), name) for start, end, label in lane.spans]
+        marks += [Mark(t, t, clean(lane.name), name) for t in lane.t_s]
     return sorted(set(marks), key=lambda mark: (mark.start_s, mark.label))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -52,6 +53,5 @@ def _attribute(key: str, value: Any) -> str:
 
 
 def _printable(value: str) -> str:
-    """Replace what a file in UTF-8 cannot hold or a browser would drop."""
-    clean = value.encode("utf-8", "replace").decode("utf-8")
-    return "".join(c if c >= " " or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in clean)
+    """Replace what a file in UTF-8 cannot hold, a browser would drop, or that turns the direction of text."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\N{REPLACEMENT CHARACTER}" for c in value)

@@ -148,7 +148,8 @@
     const shared = { yaxis: axis, hoverinfo: "skip", mode: "lines", type: "scatter" };
     const color = hue(row.family);
     const band = { ...shared, x, y, fill: "toself", fillcolor: translucent(color, 0.26), line: { width: 0 } };
-    const line = { ...shared, x: read.t, y: read.mid, connectgaps: false, line: { color, width: 1.3, shape: "linear", simplify: true } };
+    const sparse = read.exact && read.t.length <= 60;
+    const line = { ...shared, mode: sparse ? "lines+markers" : "lines", marker: { color, size: 4 }, x: read.t, y: read.mid, connectgaps: false, line: { color, width: 1.3, shape: "linear", simplify: true } };
     return read.exact ? [line] : [band, line];
   }
 
