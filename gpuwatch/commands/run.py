@@ -140,7 +140,7 @@ def _wanted(config: settings.Config, fail_on: str | None) -> _Wanted:
 
 def _live(arguments: tuple[str, ...], options: Options) -> Recorded:
     try:
-        from gpuwatch.views.live_run import record_live
+        from gpuwatch.commands.live_run import record_live
     except ImportError as error:
         tell(f"no live dashboard here ({error}); the command runs without it")
         return record(arguments, options)
@@ -189,9 +189,9 @@ def _show(report: Report) -> None:
 
 
 def _html(report: Report) -> str:
-    from gpuwatch.views.html import to_html
+    from gpuwatch.views.html import render
 
-    return to_html(report)
+    return render(report)
 
 
 def _json(report: Report) -> str:

@@ -28,7 +28,7 @@ NAVIGATION = (
 )
 
 
-def to_html(report: Report) -> str:
+def render(report: Report) -> str:
     """Return the report as one self-contained HTML page."""
     lanes = prepare(report.timeline)
     sections = _sections(report, lanes)
