@@ -20,10 +20,19 @@ def find_gaps(processes: Processes) -> tuple[Gap, ...]:
         for row in processes.sampler.table("gap").dicts()
         if row.get("t0") is not None
     ]
+    found += _unavailable(processes)
     last = last_event_ns(processes.sampler)
     if processes.end_ns - last > _EDGE_NS:
         found.append(Gap(int(last), int(processes.end_ns), "sampler", "the sampler ended before the run"))
     return tuple(sorted(found, key=lambda gap: gap.start_ns))
+
+
+def _unavailable(processes: Processes) -> list[Gap]:
+    """Return a gap as long as the run for each source that this machine does not offer."""
+    sampler = processes.sampler
+    facts = [row.get("value") for row in sampler.table("meta").dicts() if row.get("key") == "source"] if sampler else []
+    missing = {str(fact.get("name")): fact["unavailable"] for fact in facts if isinstance(fact, dict) and fact.get("unavailable")}
+    return [Gap(int(processes.start_ns), int(processes.end_ns), name, str(reason)) for name, reason in missing.items()]
 
 
 def find_unentered(processes: Processes) -> tuple[Unentered, ...]:

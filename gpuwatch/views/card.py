@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gpuwatch.model import DeviceProfile, Finding, HotLine, LoaderProfile, MachineProfile, Phase, RankProfile, Report, Trial
+from gpuwatch.model import DeviceProfile, Finding, Gap, HotLine, LoaderProfile, MachineProfile, Phase, RankProfile, Report, Trial
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 
@@ -398,12 +398,17 @@ def _notes(report: Report) -> list[str]:
     named = any(finding.id == "not-instrumented" for finding in report.findings)
     notes = [clean(problem) for problem in report.problems]
     notes += [f"not measured: {clean(lost.command)} ({clean(lost.reason)}). {clean(lost.remedy)}" for lost in report.unentered if not named]
-    gaps = [gap for gap in report.gaps if gap.source != "nvml"]
-    notes += [f"no {clean(gap.source)} data for {text.duration((gap.end_ns - gap.start_ns) / 1e9)}: {clean(gap.reason)}" for gap in gaps]
+    notes += [_gap(gap, report.seconds) for gap in report.gaps if gap.source != "nvml" or report.devices]
     if report.overhead.dropped_events:
         notes.append(f"{report.overhead.dropped_events:,} events were lost (disk full?)")
     hidden = len(notes) - SHOWN_NOTES
     return notes[:SHOWN_NOTES] + ([f"and {hidden} more (gpuwatch report --json)"] if hidden > 0 else [])
+
+
+def _gap(gap: Gap, whole: float) -> str:
+    seconds = (gap.end_ns - gap.start_ns) / 1e9
+    how_long = f" for {text.duration(seconds)}" if seconds < 0.99 * whole else ""
+    return f"no {clean(gap.source)} data{how_long}: {clean(gap.reason)}"
 
 
 def _cost(report: Report) -> str:
