@@ -81,12 +81,19 @@ class FakeTrainer(FakeLog):
             self.activity[f"{name}_n"] = self.activity.get(f"{name}_n", 0) + 1
         return self
 
-    def iterate(self, loader: int = 1, make_ms: float = 0.0, workers: Any = (), line: int = 40, **attributes: Any) -> int:
+    def iterate(
+        self, loader: int = 1, make_ms: float = 0.0, workers: Any = (), line: int = 40, **attributes: Any
+    ) -> int:
         """Make an iterator over `loader`; returns its number. The making counts as `other` activity, as in the hook."""
         self.iterators += 1
         t0 = self.now
         self.do("other", make_ms)
-        told = {"dataset": "Photos", "workers": len(workers), "batch_size": 8, "prefetch": 2 if workers else None} | attributes
+        told = {
+            "dataset": "Photos",
+            "workers": len(workers),
+            "batch_size": 8,
+            "prefetch": 2 if workers else None,
+        } | attributes
         self.add(
             "iterator", iterator=self.iterators, loader=loader, t0=t0, t1=self.now, epoch=0, attributes=told,
             workers=[list(pair) for pair in workers], file="/home/me/train.py", line=line, function="main",
@@ -97,8 +104,19 @@ class FakeTrainer(FakeLog):
         """Ask an iterator for a batch."""
         t0 = self.now
         self.pass_ms(wait_ms)
-        told: dict[str, Any] = dict.fromkeys(("forward_ns", "backward_ns", "backward_n", "optimizer_ns", "optimizer_n", "other_ns", "gc_ns", "gc_n"), 0)
-        self.add("batch", iterator=iterator, index=index, t0=t0, t1=self.now, end=end, hook_ns=8000, **(told | self.activity | columns))
+        told: dict[str, Any] = dict.fromkeys(
+            ("forward_ns", "backward_ns", "backward_n", "optimizer_ns", "optimizer_n", "other_ns", "gc_ns", "gc_n"), 0
+        )
+        self.add(
+            "batch",
+            iterator=iterator,
+            index=index,
+            t0=t0,
+            t1=self.now,
+            end=end,
+            hook_ns=8000,
+            **(told | self.activity | columns),
+        )
         self.activity = {}
         return self
 
@@ -110,7 +128,13 @@ class FakeTrainer(FakeLog):
         return self.do("optimizer", 0.1 * compute_ms).do("other", 0.1 * compute_ms)
 
     def loop(
-        self, batches: int = 50, wait_ms: float = 5.0, compute_ms: float = 10.0, train: bool = True, first_ms: float | None = None, **iterator: Any
+        self,
+        batches: int = 50,
+        wait_ms: float = 5.0,
+        compute_ms: float = 10.0,
+        train: bool = True,
+        first_ms: float | None = None,
+        **iterator: Any,
     ) -> FakeTrainer:
         """Run a whole loop over a new iterator, to its end."""
         number = self.iterate(**iterator)
@@ -132,9 +156,19 @@ class FakeWorker(FakeLog):
     def __init__(self, run: FakeRun, pid: int, number: int, parent: int, **header: Any) -> None:
         super().__init__(run, pid, **header)
         self.number = number
-        self.add("worker", t=self.now, worker=number, workers=1, parent=parent, start_method="fork", threads={"torch": 1, "process": 3})
+        self.add(
+            "worker",
+            t=self.now,
+            worker=number,
+            workers=1,
+            parent=parent,
+            start_method="fork",
+            threads={"torch": 1, "process": 3},
+        )
 
-    def fetch(self, index: int, wall_ms: float, idle_ms: float = 0.0, send_ms: float = 1.0, **columns: Any) -> FakeWorker:
+    def fetch(
+        self, index: int, wall_ms: float, idle_ms: float = 0.0, send_ms: float = 1.0, **columns: Any
+    ) -> FakeWorker:
         """Wait for an index, make a batch, send it (the sending takes none of the worker's own time)."""
         idle_t0 = self.now
         self.pass_ms(idle_ms)

@@ -11,7 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 Activity = Literal["fetch", "collate", "send", "idle", "wait", "startup", "step"]
 
-_LIBRARY = re.compile(r"[/\\](site-packages|dist-packages)[/\\]|[/\\]lib(64)?[/\\]python\d[^/\\]*[/\\]|^<|[/\\]_gpuwatch[/\\]|[/\\]gpuwatch[/\\]hook[/\\]")
+_LIBRARY = re.compile(
+    r"[/\\](site-packages|dist-packages)[/\\]|[/\\]lib(64)?[/\\]python\d[^/\\]*[/\\]|^<|[/\\]_gpuwatch[/\\]|[/\\]gpuwatch[/\\]hook[/\\]"
+)
 _INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages)[/\\]([^/\\]+)")
 _OURS = re.compile(r"[/\\](_gpuwatch|gpuwatch[/\\]hook)[/\\]")
 _TORCH_DATA = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
@@ -55,7 +57,9 @@ def activity_of(frames: tuple[Frame, ...]) -> Activity:
 
 def _collating(frames: tuple[Frame, ...]) -> bool:
     """Say whether a fetch had its samples already: the frame under `fetch` is no dataset's but the collate function."""
-    at = max(i for i, frame in enumerate(frames) if frame.is_torch_data and frame.function.rpartition(".")[2] == "fetch")
+    at = max(
+        i for i, frame in enumerate(frames) if frame.is_torch_data and frame.function.rpartition(".")[2] == "fetch"
+    )
     below = frames[at + 1 :]
     if not below:
         return False
@@ -93,7 +97,11 @@ def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, str | None] | None:
 
 def _work_begins(frames: tuple[Frame, ...]) -> int:
     """Return where the loader's own frames end: below them a worker's stack is a sample's."""
-    inside = [i for i, frame in enumerate(frames) if frame.is_torch_data and frame.function.rpartition(".")[2] in ("fetch", "_worker_loop")]
+    inside = [
+        i
+        for i, frame in enumerate(frames)
+        if frame.is_torch_data and frame.function.rpartition(".")[2] in ("fetch", "_worker_loop")
+    ]
     return inside[-1] + 1 if inside else 0
 
 

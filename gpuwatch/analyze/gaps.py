@@ -31,7 +31,11 @@ def _unavailable(processes: Processes) -> list[Gap]:
     """Return a gap as long as the run for each source that this machine does not offer."""
     sampler = processes.sampler
     facts = [row.get("value") for row in sampler.table("meta").dicts() if row.get("key") == "source"] if sampler else []
-    missing = {str(fact.get("name")): fact["unavailable"] for fact in facts if isinstance(fact, dict) and fact.get("unavailable")}
+    missing = {
+        str(fact.get("name")): fact["unavailable"]
+        for fact in facts
+        if isinstance(fact, dict) and fact.get("unavailable")
+    }
     return [Gap(int(processes.start_ns), int(processes.end_ns), name, str(reason)) for name, reason in missing.items()]
 
 
@@ -41,7 +45,9 @@ def find_unentered(processes: Processes) -> tuple[Unentered, ...]:
         return ()
     hooked = {log.pid for log in processes.recording.by_writer("hook")}
     found = {
-        int(row["pid"]): Unentered(int(row["pid"]), str(row.get("command") or ""), str(row.get("reason") or ""), str(row.get("remedy") or ""))
+        int(row["pid"]): Unentered(
+            int(row["pid"]), str(row.get("command") or ""), str(row.get("reason") or ""), str(row.get("remedy") or "")
+        )
         for row in processes.sampler.table("unentered").dicts()
         if row.get("pid") is not None and row["pid"] not in hooked
     }

@@ -155,7 +155,9 @@ def _fold(samples: list[Sample], role: Role, whole_s: float) -> list[HotLine]:
     return sorted(found, key=lambda line: -line.share)
 
 
-def _hot_line(key: tuple[str, int, str, str], line: _Line, role: Role, whole: float, awaited: float, whole_s: float) -> HotLine:
+def _hot_line(
+    key: tuple[str, int, str, str], line: _Line, role: Role, whole: float, awaited: float, whole_s: float
+) -> HotLine:
     file, number, function, activity = key
     return HotLine(
         file=file,
@@ -174,12 +176,20 @@ def _hot_line(key: tuple[str, int, str, str], line: _Line, role: Role, whole: fl
     )
 
 
-def _quality(sampler: Literal["py-spy", "timer", "none"], samples: list[Sample], bursts: list[ProcessLog]) -> StackQuality:
-    notes = [str(row["note"]) for log in bursts for row in log.table("burst").dicts() if row.get("note") and not row.get("ok")]
+def _quality(
+    sampler: Literal["py-spy", "timer", "none"], samples: list[Sample], bursts: list[ProcessLog]
+) -> StackQuality:
+    notes = [
+        str(row["note"])
+        for log in bursts
+        for row in log.table("burst").dicts()
+        if row.get("note") and not row.get("ok")
+    ]
     count = int(sum(sample.weight for sample in samples if sample.activity not in ("idle", "wait")))
     if sampler == "none":
         return StackQuality("none", 0, "none", notes[-1] if notes else "no stack samples were taken")
-    trust: Literal["high", "medium", "low"] = "low" if count < _FEW else "medium" if count < _ENOUGH or sampler == "timer" else "high"
+    trust: Literal["high", "medium", "low"] = (
+        "low" if count < _FEW else "medium" if count < _ENOUGH or sampler == "timer" else "high"
+    )
     who = "py-spy bursts" if sampler == "py-spy" else "the timer inside the workers"
     return StackQuality(sampler, count, trust, f"{count} samples by {who}" + (f"; {notes[-1]}" if notes else ""))
-

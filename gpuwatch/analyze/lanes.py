@@ -22,7 +22,13 @@ Span = tuple[float, float, str]
 
 def draw_lanes(analysis: Analysis, profile: Profile) -> Timeline:
     """Return every lane that the recording has data for."""
-    lanes = [*_device_lanes(analysis), *_rank_lanes(analysis), *_worker_lanes(analysis), *_machine_lanes(analysis), *_marks(analysis, profile)]
+    lanes = [
+        *_device_lanes(analysis),
+        *_rank_lanes(analysis),
+        *_worker_lanes(analysis),
+        *_machine_lanes(analysis),
+        *_marks(analysis, profile),
+    ]
     return Timeline(profile.seconds, tuple(lane for lane in lanes if lane.t_s or lane.spans))
 
 
@@ -36,7 +42,11 @@ def _line(analysis: Analysis, name: str, group: str, unit: str, times: Array, va
 
 
 def _spans(analysis: Analysis, starts: Array, ends: Array, label: str) -> list[Span]:
-    return [(a, b, label) for a, b in zip(_seconds(analysis, starts).tolist(), _seconds(analysis, ends).tolist(), strict=True) if b >= a]
+    return [
+        (a, b, label)
+        for a, b in zip(_seconds(analysis, starts).tolist(), _seconds(analysis, ends).tolist(), strict=True)
+        if b >= a
+    ]
 
 
 def _table(analysis: Analysis, kind: str) -> Table:
@@ -51,7 +61,14 @@ def _rank_lanes(analysis: Analysis) -> Iterable[Lane]:
         group, steps = _group(loop), loop.steps
         order = np.argsort(steps.end, kind="stable")
         yield _line(analysis, "input wait", group, "ms", steps.end[order], steps.wait[order] / 1e6)
-        yield _line(analysis, "step time", group, "ms", steps.end[order], (steps.wait + steps.compute + steps.nested)[order] / 1e6)
+        yield _line(
+            analysis,
+            "step time",
+            group,
+            "ms",
+            steps.end[order],
+            (steps.wait + steps.compute + steps.nested)[order] / 1e6,
+        )
         if np.isfinite(steps.gpu_wait).any():
             yield _line(analysis, "GPU wait", group, "ms", steps.end[order], steps.gpu_wait[order] / 1e6)
 
@@ -96,7 +113,13 @@ def _device_lanes(analysis: Analysis) -> Iterable[Lane]:
             values = numbers(table, column)[at]
             if np.isfinite(values).any():
                 yield _line(analysis, name, group, unit, t[at], values * factor)
-        yield Lane("throttling", group, "spans", "", spans=tuple(_throttle_spans(_seconds(analysis, t[at]), numbers(table, "reasons")[at])))
+        yield Lane(
+            "throttling",
+            group,
+            "spans",
+            "",
+            spans=tuple(_throttle_spans(_seconds(analysis, t[at]), numbers(table, "reasons")[at])),
+        )
 
 
 _GPU_LINES = (
@@ -149,7 +172,9 @@ def _machine_lanes(analysis: Analysis) -> Iterable[Lane]:
     if len(memory):
         used = numbers(memory, "total_bytes") - numbers(memory, "available_bytes")
         yield _line(analysis, "memory used", "machine", "GiB", numbers(memory, "t"), used / 2**30)
-        yield _line(analysis, "shared memory", "machine", "GiB", numbers(memory, "t"), numbers(memory, "shm_used_bytes") / 2**30)
+        yield _line(
+            analysis, "shared memory", "machine", "GiB", numbers(memory, "t"), numbers(memory, "shm_used_bytes") / 2**30
+        )
 
 
 def _pressure_lanes(analysis: Analysis) -> Iterable[Lane]:
@@ -168,18 +193,37 @@ def _marks(analysis: Analysis, profile: Profile) -> Iterable[Lane]:
     for this, rank in zip(analysis.walks, profile.ranks, strict=True):
         group = f"rank {rank.rank}"
         loops = analysis.loops_of(this)
-        epochs = [(i.start_ns, f"epoch {n}") for loop in loops if loop.profile.role == "training" for n, i in enumerate(loop.loader.iterators)]
+        epochs = [
+            (i.start_ns, f"epoch {n}")
+            for loop in loops
+            if loop.profile.role == "training"
+            for n, i in enumerate(loop.loader.iterators)
+        ]
         yield _span_lane("epochs", group, [((t - start) / 1e9, (t - start) / 1e9, label) for t, label in epochs])
         evaluations = [window for loop in loops if loop.profile.role == "evaluation" for window in windows(loop.loader)]
-        yield _span_lane("evaluation", group, [((a - start) / 1e9, (b - start) / 1e9, "evaluation") for a, b in evaluations])
+        yield _span_lane(
+            "evaluation", group, [((a - start) / 1e9, (b - start) / 1e9, "evaluation") for a, b in evaluations]
+        )
         long = rank.long_steps.spans if rank.long_steps else ()
         yield _span_lane("long steps", group, [((a - start) / 1e9, (b - start) / 1e9, "long step") for a, b in long])
         saved, shift = this.trainer.log.table("span").dicts(), this.trainer.shift_ns - start
         told = [row for row in saved if row.get("t0") and row.get("t1")]
-        yield _span_lane("checkpoints", group, [((row["t0"] + shift) / 1e9, (row["t1"] + shift) / 1e9, str(row.get("name"))) for row in told])
-    yield _span_lane("missing data", "machine", [((g.start_ns - start) / 1e9, (g.end_ns - start) / 1e9, f"{g.source}: {g.reason}") for g in profile.gaps])
+        yield _span_lane(
+            "checkpoints",
+            group,
+            [((row["t0"] + shift) / 1e9, (row["t1"] + shift) / 1e9, str(row.get("name"))) for row in told],
+        )
+    yield _span_lane(
+        "missing data",
+        "machine",
+        [((g.start_ns - start) / 1e9, (g.end_ns - start) / 1e9, f"{g.source}: {g.reason}") for g in profile.gaps],
+    )
     xids = [row for row in _table(analysis, "xid").dicts() if row.get("t")]
-    yield _span_lane("XID", "machine", [((r["t"] - start) / 1e9, (r["t"] - start) / 1e9, f"GPU {r.get('device')}: XID {r.get('xid')}") for r in xids])
+    yield _span_lane(
+        "XID",
+        "machine",
+        [((r["t"] - start) / 1e9, (r["t"] - start) / 1e9, f"GPU {r.get('device')}: XID {r.get('xid')}") for r in xids],
+    )
 
 
 def _span_lane(name: str, group: str, spans: list[Span]) -> Lane:

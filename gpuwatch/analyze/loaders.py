@@ -66,7 +66,10 @@ def _of_one(walk: Walk) -> list[Loader]:
     for position, iterator in enumerate(walk.trainer.iterators):
         by_key[roles[position], site[iterator.loader]].append(position)
     numbered = enumerate(by_key.items())
-    return [Loader(f"r{walk.trainer.rank}.l{n}", walk.trainer, role, positions, walk) for n, ((role, _), positions) in numbered]
+    return [
+        Loader(f"r{walk.trainer.rank}.l{n}", walk.trainer, role, positions, walk)
+        for n, ((role, _), positions) in numbered
+    ]
 
 
 def _call_sites(iterators: list[Iterator]) -> dict[str, tuple[object, ...]]:

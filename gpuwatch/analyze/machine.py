@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import numbers, rows_between, to_floats, total, whole
+from gpuwatch.analyze.arrays import numbers, rows_between, to_floats, whole
 from gpuwatch.analyze.fetches import Maker
 from gpuwatch.analyze.processes import Processes
 from gpuwatch.analyze.statistics import mean, median
@@ -18,9 +18,11 @@ _THREAD_LIBRARIES = ("torch", "cv2", "omp", "mkl")
 
 
 def machine_profile(
-    processes: Processes, window: Window, usages: list[Usage], makers: list[Maker], worker_pids: set[int]
+    processes: Processes, window: Window, usages: list[Usage], makers: list[Maker], workers_at_once: dict[int, int]
 ) -> MachineProfile:
-    """Describe the run's host over a window (usually: while the primary loader's loops ran)."""
+    """Describe the run's host over a window (usually: while the primary loader's loops ran).
+
+    `workers_at_once`: the pids of all workers that the loops ever had, each with how many lived at one time."""
     sampler = processes.sampler
     busy, cores = _busy(_table(sampler, "cpu"), window)
     affinity, cpu_count, allowed = _limits(processes, _table(sampler, "cgroup"), window)
@@ -28,7 +30,7 @@ def machine_profile(
     usable = _smallest(affinity, allowed) or _as_float(cores)
     run = _run_cores(usages, window)
     memory = _table(sampler, "memory")
-    workers = [usage for usage in usages if usage.pid in worker_pids]
+    workers = [usage for usage in usages if usage.pid in workers_at_once]
     return MachineProfile(
         cores=cores,
         affinity_cores=affinity,
@@ -48,7 +50,9 @@ def machine_profile(
         shm_peak_bytes=_extreme(memory, "shm_used_bytes", window, max),
         memory_total_bytes=_extreme(memory, "total_bytes", window, max),
         memory_low_bytes=_extreme(memory, "available_bytes", window, min),
-        worker_memory=_worker_memory(workers, usages, processes, window),
+        worker_memory=_worker_memory(
+            workers, max(workers_at_once.values(), default=0), _trainer_bytes(processes, usages, window), window
+        ),
         worker_delay_share=_delay_share(makers),
         local_ranks=max(sum(t.host == processes.recording.run.host for t in processes.trainers if t.world_size > 1), 1),
     )
@@ -158,9 +162,9 @@ def _extreme(table: Table, name: str, window: Window, choose: Any) -> int | None
 
 
 def _worker_memory(
-    workers: list[Usage], usages: list[Usage], processes: Processes, window: Window
+    workers: list[Usage], at_once: int, trainer_bytes: float | None, window: Window
 ) -> WorkerMemory | None:
-    """Return the growth of all workers together; proportional sizes where they were read, else resident ones."""
+    """Return the growth of as many workers as lived at once; proportional sizes where they were read, else resident ones."""
     if not workers:
         return None
     growth, rates, sizes = [], [], []
@@ -171,15 +175,23 @@ def _worker_memory(
         if len(values) >= 3 and t[-1] > t[0]:
             growth.append(float(values[-1] - values[0]))
             rates.append(float(np.polyfit((t - t[0]) / 1e9, values, 1)[0]))
+    return WorkerMemory(
+        workers=at_once,
+        growth_bytes_per_s=_times(at_once, mean(np.array(rates))),
+        growth_bytes=_times(at_once, mean(np.array(growth))),
+        rss_bytes=_times(at_once, mean(np.array(sizes))),
+        trainer_rss_bytes=trainer_bytes,
+    )
+
+
+def _times(count: int, value: float | None) -> float | None:
+    return None if value is None else count * value
+
+
+def _trainer_bytes(processes: Processes, usages: list[Usage], window: Window) -> float | None:
     trainers = {trainer.log.pid for trainer in processes.trainers}
     own = [values[-1] for usage in usages if usage.pid in trainers and len(values := usage.inside("rss_bytes", window))]
-    return WorkerMemory(
-        workers=len(workers),
-        growth_bytes_per_s=sum(rates) if rates else None,
-        growth_bytes=sum(growth) if growth else None,
-        rss_bytes=total(np.array(sizes)),
-        trainer_rss_bytes=mean(np.array(own)) if own else None,
-    )
+    return mean(np.array(own))
 
 
 def _delay_share(makers: list[Maker]) -> float | None:

@@ -71,9 +71,13 @@ def analyse(recording: Recording) -> Analysis:
 def profile_of(analysis: Analysis) -> Profile:
     """Return the profile of an analysed recording."""
     processes, primary = analysis.processes, analysis.primary
-    makers = [maker for loop in analysis.loops if primary and loop.profile.role == primary.profile.role for maker in loop.makers]
-    pids = {pid for loop in analysis.loops for pid in loop.profile.worker_pids}
-    machine = machine_profile(processes, analysis.window, analysis.usages, makers, pids)
+    makers = [
+        maker
+        for loop in analysis.loops
+        if primary and loop.profile.role == primary.profile.role
+        for maker in loop.makers
+    ]
+    machine = machine_profile(processes, analysis.window, analysis.usages, makers, _worker_counts(analysis))
     ranks = tuple(_rank(analysis, this) for this in analysis.walks)
     lines, quality = find_hot_lines(processes, _seconds(analysis))
     costs = throughput.measure_costs(primary.profile, machine, _rest_s(ranks, primary)) if primary else None
@@ -98,6 +102,14 @@ def profile_of(analysis: Analysis) -> Profile:
     )
 
 
+def _worker_counts(analysis: Analysis) -> dict[int, int]:
+    """Return the pids of the loops' workers, each with how many like it lived at once (epochs follow each other)."""
+    role = analysis.primary.profile.role if analysis.primary else None
+    loops = [loop for loop in analysis.loops if loop.profile.role == role]
+    at_once = sum(loop.profile.workers for loop in loops)
+    return {pid: at_once for loop in loops for pid in loop.profile.worker_pids}
+
+
 def _loop(loader: Loader, evaluation: np.ndarray[Any, np.dtype[np.float64]]) -> Loop:
     steps, makers = find_steps(loader, evaluation), find_makers(loader)
     return Loop(loader, steps, makers, _loader_profile(loader, steps, makers))
@@ -109,7 +121,10 @@ def _primary(loops: list[Loop]) -> Loop | None:
         found = [loop for loop in loops if loop.profile.role == role]
         if found:
             lowest = min(loop.profile.rank for loop in found)
-            return max((loop for loop in found if loop.profile.rank == lowest), key=lambda loop: (loop.steps.seconds, loop.steps.batches))
+            return max(
+                (loop for loop in found if loop.profile.rank == lowest),
+                key=lambda loop: (loop.steps.seconds, loop.steps.batches),
+            )
     return None
 
 
@@ -183,7 +198,10 @@ def _rank(analysis: Analysis, this: Walk) -> RankProfile:
     main = analysis.primary if analysis.primary and analysis.primary.loader.walk is this else _primary(loops)
     header, steps = trainer.log.header, main.steps if main else None
     roles = roles_of([loop.loader for loop in loops], this)
-    trained = np.isin(this.owner, [position for loop in loops if loop.profile.role == "training" for position in loop.loader.positions])
+    trained = np.isin(
+        this.owner,
+        [position for loop in loops if loop.profile.role != "evaluation" for position in loop.loader.positions],
+    )
     return RankProfile(
         rank=trainer.rank,
         local_rank=trainer.local_rank,
@@ -253,10 +271,19 @@ def _rest_s(ranks: tuple[RankProfile, ...], primary: Loop) -> float:
 
 def _seconds(analysis: Analysis) -> Seconds:
     """Return what sampled shares stand for, in seconds of the run."""
-    loader = sum(float((maker.fetches["t1"] - maker.fetches["t0"]).sum()) for loop in analysis.loops for maker in loop.makers)
-    sent = sum(float(np.nansum(maker.sent["t1"] - maker.sent["t0"])) for loop in analysis.loops for maker in loop.makers if maker.sent)
+    loader = sum(
+        float((maker.fetches["t1"] - maker.fetches["t0"]).sum()) for loop in analysis.loops for maker in loop.makers
+    )
+    sent = sum(
+        float(np.nansum(maker.sent["t1"] - maker.sent["t0"]))
+        for loop in analysis.loops
+        for maker in loop.makers
+        if maker.sent
+    )
     trainer = sum(float(loop.steps.compute.sum()) for loop in analysis.loops if loop.profile.role != "evaluation")
-    evaluation = [window for loop in analysis.loops if loop.profile.role == "evaluation" for window in windows(loop.loader)]
+    evaluation = [
+        window for loop in analysis.loops if loop.profile.role == "evaluation" for window in windows(loop.loader)
+    ]
     firsts = [float(loop.steps.begin.min()) for loop in analysis.loops if len(loop.steps)]
     return Seconds((loader + sent) / 1e9, trainer / 1e9, tuple(evaluation), min(firsts, default=np.inf))
 
@@ -273,7 +300,9 @@ def _speedup(line: HotLine, costs: Costs) -> float | None:
     if line.activity in ("fetch", "collate", "send"):
         return throughput.predict(costs, throughput.without_operation(costs, min(line.share, 0.999)), basis).predicted
     if line.activity == "step" and line.process_role == "trainer":
-        return throughput.predict(costs, throughput.with_step(costs, costs.device_ms * (1 - line.share)), basis).predicted
+        return throughput.predict(
+            costs, throughput.with_step(costs, costs.device_ms * (1 - line.share)), basis
+        ).predicted
     return None
 
 
@@ -286,4 +315,3 @@ def _hook_problems(recording: Recording) -> list[str]:
             if key in meta:
                 found[f"{words} {meta[key]}"] = None
     return list(found)
-

@@ -112,7 +112,11 @@ class SpoolFile:
         """Return what was read so far. The rows are shared with later refreshes, the tables are not."""
         assert self.header is not None
         columns = self.header["columns"]
-        tables = {kind: Table(kind, tuple(columns.get(kind, ())), rows) for kind, rows in self._tables.items() if isinstance(kind, str)}
+        tables = {
+            kind: Table(kind, tuple(columns.get(kind, ())), rows)
+            for kind, rows in self._tables.items()
+            if isinstance(kind, str)
+        }
         return ProcessLog(self.path.name, self.header, tables, self._torn, self._skipped)
 
     def problems(self) -> list[str]:
@@ -192,7 +196,9 @@ def _read_run(path: Path, has_spool: bool) -> tuple[RunInfo | None, list[str]]:
 def _guess_run(path: Path, logs: tuple[ProcessLog, ...]) -> RunInfo:
     """Make the metadata of a run whose `run.json` is lost: what its processes' headers still tell."""
     if not logs:
-        raise NotARun(f"{path} has no readable {folder.INFO} and no readable spool file", "`gpuwatch runs` lists the runs here")
+        raise NotARun(
+            f"{path} has no readable {folder.INFO} and no readable spool file", "`gpuwatch runs` lists the runs here"
+        )
     first = min(logs, key=lambda log: int(log.header["mono_ns"]))
     hooks = [log for log in logs if log.writer == "hook"] or [first]
     oldest = min(hooks, key=lambda log: int(log.header.get("process_start_ns") or log.header["mono_ns"]))
@@ -207,5 +213,3 @@ def _guess_run(path: Path, logs: tuple[ProcessLog, ...]) -> RunInfo:
         started_ns=started,
         state="lost",
     )
-
-
