@@ -1,0 +1,182 @@
+"""The card's rows, and drawings that keep to the screen."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from gpuwatch.model import Gap, NotEvaluated, Overhead, Speedup, Trial
+from gpuwatch.views import card, terminal
+from gpuwatch.views.card_drawing import _cells
+from tests.builders import interval, make_device, make_finding, make_hot_line, make_loader, make_machine, make_profile, make_rank, make_report, make_run
+from tests.golden.cases import REPORTS, drawn, input_bound
+
+HOSTILE = "\x1b[2J\x1b]0;gone\x07[red]x[/red]\u202e\udcff\n"
+
+
+@pytest.mark.parametrize("width", [80, 81, 93, 120, 160, 200])
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_no_line_is_wider_than_the_screen(name: str, width: int) -> None:
+    for line in drawn(REPORTS[name](), width).splitlines():
+        assert cell_len(line) <= width, line
+
+
+def test_ascii_is_ascii_and_keeps_the_columns() -> None:
+    plain, ascii = drawn(input_bound(), 100), drawn(input_bound(), 100, ascii=True)
+    assert ascii.isascii()
+    assert [cell_len(line) for line in ascii.splitlines()] == [cell_len(line) for line in plain.splitlines()]
+
+
+def test_the_phase_bar_without_colour_has_a_shape_for_each_phase() -> None:
+    bar = next(line for line in drawn(input_bound(), 100).splitlines() if "██" in line).strip()
+    assert len(set(bar)) == len(card.prepare(input_bound()).phases)
+
+
+@pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5], [0.98, 0.01, 0.005, 0.005], [0.1] * 10, [0.0, 1.0]])
+@pytest.mark.parametrize("width", [20, 74, 191])
+def test_the_bar_is_filled_and_every_part_of_it_is_seen(shares: list[float], width: int) -> None:
+    cells = _cells(shares, width)
+    assert sum(cells) == width and min(cells) >= 1
+
+
+def hostile_report() -> Any:
+    finding = make_finding(summary=HOSTILE, advice=HOSTILE, edit=HOSTILE, verify=HOSTILE)
+    loader = make_loader(dataset=HOSTILE)
+    return make_report(
+        make_profile(loader, hot_lines=(make_hot_line(file=f"/{HOSTILE}.py", source=HOSTILE, callee=HOSTILE, function=HOSTILE),)),
+        run=make_run(command=("python", HOSTILE), name=HOSTILE),
+        findings=(finding,),
+        devices=(make_device(name=HOSTILE),),
+        problems=(HOSTILE,),
+        not_evaluated=(NotEvaluated("gpu-x", HOSTILE),),
+    )
+
+
+def test_names_cannot_steer_the_terminal_nor_be_taken_for_markup() -> None:
+    out = drawn(hostile_report(), 100)
+    assert "\x1b" not in out and "\x07" not in out and "\u202e" not in out
+    assert "[red]x[/red]" in out
+    out.encode("utf-8")
+
+
+def test_colour_only_uses_what_rich_makes_of_it() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system="truecolor")
+    console.print(card.render(hostile_report(), 100, True))
+    assert "\x1b[2J" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_verdict_and_reasons() -> None:
+    rows = card.prepare(make_report())
+    assert (rows.badge, rows.headline, rows.tone) == ("Input-bound", "33 % of the training time is spent waiting for data", "bad")
+    assert [fact.label for fact in rows.why] == ["input wait", "step", "queue", "workers", "at best"]
+    assert rows.why[0].text == "33% (31–35%) of the loop's time"
+    assert rows.actions[0].where == "train.py:40"
+    assert rows.actions[0].gain == "1.50× (1.40–1.60)"
+
+
+def test_only_the_first_findings_are_shown_and_the_rest_is_counted() -> None:
+    rows = card.prepare(make_report(findings=tuple(make_finding(name) for name in ("a", "b", "c", "d", "e"))))
+    assert [action.id for action in rows.actions] == ["a", "b", "c"]
+    assert rows.more == "2 more: d, e"
+
+
+def test_a_compute_bound_run_is_told_to_leave_the_pipeline_alone_and_sees_no_loader_lines() -> None:
+    rows = card.prepare(REPORTS["compute"]())
+    assert rows.tone == "good"
+    assert rows.nothing == "Leave the input pipeline alone: even one that cost nothing would make the run less than 1% faster."
+    assert rows.lines == ()
+
+
+def test_a_compute_bound_run_sees_the_lines_of_its_own_step() -> None:
+    line = make_hot_line(process_role="trainer", activity="step")
+    rows = card.prepare(make_report(verdict=REPORTS["compute"]().verdict, hot_lines=(line, make_hot_line())))
+    assert [row.note for row in rows.lines] == ["trainer · in PIL decode"]
+
+
+def test_an_unknown_verdict_says_its_reason_once() -> None:
+    text = drawn(REPORTS["unknown"](), 120)
+    assert text.count("no DataLoader was used") == 1
+    assert "killed by signal 9" in text and "Start it without -I" in text
+
+
+def test_missing_is_a_dash_and_no_gpu_has_its_reason() -> None:
+    rank = make_rank(step_ms=None, wait_share=None)
+    loader = make_loader(batch_size=None, samples_per_s=None, wait_share=None, fetch=None)
+    gap = Gap(0, 20 * 10**9, "nvml", "no driver")
+    rows = card.prepare(make_report(ranks=(rank, rank), loaders=(loader,), gaps=(gap,)))
+    assert rows.ranks[0][-2:] == ("–", "–")
+    assert rows.loaders[0].cells[3:] == ("–", "1,000", "–", "–")
+    assert rows.machine[-1].text == "none seen" and rows.machine[-1].note == "no driver"
+    assert rows.notes == ()
+
+
+def test_a_gap_of_a_source_is_a_note() -> None:
+    gap = Gap(0, 5 * 10**9, "processes", "permission denied")
+    rows = card.prepare(make_report(gaps=(gap,), overhead=Overhead(8.0, 0.1, 10, dropped_events=12)))
+    assert rows.notes == ("no processes data for 5.0 s: permission denied", "12 events were lost (disk full?)")
+
+
+def test_ranks_share_one_loader_row() -> None:
+    rows = card.prepare(REPORTS["ranks"]())
+    assert [loader.cells[0] for loader in rows.loaders] == ["training ×8"]
+    assert len(rows.ranks) == 8
+    assert rows.machine[-1].text == "and 4 more GPUs"
+
+
+def test_an_idle_machine_without_measurement_has_no_cpu_row() -> None:
+    assert [f.label for f in card.prepare(make_report(machine=make_machine(run_cores=None))).machine] == ["GPU"]
+
+
+def test_trials_are_shown() -> None:
+    trial = Trial("1", "persistent workers", None, interval(10), interval(8), "ms", interval(1.25, 0.02), "helps", "unchanged", None, 1.3)
+    failed = Trial("2", "scaled decode", None, interval(10), interval(10), "ms", interval(1), "failed", "", None, note="no PIL")
+    rows = card.prepare(make_report(trials=(trial, failed))).tried
+    assert rows[0] == ("persistent workers", "10 ms", "8 ms", "helps, 1.25× (1.23–1.27)", "1.30×", "unchanged")
+    assert rows[1][3] == "failed: no PIL"
+
+
+def test_a_gain_that_is_not_finite_is_not_shown() -> None:
+    finding = make_finding(speedup=Speedup(float("inf"), 1.0, float("inf"), ""))
+    assert card.prepare(make_report(findings=(finding,))).actions[0].gain == ""
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"COLUMNS": "133"}, (133, False)),
+        ({"COLUMNS": "20"}, (80, False)),
+        ({"COLUMNS": "999"}, (200, False)),
+        ({"COLUMNS": "wide"}, (100, False)),
+    ],
+)
+def test_the_screen_of_a_pipe(env: dict[str, str], expected: tuple[int, bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    on = terminal.screen(io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    assert (on.width, on.color) == expected and not on.ascii
+
+
+@pytest.mark.parametrize(("encoding", "ascii"), [("utf-8", False), ("ascii", True), ("latin-1", True), ("ANSI_X3.4-1968", True)])
+def test_the_encoding_decides_on_ascii(encoding: str, ascii: bool) -> None:
+    assert terminal.screen(io.TextIOWrapper(io.BytesIO(), encoding=encoding)).ascii is ascii
+
+
+class Tty(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("env", "color"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)])
+def test_colour_on_a_terminal(env: dict[str, str], color: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert terminal.screen(Tty()).color is color

@@ -1,0 +1,140 @@
+"""What other tools read: each format parsed back, with an eye on what may not be in it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import pytest
+
+from gpuwatch.metrics import CATALOGUE, find
+from gpuwatch.model import Lane, Timeline
+from gpuwatch.views import lines, markdown, perfetto, prometheus, series, speedscope
+from tests.builders import make_device, make_finding, make_hot_line, make_loader, make_profile, make_report, make_run
+
+SAMPLE = re.compile(r'^([a-z_:][a-z0-9_:]*)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\} (-?[0-9.e+-]+)$')
+
+
+def test_every_prometheus_line_is_well_formed_and_every_name_declared_once() -> None:
+    report = make_report(devices=(make_device(),), run=make_run(name='a "name"\\ with\nall'))
+    declared: list[str] = []
+    for line in prometheus.render(report).splitlines():
+        if line.startswith("# TYPE "):
+            declared.append(line.split()[2])
+        elif not line.startswith("#"):
+            match = SAMPLE.match(line)
+            assert match, line
+            assert match[1] == declared[-1]
+    assert len(declared) == len(set(declared)) > 20
+
+
+def test_what_was_not_measured_is_absent_and_zero_is_there() -> None:
+    text = prometheus.render(make_report(make_profile(make_loader(gpu_wait_ms=None)), devices=(make_device(busy=0.0, sm_active=None),)))
+    assert re.search(r"^gpuwatch_device_busy_ratio\{.*\} 0$", text, re.MULTILINE)
+    assert "gpuwatch_device_sm_active" not in text and "gpuwatch_loader_gpu_wait" not in text
+
+
+def test_base_units() -> None:
+    text = prometheus.render(make_report())
+    assert re.search(r'^gpuwatch_loader_wait_seconds\{.*loader="r0.l0".*\} 0\.005$', text, re.MULTILINE)
+    assert re.search(r"^gpuwatch_input_wait_ratio\{.*\} 0\.33$", text, re.MULTILINE)
+
+
+def test_the_catalogue_names_nothing_twice() -> None:
+    assert len({metric.prometheus_name for metric in CATALOGUE}) == len(CATALOGUE)
+    assert all(metric.help.endswith(".") for metric in CATALOGUE)
+    assert find("input_wait") is not None and find("nothing") is None
+    assert find("loader_wait", "ms") is not find("loader_wait", "share")
+
+
+def test_the_trace_has_every_lane_and_only_finite_numbers() -> None:
+    trace = json.loads(perfetto.render(make_report()))
+    events = trace["traceEvents"]
+    assert {event["ph"] for event in events} == {"M", "C", "X", "i"}
+    assert {event["args"]["name"] for event in events if event["name"] == "process_name"} == {"rank 0", "machine"}
+    spans = [event for event in events if event["ph"] == "X"]
+    assert (spans[0]["ts"], spans[0]["dur"]) == (3.0e6, 5.0e6)
+    assert all(event["dur"] >= 0 for event in spans)
+
+
+def test_a_counter_has_no_value_where_nothing_was_measured() -> None:
+    lane = Lane("x", "g", "line", "ms", (0.0, 1.0, 2.0), (1.0, None, float("nan")))
+    trace = perfetto.to_trace(make_report(timeline=Timeline(3.0, (lane,))))
+    assert [event["ts"] for event in trace["traceEvents"] if event["ph"] == "C"] == [0.0]
+
+
+def test_speedscope_profiles_point_into_the_frames() -> None:
+    stack = ("main (/p/train.py:10)", "fetch (/t/fetch.py:52)", "__getitem__ (/home/me/project/data.py:48)", "load (/pil/Image.py:300)")
+    report = make_report(hot_lines=(make_hot_line(stack=stack), make_hot_line(process_role="trainer", line=3, seconds=2.5)))
+    profile = json.loads(speedscope.render(report))
+    frames = profile["shared"]["frames"]
+    worker, trainer = profile["profiles"]
+    assert [frames[i]["name"] for i in worker["samples"][0]] == ["main", "fetch", "__getitem__", "load"]
+    assert frames[worker["samples"][0][-1]] == {"name": "load", "file": "/pil/Image.py", "line": 300}
+    assert (trainer["weights"], trainer["endValue"]) == ([2.5], 2.5)
+
+
+def test_the_series_parse_back() -> None:
+    rows = list(csv.DictReader(io.StringIO(series.render(make_report()))))
+    spans = [row for row in rows if row["kind"] == "spans"]
+    assert (spans[0]["start_s"], spans[0]["end_s"], spans[0]["label"]) == ("3.0", "8.0", "fetching")
+    assert sum(row["lane"] == "step time" for row in rows) == 200
+
+
+def test_a_spreadsheet_is_given_no_formula() -> None:
+    lane = Lane("=cmd()", "g", "spans", "", spans=((0.0, 1.0, "@x"),))
+    assert "'=cmd()" in series.render(make_report(timeline=Timeline(1.0, (lane,))))
+
+
+def test_no_timeline_gives_an_empty_table() -> None:
+    assert series.render(make_report(timeline=None)) == ",".join(series.COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [("plain", "`plain`"), ("a`b", "``a`b``"), ("`x`", "`` `x` ``"), ("a|b", "`a\\|b`"), ("", "")],
+)
+def test_inline_code(words: str, shown: str) -> None:
+    assert markdown.code(words) == shown
+
+
+def test_markdown_shows_foreign_text_as_it_is() -> None:
+    text = markdown.render(make_report(findings=(make_finding(summary="<script> | @someone *bold*", advice="x"),)))
+    assert "<script>" not in text.replace("\\<script\\>", "")
+    assert "@someone" not in text
+    assert "\\*bold\\*" in text
+
+
+def test_every_markdown_table_has_as_many_cells_as_its_header() -> None:
+    report = make_report(hot_lines=(make_hot_line(source="a | b || c"),))
+    for block in re.findall(r"(?:^ *\|.*\n)+", markdown.render(report), re.MULTILINE):
+        counts = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(counts) == 1, block
+
+
+SOURCE = "import x\n\ndef f():\n    a = 1\n    b = slow(a)\n    return b\n"
+
+
+def test_an_excerpt_shows_heat_where_samples_fell(tmp_path: object) -> None:
+    from pathlib import Path
+
+    file = Path(str(tmp_path)) / "data.py"
+    file.write_text(SOURCE)
+    hot = make_hot_line(file=str(file), line=5, source="b = slow(a)", share=0.6)
+    warm = make_hot_line(file=str(file), line=4, source="a = 1", share=0.1)
+    found = lines.excerpts([hot, warm], [hot, warm], "/")
+    assert len(found) == 1
+    assert [(line.number, line.share) for line in found[0].lines] == [(2, None), (3, None), (4, 0.1), (5, 0.6), (6, None)]
+    assert found[0].lines[3].code == "    b = slow(a)"
+
+
+def test_a_file_that_changed_since_is_not_shown_as_if_it_had_not(tmp_path: object) -> None:
+    from pathlib import Path
+
+    file = Path(str(tmp_path)) / "changed.py"
+    file.write_text("something else\n" * 9)
+    (excerpt,) = lines.excerpts([make_hot_line(file=str(file), line=5)], [], "/")
+    assert excerpt.note == "the file has changed since the run"
+    assert [line.code for line in excerpt.lines] == ['image = Image.open(path).convert("RGB")']
