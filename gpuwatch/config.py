@@ -147,8 +147,3 @@ _PARSERS: dict[str, Callable[[Any, str], Any]] = {"rate": _rate, "stacks": _swit
 _TYPES = {
     field.name: _PARSERS.get(field.name, _text) for field in dataclasses.fields(Config) if field.name != "problems"
 }
-
-
-def runs_base(directory: str | None = None) -> Path:
-    """Return the folder that holds the runs, from the flag or the settings in force. Raises UsageError."""
-    return Path(strict(load(Path.cwd(), os.environ, dir=directory)).dir)

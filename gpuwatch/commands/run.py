@@ -10,14 +10,13 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gpuwatch import config as settings
-from gpuwatch.errors import UsageError
+from gpuwatch.errors import GpuwatchError, UsageError
 from gpuwatch.record import Options, Recorded, record
 from gpuwatch.supervise import CannotStart, exit_as
 
@@ -166,13 +165,10 @@ def _afterwards(recorded: Recorded, wanted: _Wanted) -> int:
 
 
 def _report(path: Path, wanted: _Wanted) -> int:
-    if not find_spec("gpuwatch.analyze.report"):
-        tell(f"recorded in {path}")
-        return 0
     from gpuwatch.analyze.report import build
     from gpuwatch.store.reader import read
 
-    report = build(read(path), with_timeline=bool(wanted.html))
+    report = build(read(path), with_timeline=wanted.html is not None)
     if not wanted.quiet:
         _show(report)
     failed = [_write(report, "HTML timeline", wanted.html, _html), _write(report, "JSON", wanted.json, _json)]
@@ -204,10 +200,12 @@ def _write(report: Report, what: str, file: str | None, render: Callable[[Report
     """Write one view to its file; return whether that failed."""
     if file is None:
         return False
+    from gpuwatch.commands.recorded import write_file
+
     try:
-        Path(file).write_text(render(report), encoding="utf-8")
-    except OSError as error:
-        tell(f"{what} not written to {file}: {error.strerror}")
+        write_file(file, render(report))
+    except GpuwatchError as error:
+        tell(str(error))
         return True
     tell(f"{what}: {file}")
     return False

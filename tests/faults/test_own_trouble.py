@@ -1,0 +1,192 @@
+"""gpuwatch's own trouble never becomes the training's: killed, no place to write, full disk, broken settings, no sampler."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gpuwatch.store import folder
+from tests.faults.cases import GPUWATCH, alive, environment, newest_run, sampler_pids, script, wait_for, wrapped
+
+PYTHON = sys.executable
+
+
+def _run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*GPUWATCH, *arguments],
+        cwd=tmp_path,
+        env={**environment(), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_training_finishes_when_gpuwatch_is_killed_and_the_run_stays_readable(tmp_path: Path) -> None:
+    body = "touch ready; while [ ! -e go ]; do sleep 0.02; done; echo finished >out"
+    with wrapped(tmp_path).start("bash", "-c", body) as process:
+        wait_for((tmp_path / "ready").exists, "the training")
+        run = newest_run(tmp_path)
+        wait_for(lambda: json.loads((run / "run.json").read_text())["child_pid"], "the child's pid")
+        assert folder.read_info(run).state == "running"
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        assert folder.read_info(run).state == "running", "the training still runs"
+        (tmp_path / "go").touch()
+        wait_for((tmp_path / "out").exists, "the end of the training")
+    wait_for(lambda: folder.read_info(run).state == "lost", "the state")
+    wait_for(lambda: not sampler_pids(run), "the sampler's own end")
+
+
+def test_a_killed_sampler_is_nothing_to_the_command(tmp_path: Path) -> None:
+    with wrapped(tmp_path).start(
+        "bash", "-c", "touch ready; while [ ! -e go ]; do sleep 0.02; done; exit 5"
+    ) as process:
+        wait_for((tmp_path / "ready").exists, "the command")
+        run = newest_run(tmp_path)
+        wait_for(lambda: sampler_pids(run), "the sampler")
+        os.kill(sampler_pids(run)[0], signal.SIGKILL)
+        (tmp_path / "go").touch()
+        assert process.wait(30) == 5
+
+
+def test_the_sampler_is_gone_when_gpuwatch_is(tmp_path: Path) -> None:
+    with wrapped(tmp_path).start("bash", "-c", "touch ready; while [ ! -e go ]; do sleep 0.02; done") as process:
+        wait_for((tmp_path / "ready").exists, "the command")
+        run = newest_run(tmp_path)
+        wait_for(lambda: sampler_pids(run), "the sampler")
+        (sampler,) = sampler_pids(run)
+        (tmp_path / "go").touch()
+        assert process.wait(30) == 0
+    assert not alive(sampler)
+    assert sorted(path.name for path in run.iterdir()) == ["boot", "run.json", "sampler.log", "spool"]
+
+
+def test_a_place_that_takes_no_folder_is_replaced_by_a_temporary_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = _run(
+        tmp_path, "run", "--quiet", "--dir", "file/runs", "--", "sh", "-c", "echo trained; exit 3", TMPDIR=str(tmp_path)
+    )
+    assert (done.returncode, done.stdout) == (3, "trained\n")
+    assert done.stderr.count("\n") == 1
+    assert "cannot record in file/runs: Not a directory" in done.stderr
+    kept = next(tmp_path.glob("gpuwatch-*/*/run.json"))
+    assert json.loads(kept.read_text())["exit_code"] == 3
+
+
+def test_no_place_at_all_still_runs_the_command(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = _run(
+        tmp_path,
+        "run",
+        "--dir",
+        "file/runs",
+        "--",
+        "sh",
+        "-c",
+        "echo trained",
+        PYTHONSTARTUP="",
+        TMPDIR="/proc/none",
+        HOME="/proc",
+    )
+    assert done.stdout == "trained\n"
+    assert "run" in done.stderr
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "full"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(place)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"needs a small tmpfs: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_the_run_is_kept_elsewhere(full_disk: Path, tmp_path: Path) -> None:
+    (full_disk / "ballast").write_bytes(b"x" * 256 * 1024)
+    done = _run(tmp_path, "run", "--quiet", "--dir", str(full_disk), "--", "echo", "trained", TMPDIR=str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "trained\n")
+    assert "No space left on device" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert next(tmp_path.glob("gpuwatch-*/*/run.json"))
+
+
+def test_a_disk_that_fills_up_mid_run_does_not_reach_the_command(full_disk: Path, tmp_path: Path) -> None:
+    # The hook's copy fills it: boot/ needs more than is left.
+    body = f"head -c 300000 /dev/zero >{full_disk}/ballast 2>/dev/null; echo trained; exit 2"
+    done = _run(tmp_path, "run", "--quiet", "--dir", str(full_disk), "--", "sh", "-c", body, TMPDIR=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "trained\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_broken_settings_file_is_one_line_and_the_command_runs(tmp_path: Path) -> None:
+    (tmp_path / "gpuwatch.toml").write_text("rate = = 3\n")
+    done = _run(tmp_path, "run", "--quiet", "--", "echo", "trained")
+    assert (done.returncode, done.stdout) == (0, "trained\n")
+    assert done.stderr.count("\n") == 1
+    assert "gpuwatch.toml cannot be read" in done.stderr
+
+
+def test_a_gate_that_cannot_be_read_from_the_settings_is_not_taken_for_passed(tmp_path: Path) -> None:
+    done = _run(tmp_path, "run", "--quiet", "--", "echo", "trained", GPUWATCH_FAIL_ON="input_wait>")
+    assert done.stdout == "trained\n"
+    assert done.returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--fail-on", "input_wat>10%"], "Did you mean 'input_wait'?"),
+        (["--fail-on", "input_wait>10"], "write 10%"),
+        (["--html", "none/x.html"], "there is no folder none"),
+        (["--json", "-"], "stdout belongs to the command"),
+        (["--rate", "900"], "between 0.1 and 20"),
+    ],
+)
+def test_a_wrong_call_is_one_line_before_the_command_starts(tmp_path: Path, arguments: list[str], told: str) -> None:
+    done = _run(tmp_path, "run", *arguments, "--", "touch", "started")
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_command_that_cannot_start_leaves_no_run_behind(tmp_path: Path) -> None:
+    done = _run(tmp_path, "run", "--", "no-such-command")
+    assert (done.returncode, done.stderr) == (127, "gpuwatch: no-such-command: command not found\n")
+    assert folder.list_runs(tmp_path / ".gpuwatch") == []
+
+
+def test_modules_beside_the_script_do_not_become_the_samplers(tmp_path: Path) -> None:
+    for name in ("queue.py", "json.py", "random.py", "resource.py"):
+        script(tmp_path, name, "raise SystemExit('taken by mistake')\n")
+    way = wrapped(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:], cwd=sys.argv.pop(1)))"
+    done = subprocess.run(
+        [PYTHON, "-P", "-m", *way.prefix[2:], "sh", "-c", "sleep 1"]
+        if sys.version_info >= (3, 11)
+        else [PYTHON, "-c", command],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (newest_run(tmp_path) / "sampler.log").read_text() == ""
+    assert "tick" in (newest_run(tmp_path) / "spool" / "sampler.jsonl").read_text()
