@@ -1,0 +1,214 @@
+"""The verbs that read runs: exit codes, data alone on stdout, one clear line for a wrong call.
+
+The run folders are real; the analysis is replaced where the verb's own work is what is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpuwatch.__main__ import main
+from gpuwatch.store import folder
+from tests.builders import make_hot_line, make_profile, make_report, make_run
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Any:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    for name in [name for name in os.environ if name.startswith("GPUWATCH_")]:
+        monkeypatch.delenv(name)
+
+    def invoke(*arguments: str) -> Result:
+        capfdbinary.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        out, err = capfdbinary.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return Result(code, out.decode(), err.decode())
+
+    return invoke
+
+
+def add_run(run_id: str, started_s: int = 1_795_000_000, **changes: Any) -> Path:
+    path = Path(".gpuwatch") / run_id
+    (path / "spool").mkdir(parents=True)
+    folder.write_info(path, make_run(id=run_id, started_wall_ns=started_s * 10**9, **changes))
+    return path
+
+
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Reports by run id, handed out in place of an analysis; a run that is not in it gets the default one."""
+    made: dict[str, Any] = {}
+
+    def build(recording: Any, with_timeline: bool = True) -> Any:
+        return made.get(recording.run.id, make_report(run=recording.run))
+
+    monkeypatch.setattr("gpuwatch.analyze.report.build", build)
+    return made
+
+
+READERS = [("report",), ("lines",), ("check", "--fail-on", "input_wait>10%"), ("export", "--to", "csv")]
+
+
+@pytest.mark.parametrize("verb", READERS, ids=lambda verb: verb[0])
+def test_no_run_at_all_is_one_line_that_says_what_next(call: Any, verb: tuple[str, ...]) -> None:
+    result = call(*verb)
+    assert result.code == 2 and result.out == ""
+    assert result.err.count("\n") == 1 and "gpuwatch run" in result.err
+
+
+@pytest.mark.parametrize("verb", READERS, ids=lambda verb: verb[0])
+def test_a_run_that_is_not_there_is_one_line(call: Any, verb: tuple[str, ...]) -> None:
+    add_run("20261120-120000")
+    result = call(verb[0], "nosuch", *verb[1:])
+    assert result.code == 2 and result.out == ""
+    assert result.err.count("\n") == 1 and "nosuch" in result.err
+
+
+def test_a_folder_that_is_no_run_is_one_line(call: Any, tmp_path: Path) -> None:
+    result = call("report", str(tmp_path))
+    assert result.code == 2 and "not a run folder" in result.err
+
+
+def test_the_card_of_a_run_with_nothing_in_it_is_drawn_by_the_real_analysis(call: Any) -> None:
+    add_run("20261120-120000", exit_code=None, signal=9)
+    result = call("report")
+    assert result.code == 0 and result.err == ""
+    assert "Unknown" in result.out and "killed by signal 9" in result.out
+
+
+def test_json_of_the_real_analysis_fits_the_schema(call: Any) -> None:
+    import jsonschema
+
+    from gpuwatch.views.json import schema
+
+    add_run("20261120-120000")
+    result = call("report", "--json")
+    assert result.code == 0 and result.err == ""
+    jsonschema.validate(result.json, schema())
+
+
+def test_report_writes_the_files_that_are_asked_for(call: Any, reports: Any, tmp_path: Path) -> None:
+    add_run("20261120-120000")
+    result = call("report", "--json", "out.json", "--markdown", "out.md")
+    assert result.code == 0 and result.out == ""
+    assert json.loads((tmp_path / "out.json").read_text())["schema"] == "gpuwatch.report/1"
+    assert (tmp_path / "out.md").read_text().startswith("### gpuwatch: Input-bound")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
+
+
+def test_a_file_that_cannot_be_written_is_one_line(call: Any, reports: Any) -> None:
+    add_run("20261120-120000")
+    result = call("report", "--json", "no/such/folder.json")
+    assert result.code == 1 and result.out == ""
+    assert result.err.count("\n") == 1 and "cannot be written" in result.err
+
+
+def test_runs_lists_oldest_first_and_what_cannot_be_read_too(call: Any) -> None:
+    add_run("20261120-130000", 1_795_003_600, exit_code=3)
+    add_run("20261120-120000", 1_795_000_000)
+    broken = Path(".gpuwatch/20261120-110000")
+    broken.mkdir()
+    (broken / "run.json").write_text("{torn")
+    listed = call("runs", "--json").json["runs"]
+    assert [run["id"] for run in listed] == ["20261120-110000", "20261120-120000", "20261120-130000"]
+    assert "problem" in listed[0] and listed[2]["status"] == {"exit_code": 3, "signal": None}
+    assert listed[1]["duration_s"] == 60.0
+    table = call("runs")
+    assert table.code == 0 and "unreadable" in table.out and "ended with status 3" in table.out
+    assert [run["id"] for run in call("runs", "-n", "1", "--json").json["runs"]] == ["20261120-130000"]
+
+
+def test_runs_without_any_is_no_error_and_valid_json(call: Any) -> None:
+    assert call("runs", "--json").json["runs"] == []
+    assert "gpuwatch run" in call("runs").err
+
+
+def test_check_ends_with_3_only_when_it_trips(call: Any, reports: Any) -> None:
+    add_run("20261120-120000")
+    tripped = call("check", "--fail-on", "input_wait>10%")
+    assert tripped.code == 3 and tripped.out.startswith("TRIPPED")
+    assert call("check", "--fail-on", "input_wait>90%").code == 0
+    result = call("check", "--fail-on", "input_wait>10%", "--json")
+    assert result.code == 3 and result.json["tripped"] is True
+    assert call("check", "--fail-on", "nonsense").code == 2
+    assert call("check").code == 2
+
+
+def test_diff_of_a_run_with_itself_finds_no_difference(call: Any, reports: Any) -> None:
+    for name in ("20261120-120000", "20261120-130000"):
+        add_run(name)
+    result = call("diff", "20261120-120000", "20261120-130000", "--json")
+    assert result.code == 0 and result.json["findings_both"] == ["too-few-workers"]
+    assert result.json["setup"] == []
+    drawn = call("diff", "20261120-120000", "20261120-130000")
+    assert drawn.code == 0 and "Inconclusive" in drawn.out
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [("perfetto", '{"traceEvents"'), ("speedscope", '{"$schema"'), ("csv", "group,lane"), ("prometheus", "# HELP")]
+)
+def test_export_writes_a_file_or_stdout(call: Any, reports: Any, kind: str, start: str, tmp_path: Path) -> None:
+    add_run("20261120-120000")
+    assert call("export", "--to", kind, "-o", "-").out.startswith(start)
+    result = call("export", "--to", kind)
+    assert result.code == 0 and result.out == ""
+    (written,) = [path for path in tmp_path.iterdir() if path.name.startswith("20261120-120000")]
+    assert written.read_text().startswith(start)
+
+
+def test_speedscope_without_lines_says_why(call: Any, reports: Any) -> None:
+    add_run("20261120-120000")
+    reports["20261120-120000"] = make_report(hot_lines=())
+    result = call("export", "--to", "speedscope", "-o", "-")
+    assert result.code == 1 and "no hot lines" in result.err and "no samples" in result.err
+
+
+def test_parquet_without_pyarrow_says_how_to_get_it(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = call("export", "--to", "parquet")
+    assert result.code == 1 and "pyarrow" in result.err and "--to csv" in result.err
+
+
+def test_lines_filters_by_role_and_counts(call: Any, reports: Any) -> None:
+    add_run("20261120-120000")
+    hot = (make_hot_line(), make_hot_line(line=3, process_role="trainer"), make_hot_line(line=9))
+    reports["20261120-120000"] = make_report(make_profile(hot_lines=hot), hot_lines=hot)
+    assert [line["line"] for line in call("lines", "--json").json["hot_lines"]] == [48, 3, 9]
+    assert [line["line"] for line in call("lines", "--role", "trainer", "--json").json["hot_lines"]] == [3]
+    assert [line["line"] for line in call("lines", "-n", "1", "--json").json["hot_lines"]] == [48]
+    assert "data.py:48" in call("lines").out
+
+
+def test_explain_shows_every_page_with_all_four_headings(call: Any) -> None:
+    listed = call("explain", "--json").json["findings"]
+    assert len(listed) >= 4 and all(entry["title"] for entry in listed)
+    for entry in listed:
+        page = call("explain", entry["id"], "--json").json
+        assert list(page["sections"]) == ["What it means", "How it is measured", "When it is wrong", "What to do"], entry["id"]
+        assert all(page["sections"].values()), entry["id"]
+
+
+def test_explain_draws_a_page_and_suggests_for_a_typo(call: Any) -> None:
+    page = call("explain", "too_few_workers")
+    assert page.code == 0 and "What it means" in page.out and "num_workers" in page.out
+    typo = call("explain", "to-few-worker")
+    assert typo.code == 2 and "gpuwatch explain too-few-workers" in typo.err
+    assert call("explain", "zzz").code == 2
