@@ -13,6 +13,7 @@ seconds, shares are 0..1. `None` means "not measured"; zero was measured.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Literal
 
 # Recording
@@ -33,7 +34,10 @@ class Table:
         if name not in self.columns:
             return [None] * len(self.rows)
         at = self.columns.index(name)
-        return [row[at] if at < len(row) else None for row in self.rows]
+        try:
+            return list(map(itemgetter(at), self.rows))
+        except IndexError:
+            return [row[at] if at < len(row) else None for row in self.rows]
 
     def dicts(self) -> list[dict[str, Any]]:
         """Return the rows as dictionaries; for small tables."""

@@ -37,7 +37,9 @@ def _seconds(analysis: Analysis, times: Array) -> Array:
 
 
 def _line(analysis: Analysis, name: str, group: str, unit: str, times: Array, values: Array, note: str = "") -> Lane:
-    told = [None if value != value else value for value in values.tolist()]
+    told: list[float | None] = values.tolist()
+    if not np.isfinite(values).all():
+        told = [None if value != value else value for value in told]
     return Lane(name, group, "line", unit, t_s=tuple(_seconds(analysis, times).tolist()), values=tuple(told), note=note)
 
 

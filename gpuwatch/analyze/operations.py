@@ -17,7 +17,7 @@ from gpuwatch.model import OperationProfile, Place
 
 Kind = Literal["decode", "transform", "dataset", "collate", "serialise"]
 # Shares settle long before a million batches: an even choice of these tells as much.
-_MOST_FETCHES = 20_000
+_MOST_FETCHES = 5_000
 _KINDS = ("decode", "transform", "dataset")
 
 

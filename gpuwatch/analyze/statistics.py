@@ -14,7 +14,7 @@ _SEED = 20261120
 _ROUNDS = 400
 # Enough blocks for an interval, few enough that a block outlasts what neighbouring steps share.
 _BLOCKS = 60
-_MAX_SAMPLES = 4000
+_MAX_SAMPLES = 500
 
 
 def median_interval(values: Array) -> Interval | None:

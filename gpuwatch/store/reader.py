@@ -28,7 +28,10 @@ def read(path: str | Path) -> Recording:
     """Read a whole run folder.
 
     Raises NotARun when there is no run in it, or one of a version that this gpuwatch cannot read."""
-    return Tail(path).refresh()
+    recording = Tail(path).refresh()
+    # The rows are no garbage: without this every later collection would walk millions of them again.
+    gc.freeze()
+    return recording
 
 
 class Tail:
