@@ -8,10 +8,10 @@ from torch.utils.data import DataLoader, Dataset
 
 
 class Documents(Dataset):
-    """Polynomial hashes of documents; every twentieth is a book."""
+    """Polynomial hashes of documents; one in two hundred is a book."""
 
     def __init__(self, length):
-        self.lengths = [90_000 if i % 20 == 7 else 1_200 for i in range(length)]
+        self.lengths = [1_200_000 if i % 200 == 7 else 1_200 for i in range(length)]
 
     def __len__(self):
         return len(self.lengths)
@@ -26,8 +26,8 @@ class Documents(Dataset):
 
 def main():
     args = options(__doc__)
-    loader = DataLoader(Documents(1500), batch_size=10, num_workers=2, prefetch_factor=6, in_order=not args.fix)
-    model = Network(16, device_ms=22)
+    loader = DataLoader(Documents(2400), batch_size=10, shuffle=True, num_workers=3, in_order=not args.fix)
+    model = Network(16, device_ms=12)
     optimizer = torch.optim.Adam(model.parameters())
     started, steps = time.perf_counter(), 0
     for buckets, labels in loader:

@@ -41,7 +41,7 @@ def packed(samples):
 def main():
     args = options(__doc__)
     collate = packed if args.fix else as_list
-    loader = DataLoader(Boxes(5600), batch_size=56, num_workers=2, collate_fn=collate)  # <- cause
+    loader = DataLoader(Boxes(2400), batch_size=24, num_workers=2, collate_fn=collate)  # <- cause
     model = Network(3 * 32 * 32, device_ms=5)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     started, steps = time.perf_counter(), 0
