@@ -104,7 +104,11 @@ def _primary(report: Report) -> LoaderProfile | None:
 def _rows(a: LoaderProfile | None, b: LoaderProfile | None) -> tuple[Row, ...]:
     if a is None or b is None:
         return ()
-    times = [("step", a.step_ms, b.step_ms), ("waiting, per step", a.wait_ms, b.wait_ms), ("computing, per step", a.compute_ms, b.compute_ms)]
+    times = [
+        ("step", a.step_ms, b.step_ms),
+        ("waiting, per step", a.wait_ms, b.wait_ms),
+        ("computing, per step", a.compute_ms, b.compute_ms),
+    ]
     times += [("GPU waiting, per step", a.gpu_wait_ms, b.gpu_wait_ms)]
     times += [("making a batch", a.fetch.wall_ms if a.fetch else None, b.fetch.wall_ms if b.fetch else None)]
     rows = [_time(name, left, right) for name, left, right in times if left or right]
@@ -157,7 +161,17 @@ def _setup(a: Report, b: Report) -> list[tuple[str, str, str]]:
 
 def _facts(report: Report) -> dict[str, Any]:
     loader, rank = _primary(report), next(iter(report.ranks), None)
-    of_loader = ("dataset", "dataset_length", "workers", "batch_size", "prefetch", "persistent", "pin_memory", "in_order", "start_method")
+    of_loader = (
+        "dataset",
+        "dataset_length",
+        "workers",
+        "batch_size",
+        "prefetch",
+        "persistent",
+        "pin_memory",
+        "in_order",
+        "start_method",
+    )
     return {
         "command": " ".join(report.run.command),
         "host": report.run.host,
@@ -176,12 +190,17 @@ def _shown(value: Any) -> str:
 
 
 def _phases(a: Report, b: Report) -> list[Row]:
-    left, right = ({phase.name: phase for phase in report.phases} for report in (a, b))
-    names = list(dict.fromkeys([*left, *right]))
-    return [Row(name, "s", *(side[name].seconds if name in side else None for side in (left, right)), None, "not judged") for name in names]
+    left, right = ({phase.name: phase.seconds for phase in report.phases} for report in (a, b))
+    names = [name for name in dict.fromkeys([*left, *right]) if max(left.get(name, 0.0), right.get(name, 0.0)) > 1e-6]
+    return [Row(name, "s", left.get(name), right.get(name), None, "not judged") for name in names]
 
 
 def _operations(a: LoaderProfile | None, b: LoaderProfile | None) -> list[Row]:
-    left, right = ({(op.kind, op.name): op.ms_per_sample for op in loader.operations} if loader else {} for loader in (a, b))
+    left, right = (
+        {(op.kind, op.name): op.ms_per_sample for op in loader.operations} if loader else {} for loader in (a, b)
+    )
     names = sorted({*left, *right}, key=lambda name: -max(left.get(name, 0.0), right.get(name, 0.0)))
-    return [Row(f"{name} ({kind})", "ms", left.get((kind, name)), right.get((kind, name)), None, "not judged") for kind, name in names]
+    return [
+        Row(f"{name} ({kind})", "ms", left.get((kind, name)), right.get((kind, name)), None, "not judged")
+        for kind, name in names
+    ]

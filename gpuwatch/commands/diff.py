@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from gpuwatch.analyze.compare import Comparison, Row
 
 
-@click.command("diff", help=f"Compare two runs, with intervals; \"inconclusive\" is an answer.\n\n{RUN_HELP.replace('RUN is', 'A and B are each').replace('; the newest run by default', '')}")
+@click.command(
+    "diff",
+    help=f'Compare two runs, with intervals; "inconclusive" is an answer.\n\n{RUN_HELP.replace("RUN is", "A and B are each").replace("; the newest run by default", "")}',
+)
 @click.argument("a")
 @click.argument("b")
 @dir_option
@@ -41,14 +44,21 @@ def _draw(found: Comparison) -> RenderableType:
 
     from gpuwatch.views.text import clean
 
-    parts: list[RenderableType] = [Text(found.headline, "bold"), Text(f"A  {clean(found.a)}\nB  {clean(found.b)}", "dim")]
+    parts: list[RenderableType] = [
+        Text(found.headline, "bold"),
+        Text(f"A  {clean(found.a)}\nB  {clean(found.b)}", "dim"),
+    ]
     if found.setup:
-        parts += [Text("\nSet up differently", "bold"), _table(("", "A", "B"), [tuple(map(clean, row)) for row in found.setup], right=())]
+        parts += [
+            Text("\nSet up differently", "bold"),
+            _table(("", "A", "B"), [tuple(map(clean, row)) for row in found.setup], right=()),
+        ]
     parts += _block("Measured", found.rows)
     parts += _block("Phases (one value a run: shown, not judged)", found.phases)
     parts += _block("Operations, per sample (one value a run: shown, not judged)", found.operations)
-    for name, ids in (("gone in B", found.findings_gone), ("new in B", found.findings_new), ("in both", found.findings_both)):
-        parts += [Text(f"\nFindings {name}: {', '.join(ids)}")] if ids else []
+    changes = (("gone in B", found.findings_gone), ("new in B", found.findings_new), ("in both", found.findings_both))
+    told = [(name, ", ".join(ids)) for name, ids in changes if ids]
+    parts += [Text("\nFindings", "bold"), _table(("", ""), told, right=())] if told else []
     return Padding(Group(*parts), (1, 2))
 
 
@@ -57,7 +67,7 @@ def _block(name: str, rows: tuple[Row, ...]) -> list[RenderableType]:
 
     if not rows:
         return []
-    return [Text(f"\n{name}", "bold"), _table(("", "A", "B", "B against A", ""), [_cells(row) for row in rows], right=(1, 2))]
+    return [Text(f"\n{name}", "bold"), _table(("", "A", "B", "B / A", ""), [_cells(row) for row in rows], right=(1, 2))]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -69,6 +79,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         change = f"{row.change.median * 100:+.1f} points ({low:+.1f} to {high:+.1f})"
     elif row.change is not None:
         change = f"{row.change.median:.2f} ({row.change.low:.2f}–{row.change.high:.2f})"
+    elif row.a and row.b is not None:
+        change = f"{row.b / row.a:.2f}"
     outcome = "" if row.outcome == "not judged" else row.outcome
     return (text.clean(row.name), text.value(row.a, row.unit), text.value(row.b, row.unit), change, outcome)
 
@@ -78,6 +90,7 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[in
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    table.show_header = any(header)
     for i, name in enumerate(header):
         table.add_column(name, justify="right" if i in right else "left", overflow="fold")
     for row in rows:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-@click.command("explain", help="Explain a finding: what it means, how it is measured, when it is wrong, what to do.\n\nWithout FINDING: the list.")
+@click.command(
+    "explain",
+    help="Explain a finding: what it means, how it is measured, when it is wrong, what to do.\n\nWithout FINDING: the list.",
+)
 @click.argument("finding", required=False)
 @json_option
 def command(finding: str | None, as_json: bool) -> None:
@@ -26,13 +29,25 @@ def command(finding: str | None, as_json: bool) -> None:
     if finding is None:
         listed = {name: _title(rule) for name, rule in pages.items()}
         if as_json:
-            print_json({"schema": "gpuwatch.findings/1", "findings": [{"id": name, "title": title} for name, title in listed.items()]})
+            print_json(
+                {
+                    "schema": "gpuwatch.findings/1",
+                    "findings": [{"id": name, "title": title} for name, title in listed.items()],
+                }
+            )
         else:
             terminal.show(_list(listed))
         return
     name = _known(finding, pages)
     if as_json:
-        print_json({"schema": "gpuwatch.finding/1", "id": name, "title": _title(pages[name]), "sections": sections(pages[name])})
+        print_json(
+            {
+                "schema": "gpuwatch.finding/1",
+                "id": name,
+                "title": _title(pages[name]),
+                "sections": sections(pages[name]),
+            }
+        )
     else:
         on = terminal.screen()
         terminal.show(_page(name, pages[name], min(on.width, 100)), on=on)

@@ -13,7 +13,13 @@ from gpuwatch.errors import GpuwatchError, UsageError
 if TYPE_CHECKING:
     from gpuwatch.model import Report
 
-ENDINGS = {"perfetto": "perfetto.json", "speedscope": "speedscope.json", "csv": "csv", "parquet": "parquet", "prometheus": "prom"}
+ENDINGS = {
+    "perfetto": "perfetto.json",
+    "speedscope": "speedscope.json",
+    "csv": "csv",
+    "parquet": "parquet",
+    "prometheus": "prom",
+}
 OPENED_BY = {"perfetto": "https://ui.perfetto.dev", "speedscope": "https://www.speedscope.app"}
 
 
@@ -39,7 +45,10 @@ def command(run: str | None, base: str | None, kind: str, output: str | None) ->
         _need_pyarrow()
     report = load(run, base, timeline=kind in ("perfetto", "csv", "parquet"))
     if kind == "speedscope" and not report.hot_lines:
-        raise GpuwatchError(f"run {report.run.id} has no hot lines to export", report.stacks.note or "`gpuwatch doctor` says whether stacks can be sampled here")
+        raise GpuwatchError(
+            f"run {report.run.id} has no hot lines to export",
+            report.stacks.note or "`gpuwatch doctor` says whether stacks can be sampled here",
+        )
     target = output or f"{report.run.id}.{ENDINGS[kind]}"
     if kind == "parquet":
         _write_parquet(report, target)
@@ -66,7 +75,9 @@ def _need_pyarrow() -> None:
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
-        raise GpuwatchError("parquet needs pyarrow, which is not installed here", "Install pyarrow beside gpuwatch, or use --to csv")
+        raise GpuwatchError(
+            "parquet needs pyarrow, which is not installed here", "Install pyarrow beside gpuwatch, or use --to csv"
+        )
 
 
 def _write_parquet(report: Report, target: str) -> None:

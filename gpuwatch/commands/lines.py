@@ -11,7 +11,9 @@ from gpuwatch.commands.recorded import RUN_HELP, dir_option, json_option, load, 
 @click.argument("run", required=False)
 @dir_option
 @click.option("-n", "--number", type=click.IntRange(1), default=10, show_default=True, help="How many lines.")
-@click.option("--role", type=click.Choice(["worker", "trainer"]), help="Only lines of loader workers, or of the training process.")
+@click.option(
+    "--role", type=click.Choice(["worker", "trainer"]), help="Only lines of loader workers, or of the training process."
+)
 @click.option("--stack", is_flag=True, help="Show the calls that led to each line.")
 @json_option
 def command(run: str | None, base: str | None, number: int, role: str | None, stack: bool, as_json: bool) -> None:
@@ -20,7 +22,14 @@ def command(run: str | None, base: str | None, number: int, role: str | None, st
     if as_json:
         from gpuwatch.views.json import plain
 
-        print_json({"schema": "gpuwatch.lines/1", "run": report.run.id, "stacks": plain(report.stacks), "hot_lines": plain(chosen)})
+        print_json(
+            {
+                "schema": "gpuwatch.lines/1",
+                "run": report.run.id,
+                "stacks": plain(report.stacks),
+                "hot_lines": plain(chosen),
+            }
+        )
         return
     from gpuwatch.views import lines, terminal
 

@@ -19,7 +19,9 @@ RUN_HELP = "RUN is an id, a name, a unique beginning of an id, or a run folder's
 
 def dir_option(function: Function) -> Function:
     """Add `--dir`, the folder that holds the run folders."""
-    return click.option("--dir", "base", metavar="DIR", help="Where the run folders lie (default: .gpuwatch).")(function)
+    return click.option("--dir", "base", metavar="DIR", help="Where the run folders lie (default: .gpuwatch).")(
+        function
+    )
 
 
 def json_option(function: Function) -> Function:

@@ -11,8 +11,16 @@ from gpuwatch.commands.recorded import RUN_HELP, dir_option, load, write_file
 @click.argument("run", required=False)
 @dir_option
 @click.option("--html", metavar="FILE", help="Write the interactive report to FILE.")
-@click.option("--json", "json_file", metavar="[FILE]", is_flag=False, flag_value="-", help="Write JSON to FILE, or to stdout.")
-@click.option("--markdown", metavar="[FILE]", is_flag=False, flag_value="-", help="Write Markdown for a pull request's comment to FILE, or to stdout.")
+@click.option(
+    "--json", "json_file", metavar="[FILE]", is_flag=False, flag_value="-", help="Write JSON to FILE, or to stdout."
+)
+@click.option(
+    "--markdown",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="-",
+    help="Write Markdown for a pull request's comment to FILE, or to stdout.",
+)
 def command(run: str | None, base: str | None, html: str | None, json_file: str | None, markdown: str | None) -> None:
     report = load(run, base, timeline=html is not None)
     if html:

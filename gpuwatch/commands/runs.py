@@ -69,7 +69,13 @@ def _table(entries: list[dict[str, Any]], width: int) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim", width=width, show_edge=False)
     for name in ("run", "started", "took", "ended", "command"):
         wide = name == "command"
-        table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name == "took" else "left", ratio=1 if wide else None)
+        table.add_column(
+            name,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if name == "took" else "left",
+            ratio=1 if wide else None,
+        )
     for entry in entries:
         table.add_row(*(Text(cell) for cell in _cells(entry)))
     return table

@@ -9,7 +9,18 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gpuwatch.model import DeviceProfile, Finding, Gap, HotLine, LoaderProfile, MachineProfile, Phase, RankProfile, Report, Trial
+from gpuwatch.model import (
+    DeviceProfile,
+    Finding,
+    Gap,
+    HotLine,
+    LoaderProfile,
+    MachineProfile,
+    Phase,
+    RankProfile,
+    Report,
+    Trial,
+)
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 
@@ -202,7 +213,9 @@ def _why_loader(loader: LoaderProfile) -> list[Fact]:
         facts.append(Fact("queue", f"the next batch was there in {text.percent(loader.queue.ready_share)} of the asks"))
     if fetch is not None and loader.workers and fetch.busy_share is not None:
         count = f"{loader.workers} worker{'s' if loader.workers > 1 else ''}"
-        facts.append(Fact("workers", f"{count} busy {text.percent(fetch.busy_share)} of the time", _cost_of_batch(loader)))
+        facts.append(
+            Fact("workers", f"{count} busy {text.percent(fetch.busy_share)} of the time", _cost_of_batch(loader))
+        )
     elif fetch is not None and not loader.workers:
         facts.append(Fact("workers", "none: batches are made in the training process", _cost_of_batch(loader)))
     return facts
@@ -226,7 +239,9 @@ def _action(finding: Finding, base: str) -> Action:
         path=clean(finding.where.file) if finding.where else "",
         gain=text.gain(finding.speedup),
         verify=clean(finding.verify or ""),
-        confidence="" if finding.confidence == "high" else f"{finding.confidence} confidence".replace("borderline confidence", "borderline"),
+        confidence=""
+        if finding.confidence == "high"
+        else f"{finding.confidence} confidence".replace("borderline confidence", "borderline"),
         severity=finding.severity,
     )
 
@@ -295,7 +310,9 @@ def _line(line: HotLine, base: str) -> Line:
     role = "" if line.process_role == "worker" else "trainer"
     note = " · ".join(part for part in (role, f"in {clean(line.callee)}" if line.callee else "") if part)
     gain = f"{text.factor(line.speedup_if_free)} if free" if line.speedup_if_free is not None else ""
-    return Line(text.percent(line.share), where, clean(line.file), clean((line.source or line.function).strip()), note, gain)
+    return Line(
+        text.percent(line.share), where, clean(line.file), clean((line.source or line.function).strip()), note, gain
+    )
 
 
 def _hottest(report: Report) -> list[HotLine]:
@@ -320,7 +337,9 @@ def _lines_note(report: Report) -> str:
 def _loaders(report: Report) -> list[Loader]:
     groups: dict[tuple[object, ...], list[LoaderProfile]] = {}
     for loader in report.loaders:
-        groups.setdefault((loader.role, loader.dataset, loader.created_where, loader.workers, loader.batch_size), []).append(loader)
+        groups.setdefault(
+            (loader.role, loader.dataset, loader.created_where, loader.workers, loader.batch_size), []
+        ).append(loader)
     return [_loader(group, report.primary) for group in list(groups.values())[:SHOWN_LOADERS]]
 
 
@@ -379,7 +398,11 @@ def _device(device: DeviceProfile) -> Fact:
         parts.append(f"{device.power_w:.0f}{limit} W")
     if device.temperature_c is not None:
         parts.append(f"{device.temperature_c:.0f} °C")
-    parts += [f"{clean(why)} {text.percent(share)} of the time" for why, share in device.throttle.items() if share >= 0.01 and why != "idle"]
+    parts += [
+        f"{clean(why)} {text.percent(share)} of the time"
+        for why, share in device.throttle.items()
+        if share >= 0.01 and why != "idle"
+    ]
     return Fact(f"GPU {device.index}", " · ".join(parts), clean(device.name))
 
 
@@ -397,7 +420,11 @@ def _no_device(report: Report) -> Fact:
 def _notes(report: Report) -> list[str]:
     named = any(finding.id == "not-instrumented" for finding in report.findings)
     notes = [clean(problem) for problem in report.problems]
-    notes += [f"not measured: {clean(lost.command)} ({clean(lost.reason)}). {clean(lost.remedy)}" for lost in report.unentered if not named]
+    notes += [
+        f"not measured: {clean(lost.command)} ({clean(lost.reason)}). {clean(lost.remedy)}"
+        for lost in report.unentered
+        if not named
+    ]
     notes += [_gap(gap, report.seconds) for gap in report.gaps if gap.source != "nvml" or report.devices]
     if report.overhead.dropped_events:
         notes.append(f"{report.overhead.dropped_events:,} events were lost (disk full?)")

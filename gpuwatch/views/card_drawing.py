@@ -54,7 +54,9 @@ def draw(card: Card, width: int, color: bool) -> RenderableType:
 def _title(card: Card, width: int) -> list[Text]:
     ended = Text(card.ended, DIM)
     room = width - cell_len(card.ended) - 3
-    left = Text.assemble(("gpuwatch", STRONG), "  ", (card.run, DIM), "  ", shorten(card.command, max(room - len(card.run) - 12, 12)))
+    left = Text.assemble(
+        ("gpuwatch", STRONG), "  ", (card.run, DIM), "  ", shorten(card.command, max(room - len(card.run) - 12, 12))
+    )
     left.truncate(room)
     left.pad_right(max(width - left.cell_len - ended.cell_len, 1))
     return [left.append_text(ended), Text("─" * width, DIM)]
@@ -145,7 +147,10 @@ def _phases(slices: Sequence[Slice], width: int, color: bool) -> list[Text]:
 
 
 def _legend(entries: Sequence[tuple[Text, Slice]], width: int) -> list[Text]:
-    name, share, seconds = (max(len(x) for x in column) for column in zip(*((t.plain, s.percent, s.seconds) for t, s in entries), strict=True))
+    name, share, seconds = (
+        max(len(x) for x in column)
+        for column in zip(*((t.plain, s.percent, s.seconds) for t, s in entries), strict=True)
+    )
     cell = name + share + seconds + 4
     columns = max(1, min((width + 3) // (cell + 3), 4))
     rows = math.ceil(len(entries) / columns)

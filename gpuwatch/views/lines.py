@@ -76,7 +76,9 @@ def _excerpt(line: HotLine, everything: Sequence[HotLine], base: str) -> Excerpt
     heat = {x.line: x.share for x in everything if (x.file, x.process_role) == (line.file, line.process_role)}
     source, note = _source(line)
     numbers = range(max(line.line - AROUND, 1), min(line.line + AROUND, len(source)) + 1) if source else range(0)
-    parts = tuple(SourceLine(number, clean(source[number - 1].rstrip("\n").expandtabs(4)), heat.get(number)) for number in numbers)
+    parts = tuple(
+        SourceLine(number, clean(source[number - 1].rstrip("\n").expandtabs(4)), heat.get(number)) for number in numbers
+    )
     if not parts and line.source:
         parts = (SourceLine(line.line, clean(line.source.strip()), line.share),)
     return Excerpt(title, line.process_role, parts, note, tuple(clean(entry) for entry in line.stack))
@@ -114,7 +116,9 @@ def _why_none(report: Report) -> str:
 def _about(report: Report) -> str:
     quality = report.stacks
     note = f": {clean(quality.note)}" if quality.note else ""
-    return f"Share of each process's work · {quality.samples:,} samples by {quality.sampler} · {quality.trust} trust{note}"
+    return (
+        f"Share of each process's work · {quality.samples:,} samples by {quality.sampler} · {quality.trust} trust{note}"
+    )
 
 
 def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
@@ -144,5 +148,8 @@ def _draw(excerpt: Excerpt, width: int, stack: bool) -> list[Text]:
         drawn.append(row)
     if stack:
         calls = excerpt.stack or ("no stack was kept for this line",)
-        drawn += [Text("  " * depth + f"└ {call}", "dim", no_wrap=True, overflow="ellipsis") for depth, call in enumerate(calls, 1)]
+        drawn += [
+            Text("  " * depth + f"└ {call}", "dim", no_wrap=True, overflow="ellipsis")
+            for depth, call in enumerate(calls, 1)
+        ]
     return drawn

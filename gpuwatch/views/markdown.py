@@ -18,10 +18,20 @@ def render(report: Report) -> str:
     lines = [f"### gpuwatch: {escape(card.badge)}. {escape(card.headline)}", ""]
     lines += [escape(card.reason), ""] if card.reason else []
     lines += [f"{code(card.command)} · {escape(card.ended)}", ""]
-    lines += _bullets(f"**{escape(fact.label)}**: {escape(fact.text)}" + (f" ({escape(fact.note)})" if fact.note else "") for fact in card.why)
+    lines += _bullets(
+        f"**{escape(fact.label)}**: {escape(fact.text)}" + (f" ({escape(fact.note)})" if fact.note else "")
+        for fact in card.why
+    )
     lines += _what_to_do(report, card)
-    lines += _table("Where the time went", ("phase", "share", "time"), [(s.name, s.percent, s.seconds) for s in card.phases])
-    lines += _table("Hot lines", ("share", "line", "source", "if free"), [(x.share, code(x.where), code(x.source), x.gain) for x in card.lines], raw=True)
+    lines += _table(
+        "Where the time went", ("phase", "share", "time"), [(s.name, s.percent, s.seconds) for s in card.phases]
+    )
+    lines += _table(
+        "Hot lines",
+        ("share", "line", "source", "if free"),
+        [(x.share, code(x.where), code(x.source), x.gain) for x in card.lines],
+        raw=True,
+    )
     lines += _table("Loaders", LOADER_HEADER, [loader.cells for loader in card.loaders])
     lines += _bullets(escape(note) for note in card.notes)
     lines += [f"<sub>run {escape(card.run)} · gpuwatch cost {escape(card.cost)}</sub>", ""]
@@ -46,8 +56,17 @@ def _what_to_do(report: Report, card: Card) -> list[str]:
 def _evidence(finding: Finding) -> list[str]:
     if not finding.evidence:
         return []
-    rows = [f"   | {escape(text.clean(e.metric))} | {escape(text.value(e.value, e.unit))} | {_threshold(e)} |" for e in finding.evidence]
-    head = ["", "   <details><summary>evidence</summary>", "", "   | measured | value | threshold |", "   |---|--:|--:|"]
+    rows = [
+        f"   | {escape(text.clean(e.metric))} | {escape(text.value(e.value, e.unit))} | {_threshold(e)} |"
+        for e in finding.evidence
+    ]
+    head = [
+        "",
+        "   <details><summary>evidence</summary>",
+        "",
+        "   | measured | value | threshold |",
+        "   |---|--:|--:|",
+    ]
     return [*head, *rows, "", "   </details>"]
 
 
@@ -65,7 +84,14 @@ def _table(name: str, header: Sequence[str], rows: Sequence[Sequence[str]], raw:
         return []
     cells = rows if raw else [[escape(cell) for cell in row] for row in rows]
     body = [f"| {' | '.join(row)} |" for row in cells]
-    head = ["<details><summary>", f"<b>{name}</b>", "</summary>", "", f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
+    head = [
+        "<details><summary>",
+        f"<b>{name}</b>",
+        "</summary>",
+        "",
+        f"| {' | '.join(header)} |",
+        "|" + "---|" * len(header),
+    ]
     return [*head, *body, "", "</details>", ""]
 
 

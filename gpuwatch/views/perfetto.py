@@ -50,7 +50,9 @@ def _lane(lane: Lane, pid: int, tid: int) -> Iterator[Event]:
     yield {**_name("thread_sort_index", pid, tid, ""), "args": {"sort_index": tid}}
     for start, end, label in lane.spans:
         event = {"name": clean(label) or name, "pid": pid, "tid": tid, "ts": start * 1e6}
-        yield event | ({"ph": "X", "dur": max(end - start, 0.0) * 1e6} if lane.kind == "spans" else {"ph": "i", "s": "t"})
+        yield event | (
+            {"ph": "X", "dur": max(end - start, 0.0) * 1e6} if lane.kind == "spans" else {"ph": "i", "s": "t"}
+        )
 
 
 def _counter(lane: Lane, name: str, pid: int) -> Iterator[Event]:

@@ -15,7 +15,10 @@ def render(report: Report) -> str:
     for metric in CATALOGUE:
         readings = list(metric.read(report))
         if readings:
-            lines += [f"# HELP {metric.prometheus_name} {_escape_help(metric.help)}", f"# TYPE {metric.prometheus_name} {metric.kind}"]
+            lines += [
+                f"# HELP {metric.prometheus_name} {_escape_help(metric.help)}",
+                f"# TYPE {metric.prometheus_name} {metric.kind}",
+            ]
             lines += [_sample(metric, reading, common) for reading in readings]
     return "\n".join(lines) + "\n"
 

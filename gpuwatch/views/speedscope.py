@@ -20,7 +20,10 @@ def render(report: Report) -> str:
 def to_profile(report: Report) -> dict[str, Any]:
     """Return the profile; weights are seconds of the role's work."""
     frames: dict[tuple[str, str, int], int] = {}
-    profiles = [_profile(role, [x for x in report.hot_lines if x.process_role == role], frames) for role in ("worker", "trainer")]
+    profiles = [
+        _profile(role, [x for x in report.hot_lines if x.process_role == role], frames)
+        for role in ("worker", "trainer")
+    ]
     return {
         "$schema": "https://www.speedscope.app/file-format-schema.json",
         "exporter": f"gpuwatch {report.run.gpuwatch}",
@@ -34,7 +37,15 @@ def to_profile(report: Report) -> dict[str, Any]:
 def _profile(role: str, lines: list[HotLine], frames: dict[tuple[str, str, int], int]) -> dict[str, Any]:
     samples = [[frames.setdefault(frame, len(frames)) for frame in _stack(line)] for line in lines]
     weights = [line.seconds for line in lines]
-    return {"type": "sampled", "name": role, "unit": "seconds", "startValue": 0, "endValue": sum(weights), "samples": samples, "weights": weights}
+    return {
+        "type": "sampled",
+        "name": role,
+        "unit": "seconds",
+        "startValue": 0,
+        "endValue": sum(weights),
+        "samples": samples,
+        "weights": weights,
+    }
 
 
 def _stack(line: HotLine) -> list[tuple[str, str, int]]:

@@ -10,6 +10,7 @@ import unicodedata
 from gpuwatch.model import Interval, Place, Speedup
 
 DASH = "–"
+_STANDARD_LIBRARY = re.compile(r"/lib/(python3\.\d+/.+)$")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[@-Z\\-_])", re.DOTALL)
 
 
@@ -42,10 +43,13 @@ def shorten_path(path: str, width: int) -> str:
 
 
 def relative(path: str, base: str) -> str:
-    """Return a path as seen from `base`; from its package on when it lies in an environment's site-packages."""
+    """Return a path as seen from `base`; from its package on when it lies in an environment's library."""
     for root in ("/site-packages/", "/dist-packages/"):
         if root in path:
             return path.rpartition(root)[2]
+    library = _STANDARD_LIBRARY.search(path)
+    if library:
+        return library[1]
     if base and path.startswith(base.rstrip("/") + "/"):
         return os.path.relpath(path, base)
     return path
@@ -84,7 +88,7 @@ def milliseconds(ms: float | None) -> str:
     """Return milliseconds with three figures, in µs, ms or s."""
     if ms is None or not math.isfinite(ms):
         return DASH
-    if ms == 0:
+    if abs(ms) < 1e-6:  # less than a nanosecond is rounding
         return "0 ms"
     if abs(ms) < 0.9995:
         return f"{figures(ms * 1e3)} µs"

@@ -32,12 +32,29 @@ def input_bound() -> Any:
     """Several loaders, findings, hot lines and a GPU; long paths, markup in the names."""
     hot = (
         make_hot_line(),
-        make_hot_line(file="/home/me/project/a/very/long/package/path/with/folders/filters.py", line=1120, share=0.22, source=SOURCE, callee="numpy"),
+        make_hot_line(
+            file="/home/me/project/a/very/long/package/path/with/folders/filters.py",
+            line=1120,
+            share=0.22,
+            source=SOURCE,
+            callee="numpy",
+        ),
         make_hot_line(file=PACKAGE, line=88, share=0.08, source="x = x[red]", callee=None, speedup_if_free=None),
     )
-    operations = (make_operation("Image.open", kind="decode", share=0.6), make_operation(share=0.22), make_operation("ToTensor", share=0.1))
+    operations = (
+        make_operation("Image.open", kind="decode", share=0.6),
+        make_operation(share=0.22),
+        make_operation("ToTensor", share=0.1),
+    )
     training = make_loader(operations=operations)
-    evaluation = make_loader(id="r0.l1", role="evaluation", dataset="PhotosForValidationWithQuiteALongName", workers=0, queue=None, batches=20)
+    evaluation = make_loader(
+        id="r0.l1",
+        role="evaluation",
+        dataset="PhotosForValidationWithQuiteALongName",
+        workers=0,
+        queue=None,
+        batches=20,
+    )
     findings = (
         make_finding(),
         make_finding(
@@ -50,7 +67,14 @@ def input_bound() -> Any:
             speedup=Speedup(2.34, 2.0, 2.6, "throughput model"),
             verify="gpuwatch try --remedy scaled-decode -- python train.py --data '/data/image net' --epochs 3 --batch-size 256 --lr 0.1",
         ),
-        make_finding("worker-restart", confidence="borderline", summary="workers are made anew each epoch", edit=None, verify=None, speedup=None),
+        make_finding(
+            "worker-restart",
+            confidence="borderline",
+            summary="workers are made anew each epoch",
+            edit=None,
+            verify=None,
+            speedup=None,
+        ),
         make_finding("gc-pause"),
         make_finding("slow-startup"),
     )
@@ -76,8 +100,17 @@ def compute_bound() -> Any:
     )
     headline = "Compute-bound: the training loop waits for data 0% of its time; leave the input pipeline alone"
     reason = "each step waited 0.1 ms for its next batch and computed for 210 ms"
-    verdict = Verdict("compute", "high", loader.wait_share, "cuda", Speedup(1.001, 1.0, 1.002, "throughput model"), reason, headline)
-    phases = {"startup": 3.0, "input wait": 0.1, "forward": 30.0, "backward": 60.0, "optimizer": 5.0, "unexplained": 1.9}
+    verdict = Verdict(
+        "compute", "high", loader.wait_share, "cuda", Speedup(1.001, 1.0, 1.002, "throughput model"), reason, headline
+    )
+    phases = {
+        "startup": 3.0,
+        "input wait": 0.1,
+        "forward": 30.0,
+        "backward": 60.0,
+        "optimizer": 5.0,
+        "unexplained": 1.9,
+    }
     return make_report(
         make_profile(loader, devices=(make_device(busy=0.99, sm_active=0.86, throttle={"power cap": 0.12}),)),
         findings=(),
@@ -102,18 +135,28 @@ def unknown() -> Any:
         hot_lines=(),
         verdict=Verdict("unknown", "low", None, "host", None, reason, "Unknown: " + reason),
         problems=("spool/123-456.jsonl ends in the middle of an event (its process was killed)",),
-        unentered=(Unentered(99, "python -I other.py", "started with -I, which ignores PYTHONPATH", "Start it without -I"),),
+        unentered=(
+            Unentered(99, "python -I other.py", "started with -I, which ignores PYTHONPATH", "Start it without -I"),
+        ),
     )
 
 
 def ranks() -> Any:
     """Eight ranks on two nodes."""
-    each = tuple(make_rank(rank=i, local_rank=i % 4, world_size=8, host=f"node{i // 4}", device=f"cuda:{i % 4}") for i in range(8))
+    each = tuple(
+        make_rank(rank=i, local_rank=i % 4, world_size=8, host=f"node{i // 4}", device=f"cuda:{i % 4}")
+        for i in range(8)
+    )
     loaders = tuple(make_loader(id=f"r{i}.l0", rank=i) for i in range(8))
     return make_report(ranks=each, loaders=loaders, devices=tuple(make_device(index=i) for i in range(12)))
 
 
-REPORTS: dict[str, Callable[[], Any]] = {"input": input_bound, "compute": compute_bound, "unknown": unknown, "ranks": ranks}
+REPORTS: dict[str, Callable[[], Any]] = {
+    "input": input_bound,
+    "compute": compute_bound,
+    "unknown": unknown,
+    "ranks": ranks,
+}
 
 
 def drawn(report: Any, width: int, ascii: bool = False) -> str:

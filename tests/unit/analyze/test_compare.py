@@ -19,7 +19,13 @@ def run_of(step: float, spread: float = 0.01, **changes: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("b", "spread", "outcome"),
-    [(8.0, 0.01, "better"), (12.0, 0.01, "worse"), (10.05, 0.005, "no difference"), (9.6, 0.05, "inconclusive"), (10.0, 0.2, "inconclusive")],
+    [
+        (8.0, 0.01, "better"),
+        (12.0, 0.01, "worse"),
+        (10.05, 0.005, "no difference"),
+        (9.6, 0.05, "inconclusive"),
+        (10.0, 0.2, "inconclusive"),
+    ],
 )
 def test_the_step_time_decides(b: float, spread: float, outcome: str) -> None:
     found = compare(run_of(10.0, spread), run_of(b, spread))
@@ -65,7 +71,10 @@ def test_findings_that_went_and_came() -> None:
 def test_phases_and_operations_are_shown_but_not_judged() -> None:
     a, b = run_of(10.0, operations=(make_operation("Old"),)), run_of(10.0, operations=(make_operation("New"),))
     found = compare(a, b)
-    assert {(row.name, row.a is None, row.b is None) for row in found.operations} == {("Old (transform)", False, True), ("New (transform)", True, False)}
+    assert {(row.name, row.a is None, row.b is None) for row in found.operations} == {
+        ("Old (transform)", False, True),
+        ("New (transform)", True, False),
+    }
     assert {row.outcome for row in (*found.phases, *found.operations)} == {"not judged"}
 
 

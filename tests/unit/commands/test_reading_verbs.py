@@ -163,7 +163,8 @@ def test_diff_of_a_run_with_itself_finds_no_difference(call: Any, reports: Any) 
 
 
 @pytest.mark.parametrize(
-    ("kind", "start"), [("perfetto", '{"traceEvents"'), ("speedscope", '{"$schema"'), ("csv", "group,lane"), ("prometheus", "# HELP")]
+    ("kind", "start"),
+    [("perfetto", '{"traceEvents"'), ("speedscope", '{"$schema"'), ("csv", "group,lane"), ("prometheus", "# HELP")],
 )
 def test_export_writes_a_file_or_stdout(call: Any, reports: Any, kind: str, start: str, tmp_path: Path) -> None:
     add_run("20261120-120000")
@@ -202,7 +203,9 @@ def test_explain_shows_every_page_with_all_four_headings(call: Any) -> None:
     assert len(listed) >= 4 and all(entry["title"] for entry in listed)
     for entry in listed:
         page = call("explain", entry["id"], "--json").json
-        assert list(page["sections"]) == ["What it means", "How it is measured", "When it is wrong", "What to do"], entry["id"]
+        assert list(page["sections"]) == ["What it means", "How it is measured", "When it is wrong", "What to do"], (
+            entry["id"]
+        )
         assert all(page["sections"].values()), entry["id"]
 
 

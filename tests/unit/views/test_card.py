@@ -12,7 +12,18 @@ from rich.console import Console
 from gpuwatch.model import Gap, NotEvaluated, Overhead, Speedup, Trial
 from gpuwatch.views import card, terminal
 from gpuwatch.views.card_drawing import _cells
-from tests.builders import interval, make_device, make_finding, make_hot_line, make_loader, make_machine, make_profile, make_rank, make_report, make_run
+from tests.builders import (
+    interval,
+    make_device,
+    make_finding,
+    make_hot_line,
+    make_loader,
+    make_machine,
+    make_profile,
+    make_rank,
+    make_report,
+    make_run,
+)
 from tests.golden.cases import REPORTS, drawn, input_bound
 
 HOSTILE = "\x1b[2J\x1b]0;gone\x07[red]x[/red]\u202e\udcff\n"
@@ -47,7 +58,9 @@ def hostile_report() -> Any:
     finding = make_finding(summary=HOSTILE, advice=HOSTILE, edit=HOSTILE, verify=HOSTILE)
     loader = make_loader(dataset=HOSTILE)
     return make_report(
-        make_profile(loader, hot_lines=(make_hot_line(file=f"/{HOSTILE}.py", source=HOSTILE, callee=HOSTILE, function=HOSTILE),)),
+        make_profile(
+            loader, hot_lines=(make_hot_line(file=f"/{HOSTILE}.py", source=HOSTILE, callee=HOSTILE, function=HOSTILE),)
+        ),
         run=make_run(command=("python", HOSTILE), name=HOSTILE),
         findings=(finding,),
         devices=(make_device(name=HOSTILE),),
@@ -71,7 +84,11 @@ def test_colour_only_uses_what_rich_makes_of_it() -> None:
 
 def test_verdict_and_reasons() -> None:
     rows = card.prepare(make_report())
-    assert (rows.badge, rows.headline, rows.tone) == ("Input-bound", "33 % of the training time is spent waiting for data", "bad")
+    assert (rows.badge, rows.headline, rows.tone) == (
+        "Input-bound",
+        "33 % of the training time is spent waiting for data",
+        "bad",
+    )
     assert [fact.label for fact in rows.why] == ["input wait", "step", "queue", "workers", "at best"]
     assert rows.why[0].text == "33% (31–35%) of the loop's time"
     assert rows.actions[0].where == "train.py:40"
@@ -87,7 +104,10 @@ def test_only_the_first_findings_are_shown_and_the_rest_is_counted() -> None:
 def test_a_compute_bound_run_is_told_to_leave_the_pipeline_alone_and_sees_no_loader_lines() -> None:
     rows = card.prepare(REPORTS["compute"]())
     assert rows.tone == "good"
-    assert rows.nothing == "Leave the input pipeline alone: even one that cost nothing would make the run less than 1% faster."
+    assert (
+        rows.nothing
+        == "Leave the input pipeline alone: even one that cost nothing would make the run less than 1% faster."
+    )
     assert rows.lines == ()
 
 
@@ -132,8 +152,22 @@ def test_an_idle_machine_without_measurement_has_no_cpu_row() -> None:
 
 
 def test_trials_are_shown() -> None:
-    trial = Trial("1", "persistent workers", None, interval(10), interval(8), "ms", interval(1.25, 0.02), "helps", "unchanged", None, 1.3)
-    failed = Trial("2", "scaled decode", None, interval(10), interval(10), "ms", interval(1), "failed", "", None, note="no PIL")
+    trial = Trial(
+        "1",
+        "persistent workers",
+        None,
+        interval(10),
+        interval(8),
+        "ms",
+        interval(1.25, 0.02),
+        "helps",
+        "unchanged",
+        None,
+        1.3,
+    )
+    failed = Trial(
+        "2", "scaled decode", None, interval(10), interval(10), "ms", interval(1), "failed", "", None, note="no PIL"
+    )
     rows = card.prepare(make_report(trials=(trial, failed))).tried
     assert rows[0] == ("persistent workers", "10 ms", "8 ms", "helps, 1.25× (1.23–1.27)", "1.30×", "unchanged")
     assert rows[1][3] == "failed: no PIL"
@@ -161,7 +195,9 @@ def test_the_screen_of_a_pipe(env: dict[str, str], expected: tuple[int, bool], m
     assert (on.width, on.color) == expected and not on.ascii
 
 
-@pytest.mark.parametrize(("encoding", "ascii"), [("utf-8", False), ("ascii", True), ("latin-1", True), ("ANSI_X3.4-1968", True)])
+@pytest.mark.parametrize(
+    ("encoding", "ascii"), [("utf-8", False), ("ascii", True), ("latin-1", True), ("ANSI_X3.4-1968", True)]
+)
 def test_the_encoding_decides_on_ascii(encoding: str, ascii: bool) -> None:
     assert terminal.screen(io.TextIOWrapper(io.BytesIO(), encoding=encoding)).ascii is ascii
 
@@ -173,7 +209,9 @@ class Tty(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("env", "color"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)])
+@pytest.mark.parametrize(
+    ("env", "color"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)]
+)
 def test_colour_on_a_terminal(env: dict[str, str], color: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")

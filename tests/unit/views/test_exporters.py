@@ -31,7 +31,9 @@ def test_every_prometheus_line_is_well_formed_and_every_name_declared_once() -> 
 
 
 def test_what_was_not_measured_is_absent_and_zero_is_there() -> None:
-    text = prometheus.render(make_report(make_profile(make_loader(gpu_wait_ms=None)), devices=(make_device(busy=0.0, sm_active=None),)))
+    text = prometheus.render(
+        make_report(make_profile(make_loader(gpu_wait_ms=None)), devices=(make_device(busy=0.0, sm_active=None),))
+    )
     assert re.search(r"^gpuwatch_device_busy_ratio\{.*\} 0$", text, re.MULTILINE)
     assert "gpuwatch_device_sm_active" not in text and "gpuwatch_loader_gpu_wait" not in text
 
@@ -66,8 +68,15 @@ def test_a_counter_has_no_value_where_nothing_was_measured() -> None:
 
 
 def test_speedscope_profiles_point_into_the_frames() -> None:
-    stack = ("main (/p/train.py:10)", "fetch (/t/fetch.py:52)", "__getitem__ (/home/me/project/data.py:48)", "load (/pil/Image.py:300)")
-    report = make_report(hot_lines=(make_hot_line(stack=stack), make_hot_line(process_role="trainer", line=3, seconds=2.5)))
+    stack = (
+        "main (/p/train.py:10)",
+        "fetch (/t/fetch.py:52)",
+        "__getitem__ (/home/me/project/data.py:48)",
+        "load (/pil/Image.py:300)",
+    )
+    report = make_report(
+        hot_lines=(make_hot_line(stack=stack), make_hot_line(process_role="trainer", line=3, seconds=2.5))
+    )
     profile = json.loads(speedscope.render(report))
     frames = profile["shared"]["frames"]
     worker, trainer = profile["profiles"]
@@ -126,7 +135,13 @@ def test_an_excerpt_shows_heat_where_samples_fell(tmp_path: object) -> None:
     warm = make_hot_line(file=str(file), line=4, source="a = 1", share=0.1)
     found = lines.excerpts([hot, warm], [hot, warm], "/")
     assert len(found) == 1
-    assert [(line.number, line.share) for line in found[0].lines] == [(2, None), (3, None), (4, 0.1), (5, 0.6), (6, None)]
+    assert [(line.number, line.share) for line in found[0].lines] == [
+        (2, None),
+        (3, None),
+        (4, 0.1),
+        (5, 0.6),
+        (6, None),
+    ]
     assert found[0].lines[3].code == "    b = slow(a)"
 
 

@@ -18,7 +18,18 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def full_report() -> Any:
-    trial = Trial("t1", "persistent workers", "worker-restart", interval(10), interval(8), "ms", interval(1.25), "helps", "same", None)
+    trial = Trial(
+        "t1",
+        "persistent workers",
+        "worker-restart",
+        interval(10),
+        interval(8),
+        "ms",
+        interval(1.25),
+        "helps",
+        "same",
+        None,
+    )
     return make_report(
         devices=(make_device(throttle={"power cap": 0.1}),),
         trials=(trial,),
@@ -85,7 +96,14 @@ def test_values_that_a_script_relies_on() -> None:
     assert data["run"]["command_line"] == "python train.py"
     assert data["verdict"]["input_wait_share"] == {"median": 0.33, "low": 0.31, "high": 0.35, "n": 990, "clock": "host"}
     assert data["loaders"][0]["operations"][0]["where"]["line"] == 20
-    assert data["findings"][0]["evidence"][0] == {"metric": "worker busy", "value": 0.98, "unit": "share", "threshold": 0.85, "n": 200, "note": None}
+    assert data["findings"][0]["evidence"][0] == {
+        "metric": "worker busy",
+        "value": 0.98,
+        "unit": "share",
+        "threshold": 0.85,
+        "n": 200,
+        "note": None,
+    }
 
 
 def make_report_profile() -> Any:

@@ -56,6 +56,7 @@ def test_paths_as_seen_from_the_run() -> None:
     assert text.relative("/home/me/project/data.py", "/home/me/project") == "data.py"
     assert text.relative("/home/me/project-two/data.py", "/home/me/project") == "/home/me/project-two/data.py"
     assert text.relative("/v/lib/python3.11/site-packages/cv2/x.py", "/v") == "cv2/x.py"
+    assert text.relative("/usr/lib/python3.11/threading.py", "/v") == "python3.11/threading.py"
     assert text.place(Place("/p/a.py", 3), "/p") == "a.py:3"
     assert text.place(None, "/p") == ""
 
@@ -69,14 +70,24 @@ def test_missing_is_a_dash_and_zero_is_zero(share: float | None, shown: str) -> 
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(None, "–"), (0.0, "0 ms"), (0.0123, "12.3 ms"), (0.9999, "1.0 s"), (59.96, "60.0 s"), (134, "2 min 14 s"), (3599.7, "1 h 00 min"), (90000, "25 h 00 min")],
+    [
+        (None, "–"),
+        (0.0, "0 ms"),
+        (0.0123, "12.3 ms"),
+        (0.9999, "1.0 s"),
+        (59.96, "60.0 s"),
+        (134, "2 min 14 s"),
+        (3599.7, "1 h 00 min"),
+        (90000, "25 h 00 min"),
+    ],
 )
 def test_durations(seconds: float | None, shown: str) -> None:
     assert text.duration(seconds) == shown
 
 
 @pytest.mark.parametrize(
-    ("ms", "shown"), [(0.0005, "0.5 µs"), (0.1, "100 µs"), (0.9999, "1 ms"), (15.04, "15 ms"), (1234.5, "1,234 ms"), (20000, "20 s")]
+    ("ms", "shown"),
+    [(0.0005, "0.5 µs"), (0.1, "100 µs"), (0.9999, "1 ms"), (15.04, "15 ms"), (1234.5, "1,234 ms"), (20000, "20 s")],
 )
 def test_milliseconds(ms: float, shown: str) -> None:
     assert text.milliseconds(ms) == shown
@@ -95,7 +106,13 @@ def test_gains_and_ranges() -> None:
 
 @pytest.mark.parametrize(
     ("code", "signal", "state", "said"),
-    [(0, None, "finished", "finished"), (3, None, "finished", "ended with status 3"), (None, 9, "finished", "killed by signal 9"), (None, None, "running", "still running"), (None, None, "lost", "end not recorded")],
+    [
+        (0, None, "finished", "finished"),
+        (3, None, "finished", "ended with status 3"),
+        (None, 9, "finished", "killed by signal 9"),
+        (None, None, "running", "still running"),
+        (None, None, "lost", "end not recorded"),
+    ],
 )
 def test_endings(code: int | None, signal: int | None, state: str, said: str) -> None:
     assert text.ending(code, signal, state) == said
