@@ -613,6 +613,51 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Ceiling:
+    """Throughput (batches per second) of the loop and of its two halves alone, at one number of cores.
+
+    `device`: the same cached batches again and again; `loader`: batches taken without the loop. `limit` is the lower
+    of the two."""
+
+    cores: int
+    end_to_end: Interval
+    device: Interval
+    loader: Interval
+    limit: Literal["device", "loader", "balanced"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderTrial:
+    """One setting of a loader sweep: batches per second of the loader alone and, if measured, of the whole loop."""
+
+    workers: int
+    prefetch: int | None
+    threads: int | None
+    loader_rate: float | None
+    loop_rate: Interval | None
+    startup_s: float | None
+    memory_per_worker_bytes: float | None
+    knee: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What `gpuwatch try` measured on one command. `balance_cores`: at which loader and device would be even."""
+
+    id: str
+    command: tuple[str, ...]
+    started_wall_ns: int
+    seconds: float
+    trials: tuple[Trial, ...] = ()
+    ceilings: tuple[Ceiling, ...] = ()
+    sweep: tuple[LoaderTrial, ...] = ()
+    balance_cores: float | None = None
+    edit: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a view may show. `to_dict` in `views.json` renders it as the public contract."""
 
@@ -639,3 +684,4 @@ class Report:
     unentered: tuple[Unentered, ...]
     timeline: Timeline | None = None
     trials: tuple[Trial, ...] = ()
+    experiments: tuple[Experiment, ...] = ()

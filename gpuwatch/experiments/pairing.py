@@ -31,6 +31,11 @@ def step_interval(results: Sequence[Result]) -> Interval | None:
     return median_interval(np.array([r.step_ms for r in results if r.step_ms is not None], dtype=float))
 
 
+def rate_interval(results: Sequence[Result]) -> Interval | None:
+    """Return the batches per second of an arm over its windows; None without one."""
+    return median_interval(np.array([1e3 / r.step_ms for r in results if r.step_ms], dtype=float))
+
+
 def ratio(before: Sequence[Result], after: Sequence[Result]) -> Interval | None:
     """Return before / after step time, paired by round: above 1 the change is faster. None without a pair."""
     earlier = {r.round: r.step_ms for r in before if r.step_ms}

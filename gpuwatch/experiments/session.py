@@ -92,7 +92,8 @@ class Session:
 
         Raises LoopNotDriven when the command ends twice in a row without one result.
         """
-        left, results, barren = list(windows), [], 0
+        left, barren = list(windows), 0
+        results: list[Result] = []
         while left and time.monotonic() < self.deadline:
             if self._process is None:
                 self._start()
