@@ -1,7 +1,8 @@
 """Two reports held against each other: what differs in the set-up, and what got better, worse or cannot be told.
 
 A ratio's interval is made from the two runs' own bootstrap intervals. That is the noise within a run; how much the
-same training differs from run to run is not in it, so a change below SMALLEST is never called one.
+same training differs from run to run is not in it, so a change below SMALLEST is never called one, and the share of
+the cores that other processes took from a run is added to it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from gpuwatch.model import Interval, LoaderProfile, Report
 # Two runs of the same training on a shared machine differ by this much for no reason that a run could know.
 SMALLEST = 0.03
 SMALLEST_POINTS = 0.02
+FEW_STEPS = 30
+CROWDED = 0.1
 Outcome = Literal["better", "worse", "no difference", "inconclusive", "not judged"]
 
 
@@ -44,12 +47,13 @@ class Comparison:
     findings_gone: tuple[str, ...]
     findings_new: tuple[str, ...]
     findings_both: tuple[str, ...]
+    caveats: tuple[str, ...] = ()
 
 
 def compare(a: Report, b: Report) -> Comparison:
     """Return how run B differs from run A; the primary loaders stand for the runs."""
     left, right = _primary(a), _primary(b)
-    rows = _rows(left, right)
+    rows = _rows(left, right, max(_taken(a), _taken(b)))
     gone, new = [f.id for f in a.findings], [f.id for f in b.findings]
     return Comparison(
         a=a.run.id,
@@ -62,6 +66,7 @@ def compare(a: Report, b: Report) -> Comparison:
         findings_gone=tuple(id for id in gone if id not in new),
         findings_new=tuple(id for id in new if id not in gone),
         findings_both=tuple(id for id in gone if id in new),
+        caveats=tuple(_caveats(a, left, "A") + _caveats(b, right, "B")),
     )
 
 
@@ -85,23 +90,50 @@ def difference(a: Interval, b: Interval) -> Interval | None:
     return Interval(middle, middle - below, middle + above, min(a.n, b.n))
 
 
-def judge(change: Interval | None, neutral: float, smallest: float, lower_is_better: bool = True) -> Outcome:
-    """Say what a change is: better or worse only when its whole interval is beyond what two equal runs differ by."""
+def judge(change: Interval | None, neutral: float, taken: float = 0.0, lower_is_better: bool = True) -> Outcome:
+    """Say what a change is, for a ratio (neutral: 1) or a difference of shares (neutral: 0).
+
+    Better or worse when its whole interval is beyond what equal runs differ by, with `taken` of the cores gone to
+    others; no difference when its whole interval is within what two undisturbed equal runs differ by."""
     if change is None:
         return "not judged"
-    if change.low > neutral + smallest:
+    low, high = _equal(neutral, taken)
+    if change.low > high:
         return "worse" if lower_is_better else "better"
-    if change.high < neutral - smallest:
+    if change.high < low:
         return "better" if lower_is_better else "worse"
-    inside = change.low >= neutral - smallest and change.high <= neutral + smallest
-    return "no difference" if inside else "inconclusive"
+    low, high = _equal(neutral, 0.0)
+    return "no difference" if change.low >= low and change.high <= high else "inconclusive"
+
+
+def _equal(neutral: float, taken: float) -> tuple[float, float]:
+    if neutral:
+        return 1 / (1 + SMALLEST + taken), 1 + SMALLEST + taken
+    # A share s moves by s (1 - s), at most a quarter, of what a time moves.
+    return -SMALLEST_POINTS - taken / 4, SMALLEST_POINTS + taken / 4
+
+
+def _taken(report: Report) -> float:
+    machine = report.machine
+    return min((machine.other_cores or 0.0) / machine.usable_cores, 1.0) if machine.usable_cores else 0.0
+
+
+def _caveats(report: Report, loader: LoaderProfile | None, which: str) -> list[str]:
+    caveats = []
+    if _taken(report) > CROWDED:
+        caveats.append(
+            f"During {which} other processes used {_taken(report):.0%} of the cores: only large changes are judged"
+        )
+    if loader is not None and loader.step_ms is not None and loader.step_ms.n < FEW_STEPS:
+        caveats.append(f"{which} has only {loader.step_ms.n} steps after its warm-up")
+    return caveats
 
 
 def _primary(report: Report) -> LoaderProfile | None:
     return next((loader for loader in report.loaders if loader.id == report.primary), None)
 
 
-def _rows(a: LoaderProfile | None, b: LoaderProfile | None) -> tuple[Row, ...]:
+def _rows(a: LoaderProfile | None, b: LoaderProfile | None, taken: float) -> tuple[Row, ...]:
     if a is None or b is None:
         return ()
     times = [
@@ -111,28 +143,28 @@ def _rows(a: LoaderProfile | None, b: LoaderProfile | None) -> tuple[Row, ...]:
     ]
     times += [("GPU waiting, per step", a.gpu_wait_ms, b.gpu_wait_ms)]
     times += [("making a batch", a.fetch.wall_ms if a.fetch else None, b.fetch.wall_ms if b.fetch else None)]
-    rows = [_time(name, left, right) for name, left, right in times if left or right]
-    rate = _rate(a, b, rows[0].change if rows and rows[0].name == "step" else None)
-    return (*rows[:1], rate, _share(a.wait_share, b.wait_share), *rows[1:])
+    rows = [_time(name, left, right, taken) for name, left, right in times if left or right]
+    rate = _rate(a, b, rows[0].change if rows and rows[0].name == "step" else None, taken)
+    return (*rows[:1], rate, _share(a.wait_share, b.wait_share, taken), *rows[1:])
 
 
-def _time(name: str, a: Interval | None, b: Interval | None) -> Row:
+def _time(name: str, a: Interval | None, b: Interval | None, taken: float) -> Row:
     change = ratio(a, b) if a and b else None
-    return Row(name, "ms", _point(a), _point(b), change, judge(change, 1.0, SMALLEST))
+    return Row(name, "ms", _point(a), _point(b), change, judge(change, 1.0, taken))
 
 
-def _rate(a: LoaderProfile, b: LoaderProfile, step: Interval | None) -> Row:
+def _rate(a: LoaderProfile, b: LoaderProfile, step: Interval | None, taken: float) -> Row:
     left, right = a.samples_per_s, b.samples_per_s
     change = None
     if left and right and step is not None:
         middle = right / left
         change = Interval(middle, middle * step.median / step.high, middle * step.median / step.low, step.n)
-    return Row("samples per second", "", left, right, change, judge(change, 1.0, SMALLEST, lower_is_better=False))
+    return Row("samples per second", "", left, right, change, judge(change, 1.0, taken, lower_is_better=False))
 
 
-def _share(a: Interval | None, b: Interval | None) -> Row:
+def _share(a: Interval | None, b: Interval | None, taken: float) -> Row:
     change = difference(a, b) if a and b else None
-    return Row("input wait", "share", _point(a), _point(b), change, judge(change, 0.0, SMALLEST_POINTS))
+    return Row("input wait", "share", _point(a), _point(b), change, judge(change, 0.0, taken))
 
 
 def _point(interval: Interval | None) -> float | None:

@@ -48,6 +48,7 @@ def _draw(found: Comparison) -> RenderableType:
         Text(found.headline, "bold"),
         Text(f"A  {clean(found.a)}\nB  {clean(found.b)}", "dim"),
     ]
+    parts += [Text(f"{caveat}.") for caveat in found.caveats]
     if found.setup:
         parts += [
             Text("\nSet up differently", "bold"),
@@ -57,7 +58,7 @@ def _draw(found: Comparison) -> RenderableType:
     parts += _block("Phases (one value a run: shown, not judged)", found.phases)
     parts += _block("Operations, per sample (one value a run: shown, not judged)", found.operations)
     changes = (("gone in B", found.findings_gone), ("new in B", found.findings_new), ("in both", found.findings_both))
-    told = [(name, ", ".join(ids)) for name, ids in changes if ids]
+    told: list[tuple[str, ...]] = [(name, ", ".join(ids)) for name, ids in changes if ids]
     parts += [Text("\nFindings", "bold"), _table(("", ""), told, right=())] if told else []
     return Padding(Group(*parts), (1, 2))
 

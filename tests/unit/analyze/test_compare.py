@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gpuwatch.analyze.compare import compare, difference, judge, ratio
 from gpuwatch.model import Interval
-from tests.builders import interval, make_finding, make_loader, make_operation, make_profile, make_report, make_run
+from tests.builders import (
+    interval,
+    make_finding,
+    make_loader,
+    make_machine,
+    make_operation,
+    make_profile,
+    make_report,
+    make_run,
+)
 
 
 def run_of(step: float, spread: float = 0.01, **changes: Any) -> Any:
@@ -51,14 +61,31 @@ def test_a_ratio_to_nothing_is_none() -> None:
 
 
 def test_higher_is_better_for_rates() -> None:
-    assert judge(Interval(1.3, 1.2, 1.4, 9), 1.0, 0.03, lower_is_better=False) == "better"
-    assert judge(Interval(0.7, 0.6, 0.8, 9), 1.0, 0.03, lower_is_better=False) == "worse"
-    assert judge(None, 1.0, 0.03) == "not judged"
+    assert judge(Interval(1.3, 1.2, 1.4, 9), 1.0, lower_is_better=False) == "better"
+    assert judge(Interval(0.7, 0.6, 0.8, 9), 1.0, lower_is_better=False) == "worse"
+    assert judge(None, 1.0) == "not judged"
+
+
+def test_a_machine_that_others_used_makes_small_changes_inconclusive() -> None:
+    crowded = make_machine(other_cores=4.0, usable_cores=8.0)
+    a, b = run_of(10.0), run_of(8.0)
+    assert compare(a, b).rows[0].outcome == "better"
+    found = compare(a, replace(b, machine=crowded))
+    assert found.rows[0].outcome == "inconclusive"
+    assert "50% of the cores" in found.caveats[0]
+    assert compare(run_of(30.0), replace(b, machine=crowded)).rows[0].outcome == "better"
+
+
+def test_few_steps_are_a_caveat() -> None:
+    few = make_loader(step_ms=Interval(10.0, 9.9, 10.1, 12))
+    short = make_report(make_profile(few), loaders=(few,))
+    assert any("12 steps" in caveat for caveat in compare(run_of(10.0), short).caveats)
+    assert compare(run_of(10.0), run_of(10.0)).caveats == ()
 
 
 def test_what_was_set_up_differently_is_listed_before_any_number() -> None:
     a, b = run_of(10.0, workers=2), run_of(6.0, workers=4, batch_size=64)
-    assert dict((row[0], row[1:]) for row in compare(a, b).setup) == {"workers": ("2", "4"), "batch size": ("32", "64")}
+    assert {row[0]: row[1:] for row in compare(a, b).setup} == {"workers": ("2", "4"), "batch size": ("32", "64")}
 
 
 def test_findings_that_went_and_came() -> None:
