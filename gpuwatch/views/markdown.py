@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from gpuwatch.model import Evidence, Finding, Report
 from gpuwatch.views import text
-from gpuwatch.views.card import LOADER_HEADER, Card, prepare
+from gpuwatch.views.card import Card, prepare
+from gpuwatch.views.card_rows import LOADER_HEADER
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 

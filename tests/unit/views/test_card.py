@@ -147,6 +147,13 @@ def test_ranks_share_one_loader_row() -> None:
     assert rows.machine[-1].text == "and 4 more GPUs"
 
 
+def test_the_loader_of_the_verdict_comes_first_and_hidden_ones_are_counted() -> None:
+    others = tuple(make_loader(id=f"r0.l{i}", dataset=f"D{i}", seconds=float(i)) for i in range(1, 7))
+    rows = card.prepare(make_report(loaders=(*others, make_loader()), primary="r0.l0")).loaders
+    assert [row.cells[1] for row in rows] == ["Photos", "D6", "D5", "D4", ""]
+    assert rows[-1].cells[0] == "and 3 more"
+
+
 def test_an_idle_machine_without_measurement_has_no_cpu_row() -> None:
     assert [f.label for f in card.prepare(make_report(machine=make_machine(run_cores=None))).machine] == ["GPU"]
 

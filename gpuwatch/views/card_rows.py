@@ -1,0 +1,205 @@
+"""The card's tables as text: loaders, hot lines, ranks, experiments, the machine and its GPUs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpuwatch.model import DeviceProfile, HotLine, LoaderProfile, MachineProfile, RankProfile, Report, Trial
+from gpuwatch.views import text
+from gpuwatch.views.text import clean
+
+SHOWN_LINES, SHOWN_LOADERS, SHOWN_DEVICES = 3, 4, 8
+SMALLEST_LINE = 0.02
+LOADER_HEADER = ("", "dataset", "workers", "batch", "batches", "samples/s", "wait")
+RANK_HEADER = ("rank", "host", "device", "steps", "step", "wait")
+TRIAL_HEADER = ("remedy", "before", "after", "gain", "predicted", "outputs")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of evidence."""
+
+    label: str
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One hot line."""
+
+    share: str
+    where: str
+    path: str
+    source: str
+    note: str
+    gain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """One loader: its cells, and what a batch is made of."""
+
+    cells: tuple[str, ...]
+    breakdown: str
+
+
+def primary(report: Report) -> LoaderProfile | None:
+    """Return the loader that the verdict is about."""
+    return next((loader for loader in report.loaders if loader.id == report.primary), None)
+
+
+def rank(rank: RankProfile) -> tuple[str, ...]:
+    """Return the cells of one rank."""
+    return (
+        str(rank.rank),
+        clean(rank.host),
+        clean(rank.device or "cpu"),
+        f"{rank.steps:,}",
+        text.milliseconds(rank.step_ms.median) if rank.step_ms else text.DASH,
+        text.share_range(rank.wait_share),
+    )
+
+
+def trial(trial: Trial) -> tuple[str, ...]:
+    """Return the cells of one experiment."""
+    unit = clean(trial.unit)
+    ratio = f"{text.factor(trial.ratio.median)} ({text.factor(trial.ratio.low).rstrip('×')}–{text.factor(trial.ratio.high).rstrip('×')})"
+    return (
+        clean(trial.remedy),
+        text.value(trial.before.median, unit),
+        text.value(trial.after.median, unit),
+        f"{trial.verdict}, {ratio}" if trial.verdict != "failed" else f"failed: {clean(trial.note)}",
+        text.factor(trial.predicted) if trial.predicted is not None else text.DASH,
+        clean(trial.outputs),
+    )
+
+
+def line_row(line: HotLine, base: str) -> Line:
+    """Return one hot line as it is shown."""
+    where = f"{text.relative(clean(line.file), base)}:{line.line}"
+    role = "" if line.process_role == "worker" else "trainer"
+    note = " · ".join(part for part in (role, f"in {clean(line.callee)}" if line.callee else "") if part)
+    gain = f"{text.factor(line.speedup_if_free)} if free" if line.speedup_if_free is not None else ""
+    return Line(
+        text.percent(line.share), where, clean(line.file), clean((line.source or line.function).strip()), note, gain
+    )
+
+
+def hottest(report: Report) -> list[HotLine]:
+    """Return the lines that bear on the verdict: the loader's for a starved run, else the training's own."""
+    starved = report.verdict.bound in ("input", "unknown")
+    bearing = [line for line in report.hot_lines if _loads(line) == starved and line.share >= SMALLEST_LINE]
+    return bearing[:SHOWN_LINES]
+
+
+def _loads(line: HotLine) -> bool:
+    return line.process_role == "worker" or line.activity in ("fetch", "collate", "send")
+
+
+def lines_note(report: Report) -> str:
+    """Return what the shares of the hot lines are of, and how far to trust them."""
+    if not hottest(report):
+        return ""
+    quality = report.stacks
+    trust = "" if quality.trust == "high" else f", {quality.trust} trust: {clean(quality.note)}"
+    return f"share of its process's work · {quality.samples:,} samples, {quality.sampler}{trust}"
+
+
+def loaders(report: Report) -> list[Loader]:
+    """Return the loaders; the same loader of several ranks is one row."""
+    groups: dict[tuple[object, ...], list[LoaderProfile]] = {}
+    for loader in report.loaders:
+        groups.setdefault(
+            (loader.role, loader.dataset, loader.created_where, loader.workers, loader.batch_size), []
+        ).append(loader)
+    # The one that the verdict is about comes first, then the busiest.
+    ordered = sorted(groups.values(), key=lambda group: (all(x.id != report.primary for x in group), -group[0].seconds))
+    hidden = len(ordered) - SHOWN_LOADERS
+    rows = [_loader(group, report.primary) for group in ordered[:SHOWN_LOADERS]]
+    return rows + ([Loader((f"and {hidden} more", *[""] * (len(LOADER_HEADER) - 1)), "")] if hidden > 0 else [])
+
+
+def _loader(group: list[LoaderProfile], chosen: str | None) -> Loader:
+    loader = next((each for each in group if each.id == chosen), group[0])
+    times = f" ×{len(group)}" if len(group) > 1 else ""
+    cells = (
+        loader.role + times,
+        clean(loader.dataset),
+        str(loader.workers),
+        text.DASH if loader.batch_size is None else f"{loader.batch_size:,}",
+        f"{loader.batches:,}",
+        text.figures(loader.samples_per_s),
+        text.percent(loader.wait_share.median if loader.wait_share else None),
+    )
+    return Loader(cells, _breakdown(loader))
+
+
+def _breakdown(loader: LoaderProfile) -> str:
+    fetch = loader.fetch
+    if fetch is None:
+        return ""
+    wall = fetch.wall_ms.median
+    parts = [(op.share, clean(op.name)) for op in loader.operations]
+    named = {op.kind for op in loader.operations}
+    if wall > 0 and "collate" not in named:
+        parts.append((fetch.collate_ms / wall, "collate"))
+    if wall > 0 and fetch.serialise_ms is not None and "serialise" not in named:
+        parts.append((fetch.serialise_ms / wall, "serialise"))
+    shown = sorted((part for part in parts if part[0] >= 0.01), reverse=True)[:5]
+    listed = " · ".join(f"{name} {text.percent(share)}" for share, name in shown)
+    return f"{cost_of_batch(loader)}{': ' if listed else ''}{listed}"
+
+
+def cost_of_batch(loader: LoaderProfile) -> str:
+    """Return what making a batch takes, in a few words."""
+    fetch = loader.fetch
+    if fetch is None:
+        return ""
+    cpu = f", {text.milliseconds(fetch.cpu_ms)} of it CPU" if fetch.cpu_ms is not None else ""
+    return f"{text.milliseconds(fetch.wall_ms.median)} per batch{cpu}"
+
+
+def cpu(machine: MachineProfile) -> list[Fact]:
+    """Return the machine's cores and who used them; nothing when that was not measured."""
+    if machine.usable_cores is None or machine.run_cores is None:
+        return []
+    parts = [f"{text.figures(machine.run_cores, 2)} of {text.figures(machine.usable_cores)} cores used by the run"]
+    if machine.other_cores is not None:
+        parts.append(f"{text.figures(machine.other_cores, 2)} by others")
+    if machine.spare_cores is not None:
+        parts.append(f"{text.figures(machine.spare_cores, 2)} idle")
+    if machine.throttled_share:
+        parts.append(f"throttled by the cgroup {text.percent(machine.throttled_share)} of the time")
+    return [Fact("CPU", " · ".join(parts))]
+
+
+def _device(device: DeviceProfile) -> Fact:
+    parts = [f"busy {text.percent(device.busy)}" if device.busy is not None else "busy not measured"]
+    if device.sm_active is not None:
+        parts.append(f"SM active {text.percent(device.sm_active)}")
+    if device.memory_used_bytes is not None and device.memory_total_bytes:
+        parts.append(f"{text.size(device.memory_used_bytes)} of {text.size(device.memory_total_bytes)}")
+    if device.power_w is not None:
+        limit = f" of {device.power_limit_w:.0f}" if device.power_limit_w else ""
+        parts.append(f"{device.power_w:.0f}{limit} W")
+    if device.temperature_c is not None:
+        parts.append(f"{device.temperature_c:.0f} °C")
+    parts += [
+        f"{clean(why)} {text.percent(share)} of the time"
+        for why, share in device.throttle.items()
+        if share >= 0.01 and why != "idle"
+    ]
+    return Fact(f"GPU {device.index}", " · ".join(parts), clean(device.name))
+
+
+def devices(report: Report) -> list[Fact]:
+    """Return the GPUs, or why there is none."""
+    shown, hidden = report.devices[:SHOWN_DEVICES], len(report.devices) - SHOWN_DEVICES
+    facts = [_device(device) for device in shown] or [_no_device(report)]
+    return facts + ([Fact("", f"and {hidden} more GPUs")] if hidden > 0 else [])
+
+
+def _no_device(report: Report) -> Fact:
+    reasons = [gap.reason for gap in report.gaps if gap.source == "nvml"]
+    return Fact("GPU", "none seen", clean(reasons[0]) if reasons else "")
