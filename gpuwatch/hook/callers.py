@@ -9,6 +9,7 @@ _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 _MACHINERY = ("torch", "torchdata", "lightning", "pytorch_lightning", "lightning_fabric", "accelerate", "transformers", "ignite", "fastai")
 _DEEPEST = 60
+_USER, _LIBRARY, _MACHINE = "user", "library", "machinery"
 
 
 def calling_place():
@@ -22,29 +23,28 @@ def calling_place():
     for _ in range(_DEEPEST):
         if frame is None:
             break
-        file = frame.f_code.co_filename
-        if _is_user_file(file):
+        kind = _kind(frame)
+        if kind == _USER:
             return _place(frame)
-        if fallback is None and _may_be_user_file(file):
-            fallback = _place(frame)
+        if kind == _LIBRARY:
+            fallback = fallback or _place(frame)
         frame = frame.f_back
     return fallback or (None, None, None)
+
+
+def _kind(frame):
+    file = frame.f_code.co_filename
+    # By name: a framework may be built from a checkout, and then lies anywhere.
+    if str(frame.f_globals.get("__name__")).partition(".")[0] in _MACHINERY or file.startswith((_HERE, "<frozen")):
+        return _MACHINE
+    if any(part in file for part in _INSTALLED):
+        return _LIBRARY
+    return _MACHINE if file.startswith(_STANDARD) else _USER
 
 
 def _place(frame):
     code = frame.f_code
     return _absolute(code.co_filename), frame.f_lineno, getattr(code, "co_qualname", code.co_name)
-
-
-def _is_user_file(file):
-    return not file.startswith((_HERE, _STANDARD, "<frozen")) and not any(part in file for part in _INSTALLED)
-
-
-def _may_be_user_file(file):
-    for part in _INSTALLED:
-        if part in file:
-            return file.split(part, 1)[1].split(os.sep, 1)[0] not in _MACHINERY
-    return False
 
 
 def _absolute(file):

@@ -91,7 +91,7 @@ def library_threads():
     """Return how many threads each compute library would use here; only of libraries that are loaded already."""
     torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
     return {
-        "torch": torch.get_num_threads() if torch else None,
+        "torch": torch.get_num_threads() if hasattr(torch, "get_num_threads") else None,
         "cv2": cv2.getNumThreads() if hasattr(cv2, "getNumThreads") else None,
         "omp": _number("OMP_NUM_THREADS"),
         "mkl": _number("MKL_NUM_THREADS"),

@@ -137,10 +137,10 @@ def _made(iterator, loader, record, start_ns):
         spool.event(
             "iterator", record.number, record.loader, start_ns, end_ns, record.epoch, attributes, workers, *record.place
         )  # fmt: skip
-        record.making = False
-        record.open = True
     except Exception as trouble:
         spool.meta("hook_error", "iterator: %s: %s" % (type(trouble).__name__, trouble))
+    record.making = False
+    record.open = True
 
 
 def _say_facts():

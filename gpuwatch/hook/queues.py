@@ -30,7 +30,7 @@ class Workers:
             return iterator._num_yielded - 1, arrived, None if arrived is None else int(arrived > 0), 0, None
         late = max(0, self._held(iterator) - held + had)
         available = 1 if had else 0 if arrived == 0 else None if late or arrived is None else 1
-        return iterator._rcvd_idx - 1, held + (arrived or 0), available, late, awaited
+        return iterator._rcvd_idx - 1, None if arrived is None else held + arrived, available, late, awaited
 
     def _held(self, iterator):
         tasks = iterator._task_info

@@ -1,0 +1,85 @@
+"""Run a script under the hook, without a supervisor, and read the spool files that its processes left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gpuwatch.hook import inject
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Log:
+    """One process's spool file: its header and its events as dictionaries, in order, each with its `kind`."""
+
+    header: dict[str, Any]
+    events: list[Row]
+
+    def of(self, kind: str) -> list[Row]:
+        return [event for event in self.events if event["kind"] == kind]
+
+    def facts(self) -> dict[str, Any]:
+        return {event["key"]: event["value"] for event in self.of("meta")}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished process and what the hook wrote of it and its children."""
+
+    done: subprocess.CompletedProcess[str]
+    logs: list[Log]
+
+    @property
+    def trainer(self) -> Log:
+        """The log of the one process that asked for batches."""
+        (log,) = [log for log in self.logs if log.of("batch")]
+        return log
+
+
+def read_log(path: Path) -> Log:
+    """Read one spool file; every line of it must be whole."""
+    header, *lines = path.read_text().splitlines()
+    columns = json.loads(header)["columns"]
+    rows = [json.loads(line) for line in lines if line]
+    return Log(json.loads(header), [{"kind": row[0], **dict(zip(columns[row[0]], row[1:]))} for row in rows])
+
+
+def read_logs(run_dir: Path) -> list[Log]:
+    """Read all spool files of a run."""
+    return [read_log(path) for path in sorted((run_dir / "spool").glob("*.jsonl"))]
+
+
+def bare_environment() -> dict[str, str]:
+    """Return this test's environment without anything of ours in it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and not name.startswith("GPUWATCH_")}
+
+
+def environment(run_dir: Path, **more: str) -> dict[str, str]:
+    """Return an environment with the hook in it, trouble in the hook raised instead of swallowed."""
+    inject.install_boot(str(run_dir))
+    return {**inject.child_environment({**bare_environment(), **more}, str(run_dir)), "GPUWATCH_DEBUG": "1"}
+
+
+def run(script: Path | str, run_dir: Path, *arguments: str, python: str = sys.executable, **more: str) -> Run:
+    """Run a script (a file, or source that is written beside the run folder) and fail with its output if it fails."""
+    if isinstance(script, str):
+        path = run_dir.parent / (run_dir.name + "_script.py")
+        path.write_text(script)
+        script = path
+    done = subprocess.run(
+        [python, str(script), *arguments],
+        env=environment(run_dir, **more),
+        cwd=run_dir.parent,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    return Run(done, read_logs(run_dir))
