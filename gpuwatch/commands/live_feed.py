@@ -1,0 +1,35 @@
+"""What the dashboard is fed with: the run folder read on, analysed again, and the page it can save."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+from gpuwatch.analyze.report import build
+from gpuwatch.model import Report
+from gpuwatch.store import liveness
+from gpuwatch.store.reader import Tail
+
+
+class Feed:
+    """One run folder, read again and again; each time only what is new."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._tail = Tail(path)
+
+    def read(self) -> tuple[Report, bool]:
+        """Return the report so far and whether the run is still going on."""
+        recording = self._tail.refresh()
+        report = build(recording, with_timeline=True)
+        gc.collect(0)
+        return report, liveness.state(recording.run, self.path / "spool") == "running"
+
+    def save(self, report: Report) -> str:
+        """Write the report as HTML into the working folder and return the file's name."""
+        from gpuwatch.commands.recorded import write_file
+        from gpuwatch.views.html import render
+
+        name = f"gpuwatch-{report.run.id}.html"
+        write_file(name, render(report))
+        return name

@@ -1,0 +1,1 @@
+"""The live dashboard: panels that are plain rich renderables, and a Textual app around them."""

@@ -1,0 +1,289 @@
+"""The dashboard: a Textual app around the panels. It reads, and never touches the training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+from rich.console import RenderableType
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import RichLog, Static
+
+from gpuwatch.model import Report
+from gpuwatch.views.live import panels
+from gpuwatch.views.live.frame import WINDOWS_S, Frame, View
+from gpuwatch.views.live.panel import Panel
+from gpuwatch.views.live.screens import Detail, Help
+
+REFRESH_S = 0.5
+# The analysis may use this share of one core; a longer recording is read less often.
+ANALYSIS_SHARE = 0.03
+SHORTEST_PAUSE_S = 1.0
+FOCUS = ("findings", "lines")
+
+Read = Callable[[], tuple[Report, bool]]
+
+
+class Dashboard(App[str]):
+    """Panels over one run. `read` returns its report so far and whether it still runs; `save` writes the HTML."""
+
+    CSS_PATH = "dashboard.tcss"
+    TITLE = "gpuwatch"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "quit"),
+        Binding("question_mark,h", "help", "help"),
+        Binding("space", "pause", "pause"),
+        Binding("plus,equals_sign", "window(-1)", "zoom in"),
+        Binding("minus", "window(1)", "zoom out"),
+        Binding("left", "scrub(-1)", "earlier"),
+        Binding("right", "scrub(1)", "later"),
+        Binding("home", "scrub_to('start')", "start"),
+        Binding("end", "scrub_to('end')", "now"),
+        Binding("r", "next_rank", "rank"),
+        Binding("g", "next_device", "GPU"),
+        Binding("o", "next_sort", "sort"),
+        Binding("tab", "next_list", "list", priority=True),
+        Binding("up,k", "select(-1)", "up"),
+        Binding("down,j", "select(1)", "down"),
+        Binding("enter", "detail", "detail"),
+        Binding("s", "save", "save HTML"),
+        Binding("l", "log", "log"),
+        Binding("t", "next_theme", "theme"),
+        Binding("ctrl+c", "interrupt", "interrupt", priority=True),
+    ]
+    KEYS = "? help  space pause  +/- zoom  ←/→ time  enter detail  s save  q quit"
+
+    def __init__(self, read: Read, save: Callable[[Report], str], interrupt: Callable[[], str] | None = None, with_log: bool = False, ends_with_run: bool = False) -> None:
+        super().__init__()
+        self._read, self._save, self._interrupt = read, save, interrupt
+        self._with_log, self._ends_with_run = with_log, ends_with_run
+        self._view = View()
+        self._latest: Frame | None = None
+        self._list = FOCUS[0]
+        self._note, self._note_until = "", 0.0
+        self._read_until = 0.0
+        self._reading = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="header")
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield Panel("Verdict", panels.verdict, id="verdict")
+                yield Panel("Time", panels.phases, id="time")
+                yield Panel("Steps", panels.steps, id="steps")
+                with Vertical(id="log-box"):
+                    yield RichLog(id="log", max_lines=2000, wrap=False, auto_scroll=True)
+                yield Panel("Findings", self._findings, id="findings")
+            with Vertical(id="right"):
+                yield Panel("GPUs", panels.gpus, id="gpus")
+                yield Panel("Workers", panels.workers, id="workers")
+                yield Panel("Machine", panels.machine, id="machine")
+                yield Panel("Lines that cost most", self._lines, id="lines")
+        yield Static(self.KEYS, id="footer")
+
+    def on_mount(self) -> None:
+        self.query_one("#log-box").display = self._with_log
+        self.query_one("#log-box").border_title = "Output of the command"
+        self._fit(self.size.width, self.size.height)
+        self.set_interval(REFRESH_S, self._tick)
+        self._tick()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._fit(event.size.width, event.size.height)
+
+    def output(self, text: str) -> None:
+        """Append lines of the command's output to the log pane."""
+        from rich.text import Text
+
+        log = self.query_one("#log", RichLog)
+        for line in text.splitlines():
+            log.write(Text.from_ansi(line.rsplit("\r", 1)[-1]))
+
+    def note(self, text: str, seconds: float = 4.0) -> None:
+        """Show a line in the place of the keys for a while."""
+        self._note, self._note_until = text, time.monotonic() + seconds
+        self._footer()
+
+    # Reading
+
+    def _tick(self) -> None:
+        self._footer()
+        if self._reading or time.monotonic() < self._read_until:
+            return
+        if self._latest is not None and not self._latest.live:
+            return
+        self._reading = True
+        self.run_worker(self._analyse, thread=True, exclusive=True, group="analysis", exit_on_error=False)
+
+    def _analyse(self) -> None:
+        began = time.thread_time()
+        try:
+            report, live = self._read()
+        except Exception as error:
+            self.call_from_thread(self._failed, error)
+            return
+        spent = time.thread_time() - began
+        pause = max(SHORTEST_PAUSE_S, spent / ANALYSIS_SHARE)
+        self.call_from_thread(self._show, report, live, pause)
+
+    def _failed(self, error: Exception) -> None:
+        self._reading = False
+        self._read_until = time.monotonic() + 5
+        self.note(f"not readable just now: {' '.join(str(error).split())}")
+
+    def _show(self, report: Report, live: bool, pause: float) -> None:
+        self._reading = False
+        self._read_until = time.monotonic() + pause
+        ended = self._latest is not None and self._latest.live and not live
+        if self._view.paused and self._latest is not None:
+            self._latest = replace(self._latest, live=live)
+        else:
+            self._latest = Frame(report, self._view, live)
+        self._redraw()
+        if ended:
+            self.note("The training has ended. ←/→ go through the recording, q quits.", 3600)
+        if not live and self._ends_with_run:
+            self.exit("ended")
+
+    def _redraw(self) -> None:
+        if self._latest is None:
+            return
+        self._latest = replace(self._latest, view=self._view)
+        self.query_one("#header", Static).update(panels.header(self._latest, max(20, self.size.width - 2)))
+        for panel in self.query(Panel):
+            panel.show(self._latest)
+
+    def _findings(self, frame: Frame, width: int, height: int) -> RenderableType:
+        return panels.findings(frame, width, height, self._selected("findings", len(frame.report.findings)))
+
+    def _lines(self, frame: Frame, width: int, height: int) -> RenderableType:
+        return panels.lines(frame, width, height, self._selected("lines", len(frame.report.hot_lines)))
+
+    def _selected(self, which: str, count: int) -> int | None:
+        return min(self._view.selected, count - 1) if which == self._list and count else None
+
+    def _footer(self) -> None:
+        noted = time.monotonic() < self._note_until
+        self.query_one("#footer", Static).update(self._note if noted else self.KEYS)
+
+    def _fit(self, width: int, height: int) -> None:
+        for name, fits in (("narrow", width < 110), ("wide", width >= 170), ("short", height < 30), ("tall", height >= 48)):
+            self.screen.set_class(fits, f"-{name}") if not self.screen.is_modal else None
+        for name, fits in (("narrow", width < 110), ("wide", width >= 170), ("short", height < 30), ("tall", height >= 48)):
+            self.screen_stack[0].set_class(fits, f"-{name}")
+        self.call_after_refresh(self._redraw)
+
+    # Keys
+
+    def action_help(self) -> None:
+        self.push_screen(Help())
+
+    def action_pause(self) -> None:
+        self._view = replace(self._view, paused=not self._view.paused)
+        self._redraw()
+
+    def action_window(self, by: int) -> None:
+        at = WINDOWS_S.index(self._view.window_s)
+        self._view = replace(self._view, window_s=WINDOWS_S[min(len(WINDOWS_S) - 1, max(0, at + by))])
+        self.note(f"showing {self._view.window_s:g} s", 2)
+        self._redraw()
+
+    def action_scrub(self, by: int) -> None:
+        if self._latest is None:
+            return
+        end = self._latest.report.seconds
+        at = self._latest.now_s + by * self._view.window_s / 4
+        self._view = replace(self._view, at_s=None if at >= end else max(min(self._view.window_s, end), at))
+        self._redraw()
+
+    def action_scrub_to(self, where: str) -> None:
+        if self._latest is not None:
+            at = min(self._view.window_s, self._latest.report.seconds) if where == "start" else None
+            self._view = replace(self._view, at_s=at)
+            self._redraw()
+
+    def action_next_rank(self) -> None:
+        if self._latest is not None:
+            self._view = replace(self._view, rank=_next(self._view.rank, [rank.rank for rank in self._latest.report.ranks]))
+            self.note(f"rank {self._view.rank}" if self._view.rank is not None else "all ranks", 2)
+            self._redraw()
+
+    def action_next_device(self) -> None:
+        if self._latest is not None:
+            self._view = replace(self._view, device=_next(self._view.device, [device.index for device in self._latest.report.devices]))
+            self.note(f"GPU {self._view.device}" if self._view.device is not None else "all GPUs", 2)
+            self._redraw()
+
+    def action_next_sort(self) -> None:
+        at = panels.SORTS.index(self._view.sort)
+        self._view = replace(self._view, sort=panels.SORTS[(at + 1) % len(panels.SORTS)])
+        self.note(f"workers sorted by {self._view.sort}", 2)
+        self._redraw()
+
+    def action_next_list(self) -> None:
+        self._list = FOCUS[(FOCUS.index(self._list) + 1) % len(FOCUS)]
+        self._view = replace(self._view, selected=0)
+        self._redraw()
+
+    def action_select(self, by: int) -> None:
+        if self._latest is not None:
+            report = self._latest.report
+            count = len(report.findings if self._list == "findings" else report.hot_lines)
+            self._view = replace(self._view, selected=max(0, min(count - 1, self._view.selected + by)))
+            self._redraw()
+
+    def action_detail(self) -> None:
+        if self._latest is None:
+            return
+        report, at = self._latest.report, self._view.selected
+        if self._list == "findings" and at < len(report.findings):
+            self.push_screen(Detail("Finding", panels.finding_detail(report.findings[at], report.run.cwd)))
+        elif self._list == "lines" and at < len(report.hot_lines):
+            self.push_screen(Detail("Line", panels.line_detail(self._latest, at)))
+
+    def open_list(self, which: str, row: int) -> None:
+        """Select a row that was clicked, and show its detail."""
+        if which in FOCUS:
+            self._list, self._view = which, replace(self._view, selected=max(0, row))
+            self._redraw()
+            self.action_detail()
+
+    def action_save(self) -> None:
+        if self._latest is not None:
+            try:
+                self.note(f"saved {self._save(self._latest.report)}")
+            except Exception as error:
+                self.note(f"not saved: {error}")
+
+    def action_log(self) -> None:
+        box = self.query_one("#log-box")
+        if self._with_log:
+            box.display = not box.display
+            self.call_after_refresh(self._redraw)
+
+    def action_next_theme(self) -> None:
+        names = ("textual-dark", "textual-light", "nord", "gruvbox", "textual-ansi")
+        at = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(at + 1) % len(names)]
+
+    def action_interrupt(self) -> None:
+        if self._interrupt is None:
+            self.exit("quit")
+        elif "again" in self._note and time.monotonic() < self._note_until:
+            self.note(self._interrupt())
+        else:
+            self.note("Ctrl-C again interrupts the training; q leaves it running.")
+
+
+def _next(current: int | None, numbers: list[int]) -> int | None:
+    """Return the next of the numbers; None (all) after the last."""
+    ordered = sorted(numbers)
+    if current is None:
+        return ordered[0] if ordered else None
+    return next((number for number in ordered if number > current), None)

@@ -1,0 +1,84 @@
+"""Charts of characters: a stacked area of eighth blocks, a one-line history, a bar of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+
+EIGHTHS = " ▁▂▃▄▅▆▇█"
+WAIT, WORK, QUIET, GOOD, BAD = "#e07f2e", "#4d8fd1", "#7d8792", "#3f9c6b", "#d0524a"
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Two series stacked: `lower` at the bottom, `upper` on top of it; one value per column, None is empty."""
+
+    lower: Sequence[float | None]
+    upper: Sequence[float | None]
+    height: int
+    top: float
+    styles: tuple[str, str] = (WORK, WAIT)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for row in range(self.height):
+            yield from self.line(self.height - 1 - row)
+            yield Segment.line()
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(len(self.lower), len(self.lower))
+
+    def line(self, row: int) -> Iterable[Segment]:
+        """Return one line of the chart, counted from the bottom."""
+        for low, up in zip(self.lower, self.upper, strict=True):
+            yield self._cell(low, up, row)
+
+    def _cell(self, low: float | None, up: float | None, row: int) -> Segment:
+        if low is None and up is None:
+            return Segment(" ")
+        scale = 8 * self.height / self.top if self.top > 0 else 0.0
+        filled = min(8, max(0, round((low or 0.0) * scale) - 8 * row))
+        whole = min(8, max(0, round(((low or 0.0) + (up or 0.0)) * scale) - 8 * row))
+        if filled == 0 or filled == whole:
+            return Segment(EIGHTHS[whole], Style(color=self.styles[1 if filled == 0 else 0]))
+        # Both in one cell: the lower one as a block on the upper one's colour, which then fills the whole cell.
+        return Segment(EIGHTHS[filled], Style(color=self.styles[0], bgcolor=self.styles[1]))
+
+
+def history(values: Sequence[float | None], top: float, style: str = WORK) -> Text:
+    """Return a series as one line of blocks; what was not measured is a dot."""
+    drawn = Text()
+    for value in values:
+        if value is None:
+            drawn.append("·", "dim")
+        else:
+            level = min(8, max(1, round(8 * value / top))) if top > 0 else 1
+            drawn.append(EIGHTHS[level], style)
+    return drawn
+
+
+def meter(share: float | None, width: int, style: str = WORK) -> Text:
+    """Return a share as a bar of that width; dots when it was not measured."""
+    if share is None:
+        return Text("·" * width, "dim")
+    eighths = round(min(1.0, max(0.0, share)) * width * 8)
+    whole, rest = divmod(eighths, 8)
+    partial = " ▏▎▍▌▋▊▉"[rest] if whole < width else ""
+    return Text("█" * whole + partial.strip(), style) + Text("░" * (width - whole - (1 if rest and whole < width else 0)), "dim")
+
+
+def parts_bar(parts: Sequence[tuple[str, float, str]], width: int) -> Text:
+    """Return named parts (name, share, style) as one bar; a part is named inside where it has room."""
+    drawn, used, total = Text(), 0.0, sum(share for _, share, _ in parts) or 1.0
+    for name, share, style in parts:
+        cells = round((used + share) / total * width) - round(used / total * width)
+        used += share
+        label = f" {name}"
+        inside = label.ljust(cells) if len(label) + 1 <= cells else " " * cells
+        drawn.append(inside, f"#101214 on {style}")
+    return drawn

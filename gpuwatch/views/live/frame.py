@@ -1,0 +1,93 @@
+"""What the dashboard shows at one moment: a report, the moment, and what the person has chosen to look at."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from gpuwatch.model import Lane, Report
+
+WINDOWS_S = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
+# A median over more values than this looks the same and costs more.
+ENOUGH = 48
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the person has chosen. `at_s` is the moment looked at; None follows the run."""
+
+    window_s: float = 60.0
+    at_s: float | None = None
+    rank: int | None = None
+    device: int | None = None
+    sort: str = "busiest"
+    paused: bool = False
+    selected: int = 0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A report as the panels read it. `live` is False for a run that has ended."""
+
+    report: Report
+    view: View = field(default_factory=View)
+    live: bool = True
+
+    @property
+    def now_s(self) -> float:
+        """Return the moment looked at, in seconds since the run began."""
+        return self.report.seconds if self.view.at_s is None else self.view.at_s
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """Return the stretch of time shown."""
+        start = max(0.0, self.now_s - self.view.window_s)
+        return start, max(self.now_s, start + 1e-6)
+
+    def lanes(self, name: str, group: str | None = None) -> list[Lane]:
+        """Return the lanes of a name (its number aside), of one group or of all that are selected."""
+        timeline = self.report.timeline
+        found = [lane for lane in timeline.lanes if lane.name.rstrip("0123456789 ") == name] if timeline else []
+        if group is not None:
+            return [lane for lane in found if lane.group == group]
+        return [lane for lane in found if self._selected(lane.group)]
+
+    def _selected(self, group: str) -> bool:
+        kind, _, number = group.partition(" ")
+        chosen = {"rank": self.view.rank, "GPU": self.view.device}.get(kind)
+        return chosen is None or number == str(chosen)
+
+
+def values_in(lane: Lane, start: float, end: float) -> Sequence[float | None]:
+    """Return a line's values between two moments."""
+    first, last = bisect.bisect_left(lane.t_s, start), bisect.bisect_right(lane.t_s, end)
+    return lane.values[first:last]
+
+
+def typical(values: Sequence[float | None]) -> float | None:
+    """Return the median of what was measured; of every nth value when there are many."""
+    known = [value for value in values[:: max(1, len(values) // ENOUGH)] if value is not None and value == value]
+    return median(known) if known else None
+
+
+def columns(lane: Lane, start: float, end: float, count: int) -> list[float | None]:
+    """Return `count` medians over equal stretches of time; a stretch without a value repeats the one before it."""
+    width = (end - start) / count
+    edges = [bisect.bisect_left(lane.t_s, start + width * at) for at in range(count + 1)]
+    last = lane.values[edges[0] - 1] if edges[0] > 0 and start - lane.t_s[edges[0] - 1] < max(5 * width, 2.0) else None
+    drawn, held = [], 0
+    for first, after in zip(edges, edges[1:], strict=False):
+        value = typical(lane.values[first:after])
+        held = 0 if value is not None else held + 1
+        last = value if value is not None else (last if held * width < max(5 * width, 2.0) else None)
+        drawn.append(last)
+    return drawn
+
+
+def spans_in(lane: Lane, start: float, end: float) -> list[tuple[float, float, str]]:
+    """Return the spans that touch a stretch of time, cut to it. Spans are sorted by their start."""
+    first = max(0, bisect.bisect_left(lane.spans, (start,)) - 3)
+    after = bisect.bisect_left(lane.spans, (end,))
+    return [(max(a, start), min(b, end), label) for a, b, label in lane.spans[first:after] if b > start]
