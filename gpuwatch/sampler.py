@@ -1,6 +1,6 @@
 """The sampler process: which source is due, its sample, the spool. No torch, nothing heavy.
 
-    python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ]
+    python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ] [--no-stacks]
 
 It ends when `RUN_DIR/stop` appears, on SIGTERM, when the run folder vanishes, or once the supervisor is gone and
 the run's processes with it. Ctrl-C belongs to the training: SIGINT, SIGHUP and SIGQUIT are ignored.
@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gpuwatch.sources.base import KeptFile, Row, Source
-from gpuwatch.sources.cgroup import CgroupSource
+from gpuwatch.sources.cgroup import CgroupSource, quota_cores
 from gpuwatch.sources.cpu import CpuSource
 from gpuwatch.sources.memory import MemorySource
 from gpuwatch.sources.nvml import NvmlSource
@@ -27,6 +27,7 @@ from gpuwatch.sources.pressure import PressureSource
 from gpuwatch.sources.processes import ProcessSource
 from gpuwatch.sources.slot import EARLY_NS, EARLY_PERIOD_S, Slot, SlotThread
 from gpuwatch.sources.spool import SpoolFile
+from gpuwatch.sources.stacks import StacksThread
 from gpuwatch.sources.tree import ProcessTree
 from gpuwatch.sources.unentered import UnenteredSource
 
@@ -42,7 +43,12 @@ class Sampler:
     """Reads every source when it is due until the run has ended."""
 
     def __init__(
-        self, run: Path, parent: int, rate_hz: float = 1.0, clock: Callable[[], int] = time.monotonic_ns
+        self,
+        run: Path,
+        parent: int,
+        rate_hz: float = 1.0,
+        no_stacks: str | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._run, self._parent, self._rate, self._clock = run, parent, rate_hz, clock
         self._spool = SpoolFile(run / "spool" / "sampler.jsonl", "sampler")
@@ -52,6 +58,7 @@ class Sampler:
         self._driver = SlotThread(
             Slot(self._nvml, rate_hz, early=False, clock=clock), self._spool, self._nvml.gaps, clock
         )
+        self._stacks = StacksThread(run, self._tree, no_stacks, quota_cores(), clock)
         self._statm = KeptFile("/proc/self/statm", 128)
         self._started = self._due = clock()
         self._stop = threading.Event()
@@ -76,6 +83,7 @@ class Sampler:
         """Sample until the run has ended, then take a last sample and close."""
         self._spool.write([["meta", self._clock(), "rate_hz", self._rate], *(slot.open() for slot in self._slots)])
         self._driver.start()
+        self._stacks.start()
         while not self._ended():
             self._tick()
             self._wait()
@@ -127,7 +135,9 @@ class Sampler:
         return self._clock() - self._childless_since > ORPHANS_S * 1e9
 
     def _finish(self) -> None:
+        self._stacks.halt()
         self._driver.stop(DRIVER_PATIENCE_S)
+        self._stacks.end()
         now = self._clock()
         rows = [row for slot in self._slots for row in slot.gap(now)]
         self._spool.write(rows)
@@ -149,10 +159,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run the sampler for a run folder; return the exit status (2: the folder cannot be used)."""
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(ignored, signal.SIG_IGN)
-    run, parent, rate_hz = _parse(arguments)
+    run, parent, rate_hz, no_stacks = _parse(arguments)
     _raise_descriptor_limit()
     try:
-        sampler = Sampler(run, parent, rate_hz)
+        sampler = Sampler(run, parent, rate_hz, no_stacks)
     except OSError as error:
         print(
             f"gpuwatch sampler: {run}: {error.strerror}. Start it with an existing run folder that can be written to",
@@ -164,8 +174,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parse(arguments: Sequence[str]) -> tuple[Path, int, float]:
-    """Return run folder, supervisor's pid and rate; argparse costs 10 ms that a start-up has not to give."""
+def _parse(arguments: Sequence[str]) -> tuple[Path, int, float, str | None]:
+    """Return run folder, supervisor's pid, rate and why no stacks; argparse costs 10 ms that a start-up has not to give."""
     options = {"--parent": str(os.getppid()), "--rate": "1"}
     rest = list(arguments)
     for name in options:
@@ -173,7 +183,11 @@ def _parse(arguments: Sequence[str]) -> tuple[Path, int, float]:
             at = rest.index(name)
             options[name] = rest[at + 1]
             del rest[at : at + 2]
-    return Path(rest[0]).resolve(), int(options["--parent"]), min(max(float(options["--rate"]), 0.01), 20.0)
+    no_stacks = "switched off (--no-stacks)" if "--no-stacks" in rest else None
+    if os.environ.get("GPUWATCH_STACKS", "").lower() in ("off", "0", "false", "no"):
+        no_stacks = "switched off (GPUWATCH_STACKS)"
+    folder = next(argument for argument in rest if not argument.startswith("--"))
+    return Path(folder).resolve(), int(options["--parent"]), min(max(float(options["--rate"]), 0.01), 20.0), no_stacks
 
 
 def _raise_descriptor_limit() -> None:

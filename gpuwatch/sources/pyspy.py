@@ -1,0 +1,127 @@
+"""One burst of py-spy over a training process and its children, in a way that cannot harm them.
+
+Non-blocking: py-spy only reads the memory of its targets and never stops them, so it may be killed at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Beyond its own duration: finding the interpreters of many processes, writing the file; then an interrupt; then a kill.
+PATIENCE_S, INTERRUPT_PATIENCE_S = 10.0, 1.2
+_LOOK_S = 0.05
+
+# What py-spy says when it may not look at all, or cannot read this Python: trying again is no use.
+_LASTING = (
+    "permission denied",
+    "operation not permitted",
+    "failed to get process executable name",
+    "no python processes found",
+    "failed to find python version",
+    "unsupported version of python",
+    "failed to find a python interpreter",
+)
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What came of a burst. `profile`: the speedscope file, None when there is none; `note`: py-spy's own words."""
+
+    t0: int
+    t1: int
+    hz: int
+    profile: dict[str, Any] | None
+    note: str | None
+    cpu_ns: int
+
+    @property
+    def lasting(self) -> bool:
+        """Tell whether the failure will not go away by itself."""
+        return self.profile is None and any(words in (self.note or "").lower() for words in _LASTING)
+
+
+def find_pyspy() -> str | None:
+    """Return the py-spy that GPUWATCH_PYSPY names, else the one that came with gpuwatch, else one on PATH, else None."""
+    named = os.environ.get("GPUWATCH_PYSPY")
+    if named:
+        return named
+    own = Path(sys.executable).parent / "py-spy"
+    return str(own) if os.access(own, os.X_OK) else shutil.which("py-spy")
+
+
+def why_not() -> str | None:
+    """Return why py-spy cannot be started here, or None."""
+    return None if find_pyspy() else "py-spy is not installed beside gpuwatch: pip install py-spy"
+
+
+def record(
+    pid: int, hz: int, seconds: float, file: Path, stop: threading.Event, clock: Callable[[], int] = time.monotonic_ns
+) -> Burst:
+    """Sample `pid` and its children for `seconds`; `stop` ends it early with what there is. Never raises for py-spy."""
+    t0, cpu = clock(), _children_cpu_ns()
+    binary = find_pyspy()
+    if binary is None:
+        return Burst(t0, t0, hz, None, why_not(), 0)
+    command = [binary, "record", "-p", str(pid), "-s", "--nonblocking", "--idle", "--full-filenames"]
+    command += ["-r", str(hz), "-d", str(max(1, round(seconds))), "-f", "speedscope", "-o", str(file)]
+    try:
+        said = _run(command, seconds, stop)
+        profile = json.loads(file.read_bytes()) if file.exists() else None
+    except (OSError, ValueError) as error:
+        said, profile = str(error), None
+    file.unlink(missing_ok=True)
+    return Burst(t0, clock(), hz, profile, _note(said, profile), _children_cpu_ns() - cpu)
+
+
+def _run(command: list[str], seconds: float, stop: threading.Event) -> str:
+    """Return what py-spy printed; it is interrupted (it then writes its file) when late or told to, and killed after that."""
+    # In a session of its own: a Ctrl-C is not for it.
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    deadline = time.monotonic() + seconds + PATIENCE_S
+    while process.poll() is None and time.monotonic() < deadline and not stop.wait(_LOOK_S):
+        pass
+    late = process.poll() is None and not stop.is_set()
+    said = _end(process)
+    return "py-spy did not end in time and was stopped" if late else said
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    for number, patience in ((signal.SIGINT, INTERRUPT_PATIENCE_S), (signal.SIGKILL, INTERRUPT_PATIENCE_S)):
+        if process.poll() is None:
+            process.send_signal(number)
+        try:
+            return process.communicate(timeout=patience)[0].decode("utf-8", "replace")
+        except subprocess.TimeoutExpired:
+            continue
+    return "py-spy could not be ended"
+
+
+def _note(said: str, profile: dict[str, Any] | None) -> str | None:
+    """Return py-spy's complaint without its greetings; None when all went well."""
+    lines = [line.removeprefix("py-spy>").strip() for line in said.splitlines()]
+    if profile is not None:
+        counts = (
+            line.partition("Samples:")[2] for line in lines if "Errors:" in line and not line.endswith("Errors: 0")
+        )
+        return next((f"samples:{count}".replace("Errors", "errors") for count in counts), None)
+    spoken = [line for line in lines if line and not line.startswith(("Sampling process", "Visit https", "Wrote"))]
+    return "; ".join(spoken)[:500] or "py-spy wrote nothing"
+
+
+def _children_cpu_ns() -> int:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int((used.ru_utime + used.ru_stime) * 1e9)

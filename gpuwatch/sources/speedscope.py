@@ -1,0 +1,108 @@
+"""Fold a speedscope file of py-spy into one row per distinct stack of each thread."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gpuwatch.sources.base import Row
+
+_THREAD = re.compile(r'^Process (\d+) Thread (\S+) "(.*)"$', re.DOTALL)
+_MAX_FRAMES = 80
+# A read that failed costs a thread one sample. So few leave the index right to within that many ticks; with more
+# (a process that began or ended meanwhile) it means nothing.
+_MAX_MISSING = 2
+
+# In these the training's main thread waits for its loader; with no worker processes its loading is inside them too.
+_LOADER = ("torch/utils/data/dataloader.py", "torchdata/stateful_dataloader/stateful_dataloader.py")
+_WAITING = {"__next__", "_next_data"}
+
+# A thread whose innermost Python frame is one of these waits for others: (end of the file's path, function).
+_IDLE = {
+    ("threading.py", "wait"), ("threading.py", "_wait_for_tstate_lock"), ("queue.py", "get"), ("selectors.py", "select"),
+    ("multiprocessing/connection.py", "_poll"), ("multiprocessing/connection.py", "wait"), ("multiprocessing/connection.py", "_recv"),
+    ("multiprocessing/queues.py", "get"), ("multiprocessing/popen_fork.py", "poll"), ("socket.py", "accept"),
+}  # fmt: skip
+
+Frame = list[Any]
+
+
+def fold(profile: dict[str, Any], t0: int, t1: int, trainer: int) -> list[Row]:
+    """Return `stack` rows. Sample i of each thread is the same tick, so waiting of the trainer joins by index; a
+    thread with another number of samples has None there. Helper threads that only wait (queue feeders) are left out."""
+    frames = [_frame(frame) for frame in profile["shared"]["frames"]]
+    threads = [(*_thread(one["name"], trainer), one["samples"]) for one in profile["profiles"]]
+    waits = [frame is not None and _waits(frame) for frame in frames]
+    in_wait = _main_in_wait(threads, waits, trainer)
+    rows: list[Row] = []
+    for pid, thread, samples in threads:
+        joined = _fit(in_wait, len(samples))
+        for stack, weight, waited in _distinct(samples, joined):
+            told = [frame for frame in (frames[at] for at in stack) if frame is not None]
+            if told and not (thread != "MainThread" and is_idle(told)):
+                told = _from_worker_loop(told)[-_MAX_FRAMES:]
+                rows.append(["stack", t0, t1, pid, thread, told, weight, waited, is_idle(told)])
+    return rows
+
+
+def processes(profile: dict[str, Any], trainer: int) -> int:
+    """Return how many processes were seen."""
+    return len({_thread(one["name"], trainer)[0] for one in profile["profiles"]})
+
+
+def is_idle(frames: Sequence[Frame]) -> bool:
+    """Tell whether a thread with this stack waits to be given work, rather than doing some."""
+    function, file, _ = frames[-1]
+    name = str(function).rpartition(".")[2]
+    return any(name == waiting and str(file).endswith(path) for path, waiting in _IDLE)
+
+
+def _frame(frame: dict[str, Any]) -> Frame | None:
+    # With -s each stack begins with one frame per process above, without a file.
+    if not frame.get("file") and str(frame["name"]).startswith("process "):
+        return None
+    return [frame["name"], frame.get("file") or "", frame.get("line") or 0]
+
+
+def _waits(frame: Frame) -> bool:
+    return str(frame[1]).endswith(_LOADER) and str(frame[0]).rpartition(".")[2] in _WAITING
+
+
+def _thread(name: str, trainer: int) -> tuple[int, str]:
+    """Return pid and thread name (its number where it has no name)."""
+    told = _THREAD.match(name)
+    return (int(told[1]), told[3] or told[2]) if told else (trainer, name)
+
+
+def _main_in_wait(threads: Sequence[tuple[int, str, Any]], waits: Sequence[bool], trainer: int) -> list[bool] | None:
+    main = next((samples for pid, thread, samples in threads if pid == trainer and thread == "MainThread"), None)
+    return None if main is None else [any(waits[at] for at in stack) for stack in main]
+
+
+def _fit(in_wait: list[bool] | None, count: int) -> list[bool] | None:
+    """Return the trainer's waiting for a thread with `count` samples, None when the two do not go together."""
+    if in_wait is None or abs(len(in_wait) - count) > _MAX_MISSING:
+        return None
+    last = len(in_wait) - 1
+    return [in_wait[min(at, last)] for at in range(count)] if in_wait else None
+
+
+def _distinct(
+    samples: Sequence[list[int]], in_wait: Sequence[bool] | None
+) -> Iterator[tuple[tuple[int, ...], int, int | None]]:
+    stacks = [tuple(stack) for stack in samples]
+    waited = (
+        Counter(stack for stack, waiting in zip(stacks, in_wait, strict=True) if waiting)
+        if in_wait is not None
+        else None
+    )
+    for stack, weight in Counter(stacks).items():
+        yield stack, weight, None if waited is None else waited[stack]
+
+
+def _from_worker_loop(frames: list[Frame]) -> list[Frame]:
+    """Cut what a worker's stack holds above its loop: a forked one carries the whole of its parent's."""
+    at = next((i for i, frame in enumerate(frames) if str(frame[0]).endswith("_worker_loop")), None)
+    return frames if at is None else frames[at:]

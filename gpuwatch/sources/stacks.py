@@ -1,0 +1,177 @@
+"""Stack samples of the training and its workers: when py-spy looks, at whom, for how long, and what it costs.
+
+The first burst comes soon after the loop runs steadily, so that a short run has one too. Later ones come while the
+trainer waits for data or has new workers, else at doubling distances, and only as long as what they have cost stays
+below COST_SHARE of the run. Where py-spy may not look, its own words go into the spool and `control.json` asks the
+timer inside the processes to take over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpuwatch.sources import pyspy, speedscope
+from gpuwatch.sources.spool import SpoolFile
+from gpuwatch.sources.trainers import Trainer, Trainers
+from gpuwatch.sources.tree import ProcessTree
+
+HZ, MANY_WORKERS, HZ_MANY = 50, 8, 20
+BURST_S = 5.0
+# Steady: so many batches, or so long after the first one.
+STEADY_BATCHES, STEADY_NS = 20, 2_000_000_000
+FIRST_GAP_NS, LONGEST_GAP_NS = 10_000_000_000, 600_000_000_000
+STARVED_SHARE = 0.2
+COST_SHARE = 0.01
+_LOOK_S, _END_PATIENCE_S = 0.5, 1.5
+_ATTEMPTS = 2
+
+
+@dataclass
+class _Looked:
+    """What a burst found of a trainer: what is new since then calls for another."""
+
+    iterators: int
+    starved: bool
+
+
+class Plan:
+    """When the next burst is due, and of which trainer. Times in time.monotonic_ns; `cores`: those that the run may use."""
+
+    def __init__(self, cores: float) -> None:
+        self._cores = max(cores, 1.0)
+        self._gap_ns = FIRST_GAP_NS
+        self._ended: int | None = None
+        self._spent_ns = self._last_ns = 0
+        self._looked: dict[int, _Looked] = {}
+
+    def due(self, now: int, trainers: Sequence[Trainer]) -> tuple[Trainer, str] | None:
+        """Return the trainer to look at and why, or None."""
+        # Ranks take turns: one after the other gives the picture of all at the cost of one.
+        turns = {pid: turn for turn, pid in enumerate(self._looked, start=1)}
+        steady = sorted((one for one in trainers if self._is_steady(now, one)), key=lambda one: turns.get(one.pid, 0))
+        if not steady:
+            return None
+        if self._ended is None:
+            return steady[0], "steady"
+        if not self._affordable(now, steady):
+            return None
+        rest = now - self._ended
+        why = self._news(steady) if rest >= self._gap_ns else None
+        return why or ((steady[0], "regular") if rest >= 2 * self._gap_ns else None)
+
+    def done(self, now: int, trainer: Trainer, cpu_ns: int) -> None:
+        """Note a burst that ended now and cost so much CPU time."""
+        if self._ended is not None:
+            self._gap_ns = min(2 * self._gap_ns, LONGEST_GAP_NS)
+        self._ended, self._last_ns = now, cpu_ns
+        self._spent_ns += cpu_ns
+        # Put last, for the ranks' turns.
+        self._looked.pop(trainer.pid, None)
+        self._looked[trainer.pid] = _Looked(trainer.iterators, _starved(trainer))
+
+    def _is_steady(self, now: int, trainer: Trainer) -> bool:
+        first = trainer.first_batch_ns
+        return first is not None and (trainer.batches >= STEADY_BATCHES or now - first >= STEADY_NS)
+
+    def _affordable(self, now: int, trainers: Sequence[Trainer]) -> bool:
+        """Tell whether one more burst like the last keeps the cost low, on cores that are all in use by the training."""
+        began = min(trainer.first_batch_ns for trainer in trainers if trainer.first_batch_ns is not None)
+        return (self._spent_ns + self._last_ns) / self._cores <= COST_SHARE * (now - began)
+
+    def _news(self, trainers: Sequence[Trainer]) -> tuple[Trainer, str] | None:
+        for trainer in trainers:
+            looked = self._looked.get(trainer.pid)
+            if looked is None or (trainer.iterators > looked.iterators and trainer.workers):
+                return trainer, "new workers" if looked else "new trainer"
+            if _starved(trainer):
+                return trainer, "starved"
+        return None
+
+
+def _starved(trainer: Trainer) -> bool:
+    return (trainer.wait_share or 0.0) > STARVED_SHARE
+
+
+class StacksThread(threading.Thread):
+    """Runs the bursts and writes `spool/stacks.jsonl`. `off`: why there shall be none, e.g. an option."""
+
+    def __init__(
+        self,
+        run: Path,
+        tree: ProcessTree,
+        off: str | None = None,
+        cores: float | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        super().__init__(name="stacks", daemon=True)
+        self._run, self._tree, self._off, self._clock = run, tree, off, clock
+        self._plan = Plan(cores or len(os.sched_getaffinity(0)))
+        self._trainers = Trainers(run)
+        self._halt = threading.Event()
+        self._failures = 0
+        self._spool: SpoolFile | None = None
+
+    def halt(self) -> None:
+        """Ask for the end; a burst at work is interrupted and what it has is written. Never waits."""
+        self._halt.set()
+
+    def end(self) -> None:
+        """Wait for the end, but not for long."""
+        if self.is_alive():
+            self.join(_END_PATIENCE_S)
+
+    def run(self) -> None:
+        """Look for due bursts until halted, or until py-spy turns out to be of no use here."""
+        useless = self._off or pyspy.why_not()
+        if useless:
+            self._write_refusal(useless)
+            if not self._off:
+                self._hand_over()
+            return
+        while not self._halt.wait(_LOOK_S):
+            due = self._plan.due(self._clock(), self._trainers.refresh(self._tree.hooked))
+            if due and not self._burst(*due):
+                self._hand_over()
+                return
+
+    def _burst(self, trainer: Trainer, why: str) -> bool:
+        """Take one burst; return False when there is no sense in another."""
+        workers = max(trainer.workers, sum(parent == trainer.pid for parent in self._tree.members.copy().values()))
+        hz = HZ_MANY if workers >= MANY_WORKERS else HZ
+        burst = pyspy.record(trainer.pid, hz, BURST_S, self._run / "stacks.tmp", self._halt, self._clock)
+        self._plan.done(self._clock(), trainer, burst.cpu_ns)
+        rows = speedscope.fold(burst.profile, burst.t0, burst.t1, trainer.pid) if burst.profile else []
+        seen = speedscope.processes(burst.profile, trainer.pid) if burst.profile else 0
+        # A trainer that ended before py-spy had found it is nobody's failure.
+        if not rows and not burst.lasting and not os.path.exists(f"/proc/{trainer.pid}"):
+            return True
+        self._write([["burst", burst.t0, burst.t1, hz, why, bool(rows), burst.note, seen, burst.cpu_ns], *rows])
+        self._failures = 0 if rows else self._failures + 1
+        return not burst.lasting and self._failures < _ATTEMPTS
+
+    def _write_refusal(self, reason: str) -> None:
+        now = self._clock()
+        self._write([["burst", now, now, 0, "start", False, reason, 0, 0]])
+
+    def _write(self, rows: list[list[object]]) -> None:
+        try:
+            self._spool = self._spool or SpoolFile(self._run / "spool" / "stacks.jsonl", "stacks")
+        except OSError:
+            return
+        self._spool.write(rows)
+
+    def _hand_over(self) -> None:
+        """Have the timer inside the training and its workers take the samples."""
+        file = self._run / "control.json"
+        try:
+            part = file.with_suffix(".part")
+            part.write_text(json.dumps({"timer": True}))
+            part.replace(file)
+        except OSError:
+            return

@@ -1,0 +1,128 @@
+"""Which processes of the run train, and how it goes: told by the tails of their spool files.
+
+A process trains once it has made a DataLoader iterator. Only new bytes are read, and of a busy loop only the last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpuwatch.sources.base import Row
+
+_MOST_BYTES = 1 << 17
+
+
+@dataclass
+class Trainer:
+    """One training process. `wait_share`: of its latest steps, the part spent asking for a batch; None before any."""
+
+    pid: int
+    batches: int = 0
+    iterators: int = 0
+    workers: int = 0
+    first_batch_ns: int | None = None
+    wait_share: float | None = None
+
+
+class _Tail:
+    """One spool file of the hook, read as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset = path, 0
+        self.trainer = Trainer(int(path.name.partition("-")[0]))
+        self.is_worker = False
+
+    def refresh(self) -> None:
+        """Read what was added."""
+        with self._path.open("rb") as file:
+            end = file.seek(0, 2)
+            skipped = end - self._offset > _MOST_BYTES and self._offset > 0
+            file.seek(end - _MOST_BYTES if skipped else self._offset)
+            data = file.read(_MOST_BYTES)
+        if skipped:
+            data = data[data.find(b"\n") + 1 :]
+        whole = data.rfind(b"\n") + 1
+        self._offset = (end - len(data) if skipped else self._offset) + whole
+        self._take(data[:whole].split(b"\n"))
+
+    def _take(self, lines: list[bytes]) -> None:
+        waits: list[tuple[int, int]] = []
+        for line in lines:
+            if line.startswith(b'["batch",'):
+                waits += _asked_and_given(line)
+            elif line.startswith(b'["iterator",'):
+                self._iterator(line)
+            elif line.startswith(b'["worker",'):
+                self.is_worker = True
+        self._note(waits)
+
+    def _iterator(self, line: bytes) -> None:
+        self.trainer.iterators += 1
+        row = _row(line)
+        workers = row[7] if len(row) > 7 else None
+        if isinstance(workers, list) and workers:
+            self.trainer.workers = len(workers)
+
+    def _note(self, waits: list[tuple[int, int]]) -> None:
+        trainer = self.trainer
+        trainer.batches += len(waits)
+        if waits and trainer.first_batch_ns is None:
+            trainer.first_batch_ns = waits[0][1]
+        if len(waits) > 1 and waits[-1][1] > waits[0][1]:
+            waited = sum(given - asked for asked, given in waits[1:])
+            trainer.wait_share = waited / (waits[-1][1] - waits[0][1])
+
+
+class Trainers:
+    """The training processes among those that write a spool."""
+
+    def __init__(self, run: Path) -> None:
+        self._spool = run / "spool"
+        self._changed = 0
+        self._names: list[str] = []
+        self._tails: dict[str, _Tail] = {}
+
+    def refresh(self, hooked: Iterable[int]) -> list[Trainer]:
+        """Return the training processes among `hooked` (living pids), oldest first."""
+        alive = {str(pid) for pid in hooked}
+        wanted = [name for name in self._listed() if name.partition("-")[0] in alive]
+        self._tails = {name: self._tails.get(name) or _Tail(self._spool / name) for name in wanted}
+        tails = [tail for tail in self._tails.values() if not tail.is_worker]
+        for tail in tails:
+            try:
+                tail.refresh()
+            except OSError:
+                continue
+        return [tail.trainer for tail in tails if tail.trainer.iterators and not tail.is_worker]
+
+    def _listed(self) -> list[str]:
+        """Return the spool's file names; listed anew only when the folder changed (each epoch may add workers)."""
+        try:
+            changed = self._spool.stat().st_mtime_ns
+            if changed != self._changed:
+                self._names = sorted(name for name in os.listdir(self._spool) if name.endswith(".jsonl"))
+                self._changed = changed
+        except OSError:
+            return []
+        return self._names
+
+
+def _row(line: bytes) -> Row:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return []
+    return row if isinstance(row, list) else []
+
+
+def _asked_and_given(line: bytes) -> list[tuple[int, int]]:
+    """Return [(t0, t1)] of a batch event, empty for a line that is not whole."""
+    parts = line.split(b",", 5)
+    try:
+        return [(int(parts[3]), int(parts[4]))]
+    except (ValueError, IndexError):
+        return []

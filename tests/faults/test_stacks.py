@@ -1,0 +1,186 @@
+"""Stack bursts on real trainings: the planted line is found, and nothing that happens to py-spy reaches the training."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed beside the tests")
+
+PATIENCE_S = 60.0
+ROOT = Path(__file__).parents[2]
+TRAIN = """\
+import sys, time
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+class Planted(Dataset):
+    def __len__(self):
+        return 1_000_000
+    def __getitem__(self, index):
+        total = 0
+        for value in range(60_000): total += value * value  # planted
+        return torch.tensor([float(total % 7)])
+
+if __name__ == "__main__":
+    loader = DataLoader(Planted(), batch_size=4, num_workers=2, multiprocessing_context=sys.argv[1])
+    end = None
+    for count, batch in enumerate(loader):
+        end = end or time.monotonic() + float(sys.argv[2])
+        if time.monotonic() > end:
+            break
+    print("trained", count > 5)
+"""
+PLANTED = TRAIN[: TRAIN.index("# planted")].count("\n") + 1
+
+
+# Recorded without the report that `gpuwatch run` ends with: that has tests of its own.
+RECORD = """
+import sys
+from pathlib import Path
+from gpuwatch.record import Options, record
+sys.exit(record(sys.argv[2:], Options(Path(sys.argv[1]))).ended.exit_code)
+"""
+
+
+class Training:
+    """A recorded training, and what its run folder holds of stacks."""
+
+    def __init__(self, folder: Path, method: str, seconds: float, **environment: str) -> None:
+        script = folder / "train.py"
+        script.write_text(TRAIN)
+        self.runs = folder / "runs"
+        command = [sys.executable, "-c", RECORD, str(self.runs), sys.executable, str(script), method, str(seconds)]
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def run(self) -> Path:
+        (found,) = [path for path in self.runs.iterdir() if path.name[0].isdigit()]
+        return found
+
+    def end(self) -> str:
+        """Wait for the training's own end and return what it printed."""
+        out, err = self.process.communicate(timeout=PATIENCE_S)
+        assert self.process.returncode == 0, err
+        return out
+
+    def rows(self, kind: str) -> list[dict[str, Any]]:
+        spool = self.run / "spool" / "stacks.jsonl"
+        header, *lines = spool.read_text().splitlines()
+        columns = json.loads(header)["columns"]
+        rows = [json.loads(line) for line in lines]
+        return [dict(zip(columns[row[0]], row[1:], strict=True)) for row in rows if row[0] == kind]
+
+    def pyspy(self) -> int:
+        """Return the pid of the py-spy that looks at this training, as soon as there is one."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            for folder in Path("/proc").iterdir():
+                try:
+                    if (
+                        folder.name.isdecimal()
+                        and str(self.runs).encode() in (folder / "cmdline").read_bytes().split(b"py-spy\0record", 1)[1]
+                    ):
+                        return int(folder.name)
+                except (OSError, IndexError):
+                    continue
+            time.sleep(0.01)
+        raise AssertionError("py-spy was not started")
+
+
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_the_planted_line_is_the_workers_heaviest(tmp_path: Path, method: str) -> None:
+    training = Training(tmp_path, method, 3.0)
+    assert "trained True" in training.end()
+    (burst,) = [row for row in training.rows("burst") if row["ok"]]
+    assert burst["why"] == "steady" and burst["processes"] >= 3 and burst["cpu_ns"] > 0 and burst["t1"] > burst["t0"]
+    stacks = training.rows("stack")
+    in_workers = [row for row in stacks if row["frames"][0][0].endswith("_worker_loop")]
+    lines: Counter[tuple[str, int]] = Counter()
+    for row in in_workers:
+        if not row["idle"]:
+            lines[Path(row["frames"][-1][1]).name, row["frames"][-1][2]] += row["weight"]
+    assert lines.most_common(1)[0][0] == ("train.py", PLANTED), lines.most_common(4)
+    assert len({row["pid"] for row in in_workers}) == 2
+    trainer = [
+        row
+        for row in stacks
+        if any(frame[0].endswith("_next_data") for frame in row["frames"])
+        and row["pid"] not in {one["pid"] for one in in_workers}
+    ]
+    assert trainer and all(row["main_in_wait"] == row["weight"] for row in trainer)
+
+
+def test_a_killed_pyspy_harms_nobody(tmp_path: Path) -> None:
+    training = Training(tmp_path, "fork", 3.0)
+    os.kill(training.pyspy(), signal.SIGKILL)
+    assert "trained True" in training.end()
+    bursts = training.rows("burst")
+    assert bursts and not bursts[0]["ok"] and training.rows("stack") == []
+
+
+def _instead_of_pyspy(folder: Path, script: str) -> dict[str, str]:
+    """Return the environment that has a script called for py-spy."""
+    fake = folder / "fake-py-spy"
+    fake.write_text("#!/bin/sh\n" + script)
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    return {"GPUWATCH_PYSPY": str(fake)}
+
+
+def test_where_pyspy_may_not_look_the_timer_takes_over(tmp_path: Path) -> None:
+    refusal = "Error: Permission Denied: Try running again with elevated permissions"
+    environment = _instead_of_pyspy(tmp_path, f"echo '{refusal}' >&2; exit 1\n")
+    training = Training(tmp_path, "fork", 4.0, **environment)
+    assert "trained True" in training.end()
+    (burst,) = training.rows("burst")
+    assert not burst["ok"] and refusal in burst["note"]
+    assert json.loads((training.run / "control.json").read_text()) == {"timer": True}
+    lines = [
+        json.loads(line)
+        for path in training.run.glob("spool/[0-9]*.jsonl")
+        for line in path.read_text().splitlines()
+        if line.startswith('["line"')
+    ]
+    assert any(re.search(r"train\.py$", row[3] or "") and row[4] == PLANTED for row in lines), lines[:3]
+
+
+def test_a_hung_pyspy_is_ended_with_the_run(tmp_path: Path) -> None:
+    environment = _instead_of_pyspy(tmp_path, "trap '' INT TERM; exec sleep 100\n")
+    training = Training(tmp_path, "fork", 1.0, **environment)
+    began = time.monotonic()
+    assert "trained True" in training.end()
+    assert time.monotonic() - began < 40
+    left = [path for path in Path("/proc").glob("[0-9]*/environ") if _holds(path, str(training.run).encode())]
+    assert left == []
+
+
+def _holds(path: Path, words: bytes) -> bool:
+    try:
+        return words in path.read_bytes()
+    except OSError:
+        return False
+
+
+def test_stacks_can_be_switched_off(tmp_path: Path) -> None:
+    training = Training(tmp_path, "fork", 0.5, GPUWATCH_STACKS="off")
+    assert "trained True" in training.end()
+    (burst,) = training.rows("burst")
+    assert not burst["ok"] and "GPUWATCH_STACKS" in burst["note"] and not (training.run / "control.json").exists()

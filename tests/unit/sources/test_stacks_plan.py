@@ -1,0 +1,112 @@
+"""When bursts are due: early once, then by need and by what they cost."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+from gpuwatch.sources.stacks import COST_SHARE, FIRST_GAP_NS, Plan
+from gpuwatch.sources.trainers import Trainer, Trainers
+
+S = 1_000_000_000
+
+
+def _trainer(pid: int = 1, batches: int = 100, wait_share: float = 0.0, iterators: int = 1) -> Trainer:
+    return Trainer(pid, batches, iterators, 2, 0, wait_share)
+
+
+def _why(due: tuple[Trainer, str] | None) -> str | None:
+    return due and due[1]
+
+
+def test_the_first_comes_with_the_twentieth_batch_or_two_seconds_after_the_first() -> None:
+    plan = Plan(4)
+    assert plan.due(S, []) is None
+    assert plan.due(S, [_trainer(batches=19)]) is None
+    assert _why(plan.due(S, [_trainer(batches=20)])) == "steady"
+    assert _why(plan.due(2 * S, [_trainer(batches=3)])) == "steady"
+    assert plan.due(9 * S, [Trainer(1, 0, 1, 2)]) is None  # no batch was given yet
+
+
+def test_a_starved_run_is_looked_at_again_after_the_gap_and_a_good_one_later() -> None:
+    plan = Plan(4)
+    plan.done(10 * S, _trainer(), 0)
+    at = 10 * S + FIRST_GAP_NS
+    assert plan.due(at - 1, [_trainer(wait_share=0.9)]) is None
+    assert _why(plan.due(at, [_trainer(wait_share=0.9)])) == "starved"
+    assert plan.due(at, [_trainer(wait_share=0.1)]) is None
+    assert _why(plan.due(at + FIRST_GAP_NS, [_trainer(wait_share=0.1)])) == "regular"
+
+
+def test_new_workers_call_for_a_look() -> None:
+    plan = Plan(4)
+    plan.done(0, _trainer(iterators=1), 0)
+    assert _why(plan.due(FIRST_GAP_NS, [_trainer(iterators=2)])) == "new workers"
+
+
+def test_ranks_take_turns() -> None:
+    plan = Plan(4)
+    ranks = [_trainer(1, wait_share=0.5), _trainer(2, wait_share=0.5)]
+    seen = []
+    now = 10 * S
+    for _ in range(4):
+        due = plan.due(now, ranks)
+        assert due is not None
+        seen.append(due[0].pid)
+        plan.done(now, due[0], 0)
+        now += 4000 * S
+    assert set(seen[:2]) == {1, 2}
+
+
+def test_what_bursts_cost_stays_below_the_share_over_a_day() -> None:
+    plan, spent, bursts = Plan(2), 0, []
+    trainer = _trainer(wait_share=0.9)
+    for now in range(0, 24 * 3600 * S, 10 * S):
+        due = plan.due(now, [trainer])
+        if due:
+            spent += 3 * S
+            bursts.append(now)
+            plan.done(now, trainer, 3 * S)
+            if len(bursts) > 1:
+                assert spent / 2 <= COST_SHARE * now
+    assert bursts[0] == 0 and 50 < len(bursts) < 24 * 6 + 10
+    gaps = [b - a for a, b in itertools.pairwise(bursts)]
+    assert max(gaps) <= 1200 * S
+
+
+def test_trainers_are_told_from_their_spool(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    iterator = json.dumps(["iterator", 1, 1, 0, 5, 0, {}, [[0, 21], [1, 22]], "train.py", 3, "main"]).replace(" ", "")
+    batches = [json.dumps(["batch", 1, i, i * 100, i * 100 + 80, 0, 0]).replace(" ", "") for i in range(30)]
+    (spool / "20-5.jsonl").write_text("\n".join(["{}", iterator, *batches, '["batch",1,30,30']))
+    (spool / "21-6.jsonl").write_text('{}\n["worker",1,0,2,20,"fork",{}]\n' + iterator + "\n")
+    (spool / "23-6.jsonl").write_text('{}\n["meta",1,"torch","2.15"]\n')
+    (spool / "24-6.jsonl").write_text("{}\n" + iterator + "\n")
+    trainers = Trainers(tmp_path)
+    (trainer,) = trainers.refresh([20, 21, 23])  # 24 has ended
+    assert (trainer.pid, trainer.batches, trainer.iterators, trainer.workers, trainer.first_batch_ns) == (
+        20,
+        30,
+        1,
+        2,
+        80,
+    )
+    assert trainer.wait_share == 0.8
+    with (spool / "20-5.jsonl").open("a") as file:
+        file.write("00,3010,0,0]\n")
+    (trainer,) = trainers.refresh([20, 21, 23])
+    assert trainer.batches == 31
+
+
+def test_a_fast_loop_is_read_at_its_end_only(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    path = tmp_path / "spool" / "20-5.jsonl"
+    path.write_text('{}\n["iterator",1,1,0,5,0,{},[],"",0,""]\n')
+    trainers = Trainers(tmp_path)
+    trainers.refresh([20])
+    with path.open("a") as file:
+        file.writelines(f'["batch",1,{i},{i * 100},{i * 100 + 50},0,0]\n' for i in range(20_000))
+    (trainer,) = trainers.refresh([20])
+    assert 1000 < trainer.batches < 20_000 and trainer.wait_share is not None and abs(trainer.wait_share - 0.5) < 0.01
