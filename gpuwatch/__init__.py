@@ -1,1 +1,57 @@
+"""gpuwatch finds out why a GPU waits.
 
+    report = gpuwatch.load("20261120-120000")     # a run's name, id or folder; None for the newest
+    report.verdict.bound, report.findings[0].advice
+    gpuwatch.to_dict(report)                      # the `--json` contract
+
+The layers, imports pointing down only:
+
+    commands                      one file per verb of the command line
+    experiments                   `gpuwatch try`: ceilings, loader sweep, remedies
+    views | analyze | record      pictures of a Report | Recording -> Profile -> Report | running a command
+    store | sources | supervise   run folders | what is sampled | child process, signals, tty
+    model, metrics, errors        the words: data classes, metric catalogue, errors for people
+    hook                          what enters the user's process: standard library only, writes the spool
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gpuwatch.model import Report
+
+__all__ = ["Evidence", "Finding", "GpuwatchError", "Place", "Report", "Speedup", "Verdict", "load", "to_dict"]
+
+_MODEL = ("Evidence", "Finding", "Place", "Report", "Speedup", "Verdict")
+
+
+def load(run: str | None = None, directory: str = ".gpuwatch") -> Report:
+    """Return the report of a run: its name, id or folder; None for the newest below `directory`.
+
+    Raises RunNotFound and NotARun (both GpuwatchError), with one line that says what to do.
+    """
+    from pathlib import Path
+
+    from gpuwatch.analyze.report import build
+    from gpuwatch.store import folder
+
+    return build(folder.resolve(run, Path(directory)))
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """Return a report as the public JSON contract `gpuwatch.report/1` (DESIGN, section 7)."""
+    from gpuwatch.views import json
+
+    return json.to_dict(report)
+
+
+def __getattr__(name: str) -> Any:
+    """Import the data classes when they are asked for: `import gpuwatch` alone stays cheap."""
+    from importlib import import_module
+
+    if name in _MODEL:
+        return getattr(import_module("gpuwatch.model"), name)
+    if name == "GpuwatchError":
+        return import_module("gpuwatch.errors").GpuwatchError
+    raise AttributeError(f"module 'gpuwatch' has no attribute {name!r}")
