@@ -168,7 +168,7 @@ def _why(report: Report) -> list[Fact]:
         facts += _why_loader(loader)
     if report.verdict.speedup_if_input_free and report.verdict.bound == "input":
         best = report.verdict.speedup_if_input_free
-        facts.append(Fact("at best", f"{text.gain(best)} faster if the input cost nothing", clean(best.basis)))
+        facts.append(Fact("at best", f"{text.gain(best)} if the input cost nothing", clean(best.basis)))
     return facts
 
 

@@ -32,12 +32,14 @@ PHASE_COLORS = {
     "unexplained": "#c05a6a",
 }
 SHAPES = "█▒░▓▚▄▌▀■▞▪"
-PROSE = 104
+# Wider than this, what stands at the right end of a line is no longer seen to belong to it.
+PROSE, WIDEST = 104, 132
 
 
 def draw(card: Card, width: int, color: bool) -> RenderableType:
     """Return the card as one renderable; `width` is the whole width, margins included."""
-    whole, inner = width - 4, width - 6
+    whole = min(width, WIDEST) - 4
+    inner = whole - 2
     parts: list[RenderableType] = [*_title(card, whole), *_verdict(card, whole)]
     parts += _section("Why", _facts(card.why, inner))
     parts += _section("What to do", _actions(card, inner))
@@ -54,13 +56,14 @@ def draw(card: Card, width: int, color: bool) -> RenderableType:
 
 def _title(card: Card, width: int) -> list[Text]:
     ended = Text(card.ended, DIM)
-    room = width - cell_len(card.ended) - 3
-    left = Text.assemble(
-        ("gpuwatch", STRONG), "  ", (card.run, DIM), "  ", shorten(card.command, max(room - len(card.run) - 12, 12))
-    )
-    left.truncate(room)
+    left = Text.assemble(("gpuwatch", STRONG), "  ", (card.run, DIM))
+    fits = left.cell_len + cell_len(card.command) + ended.cell_len + 5 <= width
+    if fits:
+        left.append(f"  {card.command}")
+    left.truncate(max(width - ended.cell_len - 1, 1), overflow="ellipsis")
     left.pad_right(max(width - left.cell_len - ended.cell_len, 1))
-    return [left.append_text(ended), Text("─" * width, DIM)]
+    command = [] if fits else [Text(shorten(card.command, width))]
+    return [left.append_text(ended), *command, Text("─" * width, DIM)]
 
 
 def _verdict(card: Card, width: int) -> list[RenderableType]:

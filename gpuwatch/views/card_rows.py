@@ -64,12 +64,13 @@ def rank(rank: RankProfile) -> tuple[str, ...]:
 def trial(trial: Trial) -> tuple[str, ...]:
     """Return the cells of one experiment."""
     unit = clean(trial.unit)
-    ratio = f"{text.factor(trial.ratio.median)} ({text.factor(trial.ratio.low).rstrip('×')}–{text.factor(trial.ratio.high).rstrip('×')})"
     return (
         clean(trial.remedy),
         text.value(trial.before.median, unit),
         text.value(trial.after.median, unit),
-        f"{trial.verdict}, {ratio}" if trial.verdict != "failed" else f"failed: {clean(trial.note)}",
+        f"{trial.verdict}, {text.factor_range(trial.ratio)}"
+        if trial.verdict != "failed"
+        else f"failed: {clean(trial.note)}",
         text.factor(trial.predicted) if trial.predicted is not None else text.DASH,
         clean(trial.outputs),
     )

@@ -115,7 +115,7 @@ def _why_none(report: Report) -> str:
 
 def _about(report: Report) -> str:
     quality = report.stacks
-    note = f": {clean(quality.note)}" if quality.note else ""
+    note = f": {clean(quality.note)}" if quality.note and quality.trust != "high" else ""
     return (
         f"Share of each process's work · {quality.samples:,} samples by {quality.sampler} · {quality.trust} trust{note}"
     )

@@ -119,18 +119,25 @@ def size(count: float | None) -> str:
 
 def factor(value: float | None) -> str:
     """Return a speed-up: 1.7×."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    return f"{value:.2f}×" if value < 1.95 else (f"{value:.1f}×" if value < 9.95 else f"{value:.0f}×")
+    return DASH if value is None or not math.isfinite(value) else f"{value:.{_decimals(value)}f}×"
+
+
+def _decimals(value: float) -> int:
+    return 2 if value < 1.95 else 1 if value < 9.95 else 0
 
 
 def gain(speedup: Speedup | None) -> str:
-    """Return a predicted speed-up with its interval, when that says more: 1.5× (1.4–1.6)."""
+    """Return a predicted speed-up with its interval, when that says more: 1.50× faster (1.40–1.60)."""
     if speedup is None or not math.isfinite(speedup.predicted):
         return ""
-    middle = factor(speedup.predicted)
-    low, high = factor(speedup.low).rstrip("×"), factor(speedup.high).rstrip("×")
-    return middle if low == high else f"{middle} ({low}{DASH}{high})"
+    return factor_range(Interval(speedup.predicted, speedup.low, speedup.high), " faster")
+
+
+def factor_range(ratio: Interval, word: str = "") -> str:
+    """Return a ratio with its interval, all with the digits that its middle has: 1.50× (1.40–1.60)."""
+    digits = _decimals(ratio.median)
+    middle, low, high = (f"{x:.{digits}f}" for x in (ratio.median, ratio.low, ratio.high))
+    return f"{middle}×{word}" if low == high else f"{middle}×{word} ({low}{DASH}{high})"
 
 
 def share_range(interval: Interval | None) -> str:

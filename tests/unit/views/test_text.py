@@ -94,8 +94,8 @@ def test_milliseconds(ms: float, shown: str) -> None:
 
 
 def test_gains_and_ranges() -> None:
-    assert text.gain(Speedup(1.5, 1.4, 1.6, "")) == "1.50× (1.40–1.60)"
-    assert text.gain(Speedup(2.0, 2.0, 2.0, "")) == "2.0×"
+    assert text.gain(Speedup(1.5, 1.4, 1.6, "")) == "1.50× faster (1.40–1.60)"
+    assert text.gain(Speedup(2.0, 2.0, 2.0, "")) == "2.0× faster"
     assert text.gain(None) == ""
     assert text.share_range(Interval(0.33, 0.31, 0.35, 9)) == "33% (31–35%)"
     assert text.size(31 << 30) == "31 GB"
