@@ -111,14 +111,15 @@ class FakeTrainer(FakeLog):
             "batch",
             iterator=iterator,
             index=index,
-            t0=t0,
-            t1=self.now,
             end=end,
-            hook_ns=8000,
-            **(told | self.activity | columns),
+            **({"t0": t0, "t1": self.now, "hook_ns": 8000} | told | self.activity | columns),
         )
         self.activity = {}
         return self
+
+    def iterations_open(self) -> int:
+        """Return the newest iterator, made now if there is none."""
+        return self.iterators or self.iterate()
 
     def step(self, compute_ms: float = 10.0, train: bool = True) -> FakeTrainer:
         """Spend a step's own time: 40 % forward, 40 % backward, 10 % optimizer, 10 % other; evaluation is all other."""
@@ -174,7 +175,13 @@ class FakeWorker(FakeLog):
         self.pass_ms(idle_ms)
         t0 = self.now
         self.pass_ms(wall_ms)
-        told = {"cpu_ns": int(wall_ms * MS), "collate_ns": 0, "delay_ns": 0, "samples": 8, "operations": []} | columns
+        told: dict[str, Any] = {
+            "cpu_ns": int(wall_ms * MS),
+            "collate_ns": 0,
+            "delay_ns": 0,
+            "samples": 8,
+            "operations": [],
+        } | columns
         self.add("fetch", worker=self.number, index=index, idle_t0=idle_t0, t0=t0, t1=self.now, **told)
         sent = {"bytes": 100, "tensors": 2, "tensor_bytes": 4000, "float_bytes": 4000}
         self.add("send", worker=self.number, index=index, t0=self.now, t1=self.now + int(send_ms * MS), **sent)

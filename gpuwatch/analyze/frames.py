@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-Activity = Literal["fetch", "collate", "send", "idle", "wait", "startup", "step"]
+Activity = Literal["fetch", "collate", "send", "idle", "wait", "startup", "step", "shutdown"]
 
 _LIBRARY = re.compile(
     r"[/\\](site-packages|dist-packages)[/\\]|[/\\]lib(64)?[/\\]python\d[^/\\]*[/\\]|^<|[/\\]_gpuwatch[/\\]|[/\\]gpuwatch[/\\]hook[/\\]"
@@ -18,6 +18,8 @@ _INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages)[/\\]([^/\\]+)")
 _OURS = re.compile(r"[/\\](_gpuwatch|gpuwatch[/\\]hook)[/\\]")
 _TORCH_DATA = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
 _QUEUE_FUNCTIONS = {"_try_get_data", "_get_data", "_next_data"}
+_SAMPLING = {"__getitem__", "__getitems__", "__next__", "__iter__", "<listcomp>", "<genexpr>"}
+_LEAVING = {"_exitfunc", "_run_exitfuncs", "_shutdown", "_exit_function"}
 
 
 class Frame(NamedTuple):
@@ -26,6 +28,11 @@ class Frame(NamedTuple):
     function: str
     file: str
     line: int
+
+    @property
+    def name(self) -> str:
+        """The function without its class."""
+        return self.function.rpartition(".")[2]
 
     @property
     def is_torch_data(self) -> bool:
@@ -43,8 +50,8 @@ def read_frames(told: Any) -> tuple[Frame, ...]:
 
 def activity_of(frames: tuple[Frame, ...]) -> Activity:
     """Return what a process was doing, from the loader's frames in its stack."""
-    functions = {frame.function.rpartition(".")[2] for frame in frames if frame.is_torch_data}
-    if any(frame.function.rpartition(".")[2] == "_feed" for frame in frames[:6]):
+    functions = {frame.name for frame in frames if frame.is_torch_data}
+    if any(frame.name == "_feed" for frame in frames[:6]):
         return "send"
     if "fetch" in functions:
         return "collate" if _collating(frames) else "fetch"
@@ -52,19 +59,15 @@ def activity_of(frames: tuple[Frame, ...]) -> Activity:
         return "idle"
     if "__next__" in functions or functions & _QUEUE_FUNCTIONS:
         return "wait"
+    if frames[0].name in _LEAVING:
+        return "shutdown"
     return "startup" if "__iter__" in functions or "_get_iterator" in functions else "step"
 
 
 def _collating(frames: tuple[Frame, ...]) -> bool:
-    """Say whether a fetch had its samples already: the frame under `fetch` is no dataset's but the collate function."""
-    at = max(
-        i for i, frame in enumerate(frames) if frame.is_torch_data and frame.function.rpartition(".")[2] == "fetch"
-    )
-    below = frames[at + 1 :]
-    if not below:
-        return False
-    first = next((frame for frame in below if not frame.function.startswith("<")), below[0])
-    return "collate" in first.function.lower() or first.file.replace("\\", "/").endswith("_utils/collate.py")
+    """Say whether a fetch had its samples already: what it called is no dataset, so it is the collate function."""
+    at = max(i for i, frame in enumerate(frames) if frame.is_torch_data and frame.name == "fetch")
+    return at + 1 < len(frames) and frames[at + 1].name not in _SAMPLING
 
 
 @lru_cache(maxsize=65536)
@@ -88,7 +91,9 @@ def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, str | None] | None:
     start = _work_begins(frames)
     work = frames[start:]
     at = next((i for i in reversed(range(len(work))) if not is_library(work[i].file)), None)
-    if at is None:
+    if at is None and work and work[0].is_torch_data:
+        at = max(i for i, frame in enumerate(work) if frame.is_torch_data)
+    elif at is None:
         at = _deepest_of_first_package(work)
     if at is None:
         return None
@@ -97,11 +102,7 @@ def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, str | None] | None:
 
 def _work_begins(frames: tuple[Frame, ...]) -> int:
     """Return where the loader's own frames end: below them a worker's stack is a sample's."""
-    inside = [
-        i
-        for i, frame in enumerate(frames)
-        if frame.is_torch_data and frame.function.rpartition(".")[2] in ("fetch", "_worker_loop")
-    ]
+    inside = [i for i, frame in enumerate(frames) if frame.is_torch_data and frame.name in ("fetch", "_worker_loop")]
     return inside[-1] + 1 if inside else 0
 
 
@@ -120,4 +121,4 @@ def _callee(below: tuple[Frame, ...], own: Frame) -> str | None:
         return None
     deepest = [frame for frame in below if package_of(frame.file) == package_of(below[-1].file)]
     named = deepest[0] if package_of(named.file) == "torch" and len(below) > 2 and deepest else named
-    return f"{package_of(named.file)} {named.function.rpartition('.')[2]}"
+    return f"{package_of(named.file)} {named.name}"

@@ -17,6 +17,7 @@ from gpuwatch.analyze.processes import Processes, shift_of
 from gpuwatch.model import HotLine, ProcessLog, StackQuality
 
 _LOADER_WORK = ("fetch", "collate", "send")
+_NO_WORK = ("idle", "wait", "shutdown")
 _MOST_LINES = 40
 _ENOUGH, _FEW = 300, 50
 Role = Literal["worker", "trainer"]
@@ -34,14 +35,14 @@ class Sample(NamedTuple):
     stack: tuple[str, ...]
     weight: float
     awaited: float
-    blocked: float
+    blocked: float | None
 
 
 @dataclass(slots=True)
 class _Line:
     weight: float = 0.0
     awaited: float = 0.0
-    blocked: float = 0.0
+    blocked: float | None = None
     callees: dict[str | None, float] = field(default_factory=lambda: defaultdict(float))
     stacks: dict[tuple[str, ...], float] = field(default_factory=lambda: defaultdict(float))
 
@@ -57,15 +58,18 @@ class Seconds:
 
 
 def find_hot_lines(processes: Processes, seconds: Seconds) -> tuple[tuple[HotLine, ...], StackQuality]:
-    """Return the lines by cost, loader lines first, and who took the samples."""
+    """Return the lines by cost, loader lines first, and who took the samples: who took more speaks alone."""
     bursts = processes.recording.by_writer("stacks")
-    samples = [sample for log in bursts for sample in _burst_samples(processes, log, seconds)]
-    sampler: Literal["py-spy", "timer", "none"] = "py-spy" if samples else "none"
-    if not samples:
-        samples = [sample for log in _timed(processes) for sample in _timer_samples(log)]
-        sampler = "timer" if samples else "none"
+    stacks = [sample for log in bursts for sample in _burst_samples(processes, log, seconds)]
+    ticks = [sample for log in _timed(processes) for sample in _timer_samples(log)]
+    samples = stacks if _useful(stacks) >= _useful(ticks) else ticks
+    sampler: Literal["py-spy", "timer", "none"] = "none" if not samples else "py-spy" if samples is stacks else "timer"
     lines = [*_lines(samples, "worker", seconds), *_lines(samples, "trainer", seconds)]
     return tuple(lines), _quality(sampler, samples, bursts)
+
+
+def _useful(samples: list[Sample]) -> float:
+    return sum(sample.weight for sample in samples if sample.activity in _LOADER_WORK or sample.activity == "step")
 
 
 def _burst_samples(processes: Processes, log: ProcessLog, seconds: Seconds) -> Iterator[Sample]:
@@ -74,22 +78,21 @@ def _burst_samples(processes: Processes, log: ProcessLog, seconds: Seconds) -> I
     shift = shift_of(log, processes.recording.run)
     for row in log.table("stack").dicts():
         role, frames = roles.get(row.get("pid") or 0), read_frames(row.get("frames"))
-        if role is None or not frames or (role == "trainer" and not _is_main(frames)):
+        if role is None or not frames or not _counts(role, row.get("tid"), frames):
             continue
         middle = ((row.get("t0") or 0) + (row.get("t1") or row.get("t0") or 0)) / 2 + shift
         activity = _placed(activity_of(frames), role, middle, seconds)
-        found = own_line(frames) if activity not in ("idle", "wait") else None
+        found = own_line(frames) if activity not in _NO_WORK else None
         frame, callee = found or (frames[-1], None)
         weight = float(row.get("weight") or 0)
         stack = tuple(f"{f.function} ({f.file}:{f.line})" for f in frames)
         awaited = min(float(row.get("main_in_wait") or 0), weight)
-        blocked = weight if row.get("idle") is True else min(float(row.get("idle") or 0), weight)
-        yield Sample(role, activity, frame.file, frame.line, frame.function, callee, stack, weight, awaited, blocked)
+        yield Sample(role, activity, frame.file, frame.line, frame.function, callee, stack, weight, awaited, None)
 
 
-def _is_main(frames: tuple[Frame, ...]) -> bool:
-    """Leave out helper threads: a thread's stack begins in `_bootstrap`, the main one's in the script."""
-    return frames[0].function.rpartition(".")[2] not in ("_bootstrap", "_bootstrap_inner")
+def _counts(role: Role, thread: object, frames: tuple[Frame, ...]) -> bool:
+    """Leave out helper threads: what they do is not what the loop, or the making of a batch, waits for."""
+    return thread in (None, "MainThread") or (role == "worker" and activity_of(frames) == "send")
 
 
 def _placed(activity: str, role: Role, at_ns: float, seconds: Seconds) -> str:
@@ -131,7 +134,7 @@ def _timer_samples(log: ProcessLog) -> Iterator[Sample]:
 
 def _lines(samples: list[Sample], role: Role, seconds: Seconds) -> list[HotLine]:
     """Return the hot lines of a role. The trainer's loading with no workers counts as loader work of the trainer."""
-    mine = [s for s in samples if s.role == role and s.activity not in ("idle", "wait")]
+    mine = [s for s in samples if s.role == role and s.activity not in _NO_WORK]
     work = [s for s in mine if s.activity in _LOADER_WORK]
     code = [s for s in mine if s.activity not in _LOADER_WORK and s.activity != "startup"]
     start = [s for s in mine if s.activity == "startup"]
@@ -145,7 +148,8 @@ def _fold(samples: list[Sample], role: Role, whole_s: float) -> list[HotLine]:
         line = lines[sample.file, sample.line, sample.function, sample.activity]
         line.weight += sample.weight
         line.awaited += sample.awaited
-        line.blocked += sample.blocked
+        if sample.blocked is not None:
+            line.blocked = (line.blocked or 0.0) + sample.blocked
         line.callees[sample.callee] += sample.weight
         line.stacks[sample.stack] += sample.weight
     whole, awaited = sum(line.weight for line in lines.values()), sum(line.awaited for line in lines.values())
@@ -171,7 +175,7 @@ def _hot_line(
         callee=max(line.callees, key=lambda callee: line.callees[callee]),
         source=linecache.getline(file, number).strip() or None,
         samples=round(line.weight),
-        blocked_share=line.blocked / line.weight if line.weight else None,
+        blocked_share=None if line.blocked is None else line.blocked / line.weight,
         stack=max(line.stacks, key=lambda stack: line.stacks[stack]),
     )
 
@@ -185,7 +189,7 @@ def _quality(
         for row in log.table("burst").dicts()
         if row.get("note") and not row.get("ok")
     ]
-    count = int(sum(sample.weight for sample in samples if sample.activity not in ("idle", "wait")))
+    count = int(sum(sample.weight for sample in samples if sample.activity not in _NO_WORK))
     if sampler == "none":
         return StackQuality("none", 0, "none", notes[-1] if notes else "no stack samples were taken")
     trust: Literal["high", "medium", "low"] = (

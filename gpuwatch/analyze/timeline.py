@@ -83,6 +83,7 @@ def walk(trainer: Trainer) -> Walk:
     """Put a trainer's events in order and give every gap its owner."""
     iterator, fields, parts = _events(trainer)
     keep = _outermost(fields["t0"], fields["t1"])
+    _hand_up(keep, [*parts.values(), *(fields[name] for name in (*_COUNTS, "gc_ns", "gc_n", "cpu_ns"))])
     iterator, fields, parts = iterator[keep], _take(fields, keep), _take(parts, keep)
     cursor = np.maximum.accumulate(np.concatenate(([trainer.start_ns], fields["t1"])))
     begin = np.maximum(fields["t0"], cursor[:-1])
@@ -107,7 +108,9 @@ def _events(trainer: Trainer) -> tuple[Indices, dict[str, Array], dict[str, Arra
     fields["end"][len(batch) :] = 3
     parts = {name: np.concatenate((numbers(batch, f"{name}_ns"), numbers(tail, f"{name}_ns"))) for name in _PARTS}
     ids = np.concatenate((numbers(batch, "iterator"), numbers(tail, "iterator")))
-    order = np.lexsort((fields["t1"], fields["t0"]))
+    # Of events that begin together the longest is round the others; one without length (a tail) comes before.
+    length = fields["t1"] - fields["t0"]
+    order = np.lexsort((np.where(length > 0, -length, -np.inf), fields["t0"]))
     order = order[np.isfinite(fields["t0"][order]) & np.isfinite(fields["t1"][order])]
     return _positions(trainer.iterators, ids[order]), _take(fields, order), _take(parts, order)
 
@@ -133,6 +136,18 @@ def _outermost(t0: Array, t1: Array) -> NDArray[np.bool_]:
     latest = np.maximum.accumulate(t1)
     inside = np.concatenate(([False], (t1[1:] <= latest[:-1]) & (t1[1:] > t0[1:])))
     return ~inside
+
+
+def _hand_up(keep: NDArray[np.bool_], columns: list[Array]) -> None:
+    """Give what the thread told with events that are left out to the event round them: it is told once."""
+    inside = np.flatnonzero(~keep)
+    if not len(inside):
+        return
+    kept = np.flatnonzero(keep)
+    outer = kept[np.searchsorted(kept, inside) - 1]
+    for values in columns:
+        values[inside] = np.nan_to_num(values[inside])
+        np.add.at(values, outer, values[inside])
 
 
 def _first_of_each(iterator: Indices) -> NDArray[np.bool_]:
@@ -189,8 +204,8 @@ def _training_iterators(this: Walk) -> set[int]:
     credit = np.zeros(len(this.trainer.iterators) + 1)
     np.add.at(credit, this.owner[active], 1)
     together = active
-    for back in (1, 2, 3):
-        together = together[together - back >= 0]
+    for back in (2, 3, 4):
+        together = together[together >= back]
         earlier = together - back
         near = (this.gap[earlier + 1] < 0.05 * this.gap[together]) & (this.fields["end"][earlier] == 0)
         together = together[near]
@@ -259,6 +274,8 @@ def _loop_events(this: Walk) -> tuple[int, int]:
 def _add_parts(this: Walk, net: Array, chosen: NDArray[np.bool_], rest: str, seconds: dict[str, float]) -> None:
     """Divide gaps by what the thread told it did in them; `rest` gets what it called other, or did not divide."""
     told = np.stack([np.nan_to_num(this.parts[name][chosen]) for name in _PARTS])
+    # Making an iterator is no activity that the thread tells: it counted as other.
+    told[3] = np.maximum(told[3] - this.making[chosen], 0.0)
     length = net[chosen]
     if rest != "other in-step":
         # Outside of loops only backward and optimizer are told for sure; a forward there has no beginning.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import zlib
 from pathlib import Path
+
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 def read_from(path: Path, offset: int) -> bytes:
@@ -15,18 +18,11 @@ def read_from(path: Path, offset: int) -> bytes:
         with path.open("rb") as file:
             file.seek(offset)
             return file.read()
-    with gzip.open(path, "rb") as packed:
-        return _unpack(packed, offset)
-
-
-def _unpack(packed: gzip.GzipFile, offset: int) -> bytes:
-    parts: list[bytes] = []
     try:
-        while part := packed.read(1 << 20):
-            parts.append(part)
-    except EOFError:
-        pass
-    return b"".join(parts)[offset:]
+        # Unlike gzip.open this gives what a cut-off file still holds.
+        return zlib.decompressobj(_GZIP).decompress(path.read_bytes())[offset:]
+    except zlib.error as error:
+        raise OSError(0, f"not a gzip file ({error})") from error
 
 
 def pack(path: Path) -> tuple[int, int]:

@@ -108,7 +108,7 @@ class SpoolFile:
         for row in rows:
             try:
                 tables[row.pop(0)].append(row)
-            except (TypeError, AttributeError, IndexError):
+            except (TypeError, AttributeError, LookupError):
                 self._skipped += 1
 
     def log(self) -> ProcessLog:
@@ -178,7 +178,7 @@ def _parse_rows(piece: bytes) -> tuple[list[Any], int]:
 
 def _parse_lines(piece: bytes) -> tuple[list[Any], int]:
     rows, skipped = [], 0
-    for line in piece.splitlines():
+    for line in piece.split(b"\n"):
         try:
             rows.append(json.loads(line))
         except ValueError:

@@ -1,0 +1,168 @@
+"""Whatever a run folder looks like, what is whole in it is read and the rest is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gpuwatch.errors import NotARun
+from gpuwatch.store import archive
+from gpuwatch.store.reader import Tail, read
+from tests.spools import FakeRun
+
+
+def small_run(path: Path, batches: int = 5) -> FakeRun:
+    run = FakeRun(path)
+    run.trainer().loop(batches=batches)
+    return run
+
+
+def spool_file(path: Path) -> Path:
+    return next((path / "spool").glob("100-*.jsonl"))
+
+
+def batches(path: Path) -> int:
+    return sum(len(log.table("batch")) for log in read(path).logs)
+
+
+def test_rows_come_without_their_kind_and_by_column(tmp_path: Path) -> None:
+    recording = read(small_run(tmp_path).write())
+    table = recording.logs[0].table("batch")
+    assert table.column("index") == [0, 1, 2, 3, 4, 5]
+    assert table.column("end") == [0, 0, 0, 0, 0, 1]
+    assert recording.problems == ()
+    assert recording.bytes == spool_file(tmp_path).stat().st_size
+
+
+def test_a_torn_last_line_is_not_seen(tmp_path: Path) -> None:
+    file = spool_file(small_run(tmp_path).write())
+    file.write_bytes(file.read_bytes()[:-3])
+    recording = read(tmp_path)
+    assert len(recording.logs[0].table("batch")) == 5
+    assert recording.logs[0].torn
+    assert recording.problems == ()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1))
+def test_a_file_cut_anywhere_reads_as_its_whole_lines(tmp_path: Path, share: float) -> None:
+    run = small_run(tmp_path)
+    text = run.logs[0].text().encode()
+    file = spool_file(run.write())
+    cut = int(share * len(text))
+    file.write_bytes(text[:cut])
+    if text[:cut].count(b"\n") == 0:
+        assert read(tmp_path).logs == ()
+        return
+    rows = sum(len(table) for table in read(tmp_path).logs[0].tables.values())
+    assert rows == text[:cut].count(b"\n") - 1
+
+
+def test_garbage_lines_are_left_out_and_told(tmp_path: Path) -> None:
+    file = spool_file(small_run(tmp_path).write())
+    lines = file.read_text().splitlines()
+    lines[3:3] = ["not json", '{"an": "object"}', "[]", "\0\0\0"]
+    file.write_text("\n".join(lines) + "\n")
+    recording = read(tmp_path)
+    assert len(recording.logs[0].table("batch")) == 6
+    assert recording.problems == (f"spool/{file.name}: 4 unreadable lines left out",)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("hello\n", "its first line is not JSON"),
+        ("[1,2]\n", "its first line is no header"),
+        ('{"format":"gpuwatch.spool/9","pid":1,"mono_ns":1,"columns":{}}\n', "'gpuwatch.spool/9', this gpuwatch reads"),
+        ('{"format":"gpuwatch.spool/1","pid":1}\n', "without mono_ns, columns"),
+        ('{"format":"gpuwa', "its process died as it began"),
+    ],
+)
+def test_a_foreign_file_is_told_and_left_out(tmp_path: Path, content: str, words: str) -> None:
+    path = small_run(tmp_path).write()
+    (path / "spool" / "7-7.jsonl").write_text(content)
+    (path / "spool" / "notes.txt").write_text("mine")
+    recording = read(path)
+    assert len(recording.logs) == 1
+    assert len(recording.problems) == 1
+    assert words in recording.problems[0]
+
+
+def test_a_pid_used_twice_gives_two_logs(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    run.now += 10**12
+    run.trainer(100).loop(batches=2)
+    assert [len(log.table("batch")) for log in read(run.write()).logs] == [6, 3]
+
+
+@pytest.mark.parametrize("content", [None, "", '{"schema": "gpuwatch', "[]"])
+def test_without_run_json_the_spool_still_tells(tmp_path: Path, content: str | None) -> None:
+    path = small_run(tmp_path).write()
+    (path / "run.json").unlink() if content is None else (path / "run.json").write_text(content)
+    recording = read(path)
+    assert recording.run.state == "lost"
+    assert recording.run.command == ("train.py",)
+    assert recording.run.started_ns == recording.logs[0].header["process_start_ns"]
+    assert "told from the spool instead" in recording.problems[0]
+
+
+def test_another_schema_of_run_json_is_refused(tmp_path: Path) -> None:
+    path = small_run(tmp_path).write()
+    (path / "run.json").write_text(json.dumps({"schema": "gpuwatch.run/9"}))
+    with pytest.raises(NotARun, match=r"gpuwatch\.run/9"):
+        read(path)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotARun, match="not a run folder"):
+        read(tmp_path)
+    with pytest.raises(NotARun, match="no folder"):
+        read(tmp_path / "nowhere")
+
+
+def test_an_empty_run_is_read(tmp_path: Path) -> None:
+    assert read(FakeRun(tmp_path).write()).logs == ()
+
+
+def test_a_later_read_of_a_tail_parses_only_what_is_new(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    path = run.write(ended=False)
+    tail = Tail(path)
+    first = tail.refresh().logs[0].table("batch").rows
+    assert len(first) == 6
+    kept = first[0]
+    file = spool_file(path)
+    whole = file.read_text()
+    with file.open("a") as stream:
+        stream.write('["batch",1,6,1,2,0]\n["batch",1,7,')
+    again = tail.refresh().logs[0]
+    assert again.table("batch").column("index")[-1] == 6
+    assert again.torn
+    assert again.table("batch").rows[0] is kept
+    (path / "spool" / "8-8.jsonl").write_text(whole)
+    assert len(tail.refresh().logs) == 2
+
+
+def test_a_file_that_shrank_is_read_anew(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    tail = Tail(run.write())
+    tail.refresh()
+    file = spool_file(tmp_path)
+    file.write_text("\n".join(file.read_text().splitlines()[:4]) + "\n")
+    assert sum(len(table) for table in tail.refresh().logs[0].tables.values()) == 3
+
+
+def test_a_packed_run_reads_like_the_plain_one(tmp_path: Path) -> None:
+    path = small_run(tmp_path, batches=300).write()
+    plain = read(path)
+    before, after = archive.pack(path)
+    assert after < before / 3
+    packed = read(path)
+    assert [log.tables for log in packed.logs] == [log.tables for log in plain.logs]
+    file = next((path / "spool").glob("*.gz"))
+    file.write_bytes(file.read_bytes()[:-200])
+    assert 0 < batches(path) <= 301
