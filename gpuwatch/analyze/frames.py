@@ -88,8 +88,10 @@ def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, str | None] | None:
 
     Code of installed packages folds to the user's line that called it. A stack with none of the user's code in its
     loader work (a ready-made dataset) folds to the deepest line of the package that the loader called first."""
-    start = _work_begins(frames)
-    work = frames[start:]
+    feeder = next((i for i, frame in enumerate(frames[:6]) if frame.name == "_feed"), None)
+    if feeder is not None:
+        return frames[feeder], _callee(frames[feeder + 1 :])
+    work = frames[_work_begins(frames) :]
     at = next((i for i in reversed(range(len(work))) if not is_library(work[i].file)), None)
     if at is None and work and work[0].is_torch_data:
         at = max(i for i, frame in enumerate(work) if frame.is_torch_data)
@@ -97,7 +99,7 @@ def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, str | None] | None:
         at = _deepest_of_first_package(work)
     if at is None:
         return None
-    return work[at], _callee(work[at + 1 :], work[at])
+    return work[at], _callee(work[at + 1 :])
 
 
 def _work_begins(frames: tuple[Frame, ...]) -> int:
@@ -114,7 +116,7 @@ def _deepest_of_first_package(work: tuple[Frame, ...]) -> int | None:
     return max(i for i, frame in enumerate(work) if package_of(frame.file) == package)
 
 
-def _callee(below: tuple[Frame, ...], own: Frame) -> str | None:
+def _callee(below: tuple[Frame, ...]) -> str | None:
     """Name what the line called: the first function of a library, with its package."""
     named = next((frame for frame in below if not frame.file.startswith("<")), None)
     if named is None:

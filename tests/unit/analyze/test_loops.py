@@ -1,0 +1,300 @@
+"""Steps, fetches, queue and operations of a loader, against recordings whose numbers are known."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from gpuwatch.analyze.profile import profile
+from gpuwatch.analyze.statistics import block_length, median_interval, period, ratio_interval
+from gpuwatch.model import LoaderProfile, Profile
+from gpuwatch.store.reader import read
+from tests.spools import MS, FakeRun
+
+WORKERS = ((0, 201), (1, 202))
+
+
+def profile_of(run: FakeRun, **changes: object) -> Profile:
+    return profile(read(run.write(**changes)))
+
+
+def primary_of(run: FakeRun) -> LoaderProfile:
+    primary = profile_of(run).primary
+    assert primary is not None
+    return primary
+
+
+def test_a_step_is_waiting_and_computing(run: FakeRun) -> None:
+    run.trainer().loop(batches=100, wait_ms=5, compute_ms=15, first_ms=900, workers=WORKERS, make_ms=100)
+    loader = primary_of(run)
+    assert loader.step_ms is not None and loader.wait_ms is not None and loader.compute_ms is not None
+    assert (loader.step_ms.median, loader.wait_ms.median, loader.compute_ms.median) == pytest.approx((20, 5, 15))
+    assert loader.wait_share is not None
+    assert loader.wait_share.median == pytest.approx(0.25)
+    assert loader.steps == 100 - 1 - 4
+    assert loader.batches == 100
+    assert loader.steps_per_s == pytest.approx(50)
+    assert loader.samples_per_s == pytest.approx(400)
+    assert loader.startup_s == loader.first_batch_s == (1.0,)
+    assert loader.wait_clock == "host"
+    assert loader.gpu_wait_ms is None
+
+
+def test_bursts_are_told_by_their_mean(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate(workers=[(n, 300 + n) for n in range(4)])
+    for index in range(80):
+        trainer.ask(number, index, 40.0 if index % 4 == 0 else 0.0).step(5)
+    loader = primary_of(run)
+    assert loader.wait_share is not None
+    assert loader.wait_share.median == pytest.approx(2 / 3, abs=0.02)
+    assert loader.wait_share.high - loader.wait_share.low < 0.05
+
+
+def test_later_epochs_keep_their_start_apart(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for _ in range(3):
+        trainer.loop(batches=20, wait_ms=1, compute_ms=9, first_ms=300, make_ms=50, workers=WORKERS)
+    loader = primary_of(run)
+    assert loader.iterators == 3
+    assert loader.epoch_batches == 20
+    assert loader.first_batch_s == pytest.approx((0.35, 0.35, 0.35))
+    assert loader.wait_ms is not None
+    assert loader.wait_ms.median == pytest.approx(1.0)
+
+
+def test_three_steps_are_told_as_three_steps(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate()
+    for index in range(4):
+        trainer.ask(number, index, 1.0).step(9)
+    loader = primary_of(run)
+    assert loader.steps == 2
+    assert loader.step_ms is not None
+    assert loader.step_ms.median == pytest.approx(10)
+
+
+def test_one_batch_has_no_step(run: FakeRun) -> None:
+    trainer = run.trainer()
+    trainer.ask(trainer.iterate(), 0, 1.0).step(9)
+    loader = primary_of(run)
+    assert (loader.steps, loader.batches) == (0, 1)
+    assert loader.step_ms is None and loader.wait_share is None and loader.fetch is None
+
+
+def test_gpu_waits_speak_when_most_steps_have_one(run: FakeRun) -> None:
+    trainer = run.trainer()
+    trainer.loop(batches=50, wait_ms=5, compute_ms=5)
+    for index in range(1, 50):
+        trainer.add("gpu_wait", iterator=1, index=index, wait_ms=2.0, work_ms=8.0)
+    loader = primary_of(run)
+    assert loader.wait_clock == "cuda"
+    assert loader.wait_share is not None and loader.gpu_wait_ms is not None
+    assert loader.wait_share.median == pytest.approx(0.2)
+    assert loader.gpu_wait_ms.median == pytest.approx(2.0)
+    assert loader.wait_ms is not None
+    assert loader.wait_ms.median == pytest.approx(5.0)
+
+
+def test_a_loader_made_anew_each_epoch_is_one(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for number in range(5):
+        trainer.loop(batches=10, loader=number, line=30)
+    assert [loader.iterators for loader in profile_of(run).loaders] == [5]
+
+
+def with_workers(run: FakeRun, **fetch: object) -> None:
+    """A loop of 100 steps of 15 ms, two workers that fetch for 20 ms and wait for 10 ms."""
+    trainer = run.trainer()
+    begun = trainer.now
+    makers = [run.worker(pid, number, at=begun + MS) for number, pid in WORKERS]
+    trainer.loop(batches=100, wait_ms=5, compute_ms=10, first_ms=25, workers=WORKERS, make_ms=2)
+    for index in range(100):
+        makers[index % 2].fetch(index, 20, idle_ms=10, **fetch)
+
+
+def test_a_fetch_is_cpu_delay_and_blocked(run: FakeRun) -> None:
+    with_workers(run, cpu_ns=12 * MS, delay_ns=3 * MS, process_cpu_ns=14 * MS, collate_ns=MS, read_bytes=1000)
+    fetch = primary_of(run).fetch
+    assert fetch is not None
+    assert fetch.n == 98
+    assert fetch.wall_ms.median == fetch.mean_wall_ms == fetch.max_wall_ms == 20
+    assert (fetch.cpu_ms, fetch.delay_ms, fetch.process_cpu_ms, fetch.blocked_ms) == (12, 3, 14, 5)
+    assert (fetch.collate_ms, fetch.index_wait_ms, fetch.serialise_ms) == (1, 10, 1)
+    assert (fetch.bytes_per_batch, fetch.tensors_per_batch, fetch.float_bytes_share) == (4100, 2, 1)
+    assert fetch.read_bytes_per_batch == 1000
+    assert fetch.rchar_per_batch is None and fetch.gc_ms is None
+    assert fetch.busy_share == pytest.approx(2 / 3, abs=0.02)
+
+
+def test_delay_unknown_leaves_blocked_unknown(run: FakeRun) -> None:
+    with_workers(run, delay_ns=None)
+    fetch = primary_of(run).fetch
+    assert fetch is not None
+    assert fetch.delay_ms is None and fetch.blocked_ms is None
+
+
+def test_a_pid_given_to_a_later_worker_is_not_mixed_up(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for epoch, wall in enumerate((10.0, 30.0)):
+        maker = run.worker(201, 0, at=trainer.now + MS)
+        trainer.loop(
+            batches=40,
+            wait_ms=2,
+            compute_ms=wall,
+            train=True,
+            workers=[(0, 201)],
+            loader=epoch,
+            line=30 + epoch,
+            make_ms=2,
+        )
+        for index in range(40):
+            maker.fetch(index, wall)
+        maker.add("worker_end", t=maker.now, worker=0, batches=40)
+    fetches = [loader.fetch for loader in profile_of(run).loaders]
+    assert [fetch.wall_ms.median for fetch in fetches if fetch] == [10, 30]
+
+
+def test_the_trainers_own_fetches_go_to_the_loader_that_waited(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for loader, wall in ((1, 5.0), (2, 8.0)):
+        number = trainer.iterate(loader=loader, line=loader)
+        for index in range(20):
+            t0 = trainer.now
+            trainer.ask(number, index, wall + 1).step(3, train=loader == 1)
+            trainer.add("fetch", worker=-1, index=index, t0=t0, t1=t0 + int(wall * MS), cpu_ns=MS, samples=8)
+    profile = profile_of(run)
+    assert [loader.fetch.wall_ms.median for loader in profile.loaders if loader.fetch] == [5, 8]
+    assert all(loader.fetch.busy_share is None for loader in profile.loaders if loader.fetch)
+
+
+def test_operations_sum_to_the_whole_and_the_rest_is_the_datasets(run: FakeRun) -> None:
+    rows = [[0, 8, 10 * MS, 8_000_000, 8_000_000, 80_000], [1, 8, 4 * MS, 8_000_000, 400_000, None]]
+    with_workers(run, operations=rows, collate_ns=2 * MS)
+    for log in run.logs[1:]:
+        log.add("op", op=0, kind="decode", name="Image.load", file="a.py", line=3, function="f", position=0)
+        log.add("op", op=1, kind="transform", name="Resize", file="a.py", line=4, position=9)
+        log.add("op", op=1, kind="transform", name="Resize", file="a.py", line=4, position=1)
+    found = {operation.name: operation for operation in primary_of(run).operations}
+    assert {name: operation.kind for name, operation in found.items()} == {
+        "Image.load": "decode",
+        "Resize": "transform",
+        "Photos.__getitem__": "dataset",
+        "collate": "collate",
+        "serialise": "serialise",
+    }
+    shares = [operation.share * 21 for operation in found.values()]
+    assert shares == pytest.approx([10, 4, 4, 2, 1])
+    resize = found["Resize"]
+    assert (resize.position, resize.pixels_in, resize.pixels_out, resize.bytes_in) == (1, 1_000_000, 50_000, None)
+    assert resize.ms_per_sample == pytest.approx(0.5)
+    assert found["Image.load"].where is not None and found["Image.load"].where.line == 3
+
+
+def late_run(run: FakeRun, slow: bool) -> None:
+    """Two workers; in the slow case every batch of worker 0 is late while worker 1's next lies ready."""
+    trainer = run.trainer()
+    makers = [run.worker(pid, number, at=trainer.now + MS) for number, pid in WORKERS]
+    number = trainer.iterate(workers=WORKERS, make_ms=2)
+    for index in range(60):
+        t0 = trainer.now
+        wait = 20.0 if index % 2 == 0 else 0.0
+        trainer.ask(number, index, wait, available=int(wait == 0), awaited=index % 2, ready=index % 2).step(5)
+        done = t0 + int((wait - 1) * MS)
+        early = t0 + int((1 if slow else wait - 2) * MS)
+        if index % 2 == 0:
+            makers[0].add("send", worker=0, index=index, t0=done - MS, t1=done)
+            makers[1].add("send", worker=1, index=index + 1, t0=early - MS, t1=early)
+        makers[index % 2].fetch(1000 + index, 1)
+
+
+def test_a_late_batch_holds_ready_ones_back(run: FakeRun) -> None:
+    late_run(run, slow=True)
+    queue = primary_of(run).queue
+    assert queue is not None
+    assert queue.late_share == pytest.approx(0.95, abs=0.02)
+    assert queue.ready_share == pytest.approx(0.5, abs=0.02)
+    assert queue.awaited_skew == 1.0
+
+
+def test_batches_that_come_together_hold_nothing_back(run: FakeRun) -> None:
+    late_run(run, slow=False)
+    queue = primary_of(run).queue
+    assert queue is not None
+    assert queue.late_share == pytest.approx(0.1, abs=0.02)
+
+
+def test_regular_checkpoints_are_long_steps_with_period_and_line(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate()
+    for index in range(200):
+        trainer.ask(number, index, 1.0).step(10)
+        if index % 25 == 24:
+            begun = trainer.now
+            trainer.do("other", 80)
+            trainer.add(
+                "span", name="checkpoint", t0=begun, t1=trainer.now, file="/home/me/train.py", line=77, function="main"
+            )
+    trainer.ask(number, 200, 0, end=1)
+    long = profile_of(run).ranks[0].long_steps
+    assert long is not None
+    assert (long.count, long.period, long.regular, long.cause) == (7, 25, True, "checkpoint")
+    assert long.excess_s == pytest.approx(0.56)
+    assert long.median_ms == pytest.approx(10)
+    assert long.where is not None and long.where.line == 77
+
+
+def test_evaluation_inside_the_loop_is_called_so(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate()
+    for index in range(100):
+        trainer.ask(number, index, 1.0).step(10)
+        if index % 20 == 19:
+            trainer.loop(batches=5, wait_ms=2, compute_ms=10, train=False, loader=2, line=50)
+    long = profile_of(run).ranks[0].long_steps
+    assert long is not None
+    assert (long.count, long.cause, long.regular) == (4, "evaluation", True)
+
+
+def test_even_steps_have_no_long_ones(run: FakeRun) -> None:
+    noise, trainer = Random(1), run.trainer()
+    number = trainer.iterate()
+    for index in range(200):
+        trainer.ask(number, index, 1.0).step(noise.gauss(10, 0.5))
+    assert profile_of(run).ranks[0].long_steps is None
+
+
+def test_only_the_loops_collections_count(run: FakeRun) -> None:
+    trainer = run.trainer()
+    trainer.activity = {"gc_ns": 900 * MS, "gc_n": 50}
+    number = trainer.iterate()
+    for index in range(20):
+        trainer.ask(number, index, 1.0).step(10)
+        trainer.activity |= {"gc_ns": MS, "gc_n": 1}
+    rank = profile_of(run).ranks[0]
+    assert (rank.gc_seconds, rank.gc_collections) == (pytest.approx(0.019), 19)
+
+
+def test_intervals_hold_the_truth_and_are_the_same_each_time() -> None:
+    noise = np.random.default_rng(3)
+    wait, step = noise.exponential(2.0, 500), np.full(500, 10.0)
+    interval = ratio_interval(wait, step, group=4)
+    assert interval == ratio_interval(wait, step, group=4)
+    assert interval is not None
+    assert interval.low < 0.2 < interval.high
+    assert interval.high - interval.low < 0.08
+    assert median_interval(np.zeros(0)) is None
+    assert ratio_interval(np.zeros(0), np.zeros(0)) is None
+
+
+def test_blocks_keep_bursts_whole() -> None:
+    assert block_length(1000, 4) == 16
+    assert block_length(20, 4) == 1
+
+
+def test_a_period_survives_missed_events_and_is_not_seen_in_noise() -> None:
+    assert period(np.array([10.0, 20, 30, 50, 60, 70])) == (10.0, True)
+    assert period(np.array([3.0, 10, 40, 45, 90, 200]))[1] is False
+    assert period(np.array([3.0])) == (None, False)
