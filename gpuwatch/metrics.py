@@ -244,6 +244,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "Share of cgroup periods that were throttled.",
         _run(lambda r: r.machine.throttled_share),
     ),
+    Metric("shm", "bytes", "gauge", "Size of /dev/shm.", _run(lambda r: r.machine.shm_total_bytes)),
     Metric("shm_peak", "bytes", "gauge", "Peak use of /dev/shm.", _run(lambda r: r.machine.shm_peak_bytes)),
     Metric(
         "device_busy",
