@@ -115,7 +115,7 @@ SCENARIOS = (
         bound=("startup", "input"),
         wrong=("too-few-workers",),
     ),
-    Scenario("coarse_epochs", "A3", "coarse-batches", ("storage-wait",)),
+    Scenario("coarse_epochs", "A3", "coarse-batches", ("storage-wait", "slow-dataset-code")),
     Scenario(
         "workers_made_anew",
         "B1",

@@ -25,9 +25,8 @@ class FewShot(Dataset):
 
 def main():
     args = options(__doc__)
-    loader = DataLoader(
-        FewShot(60), batch_size=10, shuffle=True, num_workers=2, persistent_workers=args.fix
-    )  # <- cause
+    keep = args.fix
+    loader = DataLoader(FewShot(60), batch_size=10, shuffle=True, num_workers=2, persistent_workers=keep)  # <- cause
     model = Network(200, device_ms=0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     started, steps = time.perf_counter(), 0
