@@ -71,11 +71,12 @@ class Result:
 class Session:
     """A training under experiment. Use as a context manager; `run` may be called again and again."""
 
-    def __init__(self, command: Sequence[str], path: Path, deadline: float, *, respect_epochs: bool = False) -> None:
+    def __init__(self, command: Sequence[str], path: Path, deadline: float, *, cwd: Path | None = None) -> None:
         self.command = list(command)
         self.path = path
         self.deadline = deadline
-        self.respect_epochs = respect_epochs
+        self.cwd = cwd
+        self.respect_epochs = False
         self.loop: dict[str, Any] = {}
         self.starts = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -147,7 +148,13 @@ class Session:
         self._read = 0
         with (self.path / LOG).open("ab") as log:
             self._process = subprocess.Popen(
-                self.command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command,
+                env=environment,
+                cwd=self.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _order(self, windows: Sequence[Window]) -> Iterator[Result]:

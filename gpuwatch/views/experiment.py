@@ -1,0 +1,125 @@
+"""The result of `gpuwatch try`: ceilings, loader sweep and remedies as tables, each with the sentence it proves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gpuwatch.model import Ceiling, Experiment, Interval, LoaderTrial, Trial
+
+_STYLES = {"helps": "green", "hurts": "red", "no difference": "dim", "failed": "yellow"}
+
+
+def render(experiment: Experiment) -> RenderableType:
+    """Return everything that an experiment found, in the order of a person's questions."""
+    parts: list[RenderableType] = []
+    if experiment.ceilings:
+        parts += [ceilings_table(experiment.ceilings), _line(balance(experiment))]
+    if experiment.sweep:
+        parts += [sweep_table(experiment.sweep), _line(knee(experiment))]
+    if experiment.trials:
+        parts += [trials_table(experiment.trials), *_edits(experiment.trials)]
+    parts += [_line(note) for note in experiment.notes]
+    return Padding(Group(*parts), (1, 2)) if parts else _line("Nothing was measured.")
+
+
+def _line(text: str) -> Text:
+    return Text(f"{text}\n")
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", style=None, header_style="dim")
+    return table
+
+
+def ceilings_table(ceilings: Iterable[Ceiling]) -> Table:
+    """Return the three throughputs per number of cores."""
+    table = _table("Ceilings, batches per second", "cores", "end to end", "device alone", "loader alone", "limit")
+    for row in ceilings:
+        table.add_row(str(row.cores), rate(row.end_to_end), rate(row.device), rate(row.loader), row.limit)
+    return table
+
+
+def balance(experiment: Experiment) -> str:
+    """Return what the ceilings say, as a sentence."""
+    most = max(experiment.ceilings, key=lambda c: c.cores)
+    cores = experiment.balance_cores
+    if most.limit == "device":
+        return f"With {most.cores} cores the device is the limit: a faster input pipeline would win nothing."
+    lost = 1.0 - most.end_to_end.median / most.device.median
+    sentence = f"With {most.cores} cores the device gives away {max(lost, 0.0):.0%} of its throughput to the input."
+    return sentence + (f" About {cores:.2g} cores would balance the two." if cores else "")
+
+
+def sweep_table(rows: Iterable[LoaderTrial]) -> Table:
+    """Return the settings that were tried, the knee marked."""
+    table = _table(
+        "Loader settings, batches per second", "", "workers", "prefetch", "threads", "loader alone", "end to end", "start-up", "memory/worker", ""
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            "→" if row.knee else "",
+            str(row.workers),
+            str(row.prefetch or "–"),
+            str(row.threads or "–"),
+            f"{row.loader_rate:.4g}" if row.loader_rate else "–",
+            rate(row.loop_rate),
+            f"{row.startup_s:.2g} s" if row.startup_s is not None else "–",
+            f"{row.memory_per_worker_bytes / 1e6:.0f} MB" if row.memory_per_worker_bytes else "–",
+            escape(row.note),
+            style="bold" if row.knee else None,
+        )
+    return table
+
+
+def knee(experiment: Experiment) -> str:
+    """Return what to set, as a sentence."""
+    if experiment.edit is None:
+        return "The loader's settings are within 3 % of the best that was found: leave them."
+    return f"Smallest setting within 3 % of the best: {experiment.edit}"
+
+
+def trials_table(trials: Iterable[Trial]) -> Table:
+    """Return the remedies: before, after, ratio, verdict, outputs."""
+    table = _table(
+        "Remedies, tried in turns with the unchanged loader",
+        "remedy",
+        "before",
+        "after",
+        "speed-up",
+        "predicted",
+        "verdict",
+        "outputs",
+    )
+    for row in trials:
+        table.add_row(
+            escape(row.remedy),
+            f"{row.before.median:.4g} {row.unit}",
+            f"{row.after.median:.4g} {row.unit}" if row.verdict != "failed" else "–",
+            speedup(row.ratio) if row.verdict != "failed" else "–",
+            f"{row.predicted:.2f}×" if row.predicted else "–",
+            Text(row.verdict, style=_STYLES[row.verdict]),
+            escape(row.outputs if row.verdict != "failed" else row.note),
+        )
+    return table
+
+
+def _edits(trials: Iterable[Trial]) -> list[RenderableType]:
+    return [Text(f"{t.remedy}:\n{t.edit}\n") for t in trials if t.verdict == "helps" and t.edit]
+
+
+def rate(value: Interval | None) -> str:
+    """Return a rate with its interval."""
+    return "–" if value is None else f"{value.median:.4g} ({value.low:.4g}–{value.high:.4g})"
+
+
+def speedup(value: Interval) -> str:
+    """Return a ratio with its interval."""
+    return f"{value.median:.2f}× ({value.low:.2f}–{value.high:.2f})"
