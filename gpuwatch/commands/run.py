@@ -170,14 +170,15 @@ def _report(path: Path, wanted: _Wanted) -> int:
 
     report = build(read(path), with_timeline=wanted.html is not None)
     if not wanted.quiet:
-        _show(report)
+        show(report)
     failed = [_write(report, "HTML timeline", wanted.html, _html), _write(report, "JSON", wanted.json, _json)]
     if wanted.gate is not None and _trips(wanted.gate, report):
         return GATE_TRIPPED
     return FAILED_AFTERWARDS if any(failed) or wanted.gate_lost else 0
 
 
-def _show(report: Report) -> None:
+def show(report: Report) -> None:
+    """Draw the card on stderr."""
     from gpuwatch.views import card, terminal
 
     screen = terminal.screen(sys.stderr)
