@@ -44,6 +44,7 @@ class Window:
     parameters: dict[str, Any] = field(default_factory=dict)
     cores: int | None = None
     close: bool = False
+    epochs: bool = False
 
     def to_order(self) -> dict[str, Any]:
         """Return the window as the hook reads it."""

@@ -23,6 +23,7 @@ class Arms:
         self.twins = {}
         self.iterators = {}
         self.started = {}
+        self.starts = 0
         self.all_cores = sorted(os.sched_getaffinity(0))
         self.cores = len(self.all_cores)
         self.threads = None
@@ -46,6 +47,13 @@ class Arms:
             except StopIteration:
                 self._start(name)
         raise RuntimeError("the loader gives no batch")
+
+    def epoch_batches(self, name):
+        """Return the batches of an epoch; many when the loader does not know."""
+        try:
+            return len(self.twins[name])
+        except Exception:
+            return 1 << 30
 
     def startup_ns(self, name):
         """Return what starting the arm's newest iterator took, up to its having been made."""
@@ -75,6 +83,7 @@ class Arms:
                 old._shutdown_workers()
             self.iterators[name] = iterate(self.module, twin)
         self.started[name] = now_ns() - start_ns
+        self.starts += 1
 
     def _use_cores(self, count):
         """Confine the whole process to its first `count` cores; workers inherit it, so all are started again."""

@@ -5,7 +5,7 @@ Arms, by `kind`:
   cached  the same few batches again and again: what the device could do
   loader  a twin's batches taken and dropped without the loop: what the input pipeline could do
 
-A window: {"arm", "kind", "round", "seconds", "steps" (least), "loader": {...}, "remedy", "parameters", "cores", "close"}.
+A window: {"arm", "kind", "round", "seconds", "steps" (least), "loader": {...}, "remedy", "parameters", "cores", "close", "epochs"}.
 Its result is a `window` event. Before a window the arm that was left is let come to rest, and the batches that the new
 one had ready are discarded, so that no arm pays or profits from another.
 """
@@ -44,6 +44,7 @@ class Executor:
         self.orders = orders
         self.window = None
         self.left = None
+        self.turn = 0
 
     def give(self):
         """Return a batch for the loop; on the way finish and begin windows, and run those that need no loop."""
@@ -56,12 +57,21 @@ class Executor:
     def _batch(self):
         window = self.window
         if window.kind == "cached":
-            batch = fresh(self.cache[window.asked % len(self.cache)])
+            self.turn += 1
+            batch = fresh(self.cache[self.turn % len(self.cache)])
         else:
-            batch = self.arms.batch(window.arm)
+            batch = self._arm_batch(window)
             if len(self.cache) < CACHED_BATCHES and not window.order.get("remedy"):
                 self.cache.append(batch)
         window.given(batch)
+        return batch
+
+    def _arm_batch(self, window):
+        """Return the arm's next batch; a restart inside the window stops its clock for another warm-up."""
+        starts = self.arms.starts
+        batch = self.arms.batch(window.arm)
+        if self.arms.starts != starts and not window.order.get("epochs"):
+            window.pause(self.arms.epoch_batches(window.arm))
         return batch
 
     def _begin(self, order):
@@ -82,7 +92,7 @@ class Executor:
     def _drain(self, window):
         """Run a loader-only window here and now."""
         while not window.is_over():
-            window.given(self.arms.batch(window.arm))
+            window.given(self._arm_batch(window))
         self.window = window
         self._finish()
 
@@ -96,45 +106,59 @@ class Executor:
 
 
 class Window:
-    """The clock of one window. `asked` counts asks; the time runs from the first ask after the warm-up."""
+    """The clock of one window. Its time runs from the first ask after the warm-up, and stands still while the arm's
+    iterator is started again and warms up, unless the order says `epochs`: then an epoch's start is part of it."""
 
     def __init__(self, order, warmup):
         self.order = order
         self.arm = order["arm"]
         self.kind = order["kind"]
-        self.warmup = warmup
-        self.asked = 0
-        self.samples = 0
-        self.start_ns = None
-        self.entered_ns = now_ns()
-        self.end_ns = None
+        self.warmup = self.left = warmup
+        self.steps = self.samples = self.ns = 0
+        self.since_ns = None
+        self.first_ns = None
+        self.asked_ns = now_ns()
+        self.entered_ns = self.asked_ns
 
     def is_over(self):
         """Say, when the next batch is asked for, whether this ask is the window's end."""
-        if self.asked < self.warmup:
+        self.asked_ns = now_ns()
+        if self.left > 0:
+            self.left -= 1
             return False
-        if self.start_ns is None:
-            _synchronise()
-            self.start_ns = now_ns()
-            self.samples = 0
-            return False
-        seconds = (now_ns() - self.start_ns) / 1e9
-        steps = self.asked - self.warmup
+        if self.since_ns is None:
+            return self._start()
+        self.steps += 1
+        seconds = (self.ns + self.asked_ns - self.since_ns) / 1e9
         wanted = self.order["seconds"]
-        if steps < 1 or seconds < wanted or (steps < self.order.get("steps", 4) and seconds < _LONGEST * wanted):
+        if seconds < wanted or (self.steps < self.order.get("steps", 4) and seconds < _LONGEST * wanted):
             return False
         _synchronise()
-        self.end_ns = now_ns()
+        self.ns += now_ns() - self.since_ns
         return True
+
+    def _start(self):
+        _synchronise()
+        self.since_ns = now_ns()
+        self.first_ns = self.first_ns or self.since_ns
+        return False
+
+    def pause(self, epoch_batches):
+        """Leave out the start of a new epoch, when epochs are long enough to have a steady state."""
+        if self.since_ns is None or epoch_batches < 2 * self.warmup + 4:
+            return
+        self.ns += self.asked_ns - self.since_ns
+        self.since_ns = None
+        self.left = self.warmup
 
     def given(self, batch):
         """Count a batch handed over."""
-        self.asked += 1
-        self.samples += size_of(batch)
+        if self.since_ns is not None:
+            self.samples += size_of(batch)
 
     def write(self, startup_ns):
-        """Write the result."""
-        _say(self.order, self.start_ns, self.end_ns, self.asked - self.warmup, self.samples, startup_ns, None)
+        """Write the result: the measured time as t0 to t1, from when it began."""
+        _say(self.order, self.first_ns, self.first_ns + self.ns, self.steps, self.samples, startup_ns, None)
 
 
 def _say(order, start_ns, end_ns, steps, samples, startup_ns, note):
