@@ -99,8 +99,9 @@ def _as_float(value: int | None) -> float | None:
 
 
 def _run_cores(usages: list[Usage], window: Window) -> float | None:
-    mine = [usage for usage in usages if usage.role != _OWN_ROLE]
-    return sum(cores_used(usage, window) for usage in mine) if mine else None
+    used = [cores_used(usage, window) for usage in usages if usage.role != _OWN_ROLE]
+    known = [cores for cores in used if cores is not None]
+    return sum(known) if known else None
 
 
 def _spare(cores: int | None, usable: float | None, busy: float | None, run: float | None) -> float | None:

@@ -22,7 +22,7 @@ from gpuwatch.analyze.processes import Processes, meta_of, sort_processes
 from gpuwatch.analyze.queues import queue_profile
 from gpuwatch.analyze.steps import Steps, evaluation_time, find_steps, first_batches, windows
 from gpuwatch.analyze.timeline import Walk, phases, walk
-from gpuwatch.analyze.usage import Usage, Window, read_usage
+from gpuwatch.analyze.usage import Usage, Window, read_usage, sampled_window
 from gpuwatch.model import Costs, HotLine, LoaderProfile, Place, Profile, RankProfile, Recording
 
 
@@ -129,8 +129,10 @@ def _primary(loops: list[Loop]) -> Loop | None:
 
 
 def _window(processes: Processes, primary: Loop | None) -> Window:
+    """Return the time that machine and GPUs are described for: from the primary loops' first batch to their last."""
     loops = windows(primary.loader) if primary else []
-    return (loops[0][0], loops[-1][1]) if loops else (processes.start_ns, processes.end_ns)
+    whole = (processes.start_ns, processes.end_ns)
+    return sampled_window(processes.sampler, (loops[0][0], loops[-1][1]) if loops else whole)
 
 
 def _loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderProfile:

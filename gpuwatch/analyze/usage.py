@@ -78,13 +78,25 @@ def by_pid(usages: Iterable[Usage]) -> dict[int, list[Usage]]:
     return found
 
 
-def cores_used(usage: Usage, window: Window) -> float:
-    """Return how many cores a process used over the window, idle or gone for the rest of it counts as zero."""
+def cores_used(usage: Usage, window: Window) -> float | None:
+    """Return how many cores a process used over the window, idle or gone for the rest of it counts as zero.
+
+    None for a process that was not seen twice."""
     times = usage.times("cpu_ns", window)
     grown = usage.growth("cpu_ns", window)
     length = window[1] - window[0]
     if grown is None or length <= 0:
-        return 0.0
+        return None
     # The readings at the edges are up to a tick inside the window.
     seen = float(times[-1] - times[0])
     return grown / (length if seen < 0.5 * length else seen)
+
+
+def sampled_window(sampler: ProcessLog | None, window: Window) -> Window:
+    """Widen a window to the samples next to it when fewer than three lie inside: a short loop is better told by the
+    second round it than by nothing."""
+    t = np.sort(numbers(sampler.table("tick"), "t")) if sampler else np.zeros(0)
+    if not len(t) or ((t >= window[0]) & (t <= window[1])).sum() >= 3:
+        return window
+    before, after = t[t <= window[0]], t[t >= window[1]]
+    return float(before[-1] if len(before) else window[0]), float(after[0] if len(after) else window[1])
