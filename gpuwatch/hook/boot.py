@@ -12,10 +12,11 @@ import sys
 # order, once the former has been executed.
 SEAMS = (
     ("torch.serialization", ("spans",)),
-    ("torch.autograd", ("phases",)),
+    ("torch.autograd", ("backward",)),
     ("torch.optim.optimizer", ("phases",)),
     ("torch.utils.data.dataloader", ("loader", "worker", "fetch", "timer", "trial")),
     ("torchdata.stateful_dataloader.stateful_dataloader", ("loader", "worker")),
+    ("torch._dynamo.trace_rules", ("compiling",)),
     ("safetensors.torch", ("spans",)),
 )
 _WAITING = dict(SEAMS)

@@ -1,41 +1,32 @@
-"""Backward and optimizer step, told by torch's own global optimizer hooks and `torch.autograd.backward`.
+"""The optimizer step, told by torch's own global hooks for it. Modules are never hooked.
 
-`Tensor.backward` calls the latter by attribute, so one place sees both. Modules are never hooked: that breaks
-torch.compile and costs far more.
+Only what torch.compile may trace lives here: in a compiled step both hooks are nothing at all, so that the graph
+stays what it was, and the optimizer's time is part of the step's other time.
 """
 
-import functools
+import sys
 
 from . import activity
 
+_THREADS = activity._THREADS
+torch = None
+
 
 def on_import(name, module):
-    """Place the hooks in `torch.autograd` or `torch.optim.optimizer`."""
-    if name == "torch.autograd":
-        _watch_backward(module)
-    else:
-        module.register_optimizer_step_pre_hook(_step_begins)
-        module.register_optimizer_step_post_hook(_step_ends)
+    """Place the hooks in `torch.optim.optimizer`."""
+    global torch
+    torch = sys.modules["torch"]
+    module.register_optimizer_step_pre_hook(step_begins)
+    module.register_optimizer_step_post_hook(step_ends)
 
 
-def _watch_backward(module, threads=activity._THREADS):
-    original = module.backward
-
-    @functools.wraps(original)
-    def backward(*args, **kwargs):
-        account = threads.activity
-        account.backward_begins()
-        try:
-            return original(*args, **kwargs)
-        finally:
-            account.backward_ends()
-
-    module.backward = backward
+def step_begins(optimizer, args, kwargs):
+    """Tell the thread's account that an optimizer step begins."""
+    if not torch.compiler.is_compiling():
+        _THREADS.activity.optimizer_begins()
 
 
-def _step_begins(optimizer, args, kwargs, threads=activity._THREADS):
-    threads.activity.optimizer_begins()
-
-
-def _step_ends(optimizer, args, kwargs, threads=activity._THREADS):
-    threads.activity.optimizer_ends()
+def step_ends(optimizer, args, kwargs):
+    """Tell the thread's account that an optimizer step has ended."""
+    if not torch.compiler.is_compiling():
+        _THREADS.activity.optimizer_ends()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +76,8 @@ def graphs():
         compiled(x).sum().backward()
         step(x)
     explained = torch._dynamo.explain(model)(torch.ones(4, 8))
-    return [counter.frame_count, counter.op_count, explained.graph_count, explained.graph_break_count]
+    frames = dict(torch._dynamo.utils.counters["frames"])
+    return [frames, counter.frame_count, counter.op_count, explained.graph_count, explained.graph_break_count]
 
 def objects():
     loader = DataLoader(TensorDataset(torch.ones(4, 8)), batch_size=2)
@@ -159,7 +161,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict
     hooked = run(SCRIPT, folder / "hooked/run")
     output, errors = bare.communicate(timeout=100)
     assert bare.returncode == 0, errors
-    assert hooked.done.stderr == errors
+    assert re.sub(r"\d", "", hooked.done.stderr) == re.sub(r"\d", "", errors)  # times and process numbers differ
     return json.loads(output), json.loads(hooked.done.stdout), hooked
 
 
