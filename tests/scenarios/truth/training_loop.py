@@ -12,7 +12,7 @@ def main():
     torch.set_num_threads(1)
     model = torch.nn.Linear(8, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    values = np.random.default_rng(0).standard_normal(120_000)
+    values = np.random.default_rng(0).standard_normal(400_000)
     for batch in until(args.seconds, loader(args, [torch.ones(8)] * 1_000_000)):
         with truth.work:
             loss = model(batch).square().mean()
