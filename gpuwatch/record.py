@@ -23,7 +23,8 @@ from gpuwatch.supervise import CannotStart, Ended, Stdio, outside_tool_environme
 
 STOP = "stop"
 SAMPLER_LOG = "sampler.log"
-_SAMPLER_END_S = 3.0
+# A burst of stack samples is still folded and written, and a driver that does not answer is waited for.
+_SAMPLER_END_S = 5.0
 # Without the working folder on sys.path: a `queue.py` beside the training script must not become the sampler's.
 _BOOTSTRAP = "import sys; sys.path[0] = {root!r}; import runpy; runpy.run_module('gpuwatch.sampler', run_name='__main__', alter_sys=True)"
 

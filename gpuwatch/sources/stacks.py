@@ -1,9 +1,9 @@
 """Stack samples of the training and its workers: when py-spy looks, at whom, for how long, and what it costs.
 
-The first burst comes soon after the loop runs steadily, so that a short run has one too. Later ones come while the
-trainer waits for data or has new workers, else at doubling distances, and only as long as what they have cost stays
-below COST_SHARE of the run. Where py-spy may not look, its own words go into the spool and `control.json` asks the
-timer inside the processes to take over.
+The first burst comes soon after the loop runs steadily, so that a short run has one too; a short one comes before,
+when the first batch is long in coming. Later ones come while the trainer waits for data, has become slower or has new
+workers, else at doubling distances, and only as long as what they have cost stays below COST_SHARE of the run. Where
+py-spy may not look, its own words go into the spool and `control.json` asks the timer inside the processes to take over.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from gpuwatch.sources.tree import ProcessTree
 
 HZ, MANY_WORKERS, HZ_MANY = 50, 8, 20
 BURST_S = 5.0
+# A start-up is looked at once it has taken this long, for less time and more coarsely.
+STARTUP_NS, STARTUP_S, STARTUP = 4_000_000_000, 3.0, "startup"
 # Steady: so many batches, or so long after the first one.
 STEADY_BATCHES, STEADY_NS = 20, 2_000_000_000
 FIRST_GAP_NS, LONGEST_GAP_NS = 10_000_000_000, 600_000_000_000
 STARVED_SHARE = 0.2
+SLOWER = 1.5
 COST_SHARE = 0.01
-_LOOK_S, _END_PATIENCE_S = 0.5, 1.5
+_LOOK_S, _END_PATIENCE_S = 0.5, 3.0
 _ATTEMPTS = 2
 
 
@@ -37,7 +40,7 @@ class _Looked:
     """What a burst found of a trainer: what is new since then calls for another."""
 
     iterators: int
-    starved: bool
+    step_ns: float | None
 
 
 class Plan:
@@ -49,6 +52,7 @@ class Plan:
         self._ended: int | None = None
         self._spent_ns = self._last_ns = 0
         self._looked: dict[int, _Looked] = {}
+        self._startups: set[int] = set()
 
     def due(self, now: int, trainers: Sequence[Trainer]) -> tuple[Trainer, str] | None:
         """Return the trainer to look at and why, or None."""
@@ -56,7 +60,7 @@ class Plan:
         turns = {pid: turn for turn, pid in enumerate(self._looked, start=1)}
         steady = sorted((one for one in trainers if self._is_steady(now, one)), key=lambda one: turns.get(one.pid, 0))
         if not steady:
-            return None
+            return self._startup(now, trainers)
         if self._ended is None:
             return steady[0], "steady"
         if not self._affordable(now, steady):
@@ -65,19 +69,30 @@ class Plan:
         why = self._news(steady) if rest >= self._gap_ns else None
         return why or ((steady[0], "regular") if rest >= 2 * self._gap_ns else None)
 
-    def done(self, now: int, trainer: Trainer, cpu_ns: int) -> None:
+    def done(self, now: int, trainer: Trainer, cpu_ns: int, why: str = "") -> None:
         """Note a burst that ended now and cost so much CPU time."""
+        if why == STARTUP:
+            self._startups.add(trainer.pid)
+            self._spent_ns += cpu_ns
+            return
         if self._ended is not None:
             self._gap_ns = min(2 * self._gap_ns, LONGEST_GAP_NS)
         self._ended, self._last_ns = now, cpu_ns
         self._spent_ns += cpu_ns
         # Put last, for the ranks' turns.
         self._looked.pop(trainer.pid, None)
-        self._looked[trainer.pid] = _Looked(trainer.iterators, _starved(trainer))
+        self._looked[trainer.pid] = _Looked(trainer.iterators, trainer.step_ns)
 
     def _is_steady(self, now: int, trainer: Trainer) -> bool:
         first = trainer.first_batch_ns
         return first is not None and (trainer.batches >= STEADY_BATCHES or now - first >= STEADY_NS)
+
+    def _startup(self, now: int, trainers: Sequence[Trainer]) -> tuple[Trainer, str] | None:
+        """Return a process whose first batch is long in coming; one burst each, of one process if there are many."""
+        if self._startups or self._ended is not None:
+            return None
+        late = (one for one in trainers if one.since_ns is not None and now - one.since_ns >= STARTUP_NS)
+        return next(((one, STARTUP) for one in late if one.first_batch_ns is None), None)
 
     def _affordable(self, now: int, trainers: Sequence[Trainer]) -> bool:
         """Tell whether one more burst like the last keeps the cost low, on cores that are all in use by the training."""
@@ -89,13 +104,11 @@ class Plan:
             looked = self._looked.get(trainer.pid)
             if looked is None or (trainer.iterators > looked.iterators and trainer.workers):
                 return trainer, "new workers" if looked else "new trainer"
-            if _starved(trainer):
+            if (trainer.wait_share or 0.0) > STARVED_SHARE:
                 return trainer, "starved"
+            if looked.step_ns and (trainer.step_ns or 0.0) > SLOWER * looked.step_ns:
+                return trainer, "slow"
         return None
-
-
-def _starved(trainer: Trainer) -> bool:
-    return (trainer.wait_share or 0.0) > STARVED_SHARE
 
 
 class StacksThread(threading.Thread):
@@ -135,17 +148,24 @@ class StacksThread(threading.Thread):
                 self._hand_over()
             return
         while not self._halt.wait(_LOOK_S):
-            due = self._plan.due(self._clock(), self._trainers.refresh(self._tree.hooked))
+            due = self._plan.due(self._clock(), self._candidates())
             if due and not self._burst(*due):
                 self._hand_over()
                 return
 
+    def _candidates(self) -> list[Trainer]:
+        """Return the processes that train or are about to; not those that only start others with the hook (torchrun)."""
+        hooked, parents = self._tree.hooked, self._tree.members.copy()
+        launchers = {parents.get(pid) for pid in hooked}
+        return [one for one in self._trainers.refresh(hooked) if one.iterators or one.pid not in launchers]
+
     def _burst(self, trainer: Trainer, why: str) -> bool:
         """Take one burst; return False when there is no sense in another."""
         workers = max(trainer.workers, sum(parent == trainer.pid for parent in self._tree.members.copy().values()))
-        hz = HZ_MANY if workers >= MANY_WORKERS else HZ
-        burst = pyspy.record(trainer.pid, hz, BURST_S, self._run / "stacks.tmp", self._halt, self._clock)
-        self._plan.done(self._clock(), trainer, burst.cpu_ns)
+        hz = HZ_MANY if workers >= MANY_WORKERS or why == STARTUP else HZ
+        seconds = STARTUP_S if why == STARTUP else BURST_S
+        burst = pyspy.record(trainer.pid, hz, seconds, self._run / "stacks.tmp", self._halt, self._clock)
+        self._plan.done(self._clock(), trainer, burst.cpu_ns, why)
         rows = speedscope.fold(burst.profile, burst.t0, burst.t1, trainer.pid) if burst.profile else []
         seen = speedscope.processes(burst.profile, trainer.pid) if burst.profile else 0
         # A trainer that ended before py-spy had found it is nobody's failure.

@@ -18,7 +18,9 @@ _MOST_BYTES = 1 << 17
 
 @dataclass
 class Trainer:
-    """One training process. `wait_share`: of its latest steps, the part spent asking for a batch; None before any."""
+    """One process with the hook that is no worker; it trains once it has `iterators`. Times in time.monotonic_ns.
+
+    `wait_share`, `step_ns`: of its latest steps, the part spent asking for a batch and the mean; None before any."""
 
     pid: int
     batches: int = 0
@@ -26,6 +28,8 @@ class Trainer:
     workers: int = 0
     first_batch_ns: int | None = None
     wait_share: float | None = None
+    step_ns: float | None = None
+    since_ns: int | None = None
 
 
 class _Tail:
@@ -58,7 +62,16 @@ class _Tail:
                 self._iterator(line)
             elif line.startswith(b'["worker",'):
                 self.is_worker = True
+            elif line.startswith(b"{"):
+                self._header(line)
         self._note(waits)
+
+    def _header(self, line: bytes) -> None:
+        try:
+            facts = json.loads(line)
+            self.trainer.since_ns = facts.get("process_start_ns") or facts.get("mono_ns")
+        except (ValueError, AttributeError):
+            return
 
     def _iterator(self, line: bytes) -> None:
         self.trainer.iterators += 1
@@ -74,7 +87,8 @@ class _Tail:
             trainer.first_batch_ns = waits[0][1]
         if len(waits) > 1 and waits[-1][1] > waits[0][1]:
             waited = sum(given - asked for asked, given in waits[1:])
-            trainer.wait_share = waited / (waits[-1][1] - waits[0][1])
+            took = waits[-1][1] - waits[0][1]
+            trainer.wait_share, trainer.step_ns = waited / took, took / (len(waits) - 1)
 
 
 class Trainers:
@@ -87,7 +101,7 @@ class Trainers:
         self._tails: dict[str, _Tail] = {}
 
     def refresh(self, hooked: Iterable[int]) -> list[Trainer]:
-        """Return the training processes among `hooked` (living pids), oldest first."""
+        """Return the processes among `hooked` (living pids) that are no workers, by pid."""
         alive = {str(pid) for pid in hooked}
         wanted = [name for name in self._listed() if name.partition("-")[0] in alive]
         self._tails = {name: self._tails.get(name) or _Tail(self._spool / name) for name in wanted}
@@ -97,7 +111,7 @@ class Trainers:
                 tail.refresh()
             except OSError:
                 continue
-        return [tail.trainer for tail in tails if tail.trainer.iterators and not tail.is_worker]
+        return [tail.trainer for tail in tails if not tail.is_worker]
 
     def _listed(self) -> list[str]:
         """Return the spool's file names; listed anew only when the folder changed (each epoch may add workers)."""

@@ -16,6 +16,7 @@ class ProcessTree:
         self._root, self._run, self._proc = root, run, proc
         self._spool_changed = 0
         self._strangers: set[int] = set()
+        self._writers: set[int] = set()
         self.hooked: set[int] = set()
         self.members: dict[int, int] = {}
 
@@ -32,11 +33,12 @@ class ProcessTree:
                 self.members[pid] = parent or 0
             else:
                 self._strangers.add(pid)
+        self.hooked = self._writers & self.members.keys()
 
     def forget(self, pid: int) -> None:
         """Drop a pid whose process ended; if it is in use again, it is looked at anew."""
         self.members.pop(pid, None)
-        self.hooked.discard(pid)
+        self.hooked = self.hooked - {pid}
 
     def _belongs(self, pid: int, parents: dict[int, int | None]) -> bool:
         for _ in range(len(parents) + 1):
@@ -50,23 +52,25 @@ class ProcessTree:
 
     def _adopt_writers(self, present: set[int]) -> None:
         """Add processes that own a spool file: a daemon that left the tree still belongs to the run."""
+        for pid in self._new_writers() & present:
+            # A spool of another pid namespace may carry the number of a stranger here.
+            if pid not in self.members and self._runs_here(pid):
+                self.members[pid] = parent_of(pid, self._proc) or 0
+                self._strangers.discard(pid)
+
+    def _new_writers(self) -> set[int]:
+        """Return the pids whose files were added to the spool since the last look."""
         spool = self._run / "spool"
         try:
             changed = spool.stat().st_mtime_ns
             if changed == self._spool_changed:
-                return
-            self._spool_changed = changed
+                return set()
             names = os.listdir(spool)
         except OSError:
-            return
-        writers = {int(pid) for pid in (name.partition("-")[0] for name in names) if pid.isdecimal()}
-        for pid in (writers & present) - self.hooked:
-            # A spool of another pid namespace may carry the number of a stranger here.
-            if pid in self.members or self._runs_here(pid):
-                self.hooked.add(pid)
-                self.members.setdefault(pid, parent_of(pid, self._proc) or 0)
-                self._strangers.discard(pid)
-        self.hooked &= present
+            return set()
+        before, self._spool_changed = self._writers, changed
+        self._writers = {int(pid) for pid in (name.partition("-")[0] for name in names) if pid.isdecimal()}
+        return self._writers - before
 
     def _runs_here(self, pid: int) -> bool:
         try:

@@ -9,12 +9,17 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gpuwatch.sources import pyspy
+from gpuwatch.sources.stacks import StacksThread
+from gpuwatch.sources.tree import ProcessTree
 
 pytest.importorskip("torch", reason="torch is not installed beside the tests")
 
@@ -110,9 +115,16 @@ class Training:
 def test_the_planted_line_is_the_workers_heaviest(tmp_path: Path, method: str) -> None:
     training = Training(tmp_path, method, 3.0)
     assert "trained True" in training.end()
-    (burst,) = [row for row in training.rows("burst") if row["ok"]]
-    assert burst["why"] == "steady" and burst["processes"] >= 3 and burst["cpu_ns"] > 0 and burst["t1"] > burst["t0"]
-    stacks = training.rows("stack")
+    # On a slow machine the start-up is looked at too.
+    (burst,) = [row for row in training.rows("burst") if row["why"] != "startup"]
+    assert (
+        burst["why"] == "steady"
+        and burst["ok"]
+        and burst["processes"] >= 3
+        and burst["cpu_ns"] > 0
+        and burst["t1"] > burst["t0"]
+    )
+    stacks = [row for row in training.rows("stack") if row["t0"] == burst["t0"]]
     in_workers = [row for row in stacks if row["frames"][0][0].endswith("_worker_loop")]
     lines: Counter[tuple[str, int]] = Counter()
     for row in in_workers:
@@ -133,8 +145,8 @@ def test_a_killed_pyspy_harms_nobody(tmp_path: Path) -> None:
     training = Training(tmp_path, "fork", 3.0)
     os.kill(training.pyspy(), signal.SIGKILL)
     assert "trained True" in training.end()
-    bursts = training.rows("burst")
-    assert bursts and not bursts[0]["ok"] and training.rows("stack") == []
+    burst = training.rows("burst")[0]
+    assert not burst["ok"] and burst["note"] and all(row["t0"] != burst["t0"] for row in training.rows("stack"))
 
 
 def _instead_of_pyspy(folder: Path, script: str) -> dict[str, str]:
@@ -162,25 +174,34 @@ def test_where_pyspy_may_not_look_the_timer_takes_over(tmp_path: Path) -> None:
     assert any(re.search(r"train\.py$", row[3] or "") and row[4] == PLANTED for row in lines), lines[:3]
 
 
-def test_a_hung_pyspy_is_ended_with_the_run(tmp_path: Path) -> None:
-    environment = _instead_of_pyspy(tmp_path, "trap '' INT TERM; exec sleep 100\n")
-    training = Training(tmp_path, "fork", 1.0, **environment)
-    began = time.monotonic()
-    assert "trained True" in training.end()
-    assert time.monotonic() - began < 40
-    left = [path for path in Path("/proc").glob("[0-9]*/environ") if _holds(path, str(training.run).encode())]
-    assert left == []
+def test_a_hung_pyspy_is_ended_although_it_ignores_the_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        *_instead_of_pyspy(tmp_path, "trap '' INT TERM; echo $$ > \"$0.pid\"; exec sleep 100\n").popitem()
+    )
+    monkeypatch.setattr(pyspy, "INTERRUPT_PATIENCE_S", 0.2)
+    stop = threading.Event()
+    waiter = threading.Timer(0.3, stop.set)
+    waiter.start()
+    burst = pyspy.record(os.getpid(), 50, 5.0, tmp_path / "out", stop)
+    waiter.join()
+    assert burst.profile is None and not burst.lasting and burst.t1 - burst.t0 < 5e9
+    pid = int((tmp_path / "fake-py-spy.pid").read_text())
+    assert not Path(f"/proc/{pid}").exists()
 
 
-def _holds(path: Path, words: bytes) -> bool:
-    try:
-        return words in path.read_bytes()
-    except OSError:
-        return False
+def test_a_late_pyspy_is_ended_without_being_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(*_instead_of_pyspy(tmp_path, "exec sleep 100\n").popitem())
+    monkeypatch.setattr(pyspy, "PATIENCE_S", 0.2)
+    burst = pyspy.record(os.getpid(), 50, 0.1, tmp_path / "out", threading.Event())
+    assert burst.profile is None and "did not end in time" in (burst.note or "")
 
 
 def test_stacks_can_be_switched_off(tmp_path: Path) -> None:
-    training = Training(tmp_path, "fork", 0.5, GPUWATCH_STACKS="off")
-    assert "trained True" in training.end()
-    (burst,) = training.rows("burst")
-    assert not burst["ok"] and "GPUWATCH_STACKS" in burst["note"] and not (training.run / "control.json").exists()
+    (tmp_path / "spool").mkdir()
+    stacks = StacksThread(tmp_path, ProcessTree(os.getpid(), tmp_path), "switched off (GPUWATCH_STACKS)")
+    stacks.run()
+    header, burst = (tmp_path / "spool" / "stacks.jsonl").read_text().splitlines()
+    assert json.loads(header)["writer"] == "stacks" and "switched off (GPUWATCH_STACKS)" in burst and ",false," in burst
+    assert not (tmp_path / "control.json").exists()

@@ -6,7 +6,7 @@ import itertools
 import json
 from pathlib import Path
 
-from gpuwatch.sources.stacks import COST_SHARE, FIRST_GAP_NS, Plan
+from gpuwatch.sources.stacks import COST_SHARE, FIRST_GAP_NS, STARTUP_NS, Plan
 from gpuwatch.sources.trainers import Trainer, Trainers
 
 S = 1_000_000_000
@@ -43,6 +43,23 @@ def test_new_workers_call_for_a_look() -> None:
     plan = Plan(4)
     plan.done(0, _trainer(iterators=1), 0)
     assert _why(plan.due(FIRST_GAP_NS, [_trainer(iterators=2)])) == "new workers"
+
+
+def test_a_loop_that_became_slower_calls_for_a_look() -> None:
+    plan = Plan(4)
+    plan.done(0, Trainer(1, 50, 1, 2, 0, 0.0, step_ns=100.0), 0)
+    assert plan.due(FIRST_GAP_NS, [Trainer(1, 90, 1, 2, 0, 0.0, step_ns=140.0)]) is None
+    assert _why(plan.due(FIRST_GAP_NS, [Trainer(1, 90, 1, 2, 0, 0.0, step_ns=160.0)])) == "slow"
+
+
+def test_a_slow_start_is_looked_at_once_and_does_not_delay_the_steady_look() -> None:
+    plan = Plan(4)
+    starting = Trainer(1, since_ns=0)
+    assert plan.due(STARTUP_NS - 1, [starting]) is None
+    assert _why(plan.due(STARTUP_NS, [starting])) == "startup"
+    plan.done(7 * S, starting, S, "startup")
+    assert plan.due(60 * S, [starting, Trainer(2, since_ns=0)]) is None
+    assert _why(plan.due(61 * S, [_trainer()])) == "steady"
 
 
 def test_ranks_take_turns() -> None:
@@ -85,7 +102,8 @@ def test_trainers_are_told_from_their_spool(tmp_path: Path) -> None:
     (spool / "23-6.jsonl").write_text('{}\n["meta",1,"torch","2.15"]\n')
     (spool / "24-6.jsonl").write_text("{}\n" + iterator + "\n")
     trainers = Trainers(tmp_path)
-    (trainer,) = trainers.refresh([20, 21, 23])  # 24 has ended
+    trainer, other = trainers.refresh([20, 21, 23])  # 24 has ended, 21 is a worker
+    assert (other.pid, other.iterators, other.first_batch_ns) == (23, 0, None)
     assert (trainer.pid, trainer.batches, trainer.iterators, trainer.workers, trainer.first_batch_ns) == (
         20,
         30,
@@ -93,10 +111,10 @@ def test_trainers_are_told_from_their_spool(tmp_path: Path) -> None:
         2,
         80,
     )
-    assert trainer.wait_share == 0.8
+    assert (trainer.wait_share, trainer.step_ns) == (0.8, 100.0)
     with (spool / "20-5.jsonl").open("a") as file:
         file.write("00,3010,0,0]\n")
-    (trainer,) = trainers.refresh([20, 21, 23])
+    trainer, _ = trainers.refresh([20, 21, 23])
     assert trainer.batches == 31
 
 
