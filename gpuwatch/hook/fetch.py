@@ -150,8 +150,8 @@ class Fetch:
             operations.begin()
         self.io = worker.io or counters.process_io()
         self.gc_ns = counters.collected_ns()
-        self.delay_ns = counters.thread_delay_ns()
         self.t0 = _now()
+        self.delay_ns = counters.thread_delay_ns()
         self.process_ns = time.process_time_ns()
         self.cpu_ns = time.thread_time_ns()
 
@@ -159,8 +159,8 @@ class Fetch:
         """Take the second reading; return the `fetch` event's columns."""
         cpu_ns = time.thread_time_ns() - self.cpu_ns
         process_ns = time.process_time_ns() - self.process_ns
-        t1 = _now()
         delay_ns = _less(counters.thread_delay_ns(), self.delay_ns)
+        t1 = _now()
         gc_ns = counters.collected_ns() - self.gc_ns
         io = counters.process_io()
         if worker.number >= 0:
@@ -232,11 +232,12 @@ def _makes_batches(fetcher):
 def _look_at(fetcher, collate):
     counters.watch_collector()
     dataset = fetcher.dataset
-    instruments.transforms.user_files |= origins.user_files(_method_of(fetcher, innermost(dataset)), collate)
+    method = _method_of(fetcher, innermost(dataset))
+    instruments.transforms.user_files |= origins.user_files(method, collate)
     instruments.scan()
     for thing in (dataset, collate):
         instruments.transforms.visit(thing)
-    _announce_dataset(fetcher, innermost(dataset))
+    _announce_dataset(type(innermost(dataset)), method)
 
 
 def innermost(dataset):
@@ -257,16 +258,18 @@ def _from_torch(dataset):
 
 
 def _method_of(fetcher, dataset):
-    name = "__iter__" if hasattr(fetcher, "dataset_iter") else "__getitem__"
-    return getattr(type(dataset), "__getitems__" if getattr(type(dataset), "__getitems__", None) else name, None)
+    """Return the method of the dataset's class that makes samples."""
+    if hasattr(fetcher, "dataset_iter"):
+        name = "__iter__"
+    else:
+        name = "__getitems__" if fetcher.auto_collation and fetcher.collate_fn.batched else "__getitem__"
+    return getattr(type(dataset), name, None)
 
 
-def _announce_dataset(fetcher, dataset):
-    cls = type(dataset)
+def _announce_dataset(cls, method):
     key = ("dataset", cls)
     if operations.book.find(key) is not None:
         return
-    method = _method_of(fetcher, dataset)
     path, line, _name = origins.callable_place(method) if method is not None else (None, None, None)
     name = getattr(method, "__name__", "__getitem__")
     made = operations.book.add(key, "dataset", "%s.%s" % (cls.__name__, name), (path, line, name), {})

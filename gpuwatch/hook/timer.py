@@ -52,7 +52,7 @@ class Sampler:
         self.counts = {}
         self.shared = None
         self.probed = None  # the counts of the last tick, until it is known whether the thread was blocked
-        self.wall_ns, self.ran_ns = _now(), _ran_ns()
+        self.wall_ns, self.cpu_ns, self.delay_ns = _clocks()
         self.flushed_ns = self.wall_ns
         self.seed = os.getpid() | 1
         self.ticker = Ticker(self._tick)
@@ -71,19 +71,20 @@ class Sampler:
 
     def _probe(self):
         (counted, ticks), self.probed = self.probed, None
+        wall_ns, cpu_ns, delay_ns = _clocks()
         # Not a share of the time: on a busy machine the tick itself waits for a core after a blocked millisecond.
-        if _now() - self.wall_ns - (_ran_ns() - self.ran_ns) > _PROBE_NS // 2:
+        if wall_ns - self.wall_ns - (cpu_ns - self.cpu_ns) - (delay_ns - self.delay_ns) > _PROBE_NS // 2:
             counted[3] += ticks
 
     def _pause_ns(self):
-        """Return the time to the next tick: 7 to 13 ms, so that no period of the training's hides between ticks."""
+        """Return the time to the next tick: 6 to 12 ms, so that no period of the training's hides between ticks."""
         self.seed = (self.seed * 1103515245 + 12345) & 0x7FFFFFFF
-        return 7 * _PERIOD_NS // 10 + self.seed % (6 * _PERIOD_NS // 10)
+        return 7 * _PERIOD_NS // 10 + self.seed % (6 * _PERIOD_NS // 10) - _PROBE_NS
 
     def _count(self, frame):
-        wall_ns, ran_ns = _now(), _ran_ns()
-        passed, ran = wall_ns - self.wall_ns, ran_ns - self.ran_ns
-        self.wall_ns, self.ran_ns = wall_ns, ran_ns
+        wall_ns, cpu_ns, delay_ns = _clocks()
+        passed, ran, delay = wall_ns - self.wall_ns, cpu_ns - self.cpu_ns, delay_ns - self.delay_ns
+        self.wall_ns, self.cpu_ns, self.delay_ns = wall_ns, cpu_ns, delay_ns
         if wall_ns - self.flushed_ns > _FLUSH_NS:
             self.flush(wall_ns)
         ticks = max(1, (passed + _PERIOD_NS // 2) // _PERIOD_NS)
@@ -93,10 +94,10 @@ class Sampler:
         counted[0] += ticks
         counted[1] += ticks if starved else 0
         counted[2] += ticks if awaited else 0
-        if ticks == 1:
-            self.probed = counted, ticks
-        elif 2 * ran < passed:
-            counted[3] += ticks
+        if ticks == 1 or 2 * delay > passed - _PERIOD_NS:
+            self.probed = counted, ticks  # in time, or late for want of a core
+        elif 2 * (ran + delay) < passed:
+            counted[3] += ticks  # late for a call that held the tick up: the time covered is that call's
 
     def _told(self):
         if state.worker < 0:
@@ -122,9 +123,9 @@ class Sampler:
         self.flush(_now())
 
 
-def _ran_ns():
-    """Return how long this thread has been on a core or waiting for one."""
-    return _thread_cpu() + (counters.thread_delay_ns() or 0)
+def _clocks():
+    """Return the time, and of this thread its CPU time and its time runnable without a core."""
+    return _now(), _thread_cpu(), counters.thread_delay_ns() or 0
 
 
 def line_of(frame):
