@@ -155,6 +155,8 @@ def value(number: object, unit: str) -> str:
         return DASH
     if isinstance(number, (bool, str)) or not isinstance(number, (int, float)):
         return clean(number)
+    if unit.startswith("share of "):
+        return f"{percent(float(number))}{clean(unit.removeprefix('share'))}"
     if unit in _UNITS:
         return _UNITS[unit](float(number))
     return f"{figures(float(number))} {clean(unit)}".strip()

@@ -34,6 +34,7 @@ def run_of(step: float, spread: float = 0.01, **changes: Any) -> Any:
         (12.0, 0.01, "worse"),
         (10.05, 0.005, "no difference"),
         (9.6, 0.05, "inconclusive"),
+        (10.6, 0.05, "inconclusive"),
         (10.0, 0.2, "inconclusive"),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from gpuwatch.model import Gap, NotEvaluated, Overhead, Speedup, Trial
-from gpuwatch.views import card, terminal
+from gpuwatch.views import card, terminal, text
 from gpuwatch.views.card_drawing import _cells
 from tests.builders import (
     interval,
@@ -76,6 +78,28 @@ def test_names_cannot_steer_the_terminal_nor_be_taken_for_markup() -> None:
     out.encode("utf-8")
 
 
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from strings(item)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from strings(getattr(value, field.name))
+
+
+def test_no_row_of_the_card_has_anything_that_steers() -> None:
+    rows = list(strings(card.prepare(hostile_report())))
+    assert sum("[red]x[/red]" in row for row in rows) >= 9
+    for row in rows:
+        assert row == text.clean(row)
+
+
+def test_ascii_is_as_wide_as_what_it_stands_for() -> None:
+    assert terminal.to_ascii("größe 数据 1.5×") == "gr??e ???? 1.5x"
+
+
 def test_colour_only_uses_what_rich_makes_of_it() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system="truecolor")
     console.print(card.render(hostile_report(), 100, True))
@@ -118,9 +142,9 @@ def test_a_compute_bound_run_sees_the_lines_of_its_own_step() -> None:
 
 
 def test_an_unknown_verdict_says_its_reason_once() -> None:
-    text = drawn(REPORTS["unknown"](), 120)
-    assert text.count("no DataLoader was used") == 1
-    assert "killed by signal 9" in text and "Start it without -I" in text
+    shown = drawn(REPORTS["unknown"](), 120)
+    assert shown.count("no DataLoader was used") == 1
+    assert "killed by signal 9" in shown and "Start it without -I" in shown
 
 
 def test_missing_is_a_dash_and_no_gpu_has_its_reason() -> None:

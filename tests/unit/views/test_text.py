@@ -102,6 +102,7 @@ def test_gains_and_ranges() -> None:
     assert text.value(None, "ms") == "–"
     assert text.value("numpy", "") == "numpy"
     assert text.value(5.6, "cores") == "5.6 cores"
+    assert text.value(0.969, "share of the fetch") == "97% of the fetch"
 
 
 @pytest.mark.parametrize(
