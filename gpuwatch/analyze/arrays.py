@@ -16,6 +16,26 @@ def numbers(table: Table, name: str) -> Array:
     return to_floats(table.column(name))
 
 
+class Columns:
+    """All columns of a large table at once: its rows, scattered in memory, are walked a single time."""
+
+    def __init__(self, table: Table) -> None:
+        self._length = len(table)
+        width = len(table.columns)
+        rows = table.rows
+        if any(len(row) != width for row in rows):
+            rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
+        self._columns = dict(zip(table.columns, zip(*rows, strict=True), strict=False))
+
+    def numbers(self, name: str) -> Array:
+        """Return one column as floats, NaN where it or a value is missing."""
+        return to_floats(self._columns[name]) if name in self._columns else np.full(self._length, np.nan)
+
+    def values(self, name: str) -> Sequence[Any]:
+        """Return one column as it was written; all None where the table lacks it."""
+        return self._columns.get(name) or (None,) * self._length
+
+
 def to_floats(values: Sequence[Any]) -> Array:
     """Return values as floats, NaN where they are None or no number."""
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import numbers, optional, whole
+from gpuwatch.analyze.arrays import Columns, optional, whole
 from gpuwatch.analyze.processes import Processes, Trainer
 from gpuwatch.analyze.statistics import Array, mean
 from gpuwatch.analyze.usage import Window
@@ -33,20 +33,26 @@ def device_profiles(processes: Processes, window: Window) -> tuple[DeviceProfile
     if sampler is None or not len(sampler.table("device")):
         return ()
     facts = {row["device"]: row for row in sampler.table("device").dicts() if row.get("device") is not None}
-    gpu = sampler.table("gpu")
-    columns = {name: numbers(gpu, name) for name in ("t", "device", *_FIELDS)}
-    return tuple(_profile(processes, sampler, row, columns, window) for _, row in sorted(facts.items()))
+    gpu = Columns(sampler.table("gpu"))
+    columns = {name: gpu.numbers(name) for name in ("t", "device", *_FIELDS)}
+    ours = _pids(processes)
+    return tuple(_profile(processes, sampler, row, columns, window, ours) for _, row in sorted(facts.items()))
 
 
 def _profile(
-    processes: Processes, sampler: ProcessLog, facts: dict[str, Any], columns: dict[str, Array], window: Window
+    processes: Processes,
+    sampler: ProcessLog,
+    facts: dict[str, Any],
+    columns: dict[str, Array],
+    window: Window,
+    ours: set[int],
 ) -> DeviceProfile:
     index = int(facts["device"])
     mine = columns["device"] == index
     inside = mine & (columns["t"] >= window[0]) & (columns["t"] <= window[1])
     chosen = inside if inside.any() else mine
     value = {name: columns[name][chosen] for name in ("t", *_FIELDS)}
-    others, foreign = _other_processes(processes, sampler.table("gpu_process"), index, window)
+    others, foreign = _other_processes(sampler.table("gpu_process"), index, ours)
     return DeviceProfile(
         index=index,
         uuid=str(facts.get("uuid") or ""),
@@ -128,9 +134,13 @@ def _throttle(reasons: Array) -> dict[str, float]:
     return {name: share for name, share in shares.items() if share > 0}
 
 
-def _other_processes(
-    processes: Processes, table: Table, index: int, window: Window
-) -> tuple[tuple[int, ...], int | None]:
+def _pids(processes: Processes) -> set[int]:
+    """Return every pid of the run that is known."""
+    sampled = processes.sampler.table("process").column("pid") if processes.sampler else []
+    return {log.pid for log in processes.recording.logs} | {int(pid) for pid in sampled if pid is not None}
+
+
+def _other_processes(table: Table, index: int, ours: set[int]) -> tuple[tuple[int, ...], int | None]:
     """Return pids on the GPU that are not of this run, and their memory.
 
     Inside a container NVML may tell pids of the host: when it names none of ours, nobody can be called foreign."""
@@ -138,16 +148,10 @@ def _other_processes(
     for row in table.dicts():
         if row.get("device") == index and row.get("pid") is not None:
             memory[int(row["pid"])] = max(memory[int(row["pid"])], float(row.get("memory_bytes") or 0))
-    ours = {log.pid for log in processes.recording.logs}
-    ours |= {int(pid) for pid in _column(processes.sampler, "process", "pid") if pid is not None}
     if not memory or not ours & memory.keys():
         return (), None
     foreign = sorted(memory.keys() - ours)
     return tuple(foreign), int(sum(memory[pid] for pid in foreign))
-
-
-def _column(log: ProcessLog | None, kind: str, name: str) -> list[Any]:
-    return log.table(kind).column(name) if log else []
 
 
 def _uses(trainer: Trainer, facts: dict[str, Any]) -> bool:

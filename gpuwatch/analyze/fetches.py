@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import numbers, optional
+from gpuwatch.analyze.arrays import Columns, optional
 from gpuwatch.analyze.loaders import Loader
 from gpuwatch.analyze.statistics import Array, mean, median_interval
 from gpuwatch.analyze.steps import windows
@@ -34,16 +34,18 @@ _FIRST = 1
 
 @dataclass(slots=True)
 class Maker:
-    """One process that made batches of a loader: its fetches and what it sent. Arrays are parallel, times in ns."""
+    """One process that made batches of a loader: its fetches (with their operations as told) and what it sent.
+
+    Arrays are parallel, times in ns."""
 
     log: ProcessLog
     number: int
     fetches: dict[str, Array]
     sent: dict[str, Array]
-    rows: list[list[object]]
+    operations: list[object]
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.operations)
 
 
 def find_makers(loader: Loader) -> list[Maker]:
@@ -75,7 +77,7 @@ def _in_trainer(loader: Loader) -> list[Maker]:
     inside[found] = walk.fields["t0"][events[at[found]]] <= maker.fetches["t1"][found]
     chosen = np.flatnonzero(inside)
     fetches = {name: values[chosen] for name, values in maker.fetches.items()}
-    return [Maker(trainer.log, -1, fetches, {}, [maker.rows[i] for i in chosen])]
+    return [Maker(trainer.log, -1, fetches, {}, [maker.operations[i] for i in chosen])]
 
 
 def _lifetime(loader: Loader, position: int) -> tuple[float, float]:
@@ -88,15 +90,20 @@ def _lifetime(loader: Loader, position: int) -> tuple[float, float]:
 
 def _maker(log: ProcessLog, shift_ns: float, number: int, spans: Sequence[tuple[float, float]]) -> Maker:
     table = log.table("fetch")
-    times = {name: numbers(table, name) + shift_ns for name in _TIMES}
+    columns = Columns(table)
+    times = {name: columns.numbers(name) + shift_ns for name in _TIMES}
     chosen = np.flatnonzero(_within(times["t1"], spans))
     fetches = {name: values[chosen] for name, values in times.items()}
-    fetches |= {name: numbers(table, name)[chosen] for name in _FIELDS}
-    return Maker(log, number, fetches, _sent(log.table("send"), shift_ns, spans), [table.rows[i] for i in chosen])
+    fetches |= {name: columns.numbers(name)[chosen] for name in _FIELDS}
+    operations = columns.values("operations")
+    return Maker(
+        log, number, fetches, _sent(log.table("send"), shift_ns, spans), [operations[i] for i in chosen.tolist()]
+    )
 
 
 def _sent(table: Table, shift_ns: float, spans: Sequence[tuple[float, float]]) -> dict[str, Array]:
-    sent = {name: numbers(table, name) for name in _SENT}
+    columns = Columns(table)
+    sent = {name: columns.numbers(name) for name in _SENT}
     sent["t0"], sent["t1"] = sent["t0"] + shift_ns, sent["t1"] + shift_ns
     chosen = _within(sent["t0"], spans)
     return {name: values[chosen] for name, values in sent.items()}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import numbers
+from gpuwatch.analyze.arrays import Columns, numbers
 from gpuwatch.analyze.devices import THROTTLE_REASONS
 from gpuwatch.analyze.fetches import Maker
 from gpuwatch.analyze.profile import Analysis, Loop
@@ -106,13 +106,14 @@ def _device_lanes(analysis: Analysis) -> Iterable[Lane]:
     table = _table(analysis, "gpu")
     if not len(table):
         return
-    t, device = numbers(table, "t"), numbers(table, "device")
+    told = Columns(table)
+    t, device = told.numbers("t"), told.numbers("device")
     for index in sorted({int(d) for d in device if d == d}):
         at = np.flatnonzero((device == index) & np.isfinite(t))
         group = f"GPU {index}"
-        yield _busy_lane(analysis, index, group, t[at], numbers(table, "busy")[at])
+        yield _busy_lane(analysis, index, group, t[at], told.numbers("busy")[at])
         for name, column, unit, factor in _GPU_LINES:
-            values = numbers(table, column)[at]
+            values = told.numbers(column)[at]
             if np.isfinite(values).any():
                 yield _line(analysis, name, group, unit, t[at], values * factor)
         yield Lane(
@@ -120,7 +121,7 @@ def _device_lanes(analysis: Analysis) -> Iterable[Lane]:
             group,
             "spans",
             "",
-            spans=tuple(_throttle_spans(_seconds(analysis, t[at]), numbers(table, "reasons")[at])),
+            spans=tuple(_throttle_spans(_seconds(analysis, t[at]), told.numbers("reasons")[at])),
         )
 
 
@@ -150,18 +151,17 @@ def _busy_lane(analysis: Analysis, index: int, group: str, t: Array, busy: Array
 
 def _throttle_spans(t: Array, reasons: Array) -> list[Span]:
     """Return stretches of equal throttle reasons: from the sample before the first to the last."""
-    spans: list[Span] = []
-    known = np.nan_to_num(reasons).astype(np.int64)
-    labels = [", ".join(name for bit, name in THROTTLE_REASONS.items() if value & bit) for value in known.tolist()]
-    for i, label in enumerate(labels):
-        if not label:
-            continue
-        start = float(t[max(i - 1, 0)])
-        if spans and spans[-1][2] == label and spans[-1][1] >= start:
-            spans[-1] = (spans[-1][0], float(t[i]), label)
-        else:
-            spans.append((start, float(t[i]), label))
-    return spans
+    known = np.nan_to_num(reasons).astype(np.int64) & sum(THROTTLE_REASONS)
+    if not len(known):
+        return []
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(known)) + 1))
+    ends = np.concatenate((starts[1:], [len(known)])) - 1
+    spans = zip(t[np.maximum(starts - 1, 0)].tolist(), t[ends].tolist(), known[starts].tolist(), strict=True)
+    return [(a, b, _reasons(bits)) for a, b, bits in spans if bits]
+
+
+def _reasons(bits: int) -> str:
+    return ", ".join(name for bit, name in THROTTLE_REASONS.items() if bits & bit)
 
 
 def _machine_lanes(analysis: Analysis) -> Iterable[Lane]:

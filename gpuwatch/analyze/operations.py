@@ -63,14 +63,9 @@ def _chosen(maker: Maker, makers: list[Maker]) -> np.ndarray[Any, np.dtype[np.in
 
 
 def _add_operations(maker: Maker, at: np.ndarray[Any, np.dtype[np.intp]], sums: dict[_Key, _Sum]) -> None:
-    columns = maker.log.table("fetch").columns
-    if "operations" not in columns:
-        return
-    column = columns.index("operations")
     names = _names(maker)
-    for index in at:
-        row = maker.rows[index]
-        told = row[column] if column < len(row) else None
+    for index in at.tolist():
+        told = maker.operations[index]
         for operation in told if isinstance(told, list) else ():
             key, position = names.get(operation[0], (None, None))
             if key is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuwatch.analyze.arrays import numbers
+from gpuwatch.analyze.arrays import Columns
 from gpuwatch.analyze.processes import Iterator, Trainer
 from gpuwatch.analyze.statistics import Array
 from gpuwatch.model import PHASES, Phase
@@ -98,16 +98,19 @@ def walk(trainer: Trainer) -> Walk:
 
 def _events(trainer: Trainer) -> tuple[Indices, dict[str, Array], dict[str, Array]]:
     """Return batch and tail events together, sorted by when they were asked for. A tail is an event without length."""
-    batch, tail = trainer.log.table("batch"), trainer.log.table("tail")
-    fields = {name: np.concatenate((numbers(batch, name), numbers(tail, name))) for name in _FIELDS}
-    fields |= {name: np.concatenate((numbers(batch, name), numbers(tail, name))) for name in _COUNTS}
-    t = numbers(tail, "t")
+    batch, tail = Columns(trainer.log.table("batch")), Columns(trainer.log.table("tail"))
+
+    def both(name: str) -> Array:
+        return np.concatenate((batch.numbers(name), tail.numbers(name)))
+
+    fields = {name: both(name) for name in (*_FIELDS, *_COUNTS)}
+    t, handed = tail.numbers("t"), len(trainer.log.table("batch"))
     for name in ("t0", "t1"):
-        fields[name][len(batch) :] = t
+        fields[name][handed:] = t
         fields[name] += trainer.shift_ns
-    fields["end"][len(batch) :] = 3
-    parts = {name: np.concatenate((numbers(batch, f"{name}_ns"), numbers(tail, f"{name}_ns"))) for name in _PARTS}
-    ids = np.concatenate((numbers(batch, "iterator"), numbers(tail, "iterator")))
+    fields["end"][handed:] = 3
+    parts = {name: both(f"{name}_ns") for name in _PARTS}
+    ids = both("iterator")
     # Of events that begin together the longest is round the others; one without length (a tail) comes before.
     length = fields["t1"] - fields["t0"]
     order = np.lexsort((np.where(length > 0, -length, -np.inf), fields["t0"]))

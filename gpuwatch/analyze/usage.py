@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import numbers
+from gpuwatch.analyze.arrays import Columns, numbers
 from gpuwatch.analyze.statistics import Array
 from gpuwatch.model import ProcessLog, Table
 
@@ -45,9 +45,10 @@ def read_usage(sampler: ProcessLog | None) -> list[Usage]:
     table = sampler.table("process") if sampler else Table("process", (), [])
     if not len(table):
         return []
-    pid, t = numbers(table, "pid"), numbers(table, "t")
-    columns = {name: numbers(table, name) for name in _FIELDS}
-    roles = table.column("role")
+    told = Columns(table)
+    pid, t = told.numbers("pid"), told.numbers("t")
+    columns = {name: told.numbers(name) for name in _FIELDS}
+    roles = told.values("role")
     order = np.lexsort((t, pid))
     same_pid = np.diff(pid[order]) == 0
     restarted = np.diff(columns["cpu_ns"][order]) < 0

@@ -28,9 +28,10 @@ def read(path: str | Path) -> Recording:
     """Read a whole run folder.
 
     Raises NotARun when there is no run in it, or one of a version that this gpuwatch cannot read."""
-    recording = Tail(path).refresh()
-    # The rows are no garbage: without this every later collection would walk millions of them again.
-    gc.freeze()
+    with _no_collector():
+        recording = Tail(path).refresh()
+        # The rows are no garbage: without this every later collection would walk millions of them again.
+        gc.freeze()
     return recording
 
 
