@@ -93,7 +93,7 @@ def main(args: list[str] | None = None) -> None:
     except BrokenPipeError:
         # The reader (head, less) has enough; the interpreter's own flush at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 128 + signal.SIGPIPE
+        code = 1  # as click says it for its own output
     except KeyboardInterrupt:
         _die_of_interrupt()
         code = 128 + signal.SIGINT
