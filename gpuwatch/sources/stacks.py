@@ -31,7 +31,7 @@ FIRST_GAP_NS, LONGEST_GAP_NS = 10_000_000_000, 600_000_000_000
 STARVED_SHARE = 0.2
 SLOWER = 1.5
 COST_SHARE = 0.01
-_LOOK_S, _END_PATIENCE_S = 0.5, 3.0
+_LOOK_S, _LONGEST_LOOK_S, _END_PATIENCE_S = 0.5, 5.0, 3.0
 _ATTEMPTS = 2
 
 
@@ -68,6 +68,11 @@ class Plan:
         rest = now - self._ended
         why = self._news(steady) if rest >= self._gap_ns else None
         return why or ((steady[0], "regular") if rest >= 2 * self._gap_ns else None)
+
+    def rest_s(self, now: int) -> float:
+        """Return how long nothing can be due, in seconds: spools that grow fast are not read for nothing."""
+        left = 0 if self._ended is None else self._ended + self._gap_ns - now
+        return min(max(left / 1e9, _LOOK_S), _LONGEST_LOOK_S)
 
     def done(self, now: int, trainer: Trainer, cpu_ns: int, why: str = "") -> None:
         """Note a burst that ended now and cost so much CPU time."""
@@ -147,7 +152,7 @@ class StacksThread(threading.Thread):
             if not self._off:
                 self._hand_over()
             return
-        while not self._halt.wait(_LOOK_S):
+        while not self._halt.wait(self._plan.rest_s(self._clock())):
             due = self._plan.due(self._clock(), self._candidates())
             if due and not self._burst(*due):
                 self._hand_over()

@@ -62,6 +62,13 @@ def test_a_slow_start_is_looked_at_once_and_does_not_delay_the_steady_look() -> 
     assert _why(plan.due(61 * S, [_trainer()])) == "steady"
 
 
+def test_nobody_is_looked_at_while_nothing_can_be_due() -> None:
+    plan = Plan(4)
+    assert plan.rest_s(0) == 0.5
+    plan.done(0, _trainer(), 0)
+    assert plan.rest_s(0) == 5.0 and plan.rest_s(FIRST_GAP_NS - 2 * S) == 2.0 and plan.rest_s(FIRST_GAP_NS) == 0.5
+
+
 def test_ranks_take_turns() -> None:
     plan = Plan(4)
     ranks = [_trainer(1, wait_share=0.5), _trainer(2, wait_share=0.5)]
