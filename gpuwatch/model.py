@@ -191,7 +191,7 @@ class FetchProfile:
 
     wall = cpu (this thread) + delay (runnable, no core) + blocked (the rest: reads, locks, library threads).
     `process_cpu_ms` adds the library's own threads. `busy_share` is the share of the workers' time, while the
-    loop ran, that was not spent waiting for an index."""
+    loop ran, that was not spent waiting for an index. `work_spread`: 95th percentile over median of wall - delay."""
 
     n: int
     wall_ms: Interval
@@ -215,6 +215,7 @@ class FetchProfile:
     slow_share: float | None = None
     batched: bool = False
     gc_ms: float | None = None
+    work_spread: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ STARVED_SHARE = 0.10
 # Fewer steps than this carry no conclusion.
 MIN_STEPS = 8
 
+# What a batch costs: no longer the run's problem where workers alone hide the input behind the device.
+BATCH_COST = ("slow-dataset-code", "expensive-decode", "expensive-transform", "expensive-collate")
+
 State = Literal["yes", "no", "borderline"]
 
 

@@ -66,7 +66,9 @@ def _work(loader: LoaderProfile) -> tuple[float, float]:
         return 0.0, 0.0
     serialise = (fetch.serialise_ms or 0.0) if loader.workers else 0.0
     wall = max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-3) + serialise
-    cpu = fetch.process_cpu_ms if fetch.process_cpu_ms is not None else fetch.cpu_ms
+    # In the trainer the other threads are the model's; a worker's are the library's, at work on the batch.
+    threads = fetch.process_cpu_ms if loader.workers else fetch.cpu_ms
+    cpu = threads if threads is not None else fetch.cpu_ms
     return wall, (wall if cpu is None else cpu + serialise)
 
 
@@ -117,7 +119,8 @@ def startup_s(costs: Costs, workers: int) -> float:
         return costs.startup_s
     if costs.workers == 0:
         return costs.startup_s + WORKER_START_S * workers
-    return costs.startup_s * (0.5 + 0.5 * workers / costs.workers)
+    first = min(costs.work_ms / 1e3, costs.startup_s)
+    return first + (costs.startup_s - first) * workers / costs.workers
 
 
 def total_s(costs: Costs, after: Costs, k: float) -> float:
@@ -177,6 +180,11 @@ def best_workers(costs: Costs) -> int:
     steps = {n: step_ms(costs, n, k) for n in range(1, MAX_WORKERS + 1)}
     best = min(steps.values())
     return next(n for n, value in steps.items() if value <= best * (1 + KNEE))
+
+
+def hides_input(costs: Costs, workers: int) -> bool:
+    """Say whether `workers` alone would make batches as fast as the device takes them."""
+    return step_ms(costs, workers) <= costs.device_ms * (1 + STARVED_SHARE)
 
 
 def cores_needed(costs: Costs) -> float:

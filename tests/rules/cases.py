@@ -151,6 +151,7 @@ HIDDEN = run_of(work_ms=8.0, workers=2)
 LONE = run_of(workers=0)
 FEW_STEPS = run_of(loader={"steps": 3})
 BLOCKED = {"cpu_ms": 6.0, "process_cpu_ms": 6.0, "blocked_ms": 24.0}
+SPREAD = {"work_spread": 4.0, "busy_share": 0.6}
 DECODE = make_operation(
     "PIL.JpegImageFile.load", kind="decode", share=0.6, position=0, pixels_in=None, pixels_out=12_000_000.0
 )
@@ -199,13 +200,14 @@ CASES: dict[str, Cases] = {
         (no_loader(),),
     ),
     "slow-sample": Cases(
-        (run_of(fetch={"p95_wall_ms": 120.0}, loader={"queue": QueueProfile(0.3, 2.0, 0.7)}),),
+        (run_of(fetch=SPREAD, loader={"queue": QueueProfile(0.3, 2.0, 0.7)}),),
         (
             STARVED,
             HIDDEN,
             LONE,
-            run_of(fetch={"p95_wall_ms": 120.0}, loader={"queue": QueueProfile(0.3, 0.1, 0.05)}),
-            run_of(fetch={"p95_wall_ms": 120.0}, loader={"queue": QueueProfile(0.3, 2.0, 0.7), "in_order": False}),
+            run_of(fetch=SPREAD, loader={"queue": QueueProfile(0.3, 0.1, 0.05)}),
+            run_of(fetch=SPREAD | {"busy_share": 0.98}, loader={"queue": QueueProfile(0.3, 2.0, 0.7)}),
+            run_of(fetch=SPREAD, loader={"queue": QueueProfile(0.3, 2.0, 0.7), "in_order": False}),
         ),
         (run_of(loader={"queue": None}), no_loader()),
     ),

@@ -22,8 +22,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import certainty, missing_starvation, starved, try_command, wait_evidence
-from gpuwatch.model import Clear, Costs, Evidence, Finding, LoaderProfile, NotEvaluated, Profile, Speedup
+from gpuwatch.analyze.evidence import BATCH_COST, certainty, missing_starvation, starved, try_command, wait_evidence
+from gpuwatch.model import Clear, Confidence, Costs, Evidence, Finding, LoaderProfile, NotEvaluated, Profile, Speedup
 
 ID = "no-worker-processes"
 MIN_GAIN = 1.05
@@ -39,27 +39,44 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return Clear(ID)
     if profile.costs is None:
         return NotEvaluated(ID, "the cost of making a batch")
-    workers, speedup = _plan(profile.costs)
+    costs, crowded = profile.costs, False
+    workers, speedup = _plan(costs)
+    if speedup.predicted < MIN_GAIN:
+        costs, crowded = replace(costs, cores=_own_cores(profile)), True
+        workers, speedup = _plan(costs)
     if speedup.predicted < MIN_GAIN:
         return Clear(ID)
+    return _finding(profile, loader, costs, workers, speedup, "low" if crowded else certainty(state))
+
+
+def _own_cores(profile: Profile) -> float:
+    """Return the cores that workers would have if no other program used any."""
+    return max((profile.machine.usable_cores or 1.0) / max(profile.machine.local_ranks, 1), 1.0)
+
+
+def _finding(
+    profile: Profile, loader: LoaderProfile, costs: Costs, workers: int, speedup: Speedup, confidence: Confidence
+) -> Finding:
+    crowd = "; other programs use the cores now" if confidence == "low" else ""
     return Finding(
         id=ID,
-        severity="critical" if speedup.predicted >= 1.15 else "warning",
-        confidence=certainty(state),
-        summary=f"batches are made in the training process ({profile.costs.work_ms:.3g} ms each), while the device waits",
+        severity="critical" if speedup.predicted >= 1.15 and not crowd else "warning",
+        confidence=confidence,
+        summary=f"batches are made in the training process ({costs.work_ms:.3g} ms each) while the device waits{crowd}",
         evidence=(
             wait_evidence(loader),
             Evidence("worker processes", 0, "processes"),
-            Evidence("work per batch", round(profile.costs.work_ms, 3), "ms", n=loader.steps),
-            Evidence("step without waiting", round(profile.costs.device_ms, 3), "ms", n=loader.steps),
-            Evidence("cores for workers", round(profile.costs.cores, 2), "cores"),
+            Evidence("work per batch", round(costs.work_ms, 3), "ms", n=loader.steps),
+            Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
+            Evidence("cores for workers", round(costs.cores, 2), "cores"),
+            Evidence("used by other programs", profile.machine.other_cores, "cores"),
         ),
         advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.",
         where=loader.created_where,
         speedup=speedup,
         verify=try_command(profile, "--loader"),
         edit=_edit(loader, workers),
-        explains=("cpu-saturated",),
+        explains=("cpu-saturated", *(BATCH_COST if throughput.hides_input(costs, workers) else ())),
     )
 
 

@@ -26,6 +26,7 @@ from gpuwatch.model import Clear, Costs, Evidence, Finding, LoaderProfile, NotEv
 ID = "per-item-access"
 US_PER_SAMPLE = 150.0
 COLLATE_SHARE = 0.1
+MIN_GAIN = 1.1
 IN_MEMORY = ("tensor", "memory", "array")
 # One indexing call per tensor instead of one per row and a stack: 90 times measured for rows of 2 x float32.
 CHEAPER = 10.0
@@ -40,7 +41,10 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     if not fetch.samples_per_batch:
         return NotEvaluated(ID, "samples per batch")
     us = 1e3 * fetch.wall_ms.median / fetch.samples_per_batch
+    speedup = _speedup(seen.costs)
     if fetch.batched or fetch.samples_per_batch < 4 or us > US_PER_SAMPLE or not in_memory(loader):
+        return Clear(ID)
+    if speedup.predicted < MIN_GAIN:
         return Clear(ID)
     return Finding(
         id=ID,
@@ -56,7 +60,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         ),
         advice="Index whole batches: add __getitems__ to the dataset, or slice the tensors in the loop with num_workers=0.",
         where=loader.created_where,
-        speedup=_speedup(seen.costs),
+        speedup=speedup,
         edit="DataLoader(dataset, sampler=BatchSampler(RandomSampler(dataset), batch_size, False), batch_size=None)",
         explains=(
             "no-worker-processes",

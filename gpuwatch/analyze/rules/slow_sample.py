@@ -6,7 +6,8 @@ What it means
 
 How it is measured
     While the training waited for a batch, were later ones already there? The share of the waited time for which that
-    holds, and the spread of the batches' cost (95th percentile and maximum against the median).
+    holds, the spread of the batches' cost without waiting for a core (95th percentile against the median), and the
+    workers' idle time, which is all that another order can win.
 
 When it is wrong
     Bursts from start-up or a cold cache look alike for a moment; the shares are taken after the warm-up.
@@ -27,6 +28,9 @@ from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile, Spee
 ID = "slow-sample"
 LATE_SHARE = 0.3
 SPREAD = 1.8
+# Workers that never rest have no idle time that another order could fill.
+BUSY_SHARE = 0.9
+MIN_GAIN = 1.05
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -39,8 +43,11 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return Clear(ID)
     if queue is None or queue.late_share is None:
         return NotEvaluated(ID, "the state of the loader's queue")
-    spread = fetch.p95_wall_ms / max(fetch.wall_ms.median, 1e-6)
-    if queue.late_share < LATE_SHARE or spread < SPREAD:
+    spread = fetch.work_spread or fetch.p95_wall_ms / max(fetch.wall_ms.median, 1e-6)
+    speedup = _speedup(seen)
+    if queue.late_share < LATE_SHARE or spread < SPREAD or speedup.predicted < MIN_GAIN:
+        return Clear(ID)
+    if (fetch.busy_share or 0.0) > BUSY_SHARE:
         return Clear(ID)
     return Finding(
         id=ID,
@@ -58,11 +65,11 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
             ),
             Evidence("batch cost, 95th percentile over median", round(spread, 2), "ratio", SPREAD, fetch.n),
             Evidence("slowest batch", round(fetch.max_wall_ms, 1), "ms", n=fetch.n),
-            Evidence("worker busy", fetch.busy_share, "share"),
+            Evidence("worker busy", fetch.busy_share, "share", BUSY_SHARE),
         ),
         advice="Pass in_order=False (torch 2.6+), or cap the cost of the slow samples; a larger prefetch_factor helps a little.",
         where=seen.loader.created_where,
-        speedup=_speedup(seen),
+        speedup=speedup,
         verify=try_command(profile, "--remedies out-of-order"),
         edit="DataLoader(..., in_order=False)",
         explains=("too-few-workers", "coarse-batches"),

@@ -20,7 +20,15 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import blocked_share, certainty, missing_starvation, starved, try_command, wait_evidence
+from gpuwatch.analyze.evidence import (
+    BATCH_COST,
+    blocked_share,
+    certainty,
+    missing_starvation,
+    starved,
+    try_command,
+    wait_evidence,
+)
 from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile
 
 ID = "too-few-workers"
@@ -63,4 +71,5 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         speedup=speedup,
         verify=try_command(profile, "--loader"),
         edit=f"DataLoader(..., num_workers={best})",
+        explains=BATCH_COST if throughput.hides_input(costs, best) else (),
     )

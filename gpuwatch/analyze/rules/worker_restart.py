@@ -69,5 +69,5 @@ def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float
         speedup=throughput.predict(costs, after, "start-up of later epochs reduced to one batch"),
         verify=try_command(profile, "--remedies persistent-workers"),
         edit="DataLoader(..., persistent_workers=True)",
-        explains=("slow-startup", "too-many-workers"),
+        explains=("slow-startup",),
     )
