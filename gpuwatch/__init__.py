@@ -34,9 +34,9 @@ def load(run: str | None = None, directory: str = ".gpuwatch") -> Report:
     from pathlib import Path
 
     from gpuwatch.analyze.report import build
-    from gpuwatch.store import folder
+    from gpuwatch.store import folder, reader
 
-    return build(folder.resolve(run, Path(directory)))
+    return build(reader.read(folder.resolve(run, Path(directory))))
 
 
 def to_dict(report: Report) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpuwatch.errors import GpuwatchError
 from gpuwatch.hook import inject
 from gpuwatch.model import RunInfo
 from gpuwatch.store import folder, liveness
@@ -57,10 +56,10 @@ def record(command: Sequence[str], options: Options) -> Recorded:
     environment = {**outside_tool_environment(os.environ), **options.environment}
     try:
         path = _folder(options)
-    except GpuwatchError as error:
-        options.tell(f"{error}; the command runs unrecorded")
+        run = _Run(path, _info(path, command, options), options)
+    except Exception as error:  # whatever it is, it is ours, and the training has to start
+        options.tell(f"{error or type(error).__name__}; the command runs unrecorded")
         return Recorded(None, supervise(command, environment, stdio=options.stdio))
-    run = _Run(path, _info(path, command, options), options)
     try:
         ended = supervise(command, run.inject(environment), run.started, options.stdio)
     except CannotStart:
@@ -110,7 +109,7 @@ class _Run:
         try:
             inject.install_boot(self.path)
             return dict(inject.child_environment(environment, self.path))
-        except OSError as error:
+        except Exception as error:
             self.options.tell(f"the hook could not be put in place ({error}); only the machine is measured")
             return environment
 
@@ -122,7 +121,10 @@ class _Run:
             self.sampler = _start_sampler(self.path, self.options)
         except OSError as error:
             self.options.tell(f"the sampler could not be started ({error}); no GPU, CPU or process figures")
-        self.options.started(self.path, pid)
+        try:
+            self.options.started(self.path, pid)
+        except Exception as error:  # the command runs already and must be waited for
+            self.options.tell(f"{type(error).__name__}: {error}; the command goes on")
 
     def ended(self, ended: Ended) -> None:
         """Write how the command ended, have the sampler finish."""

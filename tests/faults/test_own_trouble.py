@@ -81,23 +81,44 @@ def test_a_place_that_takes_no_folder_is_replaced_by_a_temporary_one(tmp_path: P
     assert json.loads(kept.read_text())["exit_code"] == 3
 
 
+def _python(tmp_path: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    call = [PYTHON, "-c", code, *arguments]
+    return subprocess.run(call, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60)
+
+
 def test_no_place_at_all_still_runs_the_command(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = _run(
-        tmp_path,
-        "run",
-        "--dir",
-        "file/runs",
-        "--",
-        "sh",
-        "-c",
-        "echo trained",
-        PYTHONSTARTUP="",
-        TMPDIR="/proc/none",
-        HOME="/proc",
+    code = "import tempfile; tempfile.tempdir = '/proc/none'; from gpuwatch.__main__ import main; main()"
+    done = _python(tmp_path, code, "run", "--dir", "file/runs", "--", "sh", "-c", "echo trained; exit 3")
+    assert (done.returncode, done.stdout) == (3, "trained\n")
+    assert "the command runs unrecorded" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("broken", ["inject.install_boot", "folder.new_info", "_start_sampler"])
+def test_whatever_fails_of_ours_is_told_and_the_command_is_waited_for(tmp_path: Path, broken: str) -> None:
+    code = (
+        "import gpuwatch.record as record\n"
+        "def fail(*arguments, **named): raise OSError(5, 'made to fail')\n"
+        f"record.{broken} = fail\n"
+        "from gpuwatch.__main__ import main\n"
+        "main()\n"
     )
-    assert done.stdout == "trained\n"
-    assert "run" in done.stderr
+    done = _python(tmp_path, code, "run", "--quiet", "--", "sh", "-c", "sleep 0.2; echo trained; exit 3")
+    assert (done.returncode, done.stdout) == (3, "trained\n")
+    assert "made to fail" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_failing_watcher_does_not_abandon_the_command(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\n"
+        "from gpuwatch.record import Options, record\n"
+        "def fail(path, pid): raise ValueError('made to fail')\n"
+        "options = Options(Path('runs'), started=fail, tell=print)\n"
+        "print(record(['sh', '-c', 'sleep 0.2; exit 3'], options).ended.exit_code)\n"
+    )
+    assert _python(tmp_path, code).stdout == "ValueError: made to fail; the command goes on\n3\n"
 
 
 @pytest.fixture
