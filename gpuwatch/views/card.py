@@ -166,8 +166,8 @@ def _why(report: Report) -> list[Fact]:
         facts.append(Fact("step", split, "on average"))
     if loader is not None:
         facts += _why_loader(loader)
-    if report.verdict.speedup_if_input_free and report.verdict.bound == "input":
-        best = report.verdict.speedup_if_input_free
+    best = report.verdict.speedup_if_input_free
+    if best is not None and text.gain(best) and report.verdict.bound == "input":
         facts.append(Fact("at best", f"{text.gain(best)} if the input cost nothing", clean(best.basis)))
     return facts
 

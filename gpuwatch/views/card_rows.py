@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpuwatch.model import DeviceProfile, HotLine, LoaderProfile, MachineProfile, RankProfile, Report, Trial
+from gpuwatch.model import (
+    DeviceProfile,
+    HotLine,
+    LoaderProfile,
+    MachineProfile,
+    OperationProfile,
+    RankProfile,
+    Report,
+    Trial,
+)
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 
@@ -103,7 +112,7 @@ def lines_note(report: Report) -> str:
     if not hottest(report):
         return ""
     quality = report.stacks
-    trust = "" if quality.trust == "high" else f", {quality.trust} trust: {clean(quality.note)}"
+    trust = "" if quality.trust == "high" else f", {quality.trust} trust"
     return f"share of its process's work · {quality.samples:,} samples, {quality.sampler}{trust}"
 
 
@@ -141,7 +150,7 @@ def _breakdown(loader: LoaderProfile) -> str:
     if fetch is None:
         return ""
     wall = fetch.wall_ms.median
-    parts = [(op.share, clean(op.name)) for op in loader.operations]
+    parts = [(op.share, _stage(op)) for op in loader.operations]
     named = {op.kind for op in loader.operations}
     if wall > 0 and "collate" not in named:
         parts.append((fetch.collate_ms / wall, "collate"))
@@ -159,6 +168,12 @@ def cost_of_batch(loader: LoaderProfile) -> str:
         return ""
     cpu = f", {text.milliseconds(fetch.cpu_ms)} of it CPU" if fetch.cpu_ms is not None else ""
     return f"{text.milliseconds(fetch.wall_ms.median)} per batch{cpu}"
+
+
+def _stage(operation: OperationProfile) -> str:
+    """Name an operation shortly: a collate function without the modules that it lies in."""
+    name = clean(operation.name)
+    return name.rpartition(".")[2] if operation.kind == "collate" else name
 
 
 def cpu(machine: MachineProfile) -> list[Fact]:

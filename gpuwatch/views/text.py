@@ -10,6 +10,7 @@ import unicodedata
 from gpuwatch.model import Interval, Place, Speedup
 
 DASH = "–"
+SMALLEST_GAIN = 1.005
 _STANDARD_LIBRARY = re.compile(r"/lib/(python3\.\d+/.+)$")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[@-Z\\-_])", re.DOTALL)
 
@@ -127,16 +128,18 @@ def _decimals(value: float) -> int:
 
 
 def gain(speedup: Speedup | None) -> str:
-    """Return a predicted speed-up with its interval, when that says more: 1.50× faster (1.40–1.60)."""
-    if speedup is None or not math.isfinite(speedup.predicted):
+    """Return a predicted speed-up with its interval: 1.50× faster (1.40–1.60); empty when there is none to win."""
+    if speedup is None or not math.isfinite(speedup.predicted) or speedup.predicted < SMALLEST_GAIN:
         return ""
     return factor_range(Interval(speedup.predicted, speedup.low, speedup.high), " faster")
 
 
 def factor_range(ratio: Interval, word: str = "") -> str:
-    """Return a ratio with its interval, all with the digits that its middle has: 1.50× (1.40–1.60)."""
+    """Return a ratio with its interval: 1.50× (1.40–1.60)."""
     digits = _decimals(ratio.median)
-    middle, low, high = (f"{x:.{digits}f}" for x in (ratio.median, ratio.low, ratio.high))
+    middle, low, high = (
+        f"{x:.{min(digits, _decimals(x)) if x > 9.95 else digits}f}" for x in (ratio.median, ratio.low, ratio.high)
+    )
     return f"{middle}×{word}" if low == high else f"{middle}×{word} ({low}{DASH}{high})"
 
 

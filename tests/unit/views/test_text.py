@@ -97,6 +97,8 @@ def test_gains_and_ranges() -> None:
     assert text.gain(Speedup(1.5, 1.4, 1.6, "")) == "1.50× faster (1.40–1.60)"
     assert text.gain(Speedup(2.0, 2.0, 2.0, "")) == "2.0× faster"
     assert text.gain(None) == ""
+    assert text.gain(Speedup(1.001, 0.99, 1.01, "")) == ""
+    assert text.gain(Speedup(1.85, 1.0, 12.74, "")) == "1.85× faster (1.00–13)"
     assert text.share_range(Interval(0.33, 0.31, 0.35, 9)) == "33% (31–35%)"
     assert text.size(31 << 30) == "31 GB"
     assert text.value(None, "ms") == "–"
