@@ -234,7 +234,6 @@ SCENARIOS = (
     Scenario("histograms_each_step", "K5", "slow-step-code", (), ("host", "compute")),
     Scenario("python_metric", "K5", "slow-step-code", (), ("host", "compute")),
     Scenario("waits_for_each_loss", "J5", "step-sync", ("slow-step-code",), ("host", "compute")),
-    Scenario("pause_before_step", "trap", "slow-step-code", ("step-sync",), ("host", "compute"), negative=True),
     Scenario("checkpoint_every_ten", "K1", "periodic-pause", (), ("host", "compute")),
     Scenario("sample_sheet_every_25", "K5", "periodic-pause", (), ("host", "compute"), needs=("PIL",)),
     Scenario("validates_each_epoch", "K3", "evaluation-share", (), ("host", "compute"), line=False),
@@ -263,6 +262,8 @@ SCENARIOS = (
     _negative("hidden_input", "control", needs=("PIL", "torchvision")),
     _negative("busy_network", "control"),
     _negative("balanced_pipeline", "control"),
+    # a wait for a service between loader and step: no input, and from outside the same as a wait for a device
+    _negative("pause_before_step", "trap", bound=("compute", "host")),
     _negative("one_checkpoint", "control", wrong=("periodic-pause",)),
     _negative("brief_validation", "control", wrong=("evaluation-share",)),
     _negative("threads_without_harm", "C3", needs=("cv2",)),
