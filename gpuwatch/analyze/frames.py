@@ -51,17 +51,24 @@ def read_frames(told: Any) -> tuple[Frame, ...]:
 def activity_of(frames: tuple[Frame, ...]) -> Activity:
     """Return what a process was doing, from the loader's frames in its stack."""
     functions = {frame.name for frame in frames if frame.is_torch_data}
-    if any(frame.name == "_feed" for frame in frames[:6]):
-        return "send"
+    feeder = _feeder(frames)
+    if feeder is not None:
+        # In the feeder's own frame a thread waits for a lock; what it does for a batch is in the frames it calls.
+        return "send" if len(frames) > feeder + 1 and frames[feeder + 1].name != "wait" else "idle"
     if "fetch" in functions:
         return "collate" if _collating(frames) else "fetch"
     if "_worker_loop" in functions or "_pin_memory_loop" in functions:
         return "idle"
     if "__next__" in functions or functions & _QUEUE_FUNCTIONS:
         return "wait"
-    if frames[0].name in _LEAVING:
+    if frames[0].name in _LEAVING or "_shutdown_workers" in functions:
         return "shutdown"
     return "startup" if "__iter__" in functions or "_get_iterator" in functions else "step"
+
+
+def _feeder(frames: tuple[Frame, ...]) -> int | None:
+    """Return where a queue's feeder thread has its loop; None in every other thread."""
+    return next((i for i, frame in enumerate(frames[:6]) if frame.name == "_feed"), None)
 
 
 def _collating(frames: tuple[Frame, ...]) -> bool:
@@ -88,7 +95,7 @@ def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, str | None] | None:
 
     Code of installed packages folds to the user's line that called it. A stack with none of the user's code in its
     loader work (a ready-made dataset) folds to the deepest line of the package that the loader called first."""
-    feeder = next((i for i, frame in enumerate(frames[:6]) if frame.name == "_feed"), None)
+    feeder = _feeder(frames)
     if feeder is not None:
         return frames[feeder], _callee(frames[feeder + 1 :])
     work = frames[_work_begins(frames) :]

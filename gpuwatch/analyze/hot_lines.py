@@ -43,6 +43,7 @@ class _Line:
     weight: float = 0.0
     awaited: float = 0.0
     blocked: float | None = None
+    functions: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     callees: dict[str | None, float] = field(default_factory=lambda: defaultdict(float))
     stacks: dict[tuple[str, ...], float] = field(default_factory=lambda: defaultdict(float))
 
@@ -55,6 +56,7 @@ class Seconds:
     trainer: float
     evaluation: tuple[tuple[float, float], ...] = ()
     first_batch_ns: float = 0.0
+    startup: float = 0.0
 
 
 def find_hot_lines(processes: Processes, seconds: Seconds) -> tuple[tuple[HotLine, ...], StackQuality]:
@@ -139,17 +141,21 @@ def _lines(samples: list[Sample], role: Role, seconds: Seconds) -> list[HotLine]
     code = [s for s in mine if s.activity not in _LOADER_WORK and s.activity != "startup"]
     start = [s for s in mine if s.activity == "startup"]
     found = _fold(work, role, seconds.loader) + (_fold(code, role, seconds.trainer) if role == "trainer" else [])
-    return sorted(found, key=lambda line: -line.seconds)[:_MOST_LINES] + _fold(start, role, 0.0)[:10]
+    return (
+        sorted(found, key=lambda line: -line.seconds)[:_MOST_LINES]
+        + _fold(start, role, seconds.startup if role == "trainer" else 0.0)[:10]
+    )
 
 
 def _fold(samples: list[Sample], role: Role, whole_s: float) -> list[HotLine]:
-    lines: dict[tuple[str, int, str, str], _Line] = defaultdict(_Line)
+    lines: dict[tuple[str, int, str], _Line] = defaultdict(_Line)
     for sample in samples:
-        line = lines[sample.file, sample.line, sample.function, sample.activity]
+        line = lines[sample.file, sample.line, sample.activity]
         line.weight += sample.weight
         line.awaited += sample.awaited
         if sample.blocked is not None:
             line.blocked = (line.blocked or 0.0) + sample.blocked
+        line.functions[sample.function] += sample.weight
         line.callees[sample.callee] += sample.weight
         line.stacks[sample.stack] += sample.weight
     whole, awaited = sum(line.weight for line in lines.values()), sum(line.awaited for line in lines.values())
@@ -160,13 +166,13 @@ def _fold(samples: list[Sample], role: Role, whole_s: float) -> list[HotLine]:
 
 
 def _hot_line(
-    key: tuple[str, int, str, str], line: _Line, role: Role, whole: float, awaited: float, whole_s: float
+    key: tuple[str, int, str], line: _Line, role: Role, whole: float, awaited: float, whole_s: float
 ) -> HotLine:
-    file, number, function, activity = key
+    file, number, activity = key
     return HotLine(
         file=file,
         line=number,
-        function=function,
+        function=_enclosing(line.functions),
         process_role=role,
         share=line.weight / whole,
         seconds=line.weight / whole * whole_s,
@@ -178,6 +184,14 @@ def _hot_line(
         blocked_share=None if line.blocked is None else line.blocked / line.weight,
         stack=max(line.stacks, key=lambda stack: line.stacks[stack]),
     )
+
+
+def _enclosing(functions: dict[str, float]) -> str:
+    """Return the function a line stands in; the comprehensions on it are no functions to a person."""
+    named = {
+        name: weight for name, weight in functions.items() if not name.endswith(("<genexpr>", "<listcomp>", "<lambda>"))
+    }
+    return max(named or functions, key=lambda name: functions[name]).partition(".<locals>.<genexpr>")[0]
 
 
 def _quality(

@@ -79,7 +79,7 @@ def profile_of(analysis: Analysis) -> Profile:
     ]
     machine = machine_profile(processes, analysis.window, analysis.usages, makers, _worker_counts(analysis))
     ranks = tuple(_rank(analysis, this) for this in analysis.walks)
-    lines, quality = find_hot_lines(processes, _seconds(analysis))
+    lines, quality = find_hot_lines(processes, _seconds(analysis, ranks))
     costs = throughput.measure_costs(primary.profile, machine, _rest_s(ranks, primary)) if primary else None
     recording = processes.recording
     return Profile(
@@ -271,7 +271,7 @@ def _rest_s(ranks: tuple[RankProfile, ...], primary: Loop) -> float:
     return max(looped - primary.profile.seconds - sum(primary.profile.first_batch_s), 0.0)
 
 
-def _seconds(analysis: Analysis) -> Seconds:
+def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
     """Return what sampled shares stand for, in seconds of the run."""
     loader = sum(
         float((maker.fetches["t1"] - maker.fetches["t0"]).sum()) for loop in analysis.loops for maker in loop.makers
@@ -287,7 +287,8 @@ def _seconds(analysis: Analysis) -> Seconds:
         window for loop in analysis.loops if loop.profile.role == "evaluation" for window in windows(loop.loader)
     ]
     firsts = [float(loop.steps.begin.min()) for loop in analysis.loops if len(loop.steps)]
-    return Seconds((loader + sent) / 1e9, trainer / 1e9, tuple(evaluation), min(firsts, default=np.inf))
+    startup = sum(phase.seconds for rank in ranks for phase in rank.phases if phase.name == "startup")
+    return Seconds((loader + sent) / 1e9, trainer / 1e9, tuple(evaluation), min(firsts, default=np.inf), startup)
 
 
 def _with_speedups(lines: tuple[HotLine, ...], costs: Costs | None, primary: Loop | None) -> tuple[HotLine, ...]:

@@ -16,6 +16,8 @@ LOOP = ["_worker_loop", f"{SITE}/torch/utils/data/_utils/worker.py", 300]
 FETCH = ["_MapDatasetFetcher.fetch", f"{SITE}/torch/utils/data/_utils/fetch.py", 54]
 ITEM = ["Photos.__getitem__", "/home/me/data.py", 12]
 NEXT = ["_BaseDataLoaderIter.__next__", f"{SITE}/torch/utils/data/dataloader.py", 700]
+BOOT = ["Thread._bootstrap", "/usr/lib/python3.11/threading.py", 1002]
+FEED = ["Queue._feed", "/usr/lib/python3.11/multiprocessing/queues.py", 250]
 MAIN = ["<module>", "/home/me/train.py", 30]
 
 
@@ -213,7 +215,8 @@ def test_samples_fold_to_the_users_lines(run: FakeRun) -> None:
     log.now = START
     decode = ["ImageFile.load", f"{SITE}/PIL/ImageFile.py", 300]
     stack(log, 201, [LOOP, FETCH, ITEM, ["Image.convert", f"{SITE}/PIL/Image.py", 900], decode], 60, 30)
-    stack(log, 201, [LOOP, FETCH, ["Photos.__getitem__", "/home/me/data.py", 20]], 20, 5)
+    stack(log, 201, [LOOP, FETCH, ["Photos.__getitem__", "/home/me/data.py", 20]], 5, 2)
+    stack(log, 201, [LOOP, FETCH, ["Photos.__getitem__.<locals>.<genexpr>", "/home/me/data.py", 20]], 15, 3)
     stack(log, 201, [LOOP, FETCH, ["pad", "/home/me/data.py", 40]], 20, 5)
     stack(log, 201, [LOOP, ["Queue.get", "/usr/lib/python3.11/multiprocessing/queues.py", 113]], 500)
     stack(log, 201, [["helper", "/home/me/data.py", 99]], 700, thread="Thread-9")
@@ -230,6 +233,7 @@ def test_samples_fold_to_the_users_lines(run: FakeRun) -> None:
     ]
     first = profile.hot_lines[0]
     assert (first.callee, first.file, first.function) == ("PIL convert", "/home/me/data.py", "Photos.__getitem__")
+    assert profile.hot_lines[1].function == "Photos.__getitem__"
     assert first.seconds == pytest.approx(0.6 * 9.1, rel=0.01)
     assert first.speedup_if_free is not None and first.speedup_if_free > 1.1
     assert len(first.stack) == 5
@@ -268,8 +272,12 @@ def test_the_timer_speaks_when_nobody_else_does(run: FakeRun) -> None:
         ([MAIN, NEXT], "wait", 30, "torch __next__"),
         ([MAIN, ["DataLoader.__iter__", f"{SITE}/torch/utils/data/dataloader.py", 480]], "startup", 30, "torch __iter__"),
         ([["finalize._exitfunc", "/usr/lib/python3.11/weakref.py", 666]], "shutdown", 666, None),
-        ([["Thread._bootstrap", "/usr/lib/python3.11/threading.py", 1002], ["Queue._feed", "/usr/lib/python3.11/multiprocessing/queues.py", 250]],
-         "send", 250, None),
+        ([BOOT, FEED, ["ForkingPickler.dumps", "/usr/lib/python3.11/multiprocessing/reduction.py", 51]],
+         "send", 250, "reduction dumps"),
+        ([BOOT, FEED, ["Condition.wait", "/usr/lib/python3.11/threading.py", 320]], "idle", 250, "threading wait"),
+        ([BOOT, FEED], "idle", 250, None),
+        ([MAIN, ["_MultiProcessingDataLoaderIter._shutdown_workers", f"{SITE}/torch/utils/data/dataloader.py", 1600]],
+         "shutdown", 30, "torch _shutdown_workers"),
     ],
 )  # fmt: skip
 def test_where_a_stack_stands(frames: list[list[object]], activity: str, line: int | None, callee: str | None) -> None:
