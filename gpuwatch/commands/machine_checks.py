@@ -64,7 +64,7 @@ def _gpus() -> Iterator[Check]:
 
 def _nvml_row(devices: list[list[object]], lost: list[str]) -> Check:
     names = [f"GPU {row[2]} {row[4]}{' (MIG)' if row[9] else ''}" for row in devices]
-    refused = {f"{what}: {why}" for row in devices for what, why in row[12] if what != "gpm"}  # type: ignore[attr-defined]
+    refused = {f"{what}: {why}" for row in devices for what, why in row[13].items() if what != "gpm"}  # type: ignore[attr-defined]
     detail = "; ".join([*names, *lost, f"driver {devices[0][10]}" if devices else "no GPU answers", *sorted(refused)])
     return Check("NVML", "works" if devices and not lost and not refused else "limited", detail)
 
@@ -73,7 +73,7 @@ def _gpm_row(devices: list[list[object]]) -> Check:
     without = [row for row in devices if not row[11]]
     if devices and not without:
         return Check("GPM", "works", "SM activity, occupancy, tensor and DRAM activity are measured")
-    reasons = {why for row in without for what, why in row[12] if what == "gpm"}  # type: ignore[attr-defined]
+    reasons = {why for row in without for what, why in row[13].items() if what == "gpm"}  # type: ignore[attr-defined]
     return Check(
         "GPM",
         "missing",

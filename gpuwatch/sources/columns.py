@@ -19,8 +19,8 @@ COLUMNS = {
     # PSI totals in microseconds.
     "pressure": ("t", "cpu_some_us", "io_some_us", "io_full_us", "memory_some_us", "memory_full_us"),
     "cgroup": ("t", "version", "quota_cores", "usage_ns", "periods", "throttled_periods", "throttled_ns", "memory_limit_bytes", "memory_bytes"),
-    # Static facts of a GPU, again after it came back.
-    "device": ("t", "device", "uuid", "name", "bus_id", "memory_total_bytes", "power_limit_mw", "sm_mhz_max", "mig", "driver", "gpm", "unsupported"),
+    # Static facts of a GPU, again after it came back. `unsupported`: names of what it refuses for good, `why_unsupported` {name: reason}.
+    "device": ("t", "device", "uuid", "name", "bus_id", "memory_total_bytes", "power_limit_mw", "sm_mhz_max", "mig", "driver", "gpm", "unsupported", "why_unsupported"),
     # busy, memory_busy in percent; sm_active .. dram_active in percent (GPM); energy cumulative; reasons: bit mask.
     "gpu": ("t", "device", "busy", "memory_busy", "memory_used_bytes", "power_mw", "energy_mj", "temperature_c", "sm_mhz", "memory_mhz", "reasons",
             "sm_active", "occupancy", "tensor_active", "dram_active", "pcie_tx_bytes", "pcie_rx_bytes", "nvlink_tx_bytes", "nvlink_rx_bytes", "error"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from gpuwatch.sources.base import Row
 from gpuwatch.sources.nvml_device import Device
-from gpuwatch.sources.nvml_library import LOST, TIMEOUT, Library, NvmlError, address, why_not
+from gpuwatch.sources.nvml_library import LOST, TIMEOUT, Library, NvmlError, address
 
 _XID = 8  # nvmlEventTypeXidCriticalError
 PROCESSES_EVERY_NS = 5_000_000_000
@@ -33,14 +33,21 @@ class NvmlSource:
         self._retry_due = self._processes_due = 0
 
     def probe(self) -> str | None:
-        """Return why no GPU can be read, or None."""
-        return why_not()
+        """Return why no GPU can be read, or None. NVML then stays initialised for open(): each time can take seconds."""
+        try:
+            self._library = self._library or Library()
+            if self._library.call("nvmlDeviceGetCount"):
+                return None
+            reason = "the driver works but sees no GPU"
+        except NvmlError as error:
+            reason = error.reason
+        self.close()
+        return reason
 
     def open(self) -> None:
-        """Initialise NVML and find the GPUs; raise NvmlError when there is no way in."""
-        self._library = Library()
-        count = self._library.call("nvmlDeviceGetCount")
-        self._devices = dict.fromkeys(range(count))
+        """Find the GPUs; raise NvmlError when there is no way in."""
+        self._library = self._library or Library()
+        self._devices = dict.fromkeys(range(self._library.call("nvmlDeviceGetCount")))
         self._events = self._event_set()
 
     def read(self, now: int) -> list[Row]:

@@ -18,6 +18,7 @@ _VALUE_TYPES = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
 _GPU_UTILIZATION_SAMPLES = 1
 _SM_CLOCK, _MEMORY_CLOCK = 1, 2
 _MEMORY_V2 = 0x02000028
+_OLDER_FORMS = {"memory_v2": "memory", "throttle": "throttle_old"}
 
 
 class Device:
@@ -41,14 +42,16 @@ class Device:
         """Return the `device` row; after a first reading, so that `unsupported` is complete."""
         get, library = self._calls.get, self._calls.library
         memory, pci, mig = self._memory(), get("nvmlDeviceGetPciInfo"), get("nvmlDeviceGetMigMode")
-        bus = pci.busId if pci else None
+        bus, refused = pci.busId if pci else None, self.unsupported()
         return ["device", self._clock(), self.index, self.uuid, get("nvmlDeviceGetName"), bus.decode() if isinstance(bus, bytes) else bus,
                 int(memory.total) if memory else None, get("nvmlDeviceGetEnforcedPowerLimit"), get("nvmlDeviceGetMaxClockInfo", _SM_CLOCK),
-                bool(mig[0]) if mig else False, library.driver(), self.gpm is not None, self.unsupported()]  # fmt: skip
+                bool(mig[0]) if mig else False, library.driver(), self.gpm is not None, list(refused), refused]  # fmt: skip
 
-    def unsupported(self) -> list[list[str]]:
-        """Return [[what, reason], ...] of everything that this GPU refused for good."""
-        return [[key, reason] for key, reason in sorted(self._calls.refused.items())]
+    def unsupported(self) -> dict[str, str]:
+        """Return what this GPU refused for good, with the reason; a call whose older form works is not refused."""
+        refused = self._calls.refused
+        covered = {name for name, older in _OLDER_FORMS.items() if older not in refused}
+        return {name: refused[name] for name in sorted(refused.keys() - covered - set(_OLDER_FORMS.values()))}
 
     def reading(self) -> Row:
         """Return one `gpu` row."""
@@ -109,9 +112,9 @@ class Device:
 
     def _reasons(self) -> Any:
         # Drivers before 535 know the older of the two names only.
-        now = self._calls.get("nvmlDeviceGetCurrentClocksEventReasons", key="reasons")
+        now = self._calls.get("nvmlDeviceGetCurrentClocksEventReasons", key="throttle")
         return (
-            now if now is not None else self._calls.get("nvmlDeviceGetCurrentClocksThrottleReasons", key="reasons_old")
+            now if now is not None else self._calls.get("nvmlDeviceGetCurrentClocksThrottleReasons", key="throttle_old")
         )
 
     def _chip(self) -> dict[str, float | None]:

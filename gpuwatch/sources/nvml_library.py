@@ -11,7 +11,7 @@ from typing import Any
 
 UNINITIALIZED, NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND = 1, 3, 4, 6
 DRIVER_NOT_LOADED, TIMEOUT, LIBRARY_NOT_FOUND, FUNCTION_NOT_FOUND = 9, 10, 12, 13
-GPU_IS_LOST, VERSION_MISMATCH, GPU_NOT_FOUND = 15, 18, 28
+GPU_IS_LOST, VERSION_MISMATCH, GPU_NOT_FOUND, UNKNOWN = 15, 18, 28, 999
 
 _REASONS = {
     UNINITIALIZED: "NVML was shut down",
@@ -61,6 +61,9 @@ class Library:
             return function(*arguments)
         except self._nvml.NVMLError as error:
             raise NvmlError(int(error.value), _REASONS.get(int(error.value), str(error))) from None
+        except (AttributeError, OSError, TypeError, ValueError) as error:
+            # A pynvml and a driver that do not fit (structures, names): one value less, not all of them.
+            raise NvmlError(UNKNOWN, f"{name}: {error}") from error
 
     def handles(self) -> list[Any]:
         """Return a handle per GPU in NVML's order; None where that GPU is lost now."""
@@ -89,20 +92,6 @@ class Library:
             self.call("nvmlShutdown")
         except NvmlError:
             return
-
-
-def why_not() -> str | None:
-    """Return why NVML cannot be used here, None when it can and there is a GPU."""
-    try:
-        library = Library()
-    except NvmlError as error:
-        return error.reason
-    try:
-        return None if library.call("nvmlDeviceGetCount") else "the driver works but sees no GPU"
-    except NvmlError as error:
-        return error.reason
-    finally:
-        library.close()
 
 
 class Calls:

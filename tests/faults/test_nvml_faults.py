@@ -17,7 +17,8 @@ def test_calls_that_the_gpu_refuses_are_remembered(nvml: Double) -> None:
     nvml.state.refuse("nvmlDeviceGetComputeRunningProcesses_v3", code=state.NO_PERMISSION)
     sampled = nvml.sampler()
     device = sampled.wait_for("device")
-    reasons = dict(map(tuple, device["unsupported"]))
+    reasons = device["why_unsupported"]
+    assert device["unsupported"] == ["gpm", "power", "processes"] == list(reasons)
     assert reasons["power"] == reasons["gpm"] == "not supported by this GPU" and device["gpm"] is False
     first = sampled.wait_for("gpu")
     sampled.wait_for("gpu", lambda row: row["t"] > first["t"] + 1_000_000_000)
@@ -33,7 +34,18 @@ def test_a_field_that_is_not_offered_leaves_the_other_fields(nvml: Double) -> No
     row = sampled.wait_for("gpu", lambda row: row["device"] == 0)
     assert row["nvlink_tx_bytes"] is None and row["energy_mj"] == 5
     device = sampled.wait_for("device", lambda row: row["device"] == 0)
-    assert ["nvlink_tx", "not supported by this GPU"] in device["unsupported"]
+    assert device["why_unsupported"] == {"nvlink_tx": "not supported by this GPU"}
+
+
+def test_an_older_driver_answers_by_the_older_names(nvml: Double) -> None:
+    nvml.state.device[0].reasons = 8
+    nvml.state.refuse(
+        "nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetCurrentClocksEventReasons", code=state.FUNCTION_NOT_FOUND
+    )
+    sampled = nvml.sampler()
+    row = sampled.wait_for("gpu", lambda row: row["device"] == 0)
+    assert row["reasons"] == 8 and row["memory_used_bytes"] == 600 << 20  # the first version counts the reserve as used
+    assert sampled.wait_for("device", lambda row: row["device"] == 0)["unsupported"] == []
 
 
 def test_a_gpu_lost_mid_run_is_a_gap_until_it_is_back(nvml: Double) -> None:

@@ -107,7 +107,11 @@ def test_mig_has_no_busy_but_the_rest(nvml: Double) -> None:
     nvml.state.device[0].memory_used = 3 << 30
     sampled = nvml.sampler()
     device = sampled.wait_for("device", lambda row: row["device"] == 0)
-    assert device["mig"] is True and ["busy", "not supported by this GPU"] in device["unsupported"]
+    assert (
+        device["mig"] is True
+        and "busy" in device["unsupported"]
+        and device["why_unsupported"]["busy"] == "not supported by this GPU"
+    )
     row = sampled.wait_for("gpu", lambda row: row["device"] == 0)
     assert row["busy"] is None and row["memory_used_bytes"] == 3 << 30
 
