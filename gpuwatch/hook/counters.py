@@ -50,7 +50,7 @@ def process_io():
     if _process.io < 0:
         return None, None
     try:
-        words = os.pread(_process.io, 400, 0).split()
+        words = os.pread(_process.io, 400, 0).split(None, 10)
         if words[0] != b"rchar:":
             raise ValueError(words[0])
         return int(words[1]), int(words[9])

@@ -90,11 +90,12 @@ def _measured_reader(genuine, label):
 
     @functools.wraps(genuine)
     def measured(*args, **kwargs):
-        if operations.stage.rows is None:
+        tally = operations.stage.tally
+        if tally is None:
             return genuine(*args, **kwargs)
         operation = _operation(label, sys._getframe(1), library, None)
         source = args[0] if args else None
-        return operations.run(operation, genuine, args, kwargs, None, bytes_in=_size_of(source))
+        return operations.run(tally, operation, genuine, args, kwargs, None, bytes_in=_size_of(source))
 
     measured._gpuwatch_original = genuine
     return measured
@@ -105,12 +106,14 @@ def _measured_load(genuine):
 
     @functools.wraps(genuine)
     def load(self):
-        here = operations.stage
+        tally = operations.stage.tally
         # Loaded already, or a subclass's load calling ImageFile's: nothing of its own to book.
-        if here.rows is None or not self.tile or getattr(here.running, "kind", None) == "decode":
+        if tally is None or not self.tile or getattr(tally.running, "kind", None) == "decode":
             return genuine(self)
         operation = _operation("PIL.%s.load" % type(self).__name__, sys._getframe(1), library, _image_facts(self))
-        return operations.run(operation, genuine, (self,), {}, None, _size_of(self), _full_pixels(self), product=self)
+        return operations.run(
+            tally, operation, genuine, (self,), {}, None, _size_of(self), _full_pixels(self), product=self
+        )
 
     load._gpuwatch_original = genuine
     return load

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-from . import counters, operations, origins, spool
+from . import columns, counters, operations, origins, spool
 from .decoders import Decoders
 from .patches import Patches
 from .transforms import Discovery
@@ -14,6 +14,8 @@ from .transforms import Discovery
 _now = time.monotonic_ns
 _CLASSES = ("_MapDatasetFetcher", "_IterableDatasetFetcher")
 _FIRST_FETCHES = 64
+_SHORT_NS = 300_000
+_UNKNOWN = (None, None)
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
 
 
@@ -30,7 +32,7 @@ class _Worker:
     idle_t0 = None
     got_ns = None
     row = None
-    io = None
+    short = 0  # fetches in a row that were over at once
 
 
 here = _Here()
@@ -94,19 +96,24 @@ class Samples(list):
     __slots__ = ("slowest_ns", "taken")
 
     def __iter__(self):
-        self.slowest_ns = self.taken = 0
-        stage = operations.stage
-        modules = sys.modules
-        for one in list.__iter__(self):
-            stage.previous = None
-            t0 = _now()
-            yield one
-            spent = _now() - t0
-            self.taken += 1
-            if spent > self.slowest_ns:
-                self.slowest_ns = spent
-            if len(modules) != instruments.modules:  # an image plugin, imported by the first image
-                instruments.scan()
+        tally = operations.stage.tally or operations.Tally()
+        modules, known = sys.modules, instruments.modules
+        slowest_ns = taken = 0
+        before_ns = _now()
+        try:
+            for one in list.__iter__(self):
+                tally.previous = None
+                yield one
+                taken += 1
+                now_ns = _now()
+                if now_ns - before_ns > slowest_ns:
+                    slowest_ns = now_ns - before_ns
+                before_ns = now_ns
+                if len(modules) != known:  # an image plugin, imported by the first image
+                    instruments.scan()
+                    known = instruments.modules
+        finally:
+            self.slowest_ns, self.taken = slowest_ns, taken
 
 
 class Collate:
@@ -120,15 +127,15 @@ class Collate:
         self.batched = batched
 
     def __call__(self, *args, **kwargs):
-        stage = operations.stage
-        outer_ns, stage.inner_ns = stage.inner_ns, 0
+        tally = operations.stage.tally or operations.Tally()
+        outer_ns, tally.inner_ns = tally.inner_ns, 0
         t0 = _now()
         try:
             return self.function(*args, **kwargs)
         finally:
             spent = _now() - t0
-            here.collate_ns += spent - stage.inner_ns
-            stage.inner_ns = outer_ns + spent
+            here.collate_ns += spent - tally.inner_ns
+            tally.inner_ns = outer_ns + spent
 
     def __getattr__(self, name):
         return getattr(self.function, name)
@@ -137,7 +144,19 @@ class Collate:
 class Fetch:
     """The measures taken around one fetch."""
 
-    __slots__ = ("collate", "samples", "index", "measured", "gc_ns", "delay_ns", "process_ns", "io", "t0", "cpu_ns")
+    __slots__ = (
+        "collate",
+        "samples",
+        "index",
+        "measured",
+        "full",
+        "gc_ns",
+        "delay_ns",
+        "process_ns",
+        "io",
+        "t0",
+        "cpu_ns",
+    )
 
     def __init__(self, fetcher, index):
         self.collate = _notes_on(fetcher)
@@ -148,10 +167,12 @@ class Fetch:
         self.measured = instruments.enter()
         if self.measured:
             operations.begin()
-        self.io = worker.io or counters.process_io()
+        # Of fetches that are over at once only each eighth is measured in full: it would cost more than they do.
+        self.full = not worker.short & 7
+        self.io = counters.process_io() if self.full else _UNKNOWN
         self.gc_ns = counters.collected_ns()
         self.t0 = _now()
-        self.delay_ns = counters.thread_delay_ns()
+        self.delay_ns = counters.thread_delay_ns() if self.full else None
         self.process_ns = time.process_time_ns()
         self.cpu_ns = time.thread_time_ns()
 
@@ -159,12 +180,11 @@ class Fetch:
         """Take the second reading; return the `fetch` event's columns."""
         cpu_ns = time.thread_time_ns() - self.cpu_ns
         process_ns = time.process_time_ns() - self.process_ns
-        delay_ns = _less(counters.thread_delay_ns(), self.delay_ns)
+        delay_ns = _less(counters.thread_delay_ns(), self.delay_ns) if self.full else None
         t1 = _now()
         gc_ns = counters.collected_ns() - self.gc_ns
-        io = counters.process_io()
-        if worker.number >= 0:
-            worker.io = io
+        io = counters.process_io() if self.full else _UNKNOWN
+        worker.short = worker.short + 1 if t1 - self.t0 < _SHORT_NS else 0
         samples = self.samples
         count = samples.taken if samples is not None else _length(self.index)
         slowest_ns = samples.slowest_ns if samples is not None else None
@@ -201,7 +221,19 @@ def _hand_on(row):
     if worker.number >= 0:
         worker.row = row  # written when the batch is on its way: see worker.DataQueue
     else:
-        spool.event("fetch", *row)
+        write(row)
+
+
+_LINE = '["fetch",' + ",".join(["%s"] * len(columns.COLUMNS["fetch"])) + "]\n"
+_OPERATION = "[%s,%s,%s,%s,%s,%s]"
+
+
+def write(row):
+    """Write a `fetch` event; formatted by hand, at half the cost of json."""
+    rows = row[-1]
+    if rows is not None:
+        row[-1] = "[" + ",".join([_OPERATION % tuple(one) for one in rows]) + "]"
+    spool.write((_LINE % tuple(row)).replace("None", "null").encode())
 
 
 def _notes_on(fetcher):
@@ -347,6 +379,6 @@ def become_worker(number):
     global instruments
     operations.book.clear()
     worker.number = number
-    worker.io = None
+    worker.short = 0
     instruments = Instruments()
     instruments.patches.enter()

@@ -21,12 +21,13 @@ _LONGEST_DETAIL = 200
 class Operation:
     """One named stage of a fetch in this process."""
 
-    __slots__ = ("number", "kind", "name", "place", "detail", "position", "of_class")
+    __slots__ = ("number", "kind", "name", "place", "detail", "position", "of_class", "ordered")
 
     def __init__(self, number, kind, name, place, detail, of_class=None):
         self.number, self.kind, self.name = number, kind, name
         self.place, self.detail, self.of_class = place, detail, of_class
         self.position = None
+        self.ordered = False
 
     def announce(self, position):
         """Write the operation's facts; a later line for the same number replaces an earlier one."""
@@ -36,13 +37,21 @@ class Operation:
         )
 
 
-class Stage(threading.local):
-    """What the fetch under way in this thread has spent so far; `rows` is None while nothing is measured."""
+class Tally:
+    """What the fetch under way in a thread has spent so far. `inner_ns`: by operations inside the one running."""
 
-    rows = None
-    inner_ns = 0
-    running = None
-    previous = None
+    __slots__ = ("rows", "inner_ns", "running", "previous")
+
+    def __init__(self):
+        self.rows = {}
+        self.inner_ns = 0
+        self.running = self.previous = None
+
+
+class Stage(threading.local):
+    """The tally of this thread's fetch; None while nothing is measured."""
+
+    tally = None
 
 
 stage = Stage()
@@ -81,6 +90,7 @@ class Book:
         """Note that `made` was first seen completing right after `previous` in a sample."""
         at = self.order.index(previous) + 1 if previous in self.order else 0
         self.order.insert(at, made)
+        made.ordered = True
         self.unsettled = True
 
     def settle(self):
@@ -96,53 +106,50 @@ book = Book()
 
 def begin():
     """Start summing operations in this thread."""
-    stage.inner_ns = 0
-    stage.running = stage.previous = None
-    stage.rows = {}
+    stage.tally = Tally()
 
 
 def end():
     """Stop summing; return [[op, calls, own_ns, pixels_in, pixels_out, bytes_in], ...] and announce new operations."""
-    rows, stage.rows = stage.rows, None
+    tally, stage.tally = stage.tally, None
     if book.unsettled:
         book.settle()
-    return list(rows.values())
+    return list(tally.rows.values())
 
 
-def run(operation, call, args, kwargs, subject, bytes_in=None, known_pixels_in=None, product=None):
+def run(tally, operation, call, args, kwargs, subject, bytes_in=None, known_pixels_in=None, product=None):
     """Call `call(*args, **kwargs)` and book its own time, with the pixels of `subject` and of `product` or the result."""
-    here = stage
-    outer_ns, outer = here.inner_ns, here.running
-    here.inner_ns, here.running = 0, operation
-    before = known_pixels_in if known_pixels_in is not None else pixels(subject)
-    result = None
+    outer_ns, outer = tally.inner_ns, tally.running
+    tally.inner_ns, tally.running = 0, operation
+    before = pixels(subject) if known_pixels_in is None else known_pixels_in
     t0 = _now()
     try:
         result = call(*args, **kwargs)
-        return result
-    finally:
-        spent = _now() - t0
-        _note(here, operation, spent - here.inner_ns, before, pixels(result if product is None else product), bytes_in)
-        here.inner_ns, here.running = outer_ns + spent, outer
+    except BaseException:
+        tally.inner_ns, tally.running = outer_ns + _now() - t0, outer
+        raise
+    spent = _now() - t0
+    _note(tally, operation, spent - tally.inner_ns, before, pixels(result if product is None else product), bytes_in)
+    tally.inner_ns, tally.running = outer_ns + spent, outer
+    return result
 
 
-def _note(here, operation, own_ns, before, after, bytes_in):
-    rows = here.rows
-    if rows is None:
-        return
-    row = rows.get(operation.number)
+def _note(tally, operation, own_ns, before, after, bytes_in):
+    row = tally.rows.get(operation)
     if row is None:
-        rows[operation.number] = [operation.number, 1, own_ns, before, after, bytes_in]
-        if operation not in book.order:
-            book.place_after(operation, here.previous)
+        tally.rows[operation] = [operation.number, 1, own_ns, before, after, bytes_in]
+        if not operation.ordered:
+            book.place_after(operation, tally.previous)
     else:
         row[1] += 1
         row[2] += own_ns
-        row[3] = before if row[3] is None else row[3] + (before or 0)
-        row[4] = after if row[4] is None else row[4] + (after or 0)
+        if before is not None:
+            row[3] = before + (row[3] or 0)
+        if after is not None:
+            row[4] = after + (row[4] or 0)
         if bytes_in is not None:
             row[5] = bytes_in + (row[5] or 0)
-    here.previous = operation
+    tally.previous = operation
 
 
 def original(fn):
@@ -157,16 +164,16 @@ def measured_method(cls, name, recognise):
 
     @functools.wraps(genuine)
     def measured(self, *args, **kwargs):
-        here = stage
-        if here.rows is None:
+        tally = stage.tally
+        if tally is None:
             return genuine(self, *args, **kwargs)
         seen = known.get(id(self))
         if seen is None or seen[0] is not type(self):
             seen = _recognised(known, self, recognise)
         operation = seen[1]
-        if operation is None or operation is here.running:  # a container, or super().forward of the same object
+        if operation is None or operation is tally.running:  # a container, or super().forward of the same object
             return genuine(self, *args, **kwargs)
-        return run(operation, genuine, (self,) + args, kwargs, args[0] if args else kwargs)
+        return run(tally, operation, genuine, (self,) + args, kwargs, args[0] if args else kwargs)
 
     measured._gpuwatch_original = genuine
     measured._gpuwatch_seen = known
@@ -194,9 +201,10 @@ class MeasuredFunction:
         self._operation = operation
 
     def __call__(self, *args, **kwargs):
-        if stage.rows is None:
+        tally = stage.tally
+        if tally is None:
             return self.__wrapped__(*args, **kwargs)
-        return run(self._operation, self.__wrapped__, args, kwargs, args[0] if args else kwargs)
+        return run(tally, self._operation, self.__wrapped__, args, kwargs, args[0] if args else kwargs)
 
     @property
     def __class__(self):

@@ -8,11 +8,14 @@ _IMAGE_KEYS = ("image", "img", "images", "pixel_values")
 def pixels(value):
     """Return the pixels of an image, tensor, array, or of the first of them in a dict or tuple; None for the rest."""
     kind = type(value)
-    reader = _readers.get(kind)
-    if reader is None:
-        reader = _readers[kind] = _reader_for(kind)
     try:
-        return reader(value)
+        return _readers[kind](value)
+    except KeyError:
+        _readers.setdefault(kind, _reader_for(kind))
+    except Exception:
+        return None
+    try:
+        return _readers[kind](value)
     except Exception:
         return None
 
@@ -43,7 +46,8 @@ def _of_shape(value):
     shape = value.shape
     count = len(shape)
     if count == 3:
-        return _of_planes(*shape)
+        first, second, third = shape
+        return second * third if first <= _FEW_CHANNELS else _of_planes(first, second, third)
     if count == 2:
         return shape[0] * shape[1]
     if count == 4:

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from . import spool
+from . import columns, spool
 
 _now = time.monotonic_ns
 _MOST_NODES = 20000
@@ -82,12 +82,16 @@ def watch(queue):
         _Feeder.sends_bytes = True
 
 
+_LINE = '["send",' + ",".join(["%s"] * len(columns.COLUMNS["send"])) + "]\n"
+
+
 def _measured_write(send_bytes):
     def write(data):
         send_bytes(data)
         event, _Feeder.event = _Feeder.event, None
         if event is not None:
-            spool.event("send", *event, _now() - event[3], time.thread_time_ns() - _Feeder.cpu0)
+            event += (_now() - event[3], time.thread_time_ns() - _Feeder.cpu0)
+            spool.write((_LINE % tuple(event)).encode())
 
     return write
 
@@ -98,12 +102,12 @@ def contents(batch):
     if torch is None:
         return 0, 0, 0
     count = total = floats = 0
-    wide = (torch.float32, torch.float64)
+    tensor, wide = torch.Tensor, (torch.float32, torch.float64)
     pending, seen = [batch], 0
     while pending and seen < _MOST_NODES:
         part = pending.pop()
         seen += 1
-        if isinstance(part, torch.Tensor):
+        if isinstance(part, tensor):
             size = part.numel() * part.element_size()
             count += 1
             total += size

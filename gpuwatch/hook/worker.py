@@ -55,7 +55,7 @@ class DataQueue:
         state = fetch.worker
         row, state.row = state.row, None
         if row is not None:
-            spool.event("fetch", *row)
+            fetch.write(row)
             self.batches += 1
             if self.batches in _THREADS_AT:
                 spool.meta("threads", threads())

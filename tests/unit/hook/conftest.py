@@ -17,7 +17,7 @@ def measuring(tmp_path):
     instruments.scan()
     operations.begin()
     yield instruments
-    operations.stage.rows = None
+    operations.stage.tally = None
     instruments.patches.leave()
     operations.book.clear()
     spool.use_folder(None)

@@ -88,7 +88,7 @@ def test_a_random_step_takes_its_place_when_it_is_first_seen(measuring):
     maybe, chain = v1.RandomApply([v1.Grayscale()], p=0.0), None
     chain = v1.Compose([v1.Resize(10), maybe, v1.ToTensor()])
     for probability in (0.0, 1.0):
-        operations.stage.previous = None  # a new sample
+        operations.stage.tally.previous = None  # a new sample
         maybe.p = probability
         chain(lazy_jpeg())
     assert list(summed())[1:] == ["Resize", "Grayscale", "ToTensor"]
@@ -197,7 +197,7 @@ def test_results_and_errors_pass_unchanged(measuring):
     chain = v1.Compose([v1.ToTensor(), Broken()])
     with pytest.raises(KeyError, match="mine"):
         chain(lazy_jpeg())
-    assert operations.stage.running is None
+    assert operations.stage.tally.running is None
     image = torch.arange(48.0).reshape(3, 4, 4)
     torch.manual_seed(1)
     measured = v1.RandomCrop(2)(image)
