@@ -191,7 +191,7 @@ class Fetch:
         return [
             worker.number, worker.index if worker.number >= 0 else self.collate.count, worker.idle_t0, worker.got_ns or self.t0, t1,
             cpu_ns, process_ns, delay_ns, here.collate_ns, gc_ns, count, _less(io[0], self.io[0]), _less(io[1], self.io[1]),
-            slowest_ns, int(samples is None), None,
+            slowest_ns, int(self.collate.batched), None,
         ]  # fmt: skip
 
     def close(self, row):

@@ -5,6 +5,7 @@ globals are seen too. A container (Compose and the like, anything with a list of
 is first called its entries are looked at, and the user's own classes and functions in it join.
 """
 
+import itertools
 import sys
 import types
 
@@ -197,7 +198,7 @@ def _held_entries(thing):
         return
     for name in _CONTAINED:
         value = attributes.get(name)
-        if isinstance(value, (list, tuple, dict)) and value and any(map(callable, _values(value))):
+        if isinstance(value, (list, tuple, dict)) and value and any(map(callable, _first(value))):
             yield thing, name, value
     module_lists = attributes.get("_modules")
     if isinstance(module_lists, dict) and module_lists and _is_module_list(thing):
@@ -207,8 +208,9 @@ def _held_entries(thing):
         yield inner, "transforms", inner._modules
 
 
-def _values(entries):
-    return entries.values() if isinstance(entries, dict) else entries
+def _first(entries):
+    """Return the first few entries: a list of that name may also be a million rows."""
+    return itertools.islice(entries.values() if isinstance(entries, dict) else entries, 32)
 
 
 def _is_module_list(thing):

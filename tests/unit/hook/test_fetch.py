@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
+from gpuwatch.hook import columns, operations, spool
+from gpuwatch.hook import fetch as hook_fetch
 from tests.unit.hook.loaded import in_workers, loaded
 
 EVERYWHERE = [*in_workers(), pytest.param((0, "fork"), id="trainer")]
@@ -103,3 +107,43 @@ def test_bytes_read_are_counted(tmp_path):
     path.read_bytes()
     after = counters.process_io()
     assert 100_000 <= after[0] - before[0] < 150_000
+
+
+def test_a_day_in_the_trainer_changes_its_classes_a_few_hundred_times(monkeypatch):
+    now = [0]
+    monkeypatch.setattr(hook_fetch, "_now", lambda: now[0])
+    instruments = hook_fetch.Instruments()
+    measured = 0
+    for _ in range(86_400 * 2):
+        now[0] += 500_000_000
+        if instruments.enter():
+            measured += 1
+            instruments.leave()
+    # Twice as many versions of each class, of which CPython 3.13 gives a thousand before it stops caching methods.
+    assert 100 < measured < 450
+
+
+class Odd(torch.utils.data.Dataset):
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return index
+
+
+def test_batches_of_indices_that_are_no_list(tmp_path, monkeypatch):
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    spool.use_folder(str(folder))
+    rows = []
+    monkeypatch.setattr(hook_fetch, "write", rows.append)
+    try:
+        loader = torch.utils.data.DataLoader(Odd(), batch_sampler=[(0, 1), np.array([2, 3]), torch.tensor([4, 5])])
+        fetcher = torch.utils.data._utils.fetch._MapDatasetFetcher(loader.dataset, True, list, False)
+        genuine = operations.original(type(fetcher).fetch)
+        batches = [hook_fetch.measured(genuine)(fetcher, indices) for indices in loader.batch_sampler]
+    finally:
+        spool.use_folder(None)
+    assert [[int(one) for one in batch] for batch in batches] == [[0, 1], [2, 3], [4, 5]]
+    told = [dict(zip(columns.COLUMNS["fetch"], row, strict=True)) for row in rows]
+    assert [(row["samples"], row["batched"], row["slowest_ns"]) for row in told] == [(2, 0, None)] * 3
