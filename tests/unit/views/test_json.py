@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import runpy
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gpuwatch.model import Gap, Interval, Trial, Unentered
+from gpuwatch.model import Gap, Interval, Report, Trial, Unentered
 from gpuwatch.views.json import dumps, schema, to_dict
 from tests.builders import interval, make_device, make_finding, make_loader, make_operation, make_report, make_run
 
@@ -110,3 +111,9 @@ def make_report_profile() -> Any:
     from tests.builders import make_profile
 
     return make_profile(make_loader(operations=(make_operation(),)))
+
+
+def test_nothing_of_a_report_is_left_out_but_the_pictures_series() -> None:
+    fields = {field.name for field in dataclasses.fields(Report)}
+    renamed = {"seconds", "hosts", "primary", "timeline"}
+    assert fields - set(to_dict(make_report())) == renamed
