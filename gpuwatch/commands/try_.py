@@ -26,6 +26,8 @@ Examples:
   gpuwatch try --remedies scaled-decode,out-of-order -- python train.py
 """
 _BUDGET = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|m|h)?$")
+# The part of the budget that recording a first run may take when there is none to take findings from.
+RECORD_SHARE = 0.3
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
 
@@ -67,12 +69,12 @@ def command(
     """
     from gpuwatch.experiments.conduct import conduct
 
-    wanted = _Wanted(_cores(cores), ceilings or bool(cores), sweep, remedies)
     seconds = _seconds(budget)
+    wanted = _Wanted(arguments, base_folder(base), seconds, _cores(cores), ceilings or bool(cores), sweep, remedies)
     folder = _scratch(scratch)
     click.echo("gpuwatch: an experiment: what this training computes is void, keep none of its checkpoints", err=True)
     with _Shown() as shown:
-        experiment = conduct(arguments, base_folder(base), seconds, wanted.run, shown.show, folder)
+        experiment = conduct(arguments, wanted.base, seconds, wanted.run, shown.show, folder)
     if as_json:
         from gpuwatch.views.json import plain
 
@@ -86,8 +88,11 @@ def command(
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Which experiments; none named means what is worth knowing first: ceilings, then the sweep."""
+    """Which experiments; none named means the ceilings, then the remedies that the last run's findings ask for."""
 
+    command: tuple[str, ...]
+    base: Path
+    budget_s: float
     cores: list[int]
     ceilings: bool
     sweep: bool
@@ -98,8 +103,27 @@ class _Wanted:
         everything = not (self.ceilings or self.sweep or self.remedies is not None)
         if self.ceilings or everything:
             conductor.ceilings(self.cores or [_all_cores()])
-        if self.sweep or everything:
+        if self.sweep:
             conductor.sweep(_all_cores())
+        if self.remedies is not None or everything:
+            self._remedies(conductor)
+
+    def _remedies(self, conductor: Conductor) -> None:
+        from gpuwatch.experiments import earlier, remedies
+
+        conductor.tell("looking for an earlier run")
+        report = earlier.find(self.command, self.base)
+        if report is None:
+            conductor.tell("recording a first run")
+            report = earlier.make(self.command, self.base, self.budget_s * RECORD_SHARE)
+        names = [name.strip() for name in (self.remedies or "").split(",") if name.strip()]
+        wanted = remedies.named(names, report) if names else remedies.asked_for(report) if report else []
+        if wanted:
+            conductor.remedies(wanted)
+        else:
+            conductor.note(
+                "the last run's findings ask for no remedy that gpuwatch can apply; name some with --remedies"
+            )
 
 
 def _all_cores() -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gpuwatch.experiments import ceilings, sweep
+from gpuwatch.experiments import ceilings, remedies, sweep
 from gpuwatch.experiments.session import Result, Session, Window
 from gpuwatch.model import Experiment, LoaderTrial
 from gpuwatch.store import folder
@@ -52,6 +52,15 @@ class Conductor:
         self.results.append(result)
         self.show(Progress(self.doing, self.done, self.planned, result))
 
+    def tell(self, doing: str) -> None:
+        """Say what is being done that has no windows."""
+        self.doing = doing
+        self.show(Progress(doing, self.done, self.planned, None))
+
+    def note(self, text: str) -> None:
+        """Keep a sentence with the result."""
+        self.experiment = _noted(self.experiment, text)
+
     def ceilings(self, cores: Sequence[int]) -> None:
         """Add the ceilings at each number of cores; those measured in full stay when it is interrupted."""
         self.doing = "ceilings"
@@ -60,6 +69,15 @@ class Conductor:
         finally:
             found = ceilings.conclude(self.results, cores)
             self.experiment = replace(self.experiment, ceilings=found, balance_cores=ceilings.balance_cores(found))
+
+    def remedies(self, wanted: Sequence[remedies.Remedy]) -> None:
+        """Add the remedies' trials; the rounds that were measured stay when it is interrupted."""
+        self.doing = "remedies"
+        try:
+            self.run(remedies.plan(wanted, WINDOW_S))
+        finally:
+            trials = remedies.conclude(self.results, wanted, self.session.outputs)
+            self.experiment = replace(self.experiment, trials=trials)
 
     def sweep(self, cores: int) -> None:
         """Add the loader sweep; what was measured stays when it is interrupted."""

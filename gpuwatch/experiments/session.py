@@ -79,6 +79,7 @@ class Session:
         self.cwd = cwd
         self.respect_epochs = False
         self.loop: dict[str, Any] = {}
+        self.outputs: dict[str, dict[str, Any]] = {}
         self.starts = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._orders = 0
@@ -183,6 +184,8 @@ class Session:
             for fact in log.table("experiment").dicts():
                 if fact["key"] == "loop":
                     self.loop = fact["value"]
+                elif fact["key"] == "outputs":
+                    self.outputs[fact["value"]["arm"]] = fact["value"]
         new, self._read = rows[self._read :], len(rows)
         yield from (_result(row) for row in new)
 

@@ -10,6 +10,8 @@ import os
 import sys
 import time
 
+from . import remedies
+
 _OURS = "_gpuwatch_arm"
 now_ns = time.monotonic_ns
 
@@ -43,10 +45,21 @@ class Arms:
         """Return the arm's next batch, over and over the data."""
         for _ in range(2):
             try:
-                return next(self.iterators[name])
+                return remedies.opened(self._next(name))
             except StopIteration:
                 self._start(name)
         raise RuntimeError("the loader gives no batch")
+
+    def _next(self, name):
+        """Return the iterator's next batch; a library remedy acts in this process only for a twin without workers."""
+        remedy = self.twins[name].__dict__.get("_gpuwatch_remedy")
+        if remedy is None or self.twins[name].num_workers:
+            return next(self.iterators[name])
+        remedies.switch_on(*remedy)
+        try:
+            return next(self.iterators[name])
+        finally:
+            remedies.switch_off(remedy[0])
 
     def epoch_batches(self, name):
         """Return the batches of an epoch; many when the loader does not know."""
@@ -123,8 +136,6 @@ def make(loader, order):
     elif twin.prefetch_factor is None:
         twin.__dict__["prefetch_factor"] = 2
     if order.get("remedy"):
-        from . import remedies
-
         remedies.apply(twin, order["remedy"], order.get("parameters") or {})
     return twin
 

@@ -3,6 +3,7 @@
 Arms, by `kind`:
   real    a twin of the user's loader, with the settings in `loader` and the change named by `remedy`
   cached  the same few batches again and again: what the device could do
+  compare no time: does `remedy` change the samples? (`outputs.py`)
   loader  a twin's batches taken and dropped without the loop: what the input pipeline could do
 
 A window: {"arm", "kind", "round", "seconds", "steps" (least), "loader": {...}, "remedy", "parameters", "cores", "close", "epochs"}.
@@ -14,7 +15,7 @@ import os
 import sys
 import time
 
-from . import spool, twins
+from . import outputs, spool, twins
 
 CACHED_BATCHES = 8
 REST_S = 5.0
@@ -75,6 +76,8 @@ class Executor:
         return batch
 
     def _begin(self, order):
+        if order["kind"] == "compare":
+            return self._compare(order)
         if self.left is not None:
             self.arms.rest(self.left, REST_S)
             self.left = None
@@ -88,6 +91,16 @@ class Executor:
         if order["kind"] == "loader":
             return self._drain(window)
         self.window = window
+
+    def _compare(self, order):
+        """Say what a remedy changes in the samples; this window has no time."""
+        try:
+            plain = twins.make(self.arms.loader, {})
+            found = outputs.compare(plain, twins.make(self.arms.loader, order))
+        except Exception as trouble:
+            found = {"note": "not compared: %s: %s" % (type(trouble).__name__, trouble)}
+        spool.event("experiment", now_ns(), "outputs", dict(found, arm=order["arm"]))
+        _say(order, 0, 0, 0, 0, 0, "compared")
 
     def _drain(self, window):
         """Run a loader-only window here and now."""

@@ -1,0 +1,45 @@
+"""One library thread per worker: torch, OpenCV, OpenMP and OpenBLAS, those of them that the process has loaded."""
+
+import ctypes
+import os
+import sys
+
+_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_SETTERS = (
+    ("openblas", ("openblas_set_num_threads", "openblas_set_num_threads64_", "scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads")),
+    ("mkl_rt", ("MKL_Set_Num_Threads",)),
+    ("gomp", ("omp_set_num_threads",)),
+    ("iomp5", ("omp_set_num_threads",)),
+)  # fmt: skip
+
+
+def single(parameters):
+    """Set every loaded library's pool to one thread, and what is loaded later through the environment."""
+    for name in _VARIABLES:
+        os.environ[name] = "1"
+    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
+    if torch is not None:
+        torch.set_num_threads(1)
+    if cv2 is not None:
+        cv2.setNumThreads(0)
+    for path in _libraries():
+        for mark, setters in _SETTERS:
+            if mark in os.path.basename(path):
+                _call(path, setters)
+
+
+def _libraries():
+    with open("/proc/self/maps") as maps:
+        return sorted({line.split()[-1] for line in maps if ".so" in line})
+
+
+def _call(path, setters):
+    library = ctypes.CDLL(path)
+    for name in setters:
+        setter = getattr(library, name, None)
+        if setter is not None:
+            setter(1)
+            return
+
+
+SWITCHES = {"single-threaded-workers": single}
