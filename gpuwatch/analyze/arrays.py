@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gpuwatch.analyze.statistics import Array
 from gpuwatch.model import Row, Table
+
+_CHUNK = 1024
 
 
 def numbers(table: Table, name: str) -> Array:
@@ -17,23 +19,37 @@ def numbers(table: Table, name: str) -> Array:
 
 
 class Columns:
-    """All columns of a large table at once: its rows, scattered in memory, are walked a single time."""
+    """Columns of a large table: `names` as floats, `kept` as they were written.
 
-    def __init__(self, table: Table) -> None:
+    The rows lie scattered in memory; taken a chunk at a time they are in the cache for all of their columns."""
+
+    def __init__(self, table: Table, names: Iterable[str], kept: Iterable[str] = ()) -> None:
         self._length = len(table)
-        width = len(table.columns)
-        rows = table.rows
-        if any(len(row) != width for row in rows):
-            rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
-        self._columns = dict(zip(table.columns, zip(*rows, strict=True), strict=False))
+        at = {name: number for number, name in enumerate(table.columns)}
+        self._floats = {name: np.full(self._length, np.nan) for name in names}
+        self._kept: dict[str, list[Any]] = {name: [] for name in kept}
+        wanted = [(values, at[name]) for name, values in self._floats.items() if name in at]
+        lists = [(values, at[name]) for name, values in self._kept.items() if name in at]
+        for start in range(0, self._length, _CHUNK):
+            columns = _transpose(table.rows[start : start + _CHUNK], len(at))
+            for floats, number in wanted:
+                floats[start : start + _CHUNK] = to_floats(columns[number])
+            for values, number in lists:
+                values.extend(columns[number])
 
     def numbers(self, name: str) -> Array:
-        """Return one column as floats, NaN where it or a value is missing."""
-        return to_floats(self._columns[name]) if name in self._columns else np.full(self._length, np.nan)
+        """Return a column as floats, NaN where it or a value is missing."""
+        return self._floats[name]
 
     def values(self, name: str) -> Sequence[Any]:
-        """Return one column as it was written; all None where the table lacks it."""
-        return self._columns.get(name) or (None,) * self._length
+        """Return a column as it was written; all None where the table lacks it."""
+        return self._kept[name] or (None,) * self._length
+
+
+def _transpose(rows: list[Row], width: int) -> list[tuple[Any, ...]]:
+    if any(len(row) != width for row in rows):
+        rows = [[*row[:width], *[None] * (width - len(row))] for row in rows]
+    return list(zip(*rows, strict=True))
 
 
 def to_floats(values: Sequence[Any]) -> Array:

@@ -33,7 +33,7 @@ def device_profiles(processes: Processes, window: Window) -> tuple[DeviceProfile
     if sampler is None or not len(sampler.table("device")):
         return ()
     facts = {row["device"]: row for row in sampler.table("device").dicts() if row.get("device") is not None}
-    gpu = Columns(sampler.table("gpu"))
+    gpu = Columns(sampler.table("gpu"), ("t", "device", *_FIELDS))
     columns = {name: gpu.numbers(name) for name in ("t", "device", *_FIELDS)}
     ours = _pids(processes)
     return tuple(_profile(processes, sampler, row, columns, window, ours) for _, row in sorted(facts.items()))

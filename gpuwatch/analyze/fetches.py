@@ -90,7 +90,7 @@ def _lifetime(loader: Loader, position: int) -> tuple[float, float]:
 
 def _maker(log: ProcessLog, shift_ns: float, number: int, spans: Sequence[tuple[float, float]]) -> Maker:
     table = log.table("fetch")
-    columns = Columns(table)
+    columns = Columns(table, (*_TIMES, *_FIELDS), kept=("operations",))
     times = {name: columns.numbers(name) + shift_ns for name in _TIMES}
     chosen = np.flatnonzero(_within(times["t1"], spans))
     fetches = {name: values[chosen] for name, values in times.items()}
@@ -102,7 +102,7 @@ def _maker(log: ProcessLog, shift_ns: float, number: int, spans: Sequence[tuple[
 
 
 def _sent(table: Table, shift_ns: float, spans: Sequence[tuple[float, float]]) -> dict[str, Array]:
-    columns = Columns(table)
+    columns = Columns(table, _SENT)
     sent = {name: columns.numbers(name) for name in _SENT}
     sent["t0"], sent["t1"] = sent["t0"] + shift_ns, sent["t1"] + shift_ns
     chosen = _within(sent["t0"], spans)
@@ -152,6 +152,7 @@ def fetch_profile(loader: Loader, makers: list[Maker]) -> FetchProfile | None:
         slow_share=_slow_share(wall),
         batched=bool(np.nanmax(fetched["batched"], initial=0)) if np.isfinite(fetched["batched"]).any() else False,
         gc_ms=_ms(mean(fetched["gc_ns"])),
+        work_spread=_spread(wall - np.nan_to_num(fetched["delay_ns"]) / 1e6),
     )
 
 
@@ -172,6 +173,12 @@ def _bytes_per_batch(sent: dict[str, Array]) -> float | None:
 def _float_share(sent: dict[str, Array]) -> float | None:
     floats, whole = np.nansum(sent["float_bytes"]), np.nansum(sent["tensor_bytes"])
     return optional(float(floats / whole)) if whole > 0 and np.isfinite(sent["float_bytes"]).any() else None
+
+
+def _spread(work: Array) -> float | None:
+    """Return the 95th percentile over the median, of what batches cost without waiting for a core."""
+    median = float(np.nanmedian(work))
+    return optional(float(np.nanpercentile(work, 95)) / median) if median > 0 else None
 
 
 def _slow_share(wall: Array) -> float:

@@ -106,7 +106,7 @@ def _device_lanes(analysis: Analysis) -> Iterable[Lane]:
     table = _table(analysis, "gpu")
     if not len(table):
         return
-    told = Columns(table)
+    told = Columns(table, ("t", "device", "busy", "reasons", *(line[1] for line in _GPU_LINES)))
     t, device = told.numbers("t"), told.numbers("device")
     for index in sorted({int(d) for d in device if d == d}):
         at = np.flatnonzero((device == index) & np.isfinite(t))

@@ -67,8 +67,8 @@ def _add_operations(maker: Maker, at: np.ndarray[Any, np.dtype[np.intp]], sums: 
     for index in at.tolist():
         told = maker.operations[index]
         for operation in told if isinstance(told, list) else ():
-            key, position = names.get(operation[0], (None, None))
-            if key is not None:
+            if operation[0] in names:
+                key, position = names[operation[0]]
                 _add(sums[key], operation, position)
 
 

@@ -98,7 +98,8 @@ def walk(trainer: Trainer) -> Walk:
 
 def _events(trainer: Trainer) -> tuple[Indices, dict[str, Array], dict[str, Array]]:
     """Return batch and tail events together, sorted by when they were asked for. A tail is an event without length."""
-    batch, tail = Columns(trainer.log.table("batch")), Columns(trainer.log.table("tail"))
+    names = ("iterator", "t", *_FIELDS, *_COUNTS, *(f"{name}_ns" for name in _PARTS))
+    batch, tail = (Columns(trainer.log.table(kind), names) for kind in ("batch", "tail"))
 
     def both(name: str) -> Array:
         return np.concatenate((batch.numbers(name), tail.numbers(name)))

@@ -45,7 +45,7 @@ def read_usage(sampler: ProcessLog | None) -> list[Usage]:
     table = sampler.table("process") if sampler else Table("process", (), [])
     if not len(table):
         return []
-    told = Columns(table)
+    told = Columns(table, ("pid", "t", *_FIELDS), kept=("role",))
     pid, t = told.numbers("pid"), told.numbers("t")
     columns = {name: told.numbers(name) for name in _FIELDS}
     roles = told.values("role")
