@@ -23,7 +23,9 @@ def find(command: Sequence[str], base: Path) -> Report | None:
         try:
             info = folder.read_info(path)
             if info.command == tuple(command) and info.experiment is None and info.state != "running":
-                return build(read(path), with_timeline=False)
+                report = build(read(path), with_timeline=False)
+                if report.verdict.bound != "unknown":
+                    return report
         except GpuwatchError:
             continue
     return None

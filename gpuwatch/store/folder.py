@@ -207,7 +207,7 @@ def resolve(run: str | None, base: Path) -> Path:
             f"no run in {base}", "Record one with `gpuwatch run -- COMMAND`, or name a run folder by its path"
         )
     if run is None:
-        return runs[-1]
+        return next((path for path in reversed(runs) if not _is_experiment(path)), runs[-1])
     return _match(run, runs, base)
 
 
@@ -231,6 +231,14 @@ def _match(run: str, runs: list[Path], base: Path) -> Path:
     raise RunNotFound(
         f"no run {run!r} in {base}", "`gpuwatch runs` lists them; a run elsewhere can be named by its path"
     )
+
+
+def _is_experiment(path: Path) -> bool:
+    """Say whether a folder holds an experiment, whose recording is no picture of the training."""
+    try:
+        return bool(_read_json(path).get("experiment"))
+    except NotARun:
+        return False
 
 
 def _read_name(path: Path) -> str | None:
