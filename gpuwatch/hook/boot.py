@@ -4,7 +4,6 @@ The finder leaves the genuine spec and loader in place and wraps `exec_module` o
 execution. Everything here fails open: a hook that cannot be placed leaves the module as torch made it.
 """
 
-import importlib
 import os
 import sys
 
@@ -87,6 +86,8 @@ def _imported(name, module):
 def place(hook, name, module):
     """Let one hook module patch `module`; on trouble say so in the spool and go on."""
     try:
+        import importlib  # not above: it would be half of what an ordinary Python pays for us
+
         importlib.import_module("." + hook, __package__).on_import(name, module)
     except Exception as trouble:
         if _DEBUG:
