@@ -44,6 +44,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "problems": plain(report.problems),
         "unentered": plain(report.unentered),
         "trials": plain(report.trials),
+        "experiments": plain(report.experiments),
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from gpuwatch.model import Gap, NotEvaluated, Overhead, Speedup, Trial
+from gpuwatch.model import Experiment, Gap, NotEvaluated, Overhead, Speedup, Trial
 from gpuwatch.views import card, terminal, text
 from gpuwatch.views.card_drawing import _cells
 from tests.builders import (
@@ -199,7 +199,8 @@ def test_trials_are_shown() -> None:
     failed = Trial(
         "2", "scaled decode", None, interval(10), interval(10), "ms", interval(1), "failed", "", None, note="no PIL"
     )
-    rows = card.prepare(make_report(trials=(trial, failed))).tried
+    experiment = Experiment("e1", ("python",), 1, 9.0, (failed,))
+    rows = card.prepare(make_report(trials=(trial,), experiments=(experiment,))).tried
     assert rows[0] == ("persistent workers", "10 ms", "8 ms", "helps, 1.25× (1.23–1.27)", "1.30×", "unchanged")
     assert rows[1][3] == "failed: no PIL"
 

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gpuwatch.model import Gap, Interval, Report, Trial, Unentered
+from gpuwatch.model import Ceiling, Experiment, Gap, Interval, LoaderTrial, Report, Trial, Unentered
 from gpuwatch.views.json import dumps, schema, to_dict
 from tests.builders import interval, make_device, make_finding, make_loader, make_operation, make_report, make_run
 
@@ -31,6 +31,8 @@ def full_report() -> Any:
         "same",
         None,
     )
+    ceiling = Ceiling(2, interval(60), interval(100), interval(66), "loader")
+    sweep = LoaderTrial(3, 2, None, 90.0, interval(95), 0.3, 1e8, True)
     return make_report(
         devices=(make_device(throttle={"power cap": 0.1}),),
         trials=(trial,),
@@ -38,6 +40,9 @@ def full_report() -> Any:
         unentered=(Unentered(7, "python -I x.py", "-I", "Start it without -I"),),
         suppressed=(make_finding("expensive-decode", speedup=None, where=None),),
         problems=("torn",),
+        experiments=(
+            Experiment("e1", ("python", "train.py"), 1, 9.0, (trial,), (ceiling,), (sweep,), 3.5, "num_workers=3"),
+        ),
     )
 
 
@@ -116,4 +121,6 @@ def make_report_profile() -> Any:
 def test_nothing_of_a_report_is_left_out_but_the_pictures_series() -> None:
     fields = {field.name for field in dataclasses.fields(Report)}
     renamed = {"seconds", "hosts", "primary", "timeline"}
-    assert fields - set(to_dict(make_report())) == renamed
+    assert (
+        fields - set(to_dict(make_report())) == renamed
+    )  # the first three are run.duration_s, run.hosts, primary_loader
