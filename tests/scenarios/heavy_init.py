@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 class Verified(Dataset):
     def __init__(self, paths, check):
         self.paths = []
-        for path in paths * 25:
+        for path in paths * 12:
             if check:
                 Image.open(path).convert("L").getextrema()  # <- cause
             self.paths.append(path)

@@ -25,7 +25,7 @@ class Device:
         self.kernels.put(seconds)
 
     def item(self):
-        self.kernels.join()
+        self.kernels.join()  # <- cause
         return 0.0
 
 
