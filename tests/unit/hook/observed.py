@@ -87,7 +87,7 @@ def run(
     if strict:
         env["GPUWATCH_DEBUG"] = "1"
     command = [sys.executable, str(PROGRAMS / program), *arguments]
-    done = subprocess.run(command, env={**env, **environment}, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, env={**env, **environment}, capture_output=True, text=True, timeout=300, check=False)
     logs = [_read(path) for path in sorted((folder / "spool").glob("*.jsonl"))] if hook else []
     return Observed(logs, done.stdout, done.stderr, done.returncode)
 

@@ -11,6 +11,8 @@ from tests.unit.hook.loaded import in_workers, loaded
 
 Pair = collections.namedtuple("Pair", "a b")
 
+pytestmark = pytest.mark.timeout(400)  # the program runs inside the first test that asks for it
+
 
 class Boxes:
     """A batch class of the user's own."""

@@ -10,6 +10,7 @@ import pytest
 from gpuwatch.hook import timer
 from tests.unit.hook import observed
 
+pytestmark = pytest.mark.timeout(400)
 # Cases that share a process; what exec leaves behind comes last.
 GROUPS = (("lines", "rough"), ("trainer", "alarm", "waits", "thread", "execute"), ("failing",))
 

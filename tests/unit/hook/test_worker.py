@@ -8,6 +8,8 @@ import pytest
 from tests.unit.hook import observed
 from tests.unit.hook.loaded import in_workers, loaded, pids
 
+pytestmark = pytest.mark.timeout(400)  # the program runs inside the first test that asks for it
+
 
 @pytest.mark.parametrize("how", in_workers())
 def test_each_worker_says_who_it_is(how):
