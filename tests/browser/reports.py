@@ -6,9 +6,32 @@ from dataclasses import replace
 
 import numpy as np
 
-from gpuwatch.model import Evidence, Gap, Interval, Lane, LongSteps, NotEvaluated, Place, Report, StackQuality, Timeline, Trial, Unentered, Verdict
+from gpuwatch.model import (
+    Evidence,
+    Gap,
+    Interval,
+    Lane,
+    LongSteps,
+    NotEvaluated,
+    Place,
+    Report,
+    StackQuality,
+    Timeline,
+    Trial,
+    Unentered,
+    Verdict,
+)
 from tests.builders import (
-    SECOND, make_device, make_finding, make_hot_line, make_loader, make_operation, make_profile, make_rank, make_report, make_run,
+    SECOND,
+    make_device,
+    make_finding,
+    make_hot_line,
+    make_loader,
+    make_operation,
+    make_profile,
+    make_rank,
+    make_report,
+    make_run,
 )
 
 DAY = 86_400.0

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 
 from gpuwatch.model import Lane, Timeline
-from gpuwatch.views.text import clean
 from gpuwatch.views.html.decimate import Floats, Statistics, series, statistics
+from gpuwatch.views.text import clean
 
 # What a reader asks first comes first; the word is looked for in the family's name.
 ORDER = (

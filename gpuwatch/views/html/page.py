@@ -80,11 +80,11 @@ def _as_table(lanes: Lanes) -> Markup:
 
 def _plotly() -> str:
     """Return plotly's script, compressed; the browser inflates it."""
-    import plotly  # type: ignore[import-untyped]
+    import plotly
 
     script = Path(plotly.__file__).with_name("package_data") / "plotly.min.js"
     return base64.b64encode(gzip.compress(script.read_bytes(), 9, mtime=0)).decode("ascii")
 
 
 def _asset(name: str) -> str:
-    return resources.files("gpuwatch.views.html").joinpath("assets", name).read_text(encoding="utf-8")
+    return resources.files("gpuwatch.views.html").joinpath("assets").joinpath(name).read_text(encoding="utf-8")

@@ -95,7 +95,7 @@ def _band(member: Member, seconds: float) -> list[Markup]:
     return drawn
 
 
-def _points(values: np.ndarray, start: int, end: int, top: float) -> str:  # type: ignore[type-arg]
+def _points(values: np.ndarray, start: int, end: int, top: float) -> str:
     return " ".join(f"{at},{HEIGHT - (HEIGHT - 2) * values[at] / top:.0f}" for at in range(start, end))
 
 
@@ -104,7 +104,7 @@ def _outline(buckets: Buckets, start: int, end: int, top: float) -> str:
     return f"{_points(buckets.high, start, end, top)} {back}"
 
 
-def _runs(flags: np.ndarray) -> list[tuple[int, int]]:  # type: ignore[type-arg]
+def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
     edges = np.diff(np.concatenate(([0], flags.astype(int), [0])))
     return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
 

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
-from gpuwatch.model import DeviceProfile, HotLine, LoaderProfile, OperationProfile, Phase, RankProfile, Report, StackQuality, Trial
+from gpuwatch.model import (
+    DeviceProfile,
+    HotLine,
+    LoaderProfile,
+    OperationProfile,
+    Phase,
+    RankProfile,
+    Report,
+    StackQuality,
+    Trial,
+)
 from gpuwatch.views import text
 from gpuwatch.views.html import words
 from gpuwatch.views.html.ceilings import ceilings
@@ -150,7 +161,7 @@ def _machine(report: Report) -> Markup:
     return content([el("h3", "Machine"), _facts(facts)])
 
 
-def _facts(facts: list[tuple[str, object]]) -> Markup:
+def _facts(facts: Sequence[tuple[str, object]]) -> Markup:
     return el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in facts], class_="facts")
 
 

@@ -99,7 +99,7 @@ def _typical(family: Family, seconds: float) -> np.ndarray[tuple[int], np.dtype[
     return line_buckets(worst.times, worst.values, seconds, GRID).mid
 
 
-def _stretches(flags: np.ndarray, known: np.ndarray, seconds: float) -> list[tuple[float, float]]:  # type: ignore[type-arg]
+def _stretches(flags: np.ndarray, known: np.ndarray, seconds: float) -> list[tuple[float, float]]:
     """Return runs of true flags as times; a bucket without data continues what came before it."""
     carried = np.where(known, np.arange(len(flags)), 0)
     filled = flags[np.maximum.accumulate(carried)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import ClassVar
 
@@ -15,10 +17,11 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import RichLog, Static
 
 from gpuwatch.model import Report
-from gpuwatch.views.live import panels
+from gpuwatch.views.live import details, devices, panels
 from gpuwatch.views.live.frame import WINDOWS_S, Frame, View
 from gpuwatch.views.live.panel import Panel
 from gpuwatch.views.live.screens import Detail, Help
+from gpuwatch.views.live.workers import SORTS, workers
 
 REFRESH_S = 0.5
 # The analysis may use this share of one core; a longer recording is read less often.
@@ -59,10 +62,11 @@ class Dashboard(App[str]):
     ]
     KEYS = "? help  space pause  +/- zoom  ←/→ time  enter detail  s save  q quit"
 
-    def __init__(self, read: Read, save: Callable[[Report], str], interrupt: Callable[[], str] | None = None, with_log: bool = False, ends_with_run: bool = False) -> None:
+    def __init__(self, read: Read, save: Callable[[Report], str], interrupt: Callable[[], str] | None = None, with_log: bool = False) -> None:
         super().__init__()
         self._read, self._save, self._interrupt = read, save, interrupt
-        self._with_log, self._ends_with_run = with_log, ends_with_run
+        self._with_log = with_log
+        self.ready = threading.Event()
         self._view = View()
         self._latest: Frame | None = None
         self._list = FOCUS[0]
@@ -81,18 +85,21 @@ class Dashboard(App[str]):
                     yield RichLog(id="log", max_lines=2000, wrap=False, auto_scroll=True)
                 yield Panel("Findings", self._findings, id="findings")
             with Vertical(id="right"):
-                yield Panel("GPUs", panels.gpus, id="gpus")
-                yield Panel("Workers", panels.workers, id="workers")
-                yield Panel("Machine", panels.machine, id="machine")
+                yield Panel("GPUs", devices.gpus, id="gpus")
+                yield Panel("Workers", workers, id="workers")
+                yield Panel("Machine", devices.machine, id="machine")
                 yield Panel("Lines that cost most", self._lines, id="lines")
         yield Static(self.KEYS, id="footer")
 
     def on_mount(self) -> None:
+        # The keys belong to the dashboard; the log scrolls with the wheel.
+        self.query_one("#log").can_focus = False
         self.query_one("#log-box").display = self._with_log
         self.query_one("#log-box").border_title = "Output of the command"
         self._fit(self.size.width, self.size.height)
         self.set_interval(REFRESH_S, self._tick)
         self._tick()
+        self.ready.set()
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit(event.size.width, event.size.height)
@@ -102,8 +109,9 @@ class Dashboard(App[str]):
         from rich.text import Text
 
         log = self.query_one("#log", RichLog)
-        for line in text.splitlines():
-            log.write(Text.from_ansi(line.rsplit("\r", 1)[-1]))
+        for line in text.split("\n"):
+            # A progress bar writes over its line: what stood last is what a terminal would show.
+            log.write(Text.from_ansi(line.rstrip("\r").rsplit("\r", 1)[-1]))
 
     def note(self, text: str, seconds: float = 4.0) -> None:
         """Show a line in the place of the keys for a while."""
@@ -126,11 +134,15 @@ class Dashboard(App[str]):
         try:
             report, live = self._read()
         except Exception as error:
-            self.call_from_thread(self._failed, error)
+            self._tell(self._failed, error)
             return
         spent = time.thread_time() - began
-        pause = max(SHORTEST_PAUSE_S, spent / ANALYSIS_SHARE)
-        self.call_from_thread(self._show, report, live, pause)
+        self._tell(self._show, report, live, max(SHORTEST_PAUSE_S, spent / ANALYSIS_SHARE))
+
+    def _tell(self, what: Callable[..., None], *values: object) -> None:
+        # The person may have left while the recording was read.
+        with suppress(RuntimeError):
+            self.call_from_thread(what, *values)
 
     def _failed(self, error: Exception) -> None:
         self._reading = False
@@ -148,16 +160,23 @@ class Dashboard(App[str]):
         self._redraw()
         if ended:
             self.note("The training has ended. ←/→ go through the recording, q quits.", 3600)
-        if not live and self._ends_with_run:
-            self.exit("ended")
 
     def _redraw(self) -> None:
-        if self._latest is None:
+        if self._latest is None or not self.query("#header"):
             return
         self._latest = replace(self._latest, view=self._view)
         self.query_one("#header", Static).update(panels.header(self._latest, max(20, self.size.width - 2)))
+        self._give_room(self._latest)
         for panel in self.query(Panel):
             panel.show(self._latest)
+
+    def _give_room(self, frame: Frame) -> None:
+        """Give the panels whose length is known no more lines than they need."""
+        short = self.screen_stack[0].has_class("-short")
+        devices, findings = len(frame.report.devices), len(frame.report.findings)
+        room = {"gpus": min(max(1 if short else 2, devices), 3 if short else 8), "findings": min(max(2, findings), 2 if short else 8)}
+        for name, lines in room.items():
+            self.query_one(f"#{name}").styles.height = lines + 1
 
     def _findings(self, frame: Frame, width: int, height: int) -> RenderableType:
         return panels.findings(frame, width, height, self._selected("findings", len(frame.report.findings)))
@@ -170,12 +189,14 @@ class Dashboard(App[str]):
 
     def _footer(self) -> None:
         noted = time.monotonic() < self._note_until
-        self.query_one("#footer", Static).update(self._note if noted else self.KEYS)
+        # A last tick may come when the screen is gone already.
+        for footer in self.query("#footer").results(Static):
+            footer.update(self._note if noted else self.KEYS)
 
     def _fit(self, width: int, height: int) -> None:
-        for name, fits in (("narrow", width < 110), ("wide", width >= 170), ("short", height < 30), ("tall", height >= 48)):
-            self.screen.set_class(fits, f"-{name}") if not self.screen.is_modal else None
-        for name, fits in (("narrow", width < 110), ("wide", width >= 170), ("short", height < 30), ("tall", height >= 48)):
+        narrow = width < 110
+        sizes = {"narrow": narrow, "short": height < (44 if narrow else 30), "low": height < 30, "log": bool(self.query_one("#log-box").display)}
+        for name, fits in sizes.items():
             self.screen_stack[0].set_class(fits, f"-{name}")
         self.call_after_refresh(self._redraw)
 
@@ -221,8 +242,8 @@ class Dashboard(App[str]):
             self._redraw()
 
     def action_next_sort(self) -> None:
-        at = panels.SORTS.index(self._view.sort)
-        self._view = replace(self._view, sort=panels.SORTS[(at + 1) % len(panels.SORTS)])
+        at = SORTS.index(self._view.sort)
+        self._view = replace(self._view, sort=SORTS[(at + 1) % len(SORTS)])
         self.note(f"workers sorted by {self._view.sort}", 2)
         self._redraw()
 
@@ -243,9 +264,9 @@ class Dashboard(App[str]):
             return
         report, at = self._latest.report, self._view.selected
         if self._list == "findings" and at < len(report.findings):
-            self.push_screen(Detail("Finding", panels.finding_detail(report.findings[at], report.run.cwd)))
+            self.push_screen(Detail("Finding", details.finding_detail(report.findings[at], report.run.cwd)))
         elif self._list == "lines" and at < len(report.hot_lines):
-            self.push_screen(Detail("Line", panels.line_detail(self._latest, at)))
+            self.push_screen(Detail("Line", details.line_detail(self._latest, at)))
 
     def open_list(self, which: str, row: int) -> None:
         """Select a row that was clicked, and show its detail."""
@@ -265,7 +286,7 @@ class Dashboard(App[str]):
         box = self.query_one("#log-box")
         if self._with_log:
             box.display = not box.display
-            self.call_after_refresh(self._redraw)
+            self._fit(self.size.width, self.size.height)
 
     def action_next_theme(self) -> None:
         names = ("textual-dark", "textual-light", "nord", "gruvbox", "textual-ansi")

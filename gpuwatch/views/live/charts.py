@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
 from rich.segment import Segment
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -82,3 +83,8 @@ def parts_bar(parts: Sequence[tuple[str, float, str]], width: int) -> Text:
         inside = label.ljust(cells) if len(label) + 1 <= cells else " " * cells
         drawn.append(inside, f"#101214 on {style}")
     return drawn
+
+
+def grid() -> Table:
+    """Return a table without lines: columns two apart."""
+    return Table.grid(padding=(0, 2, 0, 0), pad_edge=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 from gpuwatch.model import Lane, Report
@@ -78,8 +79,8 @@ def columns(lane: Lane, start: float, end: float, count: int) -> list[float | No
     edges = [bisect.bisect_left(lane.t_s, start + width * at) for at in range(count + 1)]
     last = lane.values[edges[0] - 1] if edges[0] > 0 and start - lane.t_s[edges[0] - 1] < max(5 * width, 2.0) else None
     drawn, held = [], 0
-    for first, after in zip(edges, edges[1:], strict=False):
-        value = typical(lane.values[first:after])
+    for begin, after in pairwise(edges):
+        value = typical(lane.values[begin:after])
         held = 0 if value is not None else held + 1
         last = value if value is not None else (last if held * width < max(5 * width, 2.0) else None)
         drawn.append(last)
@@ -91,3 +92,13 @@ def spans_in(lane: Lane, start: float, end: float) -> list[tuple[float, float, s
     first = max(0, bisect.bisect_left(lane.spans, (start,)) - 3)
     after = bisect.bisect_left(lane.spans, (end,))
     return [(max(a, start), min(b, end), label) for a, b, label in lane.spans[first:after] if b > start]
+
+
+def first(lanes: list[Lane]) -> Lane | None:
+    """Return the first lane, None without one."""
+    return lanes[0] if lanes else None
+
+
+def last(values: Sequence[float | None]) -> float | None:
+    """Return the last value that was measured."""
+    return next((value for value in reversed(values) if value is not None), None)

@@ -1,0 +1,191 @@
+"""The dashboard's panels: what they say of a frame, in every width."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console, RenderableType
+
+from gpuwatch.model import Lane, Timeline
+from gpuwatch.views.live import charts, details, devices, panels
+from gpuwatch.views.live.frame import Frame, View, columns, spans_in
+from gpuwatch.views.live.workers import in_order, measure, workers
+from tests.builders import make_device, make_finding, make_profile, make_report, make_run
+
+
+def drawn(renderable: RenderableType, width: int = 80) -> str:
+    """Return a renderable as plain text."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+    console.print(renderable)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def line(name: str, group: str, unit: str, values: list[float | None], step_s: float = 1.0) -> Lane:
+    times = tuple(step_s * (n + 1) for n in range(len(values)))
+    return Lane(name, group, "line", unit, times, tuple(values))
+
+
+def frame(*lanes: Lane, seconds: float = 100.0, view: View | None = None, **changes: object) -> Frame:
+    return Frame(
+        make_report(make_profile(seconds=seconds), timeline=Timeline(seconds, lanes), **changes), view or View()
+    )
+
+
+def test_columns_are_medians_and_hold_over_sparse_samples() -> None:
+    lane = line("step time", "rank 0", "ms", [1.0, 9.0, 2.0, None, None, 5.0], step_s=1.0)
+    assert columns(lane, 0.5, 3.5, 1) == [2.0]
+    assert columns(lane, 3.2, 3.8, 2) == [2.0, 2.0]
+    assert columns(lane, 50.0, 60.0, 2) == [None, None]
+
+
+def test_spans_are_cut_to_the_window() -> None:
+    lane = Lane(
+        "worker 0", "rank 0", "spans", "", spans=((0.0, 4.0, "fetching"), (4.0, 6.0, "waiting"), (6.0, 9.0, "fetching"))
+    )
+    assert spans_in(lane, 3.0, 7.0) == [(3.0, 4.0, "fetching"), (4.0, 6.0, "waiting"), (6.0, 7.0, "fetching")]
+
+
+def test_window_bar_adds_up_to_the_window() -> None:
+    steps = [100.0] * 50
+    shown = frame(
+        line("step time", "rank 0", "ms", steps),
+        line("input wait", "rank 0", "ms", [25.0] * 50),
+        view=View(window_s=10.0, at_s=50.0),
+    )
+    text = drawn(panels.phases(shown, 60, 2))
+    # Eleven steps of 100 ms end in 10 s: 1.1 s of it in steps, a quarter of that waiting.
+    assert "outside steps 89%" in text and "training 8%" in text and "waiting 3%" in text
+
+
+def test_steps_say_the_last_value_and_draw_both_parts() -> None:
+    shown = frame(line("step time", "rank 0", "ms", [40.0] * 100), line("input wait", "rank 0", "ms", [10.0] * 100))
+    text = drawn(panels.steps(shown, 70, 6), 70)
+    assert "step 40 ms, of it waiting 10 ms" in text
+    assert len(text.splitlines()) == 6
+
+
+def test_area_puts_the_upper_series_on_the_lower_one() -> None:
+    cells = [list(charts.Area([1.0], [1.0], 2, 2.0).line(row)) for row in (0, 1)]
+    assert (
+        cells[0][0].text == "█"
+        and cells[0][0].style
+        and cells[0][0].style.color
+        and cells[0][0].style.color.name == charts.WORK
+    )
+    assert (
+        cells[1][0].text == "█"
+        and cells[1][0].style
+        and cells[1][0].style.color
+        and cells[1][0].style.color.name == charts.WAIT
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "bar"), [(0.0, "░░░░"), (0.5, "██░░"), (1.0, "████"), (None, "····"), (0.125, "▌░░░")]
+)
+def test_meter(share: float | None, bar: str) -> None:
+    assert charts.meter(share, 4).plain == bar
+
+
+def test_gpu_rows_have_the_idlest_first_and_dashes_for_what_is_missing() -> None:
+    shown = frame(
+        line("GPU busy", "GPU 0", "%", [90.0] * 100),
+        line("GPU busy", "GPU 1", "%", [20.0] * 100),
+        line("power", "GPU 1", "W", [250.0] * 100),
+    )
+    rows = drawn(devices.gpus(shown, 100, 4), 100).splitlines()
+    assert rows[0].startswith("GPU 1") and "20% busy" in rows[0] and "250 W" in rows[0] and "– " in rows[0]
+    assert rows[1].startswith("GPU 0") and "90% busy" in rows[1]
+
+
+def test_selected_gpu_is_the_only_one() -> None:
+    lanes = [line("GPU busy", f"GPU {n}", "%", [50.0] * 100) for n in range(3)]
+    assert [
+        row.split()[1] for row in drawn(devices.gpus(frame(*lanes, view=View(device=2)), 90, 9), 90).splitlines()
+    ] == ["2"]
+
+
+def test_no_gpu_says_so() -> None:
+    assert "No GPU was measured" in drawn(devices.gpus(frame(), 80))
+    assert "GPU 0" in drawn(devices.gpus(Frame(make_report(make_profile(devices=(make_device(),)), timeline=None)), 80))
+
+
+def test_workers_sort_and_count() -> None:
+    lanes = [
+        Lane("worker 0", "rank 0", "spans", "", spans=((90.0, 95.0, "fetching"), (95.0, 100.0, "waiting"))),
+        Lane(
+            "worker 1",
+            "rank 0",
+            "spans",
+            "",
+            spans=((90.0, 94.0, "fetching"), (94.0, 99.0, "fetching"), (99.0, 100.0, "waiting")),
+        ),
+    ]
+    shown = frame(*lanes)
+    told = [measure(shown, lane, 10) for lane in lanes]
+    assert [round(worker.at_work or 0, 2) for worker in told] == [0.5, 0.9]
+    assert [worker.batches for worker in told] == [1, 2]
+    assert [worker.name for worker in in_order(told, "busiest")] == ["worker 1", "worker 0"]
+    assert [worker.name for worker in in_order(told, "slowest")] == ["worker 0", "worker 1"]
+    assert told[0].strip[-1] == pytest.approx(1 / 6) and told[0].strip[0] is None
+    assert "and 59 more" in drawn(
+        workers(
+            frame(*(Lane(f"worker {n}", "rank 0", "spans", "", spans=((90.0, 95.0, "fetching"),)) for n in range(64))),
+            80,
+            6,
+        )
+    )
+
+
+def test_findings_mark_the_selected_one() -> None:
+    shown = frame(findings=(make_finding(), make_finding("cpu-saturated", summary="cores \x1b[31mused up")))
+    rows = drawn(panels.findings(shown, 80, 5, 1)).splitlines()
+    assert rows[1].startswith("▸") and not rows[0].startswith("▸")
+    assert "\x1b" not in rows[1]
+
+
+def test_finding_detail_says_everything() -> None:
+    text = drawn(details.finding_detail(make_finding(), "/home/me/project"))
+    for part in (
+        "worker busy",
+        "98%",
+        "limit 85%",
+        "Set num_workers=3.",
+        "num_workers=3)",
+        "train.py:40",
+        "gpuwatch try --loader",
+    ):
+        assert part in text
+
+
+def test_line_detail_says_everything() -> None:
+    text = drawn(details.line_detail(Frame(make_report()), 0))
+    assert "data.py:48" in text and "41%" in text and "PIL decode" in text and 'convert("RGB")' in text
+
+
+def test_plain_line_is_one_line() -> None:
+    shown = frame(
+        line("step time", "rank 0", "ms", [40.0] * 100),
+        line("input wait", "rank 0", "ms", [10.0] * 100),
+        line("GPU busy", "GPU 0", "%", [20.0] * 100),
+    )
+    text = panels.plain_line(shown)
+    assert "\n" not in text and "step 40 ms" in text and "GPU busy 20%" in text and "first: too-few-workers" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_snapshot_fits_its_width(width: int) -> None:
+    report = make_report(
+        make_profile(run=make_run(command=("python", "train.py", "--x" * 99)), devices=(make_device(),))
+    )
+    assert max(map(len, drawn(panels.snapshot(Frame(report), width), width).splitlines())) <= width
+
+
+def test_empty_report_has_every_panel() -> None:
+    empty = Frame(
+        make_report(make_profile(ranks=(), loaders=()), timeline=None, findings=(), hot_lines=(), phases=()), live=False
+    )
+    text = drawn(panels.snapshot(empty, 80))
+    for title in ("Verdict", "Time", "Steps", "GPUs", "Machine", "Workers", "Findings", "Lines"):
+        assert f"── {title} " in text
