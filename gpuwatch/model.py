@@ -187,7 +187,8 @@ class OperationProfile:
 
 @dataclass(frozen=True, slots=True)
 class FetchProfile:
-    """Medians per batch of making a batch, in a worker or (workers = 0) in the trainer.
+    """What making a batch takes, in a worker or (workers = 0) in the trainer: `wall_ms` a median, the rest means,
+    so that the parts add up to `mean_wall_ms`.
 
     wall = cpu (this thread) + delay (runnable, no core) + blocked (the rest: reads, locks, library threads).
     `process_cpu_ms` adds the library's own threads. `busy_share` is the share of the workers' time, while the
@@ -236,7 +237,8 @@ class QueueProfile:
 class LoaderProfile:
     """One DataLoader of one rank, all its iterators (epochs) together, warm-up left out of the step figures.
 
-    `step_ms` = `wait_ms` + `compute_ms`; `gpu_wait_ms` is None without CUDA events. `first_batch_s`: per pass over the
+    `step_ms` = `wait_ms` + `compute_ms`, means with block-bootstrap intervals (workers deliver in bursts: most steps of
+    a starved loop wait for nothing); `gpu_wait_ms` is None without CUDA events. `first_batch_s`: per pass over the
     loader (epoch), from asking for the iterator to having its first batch; `startup_s`: the part of each that made
     the iterator and its worker processes (0 for a persistent one). `seconds` and `wait_seconds` add up the steps
     without those first batches, `batches` counts all. `epoch_batches`: mean batches per pass."""

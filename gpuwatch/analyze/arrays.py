@@ -55,9 +55,12 @@ def _transpose(rows: list[Row], width: int) -> list[tuple[Any, ...]]:
 def to_floats(values: Sequence[Any]) -> Array:
     """Return values as floats, NaN where they are None or no number."""
     try:
-        return np.array(values, dtype=np.float64)
+        told = np.array(values, dtype=np.float64)
+        if told.ndim == 1:
+            return told
     except (TypeError, ValueError):
-        return np.array([_number(value) for value in values], dtype=np.float64)
+        pass
+    return np.array([_number(value) for value in values], dtype=np.float64)
 
 
 def _number(value: Any) -> float:
@@ -69,6 +72,11 @@ def rows_between(table: Table, start_ns: float, end_ns: float, slack_ns: float =
     at = numbers(table, table.columns[0]) if table.columns else np.zeros(0)
     inside = np.flatnonzero((at >= start_ns - slack_ns) & (at <= end_ns + slack_ns))
     return [table.rows[i] for i in inside]
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a cell that should hold a list; an empty one for anything else."""
+    return value if isinstance(value, list) else []
 
 
 def optional(value: float | None) -> float | None:

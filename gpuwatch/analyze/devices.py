@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import Columns, optional, whole
+from gpuwatch.analyze.arrays import Columns, as_list, optional, whole
 from gpuwatch.analyze.processes import Processes, Trainer
 from gpuwatch.analyze.statistics import Array, mean
 from gpuwatch.analyze.usage import Window
@@ -80,7 +80,7 @@ def _profile(
             for row in sampler.table("xid").dicts()
             if row.get("device") == index and row.get("xid") is not None
         ),
-        unsupported=tuple(str(name) for name in facts.get("unsupported") or ()),
+        unsupported=tuple(str(name) for name in as_list(facts.get("unsupported"))),
     )
 
 
@@ -89,7 +89,7 @@ def _busy(buffered: Table, index: int, window: Window, plain: Array) -> float | 
     inside: list[float] = []
     for row in buffered.dicts():
         if row.get("device") == index and window[0] <= (row.get("t") or 0) <= window[1]:
-            inside += [value for value in row.get("busy") or () if value is not None]
+            inside += [value for value in as_list(row.get("busy")) if value is not None]
     return _share(np.array(inside)) if inside else _share(plain)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import Columns, numbers
+from gpuwatch.analyze.arrays import Columns, as_list, numbers
 from gpuwatch.analyze.devices import THROTTLE_REASONS
 from gpuwatch.analyze.fetches import Maker
 from gpuwatch.analyze.profile import Analysis, Loop
@@ -138,7 +138,7 @@ def _busy_lane(analysis: Analysis, index: int, group: str, t: Array, busy: Array
     times: list[float] = []
     values: list[float] = []
     for row in _table(analysis, "gpu_busy").dicts():
-        samples = row.get("busy") or ()
+        samples = as_list(row.get("busy"))
         if row.get("device") != index or not samples or not row.get("t"):
             continue
         step = (row.get("interval_ns") or 0) / len(samples)
@@ -167,7 +167,7 @@ def _reasons(bits: int) -> str:
 def _machine_lanes(analysis: Analysis) -> Iterable[Lane]:
     cpu = _table(analysis, "cpu")
     if len(cpu) and "busy" in cpu.columns:
-        busy = np.array([sum(core or 0.0 for core in row) if row else np.nan for row in cpu.column("busy")])
+        busy = np.array([sum(core or 0.0 for core in as_list(row)) if row else np.nan for row in cpu.column("busy")])
         yield _line(analysis, "CPU busy", "machine", "cores", numbers(cpu, "t"), busy)
     yield from _pressure_lanes(analysis)
     memory = _table(analysis, "memory")

@@ -67,7 +67,8 @@ def _busy(table: Table, window: Window) -> tuple[float | None, int | None]:
     if "busy" not in table.columns:
         return None, None
     column = table.columns.index("busy")
-    rows = [row[column] for row in rows_between(table, *window) or table.rows if len(row) > column and row[column]]
+    chosen = rows_between(table, *window) or table.rows
+    rows = [row[column] for row in chosen if len(row) > column and row[column] and isinstance(row[column], list)]
     if not rows:
         return None, None
     return float(np.mean([sum(core or 0.0 for core in row) for row in rows])), max(len(row) for row in rows)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpuwatch.analyze.arrays import numbers
+from gpuwatch.analyze.arrays import as_list, numbers
 from gpuwatch.model import Place, ProcessLog, Recording, RunInfo
 
 # Two monotonic clocks further apart than this are of two boots, whatever the host's name says.
@@ -227,7 +227,7 @@ def _iterator(row: dict[str, Any], shift: float) -> Iterator:
         start_ns=row["t0"] + shift,
         made_ns=(row.get("t1") or row["t0"]) + shift,
         attributes=attributes if isinstance(attributes, dict) else {},
-        workers=tuple((int(pair[0]), int(pair[1])) for pair in row.get("workers") or () if None not in pair),
+        workers=tuple((int(pair[0]), int(pair[1])) for pair in as_list(row.get("workers")) if None not in pair),
         place=Place(row["file"], int(row.get("line") or 0), row.get("function")) if row.get("file") else None,
     )
 

@@ -13,6 +13,7 @@ from gpuwatch.model import QueueProfile
 
 # A wait shorter than this is the hand-over itself.
 _HAND_OVER_NS = 500_000
+_MOST_BATCHES = 1 << 26
 
 
 def queue_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> QueueProfile | None:
@@ -35,7 +36,8 @@ def _awaited_skew(awaited: Array, wait: Array) -> float | None:
     waited = float(wait[known].sum())
     if waited <= 0:
         return None
-    return float(np.bincount(awaited[known].astype(np.intp), weights=wait[known]).max() / waited)
+    worker = np.unique(awaited[known], return_inverse=True)[1]
+    return float(np.bincount(worker, weights=wait[known]).max() / waited)
 
 
 def _late_share(loader: Loader, event: Indices, wait: Array, makers: list[Maker]) -> float | None:
@@ -51,9 +53,11 @@ def _late_share(loader: Loader, event: Indices, wait: Array, makers: list[Maker]
 
 def _held_ns(loader: Loader, position: int, event: Indices, makers: list[Maker]) -> float:
     mine = event[loader.walk.iterator[event] == position]
+    fields = loader.walk.fields
+    # A batch's number; one that cannot be (a damaged line) is not looked up.
+    mine = mine[(fields["index"][mine] >= 0) & (fields["index"][mine] < _MOST_BATCHES)]
     if not len(mine):
         return 0.0
-    fields = loader.walk.fields
     t0, t1, index = fields["t0"][mine], fields["t1"][mine], fields["index"][mine].astype(np.intp)
     iterator = loader.trainer.iterators[position]
     ready = _ready_times(

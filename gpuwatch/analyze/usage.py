@@ -59,6 +59,7 @@ def read_usage(sampler: ProcessLog | None) -> list[Usage]:
             int(pid[part[0]]), str(roles[part[-1]]), t[part], {name: values[part] for name, values in columns.items()}
         )
         for part in parts
+        if np.isfinite(pid[part[0]])
     ]
 
 

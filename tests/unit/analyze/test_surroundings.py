@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gpuwatch.analyze.frames import activity_of, own_line, read_frames
 from gpuwatch.analyze.profile import profile
@@ -315,3 +317,24 @@ def test_rows_of_an_older_version_lack_columns(run: FakeRun) -> None:
     assert primary is not None
     assert (primary.role, primary.queue and primary.queue.ready_share) == ("inference", None)
     assert primary.wait_share is not None
+
+
+PLAUSIBLE = (None, -1, 0, 1.5, 10**18)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 10**6), st.integers(0, 30), st.sampled_from(PLAUSIBLE)), max_size=6
+    )
+)
+def test_no_single_value_breaks_a_report(run: FakeRun, changes: list[tuple[int, int, int, object]]) -> None:
+    run.logs.clear()
+    training(run, seconds=1)
+    gpu(run, ticks(run, seconds=2))
+    for log, row, column, value in changes:
+        cells = run.logs[log].rows[row % len(run.logs[log].rows)]
+        cells[1 + column % (len(cells) - 1)] = value
+    report = build(read(run.write()))
+    for rank in report.ranks:
+        assert sum(phase.seconds for phase in rank.phases) == pytest.approx(rank.seconds)
