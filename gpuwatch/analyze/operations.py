@@ -59,7 +59,10 @@ def operation_profiles(loader: Loader, makers: list[Maker]) -> tuple[OperationPr
 def _chosen(maker: Maker, makers: list[Maker]) -> np.ndarray[Any, np.dtype[np.intp]]:
     total = sum(len(other) for other in makers)
     first = 1 if len(maker) > 3 else 0
-    return np.arange(first, len(maker), max(total // _MOST_FETCHES, 1))
+    at = np.arange(first, len(maker), max(total // _MOST_FETCHES, 1))
+    # Without workers the hook measures the operations of some of the trainer's fetches only: the others tell nothing.
+    told = np.array([maker.operations[i] is not None for i in at.tolist()], dtype=bool)
+    return at[told] if told.any() else at
 
 
 def _add_operations(maker: Maker, at: np.ndarray[Any, np.dtype[np.intp]], sums: dict[_Key, _Sum]) -> None:
