@@ -112,7 +112,9 @@ def _end(process: subprocess.Popen[bytes]) -> str:
 
 def _note(said: str, profile: dict[str, Any] | None) -> str | None:
     """Return py-spy's complaint without its greetings; None when all went well."""
-    lines = [line.removeprefix("py-spy>").strip() for line in said.splitlines()]
+    # Errors come with a backtrace of py-spy's own code, of no use to anybody here.
+    told = said.partition("Stack backtrace:")[0]
+    lines = [line.removeprefix("py-spy>").strip() for line in told.splitlines()]
     if profile is not None:
         counts = (
             line.partition("Samples:")[2] for line in lines if "Errors:" in line and not line.endswith("Errors: 0")

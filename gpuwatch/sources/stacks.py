@@ -147,11 +147,17 @@ class StacksThread(threading.Thread):
     def run(self) -> None:
         """Look for due bursts until halted, or until py-spy turns out to be of no use here."""
         useless = self._off or pyspy.why_not()
-        if useless:
-            self._write_refusal(useless)
-            if not self._off:
-                self._hand_over()
-            return
+        if not useless:
+            try:
+                return self._look()
+            except Exception as error:  # what py-spy or a spool holds is foreign ground
+                useless = f"{type(error).__name__}: {error}"
+        self._write_refusal(useless)
+        if not self._off:
+            self._hand_over()
+        return None
+
+    def _look(self) -> None:
         while not self._halt.wait(self._plan.rest_s(self._clock())):
             due = self._plan.due(self._clock(), self._candidates())
             if due and not self._burst(*due):

@@ -159,11 +159,12 @@ def _instead_of_pyspy(folder: Path, script: str) -> dict[str, str]:
 
 def test_where_pyspy_may_not_look_the_timer_takes_over(tmp_path: Path) -> None:
     refusal = "Error: Permission Denied: Try running again with elevated permissions"
-    environment = _instead_of_pyspy(tmp_path, f"echo '{refusal}' >&2; exit 1\n")
+    backtrace = "Stack backtrace:\\n 0: py_spy::main"
+    environment = _instead_of_pyspy(tmp_path, f"printf '{refusal}\\n\\n{backtrace}\\n' >&2; exit 1\n")
     training = Training(tmp_path, "fork", 4.0, **environment)
     assert "trained True" in training.end()
     (burst,) = training.rows("burst")
-    assert not burst["ok"] and refusal in burst["note"]
+    assert not burst["ok"] and burst["note"] == refusal
     assert json.loads((training.run / "control.json").read_text()) == {"timer": True}
     lines = [
         json.loads(line)
@@ -205,3 +206,19 @@ def test_stacks_can_be_switched_off(tmp_path: Path) -> None:
     header, burst = (tmp_path / "spool" / "stacks.jsonl").read_text().splitlines()
     assert json.loads(header)["writer"] == "stacks" and "switched off (GPUWATCH_STACKS)" in burst and ",false," in burst
     assert not (tmp_path / "control.json").exists()
+
+
+def test_trouble_of_our_own_hands_over_too_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spool").mkdir()
+    iterator = ["iterator", 1, 1, 0, 5, 0, {}, [], "t.py", 1, "f"]
+    batch = ["batch", 1, 0, 10, 20, 0]
+    lines = ["{}", *(json.dumps(row, separators=(",", ":")) for row in (iterator, batch))]
+    (tmp_path / "spool" / f"{os.getpid()}-1.jsonl").write_text("\n".join([*lines, ""]))
+    tree = ProcessTree(os.getpid(), tmp_path)
+    tree.refresh()
+    nonsense = pyspy.Burst(0, 1, 50, {"profiles": [{"samples": 3}]}, None, 0)
+    monkeypatch.setattr(pyspy, "record", lambda *_: nonsense)
+    StacksThread(tmp_path, tree).run()
+    _, burst = (tmp_path / "spool" / "stacks.jsonl").read_text().splitlines()
+    assert "KeyError" in burst and ",false," in burst
+    assert json.loads((tmp_path / "control.json").read_text()) == {"timer": True}
