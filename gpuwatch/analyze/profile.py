@@ -116,16 +116,22 @@ def _loop(loader: Loader, evaluation: np.ndarray[Any, np.dtype[np.float64]]) -> 
 
 
 def _primary(loops: list[Loop]) -> Loop | None:
-    """Return the loop that the verdict is about: the longest training loop of the lowest rank, else inference."""
+    """Return the loop that the verdict is about: the longest training loop, else inference; of ranks that train
+    together the lowest one's."""
     for role in ("training", "inference"):
         found = [loop for loop in loops if loop.profile.role == role]
-        if found:
+        if not found:
+            continue
+        longest = max(found, key=_length)
+        if longest.loader.trainer.world_size > 1:
             lowest = min(loop.profile.rank for loop in found)
-            return max(
-                (loop for loop in found if loop.profile.rank == lowest),
-                key=lambda loop: (loop.steps.seconds, loop.steps.batches),
-            )
+            longest = max((loop for loop in found if loop.profile.rank == lowest), key=_length)
+        return longest
     return None
+
+
+def _length(loop: Loop) -> tuple[float, int]:
+    return loop.steps.seconds, loop.steps.batches
 
 
 def _window(processes: Processes, primary: Loop | None) -> Window:

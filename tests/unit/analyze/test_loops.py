@@ -298,3 +298,23 @@ def test_a_period_survives_missed_events_and_is_not_seen_in_noise() -> None:
     assert period(np.array([10.0, 20, 30, 50, 60, 70])) == (10.0, True)
     assert period(np.array([3.0, 10, 40, 45, 90, 200]))[1] is False
     assert period(np.array([3.0])) == (None, False)
+
+
+def test_the_verdict_is_about_the_longest_of_several_trainings(run: FakeRun) -> None:
+    run.trainer(pid=100).loop(batches=10)
+    run.now += 10**9
+    run.trainer(pid=101).loop(batches=50)
+    profile = profile_of(run)
+    assert [rank.pid for rank in profile.ranks] == [100, 101]
+    assert profile.primary is not None
+    assert (profile.primary.id, profile.primary.batches) == ("r1.l0", 50)
+
+
+def test_of_ranks_that_train_together_it_is_about_the_lowest(run: FakeRun) -> None:
+    run.trainer(pid=101, rank=1, local_rank=1, world_size=2).loop(batches=50, wait_ms=9)
+    run.trainer(pid=100, rank=0, local_rank=0, world_size=2).loop(batches=50)
+    profile = profile_of(run)
+    assert [rank.pid for rank in profile.ranks] == [100, 101]
+    assert profile.primary is not None
+    assert profile.primary.rank == 0
+    assert profile.machine.local_ranks == 2
