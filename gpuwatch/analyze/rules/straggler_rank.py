@@ -29,7 +29,7 @@ SHARE = 0.10
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report the rank whose own delay makes the others wait."""
-    ranks = [r for r in profile.ranks if r.step_ms is not None]
+    ranks = [r for r in profile.ranks if r.step_ms is not None and r.world_size > 1]
     if len(ranks) < 2:
         return NotEvaluated(ID, "steps of at least two ranks")
     steps = median(r.step_ms.median for r in ranks if r.step_ms)
