@@ -45,7 +45,8 @@ class Scenario:
     `case` is the row of the collection of real bugs it was made after; `bound` the verdicts that are right;
     `line` says that the source marks the line to blame with `# <- cause`; `fix` that `--fix` is a real gain;
     `gain_over` whether that gain is measured over the training loop or the whole run; `wrong` findings that
-    would be wrong here although they are not about the input; `flags` the options of `python`.
+    would be wrong here although they are not about the input; `flags` the options of `python`; `same` other ids that
+    name the very same thing, where a library's call is both reading and decoding.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Scenario:
     wrong: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -186,7 +188,14 @@ SCENARIOS = (
     Scenario("pairing_matrix", "F6", "slow-dataset-code", WORKERS),
     Scenario("mel_per_item", "F7", "slow-dataset-code", WORKERS, needs=("scipy",)),
     Scenario("whole_recording", "F9", "slow-dataset-code", ("storage-wait", *WORKERS), needs=("scipy",)),
-    Scenario("hdf5_chunks", "G8", "slow-dataset-code", ("storage-wait", *WORKERS), needs=("h5py",)),
+    Scenario(
+        "hdf5_chunks",
+        "G8",
+        "expensive-decode",
+        ("storage-wait", *WORKERS),
+        needs=("h5py",),
+        same=("slow-dataset-code",),
+    ),
     Scenario("zip_reopened", "G10", "slow-dataset-code", ("storage-wait", *WORKERS)),
     Scenario("accelerate_reopens", "G10", "slow-dataset-code", ("storage-wait", *WORKERS), needs=("accelerate",)),
     Scenario("tokenise_while_training", "G13", "slow-dataset-code", WORKERS),

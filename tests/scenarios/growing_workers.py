@@ -16,7 +16,7 @@ class Captions(Dataset):
         self.captions = np.array(names, dtype=np.bytes_) if as_array else names  # <- cause
 
     def __len__(self):
-        return 120 * 128
+        return 220 * 128
 
     def __getitem__(self, index):
         length = 0

@@ -36,14 +36,15 @@ def judge(scenario: Scenario, report: dict[str, Any]) -> Judgement:
     findings = [finding for finding in report["findings"] if finding["id"] != "not-instrumented"]
     names = tuple(finding["id"] for finding in findings)
     wrong = tuple(name for name in names if is_wrong(scenario, name))
-    named = next((finding for finding in findings if finding["id"] == scenario.cause), None)
+    causes = {scenario.cause, *scenario.same}
+    named = next((finding for finding in findings if finding["id"] in causes), None)
     bound = report["verdict"]["bound"]
     return Judgement(
         bound=bound,
         bound_right=bound in scenario.bound,
         findings=names,
-        first_right=not wrong if scenario.cause is None else names[:1] == (scenario.cause,),
-        in_two=not wrong if scenario.cause is None else scenario.cause in names[:2],
+        first_right=not wrong if scenario.cause is None else bool(causes & set(names[:1])),
+        in_two=not wrong if scenario.cause is None else bool(causes & set(names[:2])),
         line_right=_line_right(scenario, named) if scenario.line else None,
         line=_place(named),
         wrong=wrong,
@@ -55,7 +56,7 @@ def is_wrong(scenario: Scenario, finding: str) -> bool:
     """Tell whether a finding would mislead a person about this scenario."""
     if finding in scenario.wrong:
         return True
-    return finding in INPUT_ADVICE and finding != scenario.cause and finding not in scenario.also
+    return finding in INPUT_ADVICE and finding not in (scenario.cause, *scenario.same, *scenario.also)
 
 
 def _line_right(scenario: Scenario, finding: dict[str, Any] | None) -> bool:
