@@ -15,6 +15,8 @@ from gpuwatch.model import Clear, Confidence, Finding, NotEvaluated, Outcome, Pr
 
 CONFIDENCE_WEIGHT: dict[Confidence, float] = {"high": 1.0, "medium": 0.8, "borderline": 0.5, "low": 0.4}
 SEVERITY_ORDER: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
+# Advice that would win less than this is none.
+WORTH = 1.04
 # What must be known before anything else makes sense.
 FIRST = ("not-instrumented",)
 
@@ -49,9 +51,14 @@ def _evaluate(rule: ModuleType, profile: Profile) -> Outcome:
     """Run one rule; a rule that breaks on odd data is "not evaluated", never the end of a report."""
     try:
         outcome: Outcome = rule.check(profile)
-        return outcome
+        return Clear(outcome.id) if isinstance(outcome, Finding) and wins_nothing(outcome) else outcome
     except Exception as error:
         return NotEvaluated(rule_id(rule), f"the rule failed: {type(error).__name__}: {error}")
+
+
+def wins_nothing(finding: Finding) -> bool:
+    """Say whether a finding's own prediction is that its advice would not pay; facts (`info`) need not."""
+    return finding.severity != "info" and finding.speedup is not None and finding.speedup.predicted < WORTH
 
 
 def suppress(found: list[Finding]) -> tuple[list[Finding], list[Finding]]:

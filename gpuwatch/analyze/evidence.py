@@ -24,6 +24,12 @@ from gpuwatch.model import (
 
 # A loop that waits for less than this share of its steps has nothing to win from its input pipeline.
 STARVED_SHARE = 0.10
+# A loop whose asks find their batch this often, from workers busy less than that, does not wait for input ...
+READY_SHARE = 0.95
+RESTING_SHARE = 0.5
+# ... unless the batch is dear to take over.
+HEAVY_TENSORS = 24.0
+HEAVY_BYTES = 4e6
 # Fewer steps than this carry no conclusion.
 MIN_STEPS = 8
 
@@ -66,7 +72,21 @@ def starved(profile: Profile) -> State | None:
     if loader is None or loader.steps < MIN_STEPS:
         return None
     share = waited_share(loader)
+    if share is not None and finds_batches_ready(loader) and restart_seconds(loader) < STARVED_SHARE * loader.seconds:
+        return "no"
     return None if share is None else above(share, STARVED_SHARE)
+
+
+def finds_batches_ready(loader: LoaderProfile) -> bool:
+    """Say whether the asks found their batch made by workers that mostly rest, and light to take over.
+
+    What such a loop waits for in the loader is a core for itself, not input.
+    """
+    queue, fetch = loader.queue, loader.fetch
+    if loader.workers == 0 or queue is None or fetch is None or queue.ready_share is None or fetch.busy_share is None:
+        return False
+    heavy = (fetch.tensors_per_batch or 0.0) >= HEAVY_TENSORS or (fetch.bytes_per_batch or 0.0) >= HEAVY_BYTES
+    return queue.ready_share >= READY_SHARE and fetch.busy_share < RESTING_SHARE and not heavy
 
 
 def missing_starvation(profile: Profile) -> str:
@@ -76,6 +96,10 @@ def missing_starvation(profile: Profile) -> str:
     if profile.primary.steps < MIN_STEPS:
         return f"only {profile.primary.steps} steps after the warm-up ({MIN_STEPS} needed)"
     return "the share of input wait"
+
+
+# Workers busy less than this while the loop waits are held back by something else than their work.
+WORKING_SHARE = 0.6
 
 
 class Starved(NamedTuple):
@@ -97,6 +121,17 @@ def starved_loop(profile: Profile, id: str) -> Starved | Clear | NotEvaluated:
     if loader.fetch is None or profile.costs is None:
         return NotEvaluated(id, "events of the fetches (the hook did not reach the loader's workers)")
     return Starved(loader, loader.fetch, profile.costs, state)
+
+
+def working_loop(profile: Profile, id: str) -> Starved | Clear | NotEvaluated:
+    """Return the starved loop whose loading is short of work done: workers that are busy, or none at all.
+
+    Where workers rest while the loop waits, the amount of work is not the limit, and making it cheaper wins nothing.
+    """
+    seen = starved_loop(profile, id)
+    if isinstance(seen, Starved) and seen.loader.workers and (seen.fetch.busy_share or 1.0) < WORKING_SHARE:
+        return Clear(id)
+    return seen
 
 
 def wait_evidence(loader: LoaderProfile) -> Evidence:

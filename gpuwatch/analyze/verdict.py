@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, waited_share
+from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, starved, waited_share
 from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Speedup, Verdict
 
 # Share of the loop that must go to something else before the device stops being what bounds it.
@@ -31,7 +31,7 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     share = waited_share(loader) if loader else None
     if loader is None or share is None or loader.steps < MIN_STEPS:
         return _unknown(profile, loader)
-    state = above(share, STARVED_SHARE)
+    state = starved(profile) or above(share, STARVED_SHARE)
     free = throughput.free_input(profile.costs) if profile.costs else None
     if state == "no":
         return _not_starved(profile, loader, share, free, findings)

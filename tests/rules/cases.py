@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gpuwatch.analyze.throughput import measure_costs
@@ -92,8 +92,6 @@ def run_of(
 
 def no_loader() -> Profile:
     """Return a profile in which no DataLoader was seen."""
-    from dataclasses import replace
-
     return replace(make_profile(), primary=None, loaders=(), costs=None)
 
 
@@ -162,6 +160,9 @@ DATASET = make_operation("Rows.__getitem__", kind="dataset", share=0.8, position
 COLLATE = make_operation("collate", kind="collate", share=0.7, position=None, pixels_in=None, pixels_out=None)
 WORK_LINE = make_hot_line(
     process_role="trainer", activity="step", share=0.4, callee=None, source="histogram(w)", blocked_share=0.0
+)
+BACKWARD_LINE = make_hot_line(
+    process_role="trainer", activity="step", share=0.8, callee="torch backward", source="loss.backward()"
 )
 SYNC_LINE = make_hot_line(
     process_role="trainer", activity="step", share=0.5, callee="item", source="loss.item()", blocked_share=0.9
@@ -309,7 +310,10 @@ CASES: dict[str, Cases] = {
         (no_loader(), run_of(ranks=phases(input_wait=1.0, other_in_step=3.0))),
     ),
     "step-sync": Cases(
-        (run_of(8.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED),),
+        (
+            run_of(8.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED),
+            run_of(8.0, hot_lines=(replace(SYNC_LINE, blocked_share=None),), stacks=SAMPLED),
+        ),
         (run_of(8.0, hot_lines=(WORK_LINE,), stacks=SAMPLED), run_of(60.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED)),
         (no_loader(), STARVED),
     ),
@@ -382,6 +386,7 @@ CASES: dict[str, Cases] = {
     ),
     "communication-bound": Cases(
         (
+            run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5)), stacks=SAMPLED, hot_lines=(BACKWARD_LINE,)),
             run_of(
                 ranks=ranks((20.0, 14.0), (20.0, 13.5)),
                 stacks=SAMPLED,
@@ -392,7 +397,15 @@ CASES: dict[str, Cases] = {
                 ),
             ),
         ),
-        (run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5)), stacks=SAMPLED, hot_lines=(WORK_LINE,)),),
+        (
+            run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5)), stacks=SAMPLED, hot_lines=(WORK_LINE,)),
+            run_of(
+                ranks=ranks((20.0, 14.0), (20.0, 13.5)),
+                stacks=SAMPLED,
+                hot_lines=(BACKWARD_LINE,),
+                loader={"compute_cpu_share": 0.98},
+            ),
+        ),
         (STARVED, run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5)))),
     ),
 }

@@ -6,7 +6,7 @@ What it means
 
 How it is measured
     Several ranks with the same pace, whose training process is inside collective calls (from stack samples) for a
-    good part of the step.
+    good part of the step; or, on CPUs, inside the backward pass without using its core, where DDP exchanges.
 
 When it is wrong
     One slow rank makes all the others wait inside the exchange; straggler-rank speaks then.
@@ -40,7 +40,11 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return NotEvaluated(ID, "steps of at least two ranks")
     if profile.stacks.trust == "none":
         return NotEvaluated(ID, "stack samples of the training processes")
-    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and _collective(h)]
+    lines = [
+        h
+        for h in profile.hot_lines
+        if h.process_role == "trainer" and (_collective(h) or _waits_in_backward(h, profile))
+    ]
     share = sum(h.share for h in lines)
     if share < SHARE:
         return Clear(ID)
@@ -59,6 +63,13 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         where=Place(top.file, top.line, top.function),
         speedup=throughput.predict(profile.costs, after, "half of the exchange saved", 0.6),
     )
+
+
+def _waits_in_backward(line: HotLine, profile: Profile) -> bool:
+    """Say whether a CPU training is inside backward without using its core: DDP's exchange has no frame of its own."""
+    on_cpu = all((rank.device or "cpu") == "cpu" for rank in profile.ranks)
+    cpu = profile.primary.compute_cpu_share if profile.primary else None
+    return on_cpu and cpu is not None and cpu < 1.0 - SHARE and "backward" in (line.callee or "")
 
 
 def _collective(line: HotLine) -> bool:

@@ -26,8 +26,8 @@ from gpuwatch.analyze.evidence import (
     operations,
     place,
     share_of,
-    starved_loop,
     wait_evidence,
+    working_loop,
 )
 from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Place, Profile, Speedup
 
@@ -37,7 +37,7 @@ SHARE = 0.4
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report collating that takes the largest part of the fetch of a starved loop."""
-    seen = starved_loop(profile, ID)
+    seen = working_loop(profile, ID)
     if not isinstance(seen, Starved):
         return seen
     share = share_of(seen.loader, "collate")

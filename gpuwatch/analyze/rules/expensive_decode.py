@@ -25,9 +25,9 @@ from gpuwatch.analyze.evidence import (
     operations,
     place,
     share_of,
-    starved_loop,
     try_command,
     wait_evidence,
+    working_loop,
 )
 from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile
 
@@ -39,7 +39,7 @@ CHEAPER = 1.6
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report decoding that takes most of the fetch of a starved loop."""
-    seen = starved_loop(profile, ID)
+    seen = working_loop(profile, ID)
     if not isinstance(seen, Starved):
         return seen
     decodes = operations(seen.loader, "decode")

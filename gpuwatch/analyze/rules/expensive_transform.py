@@ -19,7 +19,7 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import Starved, certainty, operations, starved_loop, try_command, wait_evidence
+from gpuwatch.analyze.evidence import Starved, certainty, operations, try_command, wait_evidence, working_loop
 from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, OperationProfile, Profile, Speedup
 
 ID = "expensive-transform"
@@ -29,7 +29,7 @@ HALF = 2.0
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report a transform that takes the largest part of the fetch of a starved loop."""
-    seen = starved_loop(profile, ID)
+    seen = working_loop(profile, ID)
     if not isinstance(seen, Starved):
         return seen
     if not seen.loader.operations:

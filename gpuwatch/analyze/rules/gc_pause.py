@@ -56,8 +56,13 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         where=profile.primary.dataset_where if in_fetch >= FETCH_SHARE else None,
         speedup=_speedup(profile, share, in_fetch),
         edit="gc.collect(); gc.freeze()",
-        explains=("slow-dataset-code",) if in_fetch >= 0.4 else (),
+        explains=_explained(profile, in_fetch),
     )
+
+
+def _explained(profile: Profile, in_fetch: float) -> tuple[str, ...]:
+    pauses = any(rank.long_steps and rank.long_steps.cause == "gc" for rank in profile.ranks)
+    return (*(("periodic-pause",) if pauses else ()), *(("slow-dataset-code",) if in_fetch >= 0.4 else ()))
 
 
 def fetch_share(profile: Profile) -> float:

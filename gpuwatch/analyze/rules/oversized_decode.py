@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import Starved, certainty, operations, starved_loop, try_command, wait_evidence
+from gpuwatch.analyze.evidence import Starved, certainty, operations, try_command, wait_evidence, working_loop
 from gpuwatch.model import Clear, Evidence, Finding, LoaderProfile, NotEvaluated, OperationProfile, Profile
 
 ID = "oversized-decode"
@@ -34,7 +34,7 @@ SCALES = (8, 4, 2)
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report a decode whose output could be at least four times smaller."""
-    seen = starved_loop(profile, ID)
+    seen = working_loop(profile, ID)
     if not isinstance(seen, Starved):
         return seen
     decodes = [o for o in operations(seen.loader, "decode") if o.pixels_out]

@@ -53,7 +53,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         where=long.where or place(hot_line(profile, "trainer", "long step")),
         speedup=_speedup(profile.costs, long) if profile.costs else None,
         rank=slowest.rank if len(profile.ranks) > 1 else None,
-        explains=("slow-step-code", "gc-pause") if long.cause == "gc" else ("slow-step-code",),
+        explains=("slow-step-code",),
     )
 
 

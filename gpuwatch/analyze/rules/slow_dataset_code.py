@@ -26,9 +26,9 @@ from gpuwatch.analyze.evidence import (
     hot_line,
     place,
     share_of,
-    starved_loop,
     try_command,
     wait_evidence,
+    working_loop,
 )
 from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Profile, Speedup
 
@@ -38,7 +38,7 @@ SHARE = 0.4
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report dataset code that takes the largest part of the fetch of a starved loop, with its line."""
-    seen = starved_loop(profile, ID)
+    seen = working_loop(profile, ID)
     if not isinstance(seen, Starved):
         return seen
     if not seen.loader.operations:

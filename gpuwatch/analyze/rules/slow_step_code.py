@@ -5,8 +5,8 @@ What it means
     in Python, logging, plotting, moving data about, histograms.
 
 How it is measured
-    The part of the step outside forward, backward and optimizer, and the training process's line there from stack
-    samples; a line that sleeps or waits is not Python's work and does not count.
+    Lines of the training process from stack samples in the step, other than the model's forward, the backward pass and
+    the optimizer; a line that sleeps or waits is not Python's work and does not count.
 
 When it is wrong
     Without stack samples a device that is waited for outside of the backward pass looks the same; then the rule does
@@ -19,12 +19,14 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import MIN_STEPS, hot_line
-from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Place, Profile
+from gpuwatch.analyze.evidence import MIN_STEPS
+from gpuwatch.model import Clear, Evidence, Finding, HotLine, LoaderProfile, NotEvaluated, Place, Profile
 
 ID = "slow-step-code"
 SHARE = 0.15
 BLOCKED = 0.5
+# A training thread on the CPU for less of its step than this mostly waits for something.
+WAITING_CPU = 0.5
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -32,14 +34,13 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     loader, costs = profile.primary, profile.costs
     if loader is None or costs is None or loader.steps < MIN_STEPS or not profile.ranks:
         return NotEvaluated(ID, "a measured loop over a DataLoader")
-    other = other_share(profile)
-    if other < SHARE:
-        return Clear(ID)
     if profile.stacks.trust == "none":
-        return NotEvaluated(ID, "stack samples of the training process")
-    line = hot_line(profile, "trainer", "step")
-    if line is None or (line.blocked_share or 0.0) >= BLOCKED:
+        return Clear(ID) if other_share(profile) < SHARE else NotEvaluated(ID, "stack samples of the training process")
+    lines = own_lines(profile, loader)
+    other = own_share(profile, lines)
+    if not lines or other < SHARE:
         return Clear(ID)
+    line = lines[0]
     after = throughput.with_step(costs, costs.device_ms - min(other * costs.step_ms, 0.95 * costs.device_ms))
     return Finding(
         id=ID,
@@ -47,7 +48,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         confidence="high" if profile.stacks.trust == "high" else "medium",
         summary=f"{other:.0%} of the step is Python outside of forward, backward and optimizer{_at(line)}",
         evidence=(
-            Evidence("other in-step", round(other, 4), "share of the step", SHARE, loader.steps),
+            Evidence("own code in the step", round(other, 4), "share of the trainer's samples", SHARE, line.samples),
+            Evidence("other in-step", round(other_share(profile), 4), "share of the step", n=loader.steps),
             Evidence("hottest line there", round(line.share, 4), "share of the trainer's samples", n=line.samples),
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         ),
@@ -55,6 +57,34 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         where=Place(line.file, line.line, line.function),
         speedup=throughput.predict(costs, after, "the step without this code", 0.4),
     )
+
+
+def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
+    """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step"]
+    waits = loader.compute_cpu_share is not None and loader.compute_cpu_share < WAITING_CPU
+    own = [h for h in lines if not _is_model(h) and not _is_blocked(h, waits)]
+    return sorted(own, key=lambda h: -h.share)
+
+
+def own_share(profile: Profile, lines: list[HotLine]) -> float:
+    """Return the share of the step that these lines take.
+
+    A line that calls no library may be a model written out in tensor operations: such lines count only as far as the
+    phases put time outside of forward, backward and optimizer.
+    """
+    library = sum(h.share for h in lines if h.callee)
+    plain = sum(h.share for h in lines if not h.callee)
+    return min(library + min(plain, other_share(profile)), 1.0)
+
+
+def _is_model(line: HotLine) -> bool:
+    return line.function == "forward" or (line.callee or "").startswith("torch")
+
+
+def _is_blocked(line: HotLine, waits: bool) -> bool:
+    """Say whether a line sleeps or waits; where samples do not tell, the thread's CPU time in the step does."""
+    return waits if line.blocked_share is None else line.blocked_share >= BLOCKED
 
 
 def other_share(profile: Profile) -> float:

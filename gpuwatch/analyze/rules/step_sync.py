@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE
-from gpuwatch.model import Clear, Costs, Evidence, Finding, HotLine, NotEvaluated, Place, Profile
+from gpuwatch.model import Clear, Costs, Evidence, Finding, HotLine, LoaderProfile, NotEvaluated, Place, Profile
 
 ID = "step-sync"
 SYNCS = (
@@ -46,7 +46,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return NotEvaluated(ID, "a measured loop over a DataLoader")
     if profile.stacks.trust == "none":
         return NotEvaluated(ID, "stack samples of the training process")
-    line = syncing_line(profile)
+    line = syncing_line(profile, loader)
     waiting = loader.wait_share.median if loader.wait_share else 0.0
     if line is None or waiting > 3 * STARVED_SHARE:
         return Clear(ID)
@@ -74,19 +74,20 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     )
 
 
-def syncing_line(profile: Profile) -> HotLine | None:
+def syncing_line(profile: Profile, loader: LoaderProfile) -> HotLine | None:
     """Return the costliest trainer line in the step whose callee synchronises."""
+    waits = (loader.compute_cpu_share if loader.compute_cpu_share is not None else 1.0) < 1.0 - SHARE
     lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step" and h.share >= SHARE]
-    return max((h for h in lines if _synchronises(h)), key=lambda h: h.share, default=None)
+    return max((h for h in lines if _synchronises(h, waits)), key=lambda h: h.share, default=None)
 
 
-def _synchronises(line: HotLine) -> bool:
+def _synchronises(line: HotLine, waits: bool) -> bool:
+    """Say whether a line waits in a synchronising call; where samples do not tell blocked ones, the CPU time does."""
     text = line.source or ""
     called = (line.callee or "").rsplit(" ", 1)[-1].rsplit(".", 1)[-1].strip("()")
     on_device = any(f".{name}(" in text for name in ("item", "tolist", "cpu", "synchronize", "numpy"))
-    return (line.blocked_share or 0.0) >= 0.5 and (
-        called in SYNCS or on_device or any(f".{s}(" in text for s in ("join", "wait"))
-    )
+    blocked = waits if line.blocked_share is None else line.blocked_share >= 0.5
+    return blocked and (called in SYNCS or on_device or any(f".{s}(" in text for s in ("join", "wait")))
 
 
 def _overlap(costs: Costs, step: float) -> Costs:

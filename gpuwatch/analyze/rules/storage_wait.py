@@ -27,9 +27,9 @@ from gpuwatch.analyze.evidence import (
     certainty,
     hot_line,
     place,
-    starved_loop,
     try_command,
     wait_evidence,
+    working_loop,
 )
 from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile, Speedup
 
@@ -42,7 +42,7 @@ READING = ("read", "open", "stat", "recv", "load", "seek", "pread", "__getitem__
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report a starved loop whose workers are blocked most of a fetch while they read."""
-    seen = starved_loop(profile, ID)
+    seen = working_loop(profile, ID)
     if not isinstance(seen, Starved):
         return seen
     blocked = blocked_share(seen.loader)

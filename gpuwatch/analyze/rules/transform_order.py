@@ -20,24 +20,25 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import Starved, certainty, starved_loop, try_command, wait_evidence
+from gpuwatch.analyze.evidence import Starved, certainty, try_command, wait_evidence, working_loop
 from gpuwatch.model import Clear, Evidence, Finding, LoaderProfile, NotEvaluated, OperationProfile, Profile
 
 ID = "transform-order"
 SHRINK = 0.5
 MIN_SAVED = 0.10
+NEARLY = 0.85
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report transforms whose work before the shrink is a good part of the fetch of a starved loop."""
-    seen = starved_loop(profile, ID)
+    seen = working_loop(profile, ID)
     if not isinstance(seen, Starved):
         return seen
     if not any(o.pixels_in for o in seen.loader.operations):
         return Clear(ID) if seen.loader.operations else NotEvaluated(ID, "pixels of the operations in a fetch")
     shrink = shrinking_operation(seen.loader)
     early = early_operations(seen.loader, shrink) if shrink else []
-    saved = sum(_saved(o, shrink) for o in early) if shrink else 0.0
+    saved = saved_share(seen.loader, shrink) if shrink else 0.0
     if shrink is None or saved < MIN_SAVED:
         return Clear(ID)
     names = ", ".join(o.name for o in early)
@@ -68,9 +69,19 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
 
 
 def shrinking_operation(loader: LoaderProfile) -> OperationProfile | None:
-    """Return the last transform that at least halves the pixels; None when nothing shrinks."""
+    """Return the transform that halves the pixels at least and before which most is wasted; None when nothing shrinks.
+
+    Of nearly equals the first: a resize rather than the crop after it, which would take another part of the image.
+    """
     candidates = [o for o in _ordered(loader) if o.pixels_in and o.pixels_out and o.pixels_out <= SHRINK * o.pixels_in]
-    return max(candidates, key=lambda o: o.position or 0, default=None)
+    most = max((saved_share(loader, o) for o in candidates), default=0.0)
+    enough = [o for o in candidates if saved_share(loader, o) >= NEARLY * most]
+    return min(enough, key=lambda o: o.position or 0, default=None)
+
+
+def saved_share(loader: LoaderProfile, shrink: OperationProfile) -> float:
+    """Return the share of the fetch that working after the shrink would save."""
+    return sum(_saved(o, shrink) for o in early_operations(loader, shrink))
 
 
 def early_operations(loader: LoaderProfile, shrink: OperationProfile) -> list[OperationProfile]:
