@@ -36,7 +36,7 @@ CALLS = (
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report ranks of the same pace that spend the step in collective calls."""
-    if len([r for r in profile.ranks if r.step_ms]) < 2 or profile.costs is None:
+    if len([r for r in profile.ranks if r.step_ms and r.world_size > 1]) < 2 or profile.costs is None:
         return NotEvaluated(ID, "steps of at least two ranks")
     if profile.stacks.trust == "none":
         return NotEvaluated(ID, "stack samples of the training processes")

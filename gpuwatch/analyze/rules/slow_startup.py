@@ -17,11 +17,13 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze.evidence import hot_line, place
-from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile, Speedup
+from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Profile, Speedup
 
 ID = "slow-startup"
 SHARE = 0.3
 SECONDS = 5.0
+# Start-up above this share is worth a warning even if nothing but imports was seen.
+MOST = 0.6
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -35,9 +37,10 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     if share < SHARE or first < SECONDS:
         return Clear(ID)
     line = hot_line(profile, "trainer", "startup")
+    own = line is not None and not _imports(line)
     return Finding(
         id=ID,
-        severity="warning",
+        severity="warning" if own or share >= MOST else "info",
         confidence="high",
         summary=f"the first batch came after {first:.3g} s, {share:.0%} of the run",
         evidence=(
@@ -50,10 +53,15 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
             ),
         ),
         advice="Cache what is computed before the first batch (file lists, indexes), load lazily, and start fewer workers.",
-        where=place(line),
+        where=place(line) if own else None,
         speedup=_speedup(first, slowest.seconds),
         rank=slowest.rank if len(profile.ranks) > 1 else None,
     )
+
+
+def _imports(line: HotLine) -> bool:
+    """Say whether a line only imports: what libraries take to load is no fault of the script."""
+    return (line.source or "").lstrip().startswith(("import ", "from "))
 
 
 def _speedup(first: float, seconds: float) -> Speedup:

@@ -26,6 +26,8 @@ from gpuwatch.model import Clear, Evidence, Finding, MachineProfile, NotEvaluate
 ID = "thread-oversubscription"
 # CPU of a worker's library threads, as a multiple of its own thread's, from which they count as working.
 EXTRA_CPU = 0.3
+# ... and as a share of the time that a batch takes.
+USED_CPU = 0.25
 CROWDING = 1.3
 
 
@@ -38,9 +40,10 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     if fetch.process_cpu_ms is None or fetch.cpu_ms is None or machine.usable_cores is None:
         return NotEvaluated(ID, "CPU time of the workers' threads")
     extra = (fetch.process_cpu_ms - fetch.cpu_ms) / max(fetch.cpu_ms, 1e-6)
+    used = (fetch.process_cpu_ms - fetch.cpu_ms) / max(fetch.mean_wall_ms, 1e-6)
     pool = pool_size(machine, extra)
     crowding = workers * pool / machine.usable_cores
-    if seen.loader.workers == 0 or extra < EXTRA_CPU or pool < 1.5 or crowding < CROWDING:
+    if seen.loader.workers == 0 or extra < EXTRA_CPU or used < USED_CPU or pool < 1.5 or crowding < CROWDING:
         return Clear(ID)
     return Finding(
         id=ID,
