@@ -25,6 +25,9 @@ def watch(feed: Feed) -> None:
 
 def run(app: Dashboard, prepare: Callable[[Dashboard], None] = lambda app: None) -> None:
     """Run the app; whatever ends it, the terminal is as it was before."""
+    if not sys.stderr.isatty():
+        # Textual draws on stderr, which may go to a file; stdout is the terminal here.
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]
     with _terminal_kept():
         received = _ended_by_signals(app)
         prepare(app)

@@ -70,7 +70,7 @@ class Dashboard(App[str]):
         self._view = View()
         self._latest: Frame | None = None
         self._list = FOCUS[0]
-        self._note, self._note_until = "", 0.0
+        self._note, self._note_until, self._footed = "", 0.0, ""
         self._read_until = 0.0
         self._reading = False
 
@@ -173,10 +173,15 @@ class Dashboard(App[str]):
     def _give_room(self, frame: Frame) -> None:
         """Give the panels whose length is known no more lines than they need."""
         short = self.screen_stack[0].has_class("-short")
-        devices, findings = len(frame.report.devices), len(frame.report.findings)
-        room = {"gpus": min(max(1 if short else 2, devices), 3 if short else 8), "findings": min(max(2, findings), 2 if short else 8)}
+        report = frame.report
+        counts = {"gpus": len(report.devices), "lines": len(report.hot_lines), "findings": len(report.findings)}
+        room = {"gpus": min(max(1 if short else 2, counts["gpus"]), 3 if short else 8), "lines": min(max(2, counts["lines"]), 2 if short else 8)}
+        room["findings"] = min(max(2, counts["findings"]), 2) if short else 2 * max(2, counts["findings"])
         for name, lines in room.items():
             self.query_one(f"#{name}").styles.height = lines + 1
+        workers = len(frame.lanes("worker"))
+        for name, title, count in (("gpus", "GPUs", counts["gpus"]), ("findings", "Findings", counts["findings"]), ("workers", "Workers", workers)):
+            self.query_one(f"#{name}").border_title = f"{title} · {count}" if count > 1 else title
 
     def _findings(self, frame: Frame, width: int, height: int) -> RenderableType:
         return panels.findings(frame, width, height, self._selected("findings", len(frame.report.findings)))
@@ -188,10 +193,13 @@ class Dashboard(App[str]):
         return min(self._view.selected, count - 1) if which == self._list and count else None
 
     def _footer(self) -> None:
-        noted = time.monotonic() < self._note_until
+        shown = self._note if time.monotonic() < self._note_until else self.KEYS
+        if shown == self._footed:
+            return
+        self._footed = shown
         # A last tick may come when the screen is gone already.
         for footer in self.query("#footer").results(Static):
-            footer.update(self._note if noted else self.KEYS)
+            footer.update(shown)
 
     def _fit(self, width: int, height: int) -> None:
         narrow = width < 110

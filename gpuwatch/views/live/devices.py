@@ -10,6 +10,9 @@ from gpuwatch.views.live.charts import BAD, WAIT, WORK, grid, history
 from gpuwatch.views.live.frame import Frame, columns, first, last, spans_in, typical, values_in
 
 
+WITH_POWER = 66
+
+
 def gpus(frame: Frame, width: int, height: int = 4) -> RenderableType:
     """Return a row per GPU: busy with its history, SM active, memory, power, what slows it down."""
     start, end = frame.window
@@ -17,7 +20,7 @@ def gpus(frame: Frame, width: int, height: int = 4) -> RenderableType:
     if not busy and not frame.report.devices:
         return Text("No GPU was measured: the run is on the CPU, or NVML is not there (gpuwatch doctor).", "dim")
     groups = sorted({lane.group for lane in busy} or {f"GPU {device.index}" for device in frame.report.devices}, key=lambda group: _worst(frame, group))
-    room = max(6, min(60, width - 48))
+    room = max(6, min(60, width - (50 if width >= WITH_POWER else 30)))
     table = grid()
     for group in groups[: max(1, height)]:
         table.add_row(*_gpu_row(frame, group, start, end, room, width))
@@ -40,7 +43,7 @@ def _gpu_row(frame: Frame, group: str, start: float, end: float, room: int, widt
     drawn = history(columns(busy, start, end, room), 100.0) if busy else Text("·" * room, "dim")
     slowed = {label for lane in frame.lanes("throttling", group) for _, _, label in spans_in(lane, start, end)}
     cells = [Text(group, "bold"), drawn, Text(now("GPU busy", "{:.0f}% busy")), Text(now("SM active", "{:.0f}% SM"))]
-    if width >= 64:
+    if width >= WITH_POWER:
         cells += [Text(now("GPU memory", "{:.1f} GiB")), Text(now("power", "{:.0f} W"))]
     if slowed:
         cells.append(Text(", ".join(sorted(slowed)), BAD))

@@ -82,11 +82,10 @@ def _sum(values: Sequence[float | None]) -> float:
 
 
 def _legend(of: str, parts: Sequence[tuple[str, float, str]]) -> Text:
-    drawn = Text(of, "dim", no_wrap=True, overflow="ellipsis", end="")
+    drawn = Text(no_wrap=True, overflow="ellipsis").append(of, "dim")
     for name, share, style in sorted(parts, key=lambda part: -part[1]):
         if share >= 0.005:
-            drawn.append("■ ", style).append(f"{name} {text.percent(share)}  ", "default")
-    drawn.end = "\n"
+            drawn.append("■ ", style).append(f"{name} {text.percent(share)}  ")
     return drawn
 
 
@@ -114,12 +113,15 @@ def findings(frame: Frame, width: int, height: int = 3, selected: int | None = N
     if not found:
         return Text("Nothing found yet." if frame.live else "Nothing found to blame.", "dim")
     table = grid()
-    for at, finding in enumerate(found[: max(1, height)]):
-        style = "bold" if at == selected else ""
-        mark = Text("▸ " if at == selected else "● ", BAD if finding.severity == "critical" else WAIT if finding.severity == "warning" else QUIET)
+    told = found[: max(1, height)]
+    advised = height >= 2 * len(told)
+    for at, finding in enumerate(told):
+        mark = Text("▸" if at == selected else "●", BAD if finding.severity == "critical" else WAIT if finding.severity == "warning" else QUIET)
         gain = Text(f"{text.factor(finding.speedup.predicted)}" if finding.speedup else "", f"bold {GOOD}")
-        said = Text(text.clean(finding.summary), style, no_wrap=True, overflow="ellipsis")
+        said = Text(text.clean(finding.summary), "bold" if at == selected else "", no_wrap=True, overflow="ellipsis")
         table.add_row(mark, said, gain, Text(finding.confidence, "dim"))
+        if advised:
+            table.add_row("", Text(f"→ {text.clean(finding.advice)}", "dim", no_wrap=True, overflow="ellipsis"), "", "")
     table.columns[1].ratio = 1
     table.expand = True
     return table

@@ -12,6 +12,7 @@ from gpuwatch.views import text
 from gpuwatch.views.live.charts import grid, history
 from gpuwatch.views.live.frame import Frame, spans_in, typical
 
+WIDE = 66
 SORTS = ("busiest", "number", "slowest")
 
 
@@ -38,17 +39,23 @@ def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
     if not lanes:
         return Text("No worker yet. With num_workers=0 the training process makes its batches itself.", "dim")
     several = len({lane.group for lane in lanes}) > 1
-    room = max(6, min(60, width - 46 - (8 if several else 0)))
+    wide = width >= WIDE
+    room = max(6, min(60, width - (44 if wide else 32) - max(len(_name(lane, several, wide)) for lane in lanes)))
     told = in_order([measure(frame, lane, room) for lane in lanes], frame.view.sort)
     shown = told[: max(1, height - 1 if len(told) > height > 4 else height)]
     table = grid()
     for worker in shown:
-        name = f"{worker.group} {worker.name}" if several else worker.name
-        batches = f"{worker.batches} batches" if width >= 66 else ""
-        table.add_row(Text(text.clean(name)), history(worker.strip, 1.0), Text(f"{text.percent(worker.at_work)} at work"), Text(batches),
+        batches = f"{worker.batches} batches" if wide else ""
+        table.add_row(Text(text.clean(_name(worker, several, wide))), history(worker.strip, 1.0), Text(f"{text.percent(worker.at_work)} at work"), Text(batches),
                       Text(f"{text.milliseconds(worker.batch_ms)} each", "dim"))
     hidden = len(told) - len(shown)
     return Group(table, Text(f"and {hidden} more", "dim")) if hidden and height > 4 else table
+
+
+def _name(of: Worker | Lane, several: bool, wide: bool) -> str:
+    """Return `worker 3`, of several ranks `rank 0 worker 3`, or `r0 w3` where room is short."""
+    name = f"{of.group} {of.name}" if several else of.name
+    return name if wide else name.replace("rank ", "r").replace("worker ", "w")
 
 
 def measure(frame: Frame, lane: Lane, room: int) -> Worker:

@@ -154,7 +154,7 @@ def test_a_finished_run_is_read_once() -> None:
 def test_enter_opens_the_selected_finding_and_escape_closes_it() -> None:
     async def check(app, pilot):  # type: ignore[no-untyped-def]
         await pilot.press("down", "enter")
-        assert isinstance(app.screen, Detail)
+        assert isinstance(app.screen, Detail) and app._view.selected == 1
         await pilot.press("escape")
         assert not isinstance(app.screen, Detail)
         await pilot.press("tab", "enter")

@@ -140,9 +140,15 @@ def test_workers_sort_and_count() -> None:
 
 def test_findings_mark_the_selected_one() -> None:
     shown = frame(findings=(make_finding(), make_finding("cpu-saturated", summary="cores \x1b[31mused up")))
-    rows = drawn(panels.findings(shown, 80, 5, 1)).splitlines()
+    rows = drawn(panels.findings(shown, 80, 3, 1)).splitlines()
     assert rows[1].startswith("▸") and not rows[0].startswith("▸")
     assert "\x1b" not in rows[1]
+
+
+def test_findings_say_what_to_do_where_there_is_room() -> None:
+    shown = frame(findings=(make_finding(),))
+    assert "→ Set num_workers=3." in drawn(panels.findings(shown, 80, 2))
+    assert "→" not in drawn(panels.findings(shown, 80, 1))
 
 
 def test_finding_detail_says_everything() -> None:
