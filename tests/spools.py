@@ -82,8 +82,9 @@ class FakeTrainer(FakeLog):
         return self
 
     def iterate(
-        self, loader: int = 1, make_ms: float = 0.0, workers: Any = (), line: int = 40, **attributes: Any
-    ) -> int:
+        self, loader: int = 1, make_ms: float = 0.0, workers: Any = (), line: int = 40, made_line: int | None = None,
+        **attributes: Any,
+    ) -> int:  # fmt: skip
         """Make an iterator over `loader`; returns its number. The making counts as `other` activity, as in the hook."""
         self.iterators += 1
         t0 = self.now
@@ -97,6 +98,7 @@ class FakeTrainer(FakeLog):
         self.add(
             "iterator", iterator=self.iterators, loader=loader, t0=t0, t1=self.now, epoch=0, attributes=told,
             workers=[list(pair) for pair in workers], file="/home/me/train.py", line=line, function="main",
+            **({"made_file": "/home/me/data.py", "made_line": made_line, "made_function": "make"} if made_line else {}),
         )  # fmt: skip
         return self.iterators
 

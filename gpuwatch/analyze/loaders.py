@@ -73,12 +73,16 @@ def _of_one(walk: Walk) -> list[Loader]:
 
 
 def _call_sites(iterators: list[Iterator]) -> dict[str, tuple[object, ...]]:
-    """Return what makes loaders one: a loader built anew each epoch is the same to its user when it is asked for at
-    the same line over the same data with the same settings."""
+    """Return what makes loaders one: a loader built anew each epoch is the same to its user when it is made and asked
+    for at the same lines over the same data with the same settings."""
     sites: dict[str, tuple[object, ...]] = {}
     for iterator in iterators:
         told = iterator.attributes
-        site = (iterator.place, *(str(told.get(name)) for name in ("dataset", "length", "workers", "batch_size")))
+        site = (
+            iterator.place,
+            iterator.made_place,
+            *(str(told.get(name)) for name in ("dataset", "length", "workers", "batch_size")),
+        )
         sites.setdefault(iterator.loader, site if iterator.place else (iterator.loader,))
     return sites
 

@@ -22,7 +22,8 @@ _START_SLACK_NS = 50_000_000
 
 @dataclass(slots=True)
 class Iterator:
-    """One iterator that a trainer made over a loader: an epoch, usually."""
+    """One iterator that a trainer made over a loader: an epoch, usually. `place`: where it was asked for; `made_place`:
+    where the user made the loader."""
 
     id: int
     loader: str
@@ -31,6 +32,7 @@ class Iterator:
     attributes: dict[str, Any]
     workers: tuple[tuple[int, int], ...]
     place: Place | None
+    made_place: Place | None = None
 
     @property
     def worker_count(self) -> int:
@@ -228,8 +230,14 @@ def _iterator(row: dict[str, Any], shift: float) -> Iterator:
         made_ns=(row.get("t1") or row["t0"]) + shift,
         attributes=attributes if isinstance(attributes, dict) else {},
         workers=tuple((int(pair[0]), int(pair[1])) for pair in as_list(row.get("workers")) if None not in pair),
-        place=Place(row["file"], int(row.get("line") or 0), row.get("function")) if row.get("file") else None,
+        place=_place(row, ""),
+        made_place=_place(row, "made_"),
     )
+
+
+def _place(row: dict[str, Any], prefix: str) -> Place | None:
+    file = row.get(prefix + "file")
+    return Place(file, int(row.get(prefix + "line") or 0), row.get(prefix + "function")) if file else None
 
 
 def _worker(log: ProcessLog, run: RunInfo) -> Worker:

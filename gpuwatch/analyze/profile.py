@@ -154,7 +154,7 @@ def _loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> Loader
         role=loader.role,
         dataset=str(told.get("dataset") or "?"),
         dataset_where=_place(told.get("dataset_file"), told.get("dataset_line")),
-        created_where=first.place,
+        created_where=first.made_place or first.place,
         workers=first.worker_count,
         batch_size=told.get("batch_size"),
         prefetch=told.get("prefetch"),

@@ -13,8 +13,8 @@ SEAMS = (
     ("torch.serialization", ("spans",)),
     ("torch.autograd", ("backward",)),
     ("torch.optim.optimizer", ("phases",)),
-    ("torch.utils.data.dataloader", ("loader", "worker", "fetch", "timer", "trial")),
-    ("torchdata.stateful_dataloader.stateful_dataloader", ("loader", "worker")),
+    ("torch.utils.data.dataloader", ("making", "loader", "worker", "fetch", "timer", "trial", "ptrace")),
+    ("torchdata.stateful_dataloader.stateful_dataloader", ("making", "loader", "worker")),
     ("torch._dynamo.trace_rules", ("compiling",)),
     ("safetensors.torch", ("spans",)),
 )

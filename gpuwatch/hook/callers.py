@@ -18,7 +18,33 @@ def calling_place():
     The first frame outside installed packages and the standard library; else the first outside the training
     frameworks; (None, None, None) when there is neither.
     """
+    return _place_from(sys._getframe(1))
+
+
+def constructing_place(made):
+    """Return (place, direct) of the call that constructed `made`: the user's frame, and whether no framework is between.
+
+    A subclass's own call of `super().__init__` constructs nothing: the call of the class itself is meant.
+    """
+    constructors = _constructors(type(made))
     frame = sys._getframe(1)
+    while frame is not None and (frame.f_code.co_filename.startswith(_HERE) or frame.f_code in constructors):
+        frame = frame.f_back
+    return _place_from(frame), frame is not None and _kind(frame) != _MACHINE
+
+
+def _constructors(cls):
+    # By code object: to read a frame's locals would keep them alive.
+    codes = set()
+    for base in cls.__mro__:
+        function = vars(base).get("__init__")
+        while function is not None:
+            codes.add(getattr(function, "__code__", None))
+            function = getattr(function, "__wrapped__", None)
+    return codes
+
+
+def _place_from(frame):
     fallback = None
     for _ in range(_DEEPEST):
         if frame is None:

@@ -12,7 +12,7 @@ import os
 import sys
 import weakref
 
-from . import activity, callers, columns, cuda, describe, queues, spool, timer
+from . import activity, callers, columns, cuda, describe, making, queues, spool, timer
 
 _BASE = "_BaseDataLoaderIter"
 _RECORD = "_gpuwatch"
@@ -81,7 +81,9 @@ def on_import(name, module):
 
 
 def _iterator_classes(module, base):
-    return [thing for thing in vars(module).values() if isinstance(thing, type) and issubclass(thing, base)]
+    # Only those that are made: a warning from their base's constructor must go on naming torch's line, not ours.
+    classes = {thing for thing in vars(module).values() if isinstance(thing, type) and issubclass(thing, base)}
+    return [cls for cls in classes if not any(cls in other.__mro__[1:] for other in classes)]
 
 
 def _start(module):
@@ -134,8 +136,9 @@ def _made(iterator, loader, record, start_ns):
         _say_facts()
         attributes = describe.loader_attributes(loader, iterator)
         workers = describe.worker_pids(iterator)
+        places = record.place + making.place_of(loader)
         spool.event(
-            "iterator", record.number, record.loader, start_ns, end_ns, record.epoch, attributes, workers, *record.place
+            "iterator", record.number, record.loader, start_ns, end_ns, record.epoch, attributes, workers, *places
         )  # fmt: skip
     except Exception as trouble:
         spool.meta("hook_error", "iterator: %s: %s" % (type(trouble).__name__, trouble))

@@ -115,6 +115,16 @@ def with_workers(run: FakeRun, **fetch: object) -> None:
         makers[index % 2].fetch(index, 20, idle_ms=10, **fetch)
 
 
+def test_a_loader_is_where_it_was_constructed_else_where_it_was_iterated(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for loader, made_line in enumerate([12, 15, None], 1):  # a helper loops over all three
+        trainer.loop(batches=20, loader=loader, made_line=made_line)
+    places = [loader.created_where for loader in profile_of(run).loaders]
+    assert [place and (place.file, place.line) for place in places] == [
+        ("/home/me/data.py", 12), ("/home/me/data.py", 15), ("/home/me/train.py", 40),
+    ]  # fmt: skip
+
+
 def test_a_fetch_is_cpu_delay_and_blocked(run: FakeRun) -> None:
     with_workers(run, cpu_ns=12 * MS, delay_ns=3 * MS, process_cpu_ns=14 * MS, collate_ns=MS, read_bytes=1000)
     fetch = primary_of(run).fetch
