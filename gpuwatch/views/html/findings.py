@@ -41,10 +41,14 @@ def _reason(at: int, finding: Finding, root: str) -> Markup:
     if finding.rank is not None:
         meta.append(f"rank {finding.rank}")
     show = el("button", "Show on the timeline", type="button", class_="show", data_finding=str(at), hidden=True, aria_pressed="false")
-    title = el("h3", el("span", f"{at}", class_=f"dot s-{finding.severity}", aria_hidden="true"), finding.summary)
+    title = el("h3", el("span", f"{at}", class_=f"dot s-{finding.severity}", aria_hidden="true"), _sentence(finding.summary))
     about = el("p", " · ".join(meta), [" · ", el("code", where)] if where else None, class_="soft")
     body = [title, about, _evidence(finding.evidence), show]
     return el("article", body, class_="finding", id=f"finding-{at}")
+
+
+def _sentence(said: str) -> str:
+    return said[:1].upper() + said[1:]
 
 
 def _evidence(items: tuple[Evidence, ...]) -> Markup | None:
@@ -56,14 +60,13 @@ def _evidence(items: tuple[Evidence, ...]) -> Markup | None:
 def _measured(item: Evidence) -> Markup:
     notes = []
     if item.threshold is not None:
-        notes.append(f"the rule's limit is {text.value(item.threshold, item.unit)}")
+        notes.append(f"limit {text.value(item.threshold, item.unit)}")
     if item.n:
-        notes.append(f"{item.n:,} values".replace(",", " "))
+        notes.append(f"{item.n:,} values")
     if item.note:
         notes.append(item.note)
     value = "not measured" if item.value is None else text.value(item.value, item.unit)
-    note = el("span", f" {', '.join(notes)}", class_="soft") if notes else None
-    return el("div", el("dt", item.metric), el("dd", el("b", value), note))
+    return el("div", el("dt", item.metric), el("dd", el("b", value)), el("dd", " · ".join(notes), class_="soft") if notes else None)
 
 
 def _step(at: int, finding: Finding) -> Markup:

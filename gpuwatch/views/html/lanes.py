@@ -28,6 +28,8 @@ ORDER = (
 )
 LOW_IS_WORSE = ("gpu busy", "sm active", "occupancy", "tensor")
 SHOWN_FIRST = ("gpu busy", "gpu wait", "input wait", "step time", "worker", "loading in", "cpu busy")
+# A mark over all of the run (no GPU, say) marks nothing.
+WHOLE = 0.98
 IDLE_LABELS = frozenset({"waiting", "idle", "wait", "index wait"})
 
 
@@ -165,4 +167,5 @@ def _marks(timeline: Timeline) -> list[Mark]:
         name = family_name(lane.name)
         marks += [Mark(start, end, clean(label), name) for start, end, label in lane.spans]
         marks += [Mark(t, t, clean(lane.name), name) for t in lane.t_s]
-    return sorted(set(marks), key=lambda mark: (mark.start_s, mark.label))
+    told = {mark for mark in marks if mark.end_s - mark.start_s < WHOLE * timeline.seconds}
+    return sorted(told, key=lambda mark: (mark.start_s, mark.label))

@@ -98,8 +98,8 @@ def _pack_member(family: Family, member: Member, seconds: float, count: int, wri
 
 
 def _usual_hole(times: Floats, seconds: float, count: int) -> int:
-    """Return how many empty buckets are normal between two samples: thrice the median distance."""
-    return int(3 * float(np.median(np.diff(times))) * count / seconds)
+    """Return how many empty buckets are no gap: thrice the median distance of two values, or a hundredth of the run."""
+    return int(max(3 * float(np.median(np.diff(times))), seconds / 100) * count / seconds)
 
 
 def _pack_points(times: Floats, values: Floats, writer: _Writer) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from gpuwatch.views.html.ceilings import ceilings
 from gpuwatch.views.html.markup import Markup, content, el, table
 from gpuwatch.views.html.pictures import phase_bar, slug
 
-LINES, OPERATIONS = 12, 12
+LINES, MOST_LINES, OPERATIONS = 8, 40, 12
+SMALL_LINE = 0.02
 
 
 def phases(report: Report) -> Markup:
@@ -47,18 +48,25 @@ def _legend(rows: tuple[Phase, ...]) -> Markup:
 
 def hot_lines(report: Report) -> Markup:
     """Return the lines that cost most, with their source."""
+    at = next((at for at, line in enumerate(report.hot_lines) if line.share < SMALL_LINE), LINES)
+    first, rest = report.hot_lines[: min(LINES, max(at, 3))], report.hot_lines[min(LINES, max(at, 3)) : MOST_LINES]
     if not report.hot_lines:
         body: object = el("p", f"No lines: {report.stacks.note}.")
     else:
         body = [el("p", "Share of the work of the loader's workers, or of the training process. ", _trust(report.stacks), class_="soft"),
-                el("ol", [_hot_line(line, report.run.cwd) for line in report.hot_lines[:LINES]], class_="lines")]
+                _line_list(first, report.run.cwd),
+                el("details", el("summary", f"{len(rest)} more lines"), _line_list(rest, report.run.cwd)) if rest else None]
     return el("section", el("h2", "Lines that cost most"), body, id="lines")
+
+
+def _line_list(lines: Sequence[HotLine], root: str) -> Markup:
+    return el("ol", [_hot_line(line, root) for line in lines], class_="lines")
 
 
 def _trust(stacks: StackQuality) -> str:
     if not stacks.samples:
         return stacks.note
-    return f"From {text.figures(stacks.samples, 9)} samples of {stacks.sampler}, {stacks.trust} trust{f': {stacks.note}' if stacks.note else ''}."
+    return f"{stacks.note or f'{stacks.samples:,} samples by {stacks.sampler}'}; {stacks.trust} trust."
 
 
 def _hot_line(line: HotLine, root: str) -> Markup:

@@ -200,10 +200,10 @@
         if (b >= from && a <= to) drawn.push({ ...across, type: "rect", x0: a, x1: b, y1: 1, fillcolor: ink("mark"), line: { width: 0 } });
       }
     }
-    for (const [a, b] of index.marks) {
+    for (const [a, b, , kind] of index.marks) {
       if (b < from || a > to) continue;
       const top = 1 - (MARKS - 6) / height;
-      if (b > a) drawn.push({ ...across, type: "rect", y0: top, y1: top + 6 / height, x0: a, x1: b, fillcolor: ink("evaluation"), line: { width: 0 } });
+      if (b > a) drawn.push({ ...across, type: "rect", y0: top, y1: top + 6 / height, x0: a, x1: b, fillcolor: ink(kind === "missing data" ? "between" : "evaluation"), line: { width: 0 } });
       drawn.push({ ...across, type: "line", x0: a, x1: a, y1: top, line: { color: ink("rule"), width: 1, dash: "dot" } });
     }
     return drawn;
@@ -390,7 +390,8 @@
       family.chip = chip;
       bar.append(chip);
     });
-    bar.append(make("span", "space"));
+    const zooms = make("span", "zooms");
+    bar.append(make("span", "space"), zooms);
     if (index.families.some((family) => family.kind === "line" && family.members.length > MANY)) {
       const fold = button("Unfold all", "Show every GPU and rank as a lane of its own", () => {
         const folded = !state.unfolded.size;
@@ -399,10 +400,10 @@
         layRows();
         draw();
       });
-      bar.append(fold);
+      zooms.append(fold);
     }
     const middle = () => (state.range[0] + state.range[1]) / 2;
-    bar.append(button("+", "Zoom in", () => around(middle(), 0.5)), button("−", "Zoom out", () => around(middle(), 2)), button("All", "Show the whole run", () => zoom(0, index.seconds)));
+    zooms.append(button("+", "Zoom in", () => around(middle(), 0.5)), button("−", "Zoom out", () => around(middle(), 2)), button("All", "Show the whole run", () => zoom(0, index.seconds)));
     bar.hidden = false;
   }
 
