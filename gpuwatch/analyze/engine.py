@@ -67,9 +67,14 @@ def suppress(found: list[Finding]) -> tuple[list[Finding], list[Finding]]:
         symptom.id
         for cause in found
         for symptom in found
-        if symptom.id in cause.explains and cause.id != symptom.id and not _weaker(cause, symptom)
+        if symptom.id in cause.explains and not _weaker(cause, symptom) and not _outdone(cause, symptom)
     }
     return [f for f in found if f.id not in explained], [f for f in found if f.id in explained]
+
+
+def _outdone(cause: Finding, symptom: Finding) -> bool:
+    """Say whether two findings explain each other and the symptom is the one to take first."""
+    return cause is symptom or (cause.id in symptom.explains and _rank(symptom) < _rank(cause))
 
 
 def _weaker(cause: Finding, symptom: Finding) -> bool:

@@ -98,6 +98,8 @@ def missing_starvation(profile: Profile) -> str:
     return "the share of input wait"
 
 
+# An operation with this share of the fetch is why the cores are used up.
+DOMINANT = 0.5
 # Workers busy less than this while the loop waits are held back by something else than their work.
 WORKING_SHARE = 0.6
 
@@ -156,6 +158,11 @@ def operations(loader: LoaderProfile, kind: str) -> list[OperationProfile]:
 def share_of(loader: LoaderProfile, kind: str) -> float:
     """Return the share of the fetch that a kind of operation takes."""
     return sum(o.share for o in loader.operations if o.kind == kind)
+
+
+def saturation(share: float) -> tuple[str, ...]:
+    """Return what an operation with this share of the fetch explains: used-up cores, when it is most of the work."""
+    return ("cpu-saturated",) if share >= DOMINANT else ()
 
 
 def blocked_share(loader: LoaderProfile) -> float | None:

@@ -25,6 +25,7 @@ from gpuwatch.analyze.evidence import (
     hot_line,
     operations,
     place,
+    saturation,
     share_of,
     wait_evidence,
     working_loop,
@@ -60,7 +61,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         where=_where(profile, seen),
         speedup=_speedup(seen, share),
         verify=lines_command(profile),
-        explains=("slow-dataset-code",),
+        explains=("slow-dataset-code", "gc-pause", *saturation(share)),
     )
 
 

@@ -24,6 +24,7 @@ from gpuwatch.analyze.evidence import (
     hot_line,
     operations,
     place,
+    saturation,
     share_of,
     try_command,
     wait_evidence,
@@ -65,4 +66,5 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         where=top.where or place(hot_line(profile, "worker", "fetch"), seen.loader.dataset_where),
         speedup=throughput.predict(seen.costs, after, f"decoding {CHEAPER} times cheaper, as faster decoders are", 0.5),
         verify=try_command(profile, "--remedies faster-decoder"),
+        explains=saturation(share),
     )

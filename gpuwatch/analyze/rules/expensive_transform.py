@@ -19,7 +19,15 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import Starved, certainty, operations, try_command, wait_evidence, working_loop
+from gpuwatch.analyze.evidence import (
+    Starved,
+    certainty,
+    operations,
+    saturation,
+    try_command,
+    wait_evidence,
+    working_loop,
+)
 from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, OperationProfile, Profile, Speedup
 
 ID = "expensive-transform"
@@ -55,6 +63,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         where=top.where,
         speedup=_speedup(seen, top),
         verify=try_command(profile, "--remedies cache-items"),
+        explains=saturation(top.share),
     )
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import starved
-from gpuwatch.analyze.rules.slow_step_code import other_share
+from gpuwatch.analyze.trainer_code import other_share
 from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile
 
 ID = "launch-bound"

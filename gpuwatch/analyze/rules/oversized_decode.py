@@ -22,7 +22,15 @@ from __future__ import annotations
 import math
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import Starved, certainty, operations, try_command, wait_evidence, working_loop
+from gpuwatch.analyze.evidence import (
+    Starved,
+    certainty,
+    operations,
+    saturation,
+    try_command,
+    wait_evidence,
+    working_loop,
+)
 from gpuwatch.model import Clear, Evidence, Finding, LoaderProfile, NotEvaluated, OperationProfile, Profile
 
 ID = "oversized-decode"
@@ -66,7 +74,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         ),
         verify=try_command(profile, "--remedies scaled-decode"),
         edit="image = Image.open(path); image.draft('RGB', (2 * size, 2 * size))",
-        explains=("expensive-decode",),
+        explains=("expensive-decode", *saturation(top.share)),
     )
 
 

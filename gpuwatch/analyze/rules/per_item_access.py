@@ -69,6 +69,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
             "slow-dataset-code",
             "expensive-collate",
             "batch-transport",
+            "gc-pause",
         ),
     )
 

@@ -21,7 +21,19 @@ from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, hot_line, place
-from gpuwatch.model import Clear, Costs, Evidence, Finding, LongSteps, NotEvaluated, Profile, Speedup
+from gpuwatch.analyze.trainer_code import own_lines
+from gpuwatch.model import (
+    Clear,
+    Costs,
+    Evidence,
+    Finding,
+    HotLine,
+    LoaderProfile,
+    LongSteps,
+    NotEvaluated,
+    Profile,
+    Speedup,
+)
 
 ID = "periodic-pause"
 SHARE = 0.08
@@ -50,11 +62,18 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
             Evidence("cause seen", long.cause, ""),
         ),
         advice="Write checkpoints and logs in the background (copy to host memory first), less often, or smaller.",
-        where=long.where or place(hot_line(profile, "trainer", "long step")),
+        where=long.where or place(_line(profile, loader, long)),
         speedup=_speedup(profile.costs, long) if profile.costs else None,
         rank=slowest.rank if len(profile.ranks) > 1 else None,
         explains=("slow-step-code",),
     )
+
+
+def _line(profile: Profile, loader: LoaderProfile, long: LongSteps) -> HotLine | None:
+    """Return the line sampled in long steps, else the trainer's own line with about as much time as the pauses took."""
+    sampled = hot_line(profile, "trainer", "long step")
+    own = [line for line in own_lines(profile, loader) if line.share >= long.share / 2]
+    return sampled or next(iter(own), None)
 
 
 def _what(long: LongSteps) -> str:

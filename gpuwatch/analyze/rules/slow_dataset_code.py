@@ -25,6 +25,7 @@ from gpuwatch.analyze.evidence import (
     certainty,
     hot_line,
     place,
+    saturation,
     share_of,
     try_command,
     wait_evidence,
@@ -70,6 +71,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         where=place(line, seen.loader.dataset_where),
         speedup=_speedup(seen, share, line),
         verify=try_command(profile, "--remedies cache-items"),
+        explains=("gc-pause", *saturation(share)),
     )
 
 

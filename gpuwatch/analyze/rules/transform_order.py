@@ -20,7 +20,7 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import Starved, certainty, try_command, wait_evidence, working_loop
+from gpuwatch.analyze.evidence import Starved, certainty, saturation, try_command, wait_evidence, working_loop
 from gpuwatch.model import Clear, Evidence, Finding, LoaderProfile, NotEvaluated, OperationProfile, Profile
 
 ID = "transform-order"
@@ -64,7 +64,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         ),
         verify=try_command(profile, "--remedies shrink-first"),
         edit=f"Compose([{shrink.name}, {names}, ...])",
-        explains=("expensive-transform",),
+        explains=("expensive-transform", *saturation(saved)),
     )
 
 

@@ -55,6 +55,11 @@ def test_an_unsure_cause_suppresses_nothing_that_is_sure() -> None:
     assert suppress([symptom, cause])[1] == []
 
 
+def test_of_two_that_explain_each_other_the_larger_gain_stays() -> None:
+    small, large = finding("small", 1.2, explains=("large",)), finding("large", 2.0, explains=("small",))
+    assert suppress([small, large]) == ([large], [small])
+
+
 def test_starved_is_input_bound() -> None:
     assert judge(STARVED).verdict.bound == "input"
     assert judge(LONE).verdict.bound == "input"
