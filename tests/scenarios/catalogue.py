@@ -167,7 +167,7 @@ SCENARIOS = (
         "augment_then_crop",
         "E1",
         "transform-order",
-        ("expensive-transform", "expensive-decode", *WORKERS),
+        ("oversized-decode", "expensive-transform", "expensive-decode", *WORKERS),
         needs=("torchvision", "PIL"),
     ),
     Scenario("blur_then_resize_v2", "E2", "transform-order", ("expensive-transform", *WORKERS), needs=("torchvision",)),

@@ -22,7 +22,7 @@ class Normalise:
     def __init__(self, mean, std):
         self.mean, self.std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
 
-    def __call__(self, scene):
+    def __call__(self, scene):  # <- cause
         return (scene.astype(np.float32) / 255 - self.mean) / self.std
 
 
