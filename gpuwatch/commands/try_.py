@@ -115,11 +115,15 @@ class _Wanted:
         report = earlier.find(self.command, self.base)
         if report is None:
             conductor.tell("recording a first run")
-            report = earlier.make(self.command, self.base, self.budget_s * RECORD_SHARE)
+            report = earlier.make(self.command, self.base, min(self.budget_s * RECORD_SHARE, conductor.left_s))
         names = [name.strip() for name in (self.remedies or "").split(",") if name.strip()]
         wanted = remedies.named(names, report) if names else remedies.asked_for(report) if report else []
         if wanted:
             conductor.remedies(wanted)
+        elif report is None:
+            conductor.note(
+                "no run of this command tells enough to fit a remedy to it; `gpuwatch run` it for longer, or give more --budget"
+            )
         else:
             conductor.note(
                 "the last run's findings ask for no remedy that gpuwatch can apply; name some with --remedies"
