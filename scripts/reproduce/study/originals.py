@@ -1,0 +1,65 @@
+"""The original data in the form that the trainings read: COCO's and Open Images' folders, photographs of given sizes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from PIL import Image
+
+from study.data import found, made
+from study.options import Options
+
+
+def resized(options: Options, count: int, width: int, height: int) -> list[Path]:
+    """Return `count` JPEG files of one size, made from the photographs in `--data`."""
+    sources = found(options.data or Path())
+
+    def make(into: Path) -> None:
+        for index in range(count):
+            with Image.open(sources[index % len(sources)]) as image:
+                image.convert("RGB").resize((width, height)).save(into / f"{index:05d}.jpg", quality=88)
+
+    return found(made(options.made / f"original-{count}-{width}x{height}", make))
+
+
+def detection(options: Options) -> Path:
+    """Return a folder with `images` and `annotations.json` for COCO or Open Images. Raises SystemExit for neither."""
+    data = options.data or Path()
+    if (data / "annotations.json").exists():
+        return data
+    instances = sorted(data.rglob("instances_*.json"))
+    tables = sorted(data.rglob("*bbox*.csv"))
+    if not instances and not tables:
+        raise SystemExit(f"{data}: neither COCO's instances_*.json nor Open Images' *bbox*.csv is in it")
+    whole = json.loads(instances[-1].read_text()) if instances else _open_images(data, tables)
+    images = {path.name: path.parent for path in found(data)}
+    whole["images"] = [image for image in whole["images"] if image["file_name"] in images]
+    if not whole["images"]:
+        raise SystemExit(f"{data}: none of the annotated images is in it")
+
+    def make(into: Path) -> None:
+        (into / "images").symlink_to(images[whole["images"][0]["file_name"]])
+        (into / "annotations.json").write_text(json.dumps(whole))
+
+    return made(options.made / "original-detection", make)
+
+
+def _open_images(data: Path, tables: list[Path]) -> dict[str, list[dict[str, object]]]:
+    """Return Open Images' boxes, which are shares of the image's sides, as COCO's."""
+    paths = {path.stem: path for path in found(data)}
+    images: dict[str, dict[str, object]] = {}
+    boxes: list[dict[str, object]] = []
+    for row in (row for table in tables for row in csv.DictReader(table.open(encoding="utf-8"))):
+        path = paths.get(row["ImageID"])
+        if path is None:
+            continue
+        if path.stem not in images:
+            with Image.open(path) as image:
+                images[path.stem] = {"id": path.stem, "file_name": path.name, "width": image.width, "height": image.height}
+        width, height = int(str(images[path.stem]["width"])), int(str(images[path.stem]["height"]))
+        left, right, top, bottom = (float(row[name]) for name in ("XMin", "XMax", "YMin", "YMax"))
+        box = [left * width, top * height, (right - left) * width, (bottom - top) * height]
+        boxes.append({"id": len(boxes), "image_id": path.stem, "category_id": row["LabelName"], "bbox": box})
+    return {"images": list(images.values()), "annotations": boxes}

@@ -1,0 +1,99 @@
+"""What a study came to: tables, claims with whether they held here and why, figures, what gpuwatch said by itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+CLAIM_ONLY = "stated, no number"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as printed. `note` says what was chosen where the publication leaves it open."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A published claim and what was seen. `held` is None where this run cannot judge it; `here` says why."""
+
+    text: str
+    published: str
+    here: str
+    held: bool | None
+
+    @property
+    def verdict(self) -> str:
+        """Return `held`, `not held` or `not judged`."""
+        return {True: "held", False: "not held", None: "not judged"}[self.held]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What gpuwatch said of an unmodified training. `first` are its findings, the most telling first."""
+
+    script: str
+    bound: str
+    headline: str
+    findings: tuple[str, ...] = ()
+    summaries: tuple[str, ...] = ()
+    hot_lines: tuple[str, ...] = ()
+    trials: tuple[str, ...] = ()
+    report: str = ""
+
+
+@dataclass(slots=True)
+class Result:
+    """One study's results; `figures` are files beside it, `machine` what it ran on."""
+
+    study: str
+    title: str
+    paper: str
+    size: str
+    machine: str
+    tables: list[Table] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    named: list[Named] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    figures: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def claim(self, text: str, published: str, here: str, held: bool | None, *, judged: bool = True) -> None:
+        """Add a claim; one that is not judged at this size keeps what was seen."""
+        self.claims.append(Claim(text, published, here, held if judged else None))
+
+    def write(self, folder: Path) -> Path:
+        """Write the result as JSON; return the file."""
+        file = folder / f"{self.study}.json"
+        plain = {**asdict(self), "figures": [title for title, _ in self.figures]}
+        file.write_text(json.dumps(plain, indent=1), encoding="utf-8")
+        return file
+
+
+def read(file: Path) -> Result:
+    """Return a result as written, without its figures. Raises OSError, ValueError, KeyError."""
+    data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return Result(
+        **{name: data[name] for name in ("study", "title", "paper", "size", "machine", "notes", "seconds")},
+        claims=[Claim(**claim) for claim in data["claims"]],
+    )
+
+
+def markdown(results: list[Result]) -> str:
+    """Return the table of all claims: study, claim, published, here, held or not."""
+    head = ["study", "claim", "published", "here", "held"]
+    rows = [
+        [f"`{result.study}.py`", claim.text, claim.published, claim.here, claim.verdict]
+        for result in results
+        for claim in result.claims
+    ]
+    lines = [f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |" for cells in [head, ["---"] * 5, *rows]]
+    machines = sorted({f"{result.machine}, {result.size} size" for result in results})
+    return "\n".join([*lines, "", *(f"Measured on {machine}." for machine in machines)])
