@@ -13,6 +13,7 @@ from gpuwatch.analyze.statistics import mean, median
 from gpuwatch.analyze.usage import Usage, Window, cores_used, counter_rate
 from gpuwatch.model import MachineProfile, ProcessLog, Table, WorkerMemory
 
+_SETTLED = 2
 _OWN_ROLE = "gpuwatch"
 _THREAD_LIBRARIES = ("torch", "cv2", "omp", "mkl")
 
@@ -51,7 +52,10 @@ def machine_profile(
         memory_total_bytes=_extreme(memory, "total_bytes", window, max),
         memory_low_bytes=_extreme(memory, "available_bytes", window, min),
         worker_memory=_worker_memory(
-            workers, max(workers_at_once.values(), default=0), _trainer_bytes(processes, usages, window), window
+            workers,
+            max(workers_at_once.values(), default=0),
+            _trainer_bytes(processes, usages, window),
+            {usage.pid: (_settled_ns(usage.pid, makers, window), window[1]) for usage in workers},
         ),
         worker_delay_share=_delay_share(makers),
         local_ranks=max(sum(t.host == processes.recording.run.host for t in processes.trainers if t.world_size > 1), 1),
@@ -164,17 +168,19 @@ def _extreme(table: Table, name: str, window: Window, choose: Any) -> int | None
 
 
 def _worker_memory(
-    workers: list[Usage], at_once: int, trainer_bytes: float | None, window: Window
+    workers: list[Usage], at_once: int, trainer_bytes: float | None, windows: dict[int, Window]
 ) -> WorkerMemory | None:
-    """Return the growth of as many workers as lived at once; proportional sizes where they were read, else resident ones."""
+    """Return the growth of as many workers as lived at once, each in its window; proportional sizes where they were
+    read, else resident ones."""
     if not workers:
         return None
     growth, rates, sizes = [], [], []
     for usage in workers:
+        window = windows[usage.pid]
         name = "pss_bytes" if usage.growth("pss_bytes", window) is not None else "rss_bytes"
         t, values = usage.times(name, window), usage.inside(name, window)
         sizes.append(float(values[-1]) if len(values) else np.nan)
-        if len(values) >= 3 and t[-1] > t[0]:
+        if len(values) >= 2 and t[-1] > t[0]:
             growth.append(float(values[-1] - values[0]))
             rates.append(float(np.polyfit((t - t[0]) / 1e9, values, 1)[0]))
     return WorkerMemory(
@@ -184,6 +190,12 @@ def _worker_memory(
         rss_bytes=_times(at_once, mean(np.array(sizes))),
         trainer_rss_bytes=trainer_bytes,
     )
+
+
+def _settled_ns(pid: int, makers: list[Maker], window: Window) -> float:
+    """Return when a worker had its buffers and imports: after its third batch, else at the window's start."""
+    ends = [maker.fetches["t1"] for maker in makers if maker.log.pid == pid and len(maker)]
+    return float(max([window[0], *(batch[min(_SETTLED, len(batch) - 1)] for batch in ends)]))
 
 
 def _times(count: int, value: float | None) -> float | None:

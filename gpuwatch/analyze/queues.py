@@ -23,11 +23,23 @@ def queue_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> QueuePro
     event, wait = steps.event[steps.steady], steps.wait[steps.steady]
     fields = loader.walk.fields
     return QueueProfile(
-        ready_share=mean(fields["available"][event]),
+        ready_share=_ready_share(loader, event, makers),
         mean_ready=mean(fields["ready"][event]),
         late_share=_late_share(loader, event, wait, makers),
         awaited_skew=_awaited_skew(fields["awaited"][event], wait),
     )
+
+
+def _ready_share(loader: Loader, event: Indices, makers: list[Maker]) -> float | None:
+    """Return the share of asks whose own batch had been sent before; what the hook saw where that cannot be told.
+
+    The hook sees that something is in the queue, but in-order delivery may hold it back."""
+    told = [_deliveries(loader, position, event, makers) for position in loader.positions]
+    ready = np.concatenate([np.zeros(0), *(own <= t0 for t0, _, own, _ in told)])
+    sent = any(len(maker.sent.get("t1", ())) for maker in makers)
+    if not sent or not len(ready) or loader.first.attributes.get("in_order") is False:
+        return mean(loader.walk.fields["available"][event])
+    return float(ready.mean())
 
 
 def _awaited_skew(awaited: Array, wait: Array) -> float | None:
@@ -52,21 +64,28 @@ def _late_share(loader: Loader, event: Indices, wait: Array, makers: list[Maker]
 
 
 def _held_ns(loader: Loader, position: int, event: Indices, makers: list[Maker]) -> float:
+    t0, t1, _, later = _deliveries(loader, position, event, makers)
+    long = t1 - t0 > _HAND_OVER_NS
+    return float(np.maximum(t1 - np.maximum(t0, later), 0.0)[long].sum())
+
+
+def _deliveries(
+    loader: Loader, position: int, event: Indices, makers: list[Maker]
+) -> tuple[Array, Array, Array, Array]:
+    """Return per ask of one iterator when it asked, when it got, when its batch had been sent and when a later one."""
     mine = event[loader.walk.iterator[event] == position]
     fields = loader.walk.fields
     # A batch's number; one that cannot be (a damaged line) is not looked up.
     mine = mine[(fields["index"][mine] >= 0) & (fields["index"][mine] < _MOST_BATCHES)]
     if not len(mine):
-        return 0.0
+        return np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0)
     t0, t1, index = fields["t0"][mine], fields["t1"][mine], fields["index"][mine].astype(np.intp)
     iterator = loader.trainer.iterators[position]
     ready = _ready_times(
         makers, iterator.start_ns, float(fields["t1"][loader.walk.events_of(position)[-1]]), int(index.max()) + 2
     )
     earliest_later = np.minimum.accumulate(ready[::-1])[::-1]
-    since = np.maximum(t0, earliest_later[index + 1])
-    long = t1 - t0 > _HAND_OVER_NS
-    return float(np.maximum(t1 - since, 0.0)[long].sum())
+    return t0, t1, ready[index], earliest_later[index + 1]
 
 
 def _ready_times(makers: list[Maker], start: float, end: float, count: int) -> Array:

@@ -12,9 +12,21 @@ WAITING_CPU = 0.5
 def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
     """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
     lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step"]
-    waits = loader.compute_cpu_share is not None and loader.compute_cpu_share < WAITING_CPU
+    waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
     own = [h for h in lines if not _is_model(h) and not _is_blocked(h, waits)]
     return sorted(own, key=lambda h: -h.share)
+
+
+def waiting_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the step without waiting in which the training thread neither ran nor waited for a core.
+
+    The run-queue delay is told for the whole loop; all of it is taken to fall into the step. 0 when nobody knows."""
+    if loader.compute_cpu_share is None or loader.compute_ms is None or loader.step_ms is None:
+        return 0.0
+    rank = next((rank for rank in profile.ranks if rank.rank == loader.rank), None)
+    delay = (rank.run_queue_delay_share or 0.0) if rank else 0.0
+    in_step = delay * loader.step_ms.median / max(loader.compute_ms.median, 1e-9)
+    return max(1.0 - loader.compute_cpu_share - in_step, 0.0)
 
 
 def own_share(profile: Profile, lines: list[HotLine]) -> float:

@@ -18,6 +18,7 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
+from gpuwatch.analyze.trainer_code import waiting_share
 from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Place, Profile
 
 ID = "communication-bound"
@@ -68,8 +69,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
 def _waits_in_backward(line: HotLine, profile: Profile) -> bool:
     """Say whether a CPU training is inside backward without using its core: DDP's exchange has no frame of its own."""
     on_cpu = all((rank.device or "cpu") == "cpu" for rank in profile.ranks)
-    cpu = profile.primary.compute_cpu_share if profile.primary else None
-    return on_cpu and cpu is not None and cpu < 1.0 - SHARE and "backward" in (line.callee or "")
+    waits = profile.primary is not None and waiting_share(profile, profile.primary) > SHARE
+    return on_cpu and waits and "backward" in (line.callee or "")
 
 
 def _collective(line: HotLine) -> bool:

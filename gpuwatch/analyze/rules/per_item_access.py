@@ -19,6 +19,8 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import Starved, certainty, share_of, starved_loop, wait_evidence
 from gpuwatch.model import Clear, Costs, Evidence, Finding, LoaderProfile, NotEvaluated, Profile, Speedup
@@ -85,7 +87,8 @@ def in_memory(loader: LoaderProfile) -> bool:
 
 
 def _speedup(costs: Costs) -> Speedup:
-    after = throughput.with_workers(throughput.with_work(costs, 1.0 / CHEAPER), 0)
+    # Start-up is left as it is: that workers are started at all is worker-restart's to say.
+    after = replace(costs, workers=0, work_ms=costs.work_ms / CHEAPER, work_cpu_ms=costs.work_cpu_ms / CHEAPER)
     return throughput.predict(
         costs, after, f"one indexing call per batch, {CHEAPER:.0f} times cheaper, in the trainer", 0.4
     )

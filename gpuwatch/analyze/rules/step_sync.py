@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE
+from gpuwatch.analyze.trainer_code import waiting_share
 from gpuwatch.model import Clear, Costs, Evidence, Finding, HotLine, LoaderProfile, NotEvaluated, Place, Profile
 
 ID = "step-sync"
@@ -76,7 +77,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
 
 def syncing_line(profile: Profile, loader: LoaderProfile) -> HotLine | None:
     """Return the costliest trainer line in the step whose callee synchronises."""
-    waits = (loader.compute_cpu_share if loader.compute_cpu_share is not None else 1.0) < 1.0 - SHARE
+    waits = waiting_share(profile, loader) > SHARE
     lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step" and h.share >= SHARE]
     return max((h for h in lines if _synchronises(h, waits)), key=lambda h: h.share, default=None)
 

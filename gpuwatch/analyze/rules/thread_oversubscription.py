@@ -40,7 +40,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     if fetch.process_cpu_ms is None or fetch.cpu_ms is None or machine.usable_cores is None:
         return NotEvaluated(ID, "CPU time of the workers' threads")
     extra = (fetch.process_cpu_ms - fetch.cpu_ms) / max(fetch.cpu_ms, 1e-6)
-    used = (fetch.process_cpu_ms - fetch.cpu_ms) / max(fetch.mean_wall_ms, 1e-6)
+    # Of the time with a core: on crowded cores most of a batch's time is waiting for one.
+    used = (fetch.process_cpu_ms - fetch.cpu_ms) / max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-6)
     pool = pool_size(machine, extra)
     crowding = workers * pool / machine.usable_cores
     if seen.loader.workers == 0 or extra < EXTRA_CPU or used < USED_CPU or pool < 1.5 or crowding < CROWDING:
@@ -63,7 +64,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         speedup=_speedup(seen, extra),
         verify=try_command(profile, "--remedies single-threaded-workers"),
         edit="OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1",
-        explains=("cpu-saturated", "too-few-workers", "slow-dataset-code"),
+        explains=("cpu-saturated", "too-few-workers", "slow-dataset-code", "slow-sample"),
     )
 
 

@@ -315,7 +315,7 @@ def test_rows_of_an_older_version_lack_columns(run: FakeRun) -> None:
     trainer.rows = [row[:7] if row[0] == "batch" else row for row in trainer.rows]
     primary = profile_of(run).primary
     assert primary is not None
-    assert (primary.role, primary.queue and primary.queue.ready_share) == ("inference", None)
+    assert (primary.role, primary.queue and primary.queue.mean_ready) == ("inference", None)
     assert primary.wait_share is not None
 
 
