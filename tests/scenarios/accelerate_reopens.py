@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 
 def write(folder):
-    notes = {str(i): {"values": [i % 97, i % 89, i % 83] * 4, "label": i % 10} for i in range(8000)}
+    notes = {str(i): {"values": [i % 97, i % 89, i % 83] * 4, "label": i % 10} for i in range(1500)}
     (folder / "notes.json").write_text(json.dumps(notes))
 
 
