@@ -63,7 +63,9 @@ class _Stage:
         os.set_blocking(self._pipe, False)
         call = [sys.executable, "-m", "gpuwatch.commands.live_child", str(path), str(pid), str(reading), str(leaving)]
         try:
-            self._dashboard = subprocess.Popen(call, pass_fds=(reading, leaving), env={**os.environ, "PYTHONPATH": _our_path()})
+            self._dashboard = subprocess.Popen(
+                call, pass_fds=(reading, leaving), env={**os.environ, "PYTHONPATH": _our_path()}
+            )
         finally:
             os.close(reading)
             os.close(leaving)
@@ -162,4 +164,3 @@ def _our_path() -> str:
     """Return a PYTHONPATH under which the dashboard's process finds this gpuwatch first."""
     root = str(Path(__file__).resolve().parents[2])
     return os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
-

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 PLAIN_EVERY_S = 5.0
 
 
-@click.command("top", help=f"Watch a run live, or go through one that has ended.\n\nThe newest running run by default. {RUN_HELP}")
+@click.command(
+    "top", help=f"Watch a run live, or go through one that has ended.\n\nThe newest running run by default. {RUN_HELP}"
+)
 @click.argument("run", required=False)
 @dir_option
 @click.option("--once", is_flag=True, help="Print the panels once and end.")

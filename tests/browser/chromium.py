@@ -16,14 +16,24 @@ from pathlib import Path
 from typing import Any
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--hide-scrollbars",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-pipe",
+    "--hide-scrollbars",
 )
 
 
 def binary() -> str | None:
     """Return the browser's path; None where there is none."""
-    return next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    return next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
 
 
 class Page:
@@ -62,8 +72,10 @@ class Page:
         self.requests.clear()
         self.errors.clear()
         self.send("Page.navigate", url=path.resolve().as_uri())
-        self.wait_for("document.readyState === 'complete' && (!document.querySelector('#lane-index') "
-                      "|| !JSON.parse(document.querySelector('#lane-index').textContent).families.length || document.documentElement.dataset.readyMs)")
+        self.wait_for(
+            "document.readyState === 'complete' && (!document.querySelector('#lane-index') "
+            "|| !JSON.parse(document.querySelector('#lane-index').textContent).families.length || document.documentElement.dataset.readyMs)"
+        )
 
     def load(self, path: Path, timeout_s: float = 30.0) -> None:
         """Load a file whose scripts may not run; asked from outside, for in there no timer runs either."""
@@ -81,7 +93,9 @@ class Page:
 
     def wait_for(self, script: str, timeout_s: float = 30.0) -> None:
         """Wait until an expression is true in the page."""
-        waiting = f"new Promise(done => {{ const look = () => ({script}) ? done(true) : setTimeout(look, 20); look(); }})"
+        waiting = (
+            f"new Promise(done => {{ const look = () => ({script}) ? done(true) : setTimeout(look, 20); look(); }})"
+        )
         self.send("Runtime.evaluate", timeout_s, expression=waiting, awaitPromise=True)
 
     def size(self, width: int, height: int, dark: bool = False) -> None:
@@ -92,9 +106,22 @@ class Page:
 
     def drag(self, x0: float, y0: float, x1: float, y1: float) -> None:
         """Drag the mouse from one point to another."""
-        points = [("mouseMoved", x0, y0), ("mousePressed", x0, y0), ("mouseMoved", (x0 + x1) / 2, y1), ("mouseMoved", x1, y1), ("mouseReleased", x1, y1)]
+        points = [
+            ("mouseMoved", x0, y0),
+            ("mousePressed", x0, y0),
+            ("mouseMoved", (x0 + x1) / 2, y1),
+            ("mouseMoved", x1, y1),
+            ("mouseReleased", x1, y1),
+        ]
         for kind, x, y in points:
-            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="none" if kind == "mouseMoved" and x == x0 else "left", clickCount=1)
+            self.send(
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=x,
+                y=y,
+                button="none" if kind == "mouseMoved" and x == x0 else "left",
+                clickCount=1,
+            )
 
     def screenshot(self, path: Path, whole: bool = True) -> None:
         """Save what the page shows as PNG."""
@@ -103,7 +130,11 @@ class Page:
 
     def pdf(self, path: Path) -> None:
         """Save the page as it prints."""
-        path.write_bytes(base64.b64decode(self.send("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)["data"]))
+        path.write_bytes(
+            base64.b64decode(
+                self.send("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)["data"]
+            )
+        )
 
     def _message(self, deadline: float) -> dict[str, Any]:
         while b"\0" not in self._rest:
@@ -140,7 +171,10 @@ def page() -> Iterator[Page]:
         launch = f'exec "$@" 3<&{to_browser} 4>&{to_us}'
         process = subprocess.Popen(
             ["bash", "-c", launch, "bash", program, *FLAGS, f"--user-data-dir={profile}"],
-            pass_fds=(to_browser, to_us), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            pass_fds=(to_browser, to_us),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(to_browser)
         os.close(to_us)

@@ -54,7 +54,9 @@ def test_a_day_of_eight_gpus_stays_small_and_gets_ready(page: chromium.Page, day
     # The first page of a browser also pays for the browser's own start.
     shown(page, make_report(), tmp_path)
     page.open(day_file)
-    print(f"\nday-long page: {day_file.stat().st_size:,} bytes, ready after {page.run('document.documentElement.dataset.readyMs')} ms (budget 1500)")
+    print(
+        f"\nday-long page: {day_file.stat().st_size:,} bytes, ready after {page.run('document.documentElement.dataset.readyMs')} ms (budget 1500)"
+    )
     assert page.run("document.querySelectorAll('.lane-head').length") >= 8
     assert page.errors == []
     assert foreign(page) == []
@@ -63,7 +65,9 @@ def test_a_day_of_eight_gpus_stays_small_and_gets_ready(page: chromium.Page, day
 def test_dragging_zooms_and_reads_finer_data(page: chromium.Page, day_file: Path) -> None:
     page.open(day_file)
     whole = page.run("document.getElementById('plot').layout.xaxis.range")
-    drawn = page.run("Array.from(document.getElementById('plot').data.find(t => t.mode === 'lines' && !t.fill).x).filter((t, i, all) => i && t > 30000 && t < 34000).length")
+    drawn = page.run(
+        "Array.from(document.getElementById('plot').data.find(t => t.mode === 'lines' && !t.fill).x).filter((t, i, all) => i && t > 30000 && t < 34000).length"
+    )
     page.run("document.getElementById('plot').scrollIntoView({behavior: 'instant'})")
     box = page.run("(({x, y, width}) => ({x, y, width}))(document.getElementById('plot').getBoundingClientRect())")
     left, wide = box["x"] + 62, box["width"] - 72
@@ -71,7 +75,9 @@ def test_dragging_zooms_and_reads_finer_data(page: chromium.Page, day_file: Path
     page.wait_for(f"document.getElementById('plot').layout.xaxis.range[0] > {whole[0] + 20_000}")
     low, high = page.run("document.getElementById('plot').layout.xaxis.range")
     assert 29_000 < low < 31_000 and 33_000 < high < 35_000
-    finer = page.run("Array.from(document.getElementById('plot').data.find(t => t.mode === 'lines' && !t.fill).x).filter(t => t > 30000 && t < 34000).length")
+    finer = page.run(
+        "Array.from(document.getElementById('plot').data.find(t => t.mode === 'lines' && !t.fill).x).filter(t => t > 30000 && t < 34000).length"
+    )
     assert finer > 1.5 * drawn
     page.run("document.getElementById('plot').dispatchEvent(new MouseEvent('dblclick'))")
     page.wait_for("document.getElementById('plot').layout.xaxis.range[0] === 0")
@@ -93,7 +99,10 @@ def test_a_finding_lights_its_lanes_and_windows(page: chromium.Page, day_file: P
     page.wait_for("document.querySelectorAll('.lane-head.lit').length > 0")
     lit = page.run("Array.from(document.querySelectorAll('.lane-head.lit b')).map(b => b.textContent)")
     assert any(name.startswith("Step time") for name in lit) and not any(name.startswith("Input wait") for name in lit)
-    assert page.run("document.getElementById('plot').layout.shapes.filter(s => s.type === 'rect' && s.y0 === 0).length") == 40
+    assert (
+        page.run("document.getElementById('plot').layout.shapes.filter(s => s.type === 'rect' && s.y0 === 0).length")
+        == 40
+    )
 
 
 def test_hostile_names_stay_text(page: chromium.Page, tmp_path: Path) -> None:
@@ -108,7 +117,9 @@ def test_hostile_names_stay_text(page: chromium.Page, tmp_path: Path) -> None:
 def test_thin_runs_have_a_page(page: chromium.Page, tmp_path: Path, report: object) -> None:
     shown(page, report(), tmp_path)  # type: ignore[operator]
     assert page.errors == []
-    assert page.run("document.querySelector('h1').textContent").startswith("The run ended" if report is reports.three_steps else "No training")
+    assert page.run("document.querySelector('h1').textContent").startswith(
+        "The run ended" if report is reports.three_steps else "No training"
+    )
 
 
 def test_page_says_the_same_without_javascript(page: chromium.Page, tmp_path: Path) -> None:

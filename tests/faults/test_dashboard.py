@@ -44,7 +44,9 @@ class Window:
         subprocess.run(["tmux", "-L", self.server, "-f", "/dev/null", *shell], check=True, env=environment)
 
     def __call__(self, *arguments: str) -> str:
-        return subprocess.run(["tmux", "-L", self.server, *arguments], check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            ["tmux", "-L", self.server, *arguments], check=True, capture_output=True, text=True
+        ).stdout
 
     def type(self, line: str) -> None:
         self("send-keys", "-l", line)
@@ -205,6 +207,20 @@ def test_top_attaches_resizes_and_leaves(window: Window, folder: Path, way: str)
 def test_top_in_a_pipe_prints_lines_and_ends_with_the_run(folder: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     (folder / "finish").touch()
-    subprocess.run([sys.executable, "-m", "gpuwatch", "run", "--quiet", "--", sys.executable, "train.py"], cwd=folder, env=environment, check=True, capture_output=True)
-    done = subprocess.run([sys.executable, "-m", "gpuwatch", "top"], cwd=folder, env=environment, check=True, capture_output=True, text=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-m", "gpuwatch", "run", "--quiet", "--", sys.executable, "train.py"],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "gpuwatch", "top"],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert len(done.stdout.splitlines()) == 1 and "\x1b" not in done.stdout and done.stderr == ""

@@ -29,5 +29,12 @@ def _rate(trial: Trial) -> float:
 
 def _row(name: str, share: float, trial: Trial) -> Markup:
     said = text.value(trial.after.median, trial.unit)
-    picture = el("svg", el("rect", x="0", y="0", width=f"{100 * share:.1f}%", height="100%", class_="p-compute"), height="16", width="100%", role="img", aria_label=f"{name}: {said}")
+    picture = el(
+        "svg",
+        el("rect", x="0", y="0", width=f"{100 * share:.1f}%", height="100%", class_="p-compute"),
+        height="16",
+        width="100%",
+        role="img",
+        aria_label=f"{name}: {said}",
+    )
     return el("div", el("span", name), picture, el("b", said), class_="ceiling")

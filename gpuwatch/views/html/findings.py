@@ -40,8 +40,18 @@ def _reason(at: int, finding: Finding, root: str) -> Markup:
     meta = [SEVERITY[finding.severity], CONFIDENCE[finding.confidence], finding.id]
     if finding.rank is not None:
         meta.append(f"rank {finding.rank}")
-    show = el("button", "Show on the timeline", type="button", class_="show", data_finding=str(at), hidden=True, aria_pressed="false")
-    title = el("h3", el("span", f"{at}", class_=f"dot s-{finding.severity}", aria_hidden="true"), _sentence(finding.summary))
+    show = el(
+        "button",
+        "Show on the timeline",
+        type="button",
+        class_="show",
+        data_finding=str(at),
+        hidden=True,
+        aria_pressed="false",
+    )
+    title = el(
+        "h3", el("span", f"{at}", class_=f"dot s-{finding.severity}", aria_hidden="true"), _sentence(finding.summary)
+    )
     about = el("p", " · ".join(meta), [" · ", el("code", where)] if where else None, class_="soft")
     body = [title, about, _evidence(finding.evidence), show]
     return el("article", body, class_="finding", id=f"finding-{at}")
@@ -66,14 +76,23 @@ def _measured(item: Evidence) -> Markup:
     if item.note:
         notes.append(item.note)
     value = "not measured" if item.value is None else text.value(item.value, item.unit)
-    return el("div", el("dt", item.metric), el("dd", el("b", value)), el("dd", " · ".join(notes), class_="soft") if notes else None)
+    return el(
+        "div",
+        el("dt", item.metric),
+        el("dd", el("b", value)),
+        el("dd", " · ".join(notes), class_="soft") if notes else None,
+    )
 
 
 def _step(at: int, finding: Finding) -> Markup:
     gain = _gain(finding)
     body = [
-        el("p", el("a", f"{at}", href=f"#finding-{at}", class_=f"dot s-{finding.severity}", title="the reason"), " ",
-           el("span", finding.advice, class_="advice")),
+        el(
+            "p",
+            el("a", f"{at}", href=f"#finding-{at}", class_=f"dot s-{finding.severity}", title="the reason"),
+            " ",
+            el("span", finding.advice, class_="advice"),
+        ),
         gain,
         el("pre", el("code", finding.edit), class_="edit") if finding.edit else None,
         _verify(finding.verify) if finding.verify else None,
@@ -105,13 +124,21 @@ def _left_out(report: Report) -> Markup | None:
     parts: list[Markup] = []
     if report.suppressed:
         rows = [[finding.id, finding.summary] for finding in report.suppressed]
-        parts += [el("h4", "Follows from the above"), table(["finding", "what it says"], [list(row) for row in rows], "Findings explained by others")]
+        parts += [
+            el("h4", "Follows from the above"),
+            table(["finding", "what it says"], [list(row) for row in rows], "Findings explained by others"),
+        ]
     if report.not_evaluated:
         rows = [[item.id, item.missing] for item in report.not_evaluated]
-        parts += [el("h4", "Could not be looked at"), table(["rule", "what is missing"], [list(row) for row in rows], "Rules not evaluated")]
+        parts += [
+            el("h4", "Could not be looked at"),
+            table(["rule", "what is missing"], [list(row) for row in rows], "Rules not evaluated"),
+        ]
     if report.clear:
         parts += [el("h4", "Looked at and clear"), el("p", ", ".join(report.clear), class_="soft")]
     if not parts:
         return None
     total = len(report.suppressed) + len(report.not_evaluated) + len(report.clear)
-    return el("details", el("summary", f"{total} other rules: what was ruled out, what could not be checked"), content(parts))
+    return el(
+        "details", el("summary", f"{total} other rules: what was ruled out, what could not be checked"), content(parts)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 VOID = frozenset({"meta", "br", "hr", "rect", "line", "path", "polygon", "polyline", "col", "link"})
@@ -45,6 +45,17 @@ def table(head: list[Any], rows: list[list[Any]], caption: str, numeric: Iterabl
     return el("div", inner, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
+def facts(pairs: Sequence[tuple[str, Any]]) -> Markup:
+    """Return names and values as a list of definitions."""
+    return el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in pairs], class_="facts")
+
+
+def heat(share: float, said: str) -> Markup:
+    """Return a share as text with a bar below it."""
+    bar = el("span", style=f"width:{min(1.0, max(0.0, share)) * 100:.0f}%", class_="fill")
+    return el("span", el("b", said), bar, class_="heat")
+
+
 def _attribute(key: str, value: Any) -> str:
     if value is None or value is False:
         return ""
@@ -54,4 +65,7 @@ def _attribute(key: str, value: Any) -> str:
 
 def _printable(value: str) -> str:
     """Replace what a file in UTF-8 cannot hold, a browser would drop, or that turns the direction of text."""
-    return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\N{REPLACEMENT CHARACTER}" for c in value)
+    return "".join(
+        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs") else "\N{REPLACEMENT CHARACTER}"
+        for c in value
+    )

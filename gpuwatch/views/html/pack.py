@@ -56,7 +56,10 @@ def pack(lanes: Lanes, budget_bytes: int) -> Packed:
 
 def _estimate(lanes: Lanes, finest: int) -> float:
     """Return the size of the blob in bytes, from what such planes usually compress to."""
-    buckets = (_buckets(family, finest) * len(family.members) * (len(family.labels) if family.labels else 3) for family in lanes.families)
+    buckets = (
+        _buckets(family, finest) * len(family.members) * (len(family.labels) if family.labels else 3)
+        for family in lanes.families
+    )
     return sum(buckets) * TYPICAL_BYTES
 
 
@@ -79,14 +82,23 @@ def _pack(lanes: Lanes, finest: int) -> Packed:
 def _pack_family(family: Family, seconds: float, finest: int, writer: _Writer) -> dict[str, Any]:
     count = _buckets(family, finest)
     members = [_pack_member(family, member, seconds, count, writer) for member in family.members]
-    head = {"name": family.name, "title": family.title, "kind": family.kind, "unit": family.unit, "help": family.help, "shown": family.shown}
+    head = {
+        "name": family.name,
+        "title": family.title,
+        "kind": family.kind,
+        "unit": family.unit,
+        "help": family.help,
+        "shown": family.shown,
+    }
     return {**head, "labels": family.labels, "members": members}
 
 
 def _pack_member(family: Family, member: Member, seconds: float, count: int, writer: _Writer) -> dict[str, Any]:
     packed: dict[str, Any] = {"name": member.name}
     if member.statistics:
-        packed["stats"] = {name: float(f"{getattr(member.statistics, name):.5g}") for name in ("low", "median", "p95", "high")}
+        packed["stats"] = {
+            name: float(f"{getattr(member.statistics, name):.5g}") for name in ("low", "median", "p95", "high")
+        }
         packed["stats"]["n"] = member.statistics.n
     if family.kind == "spans":
         return {**packed, **_pack_spans(family, member, seconds, count, writer)}
@@ -110,13 +122,21 @@ def _pack_points(times: Floats, values: Floats, writer: _Writer) -> dict[str, An
 
 def _pack_buckets(buckets: Buckets, writer: _Writer) -> dict[str, Any]:
     scale = _scale(buckets.high)
-    planes = {"mid": _halves(buckets.mid, scale, 7), "low": _halves(buckets.low, scale, 5), "high": _halves(buckets.high, scale, 5)}
+    planes = {
+        "mid": _halves(buckets.mid, scale, 7),
+        "low": _halves(buckets.low, scale, 5),
+        "high": _halves(buckets.high, scale, 5),
+    }
     return {"buckets": len(buckets.mid), "scale": scale} | {name: writer.put(data) for name, data in planes.items()}
 
 
 def _pack_spans(family: Family, member: Member, seconds: float, count: int, writer: _Writer) -> dict[str, Any]:
     if len(member.spans) <= RAW_POINTS // max(1, len(family.members)):
-        return {"spans": [[round(start, 4), round(end, 4), family.labels.index(label)] for start, end, label in member.spans]}
+        return {
+            "spans": [
+                [round(start, 4), round(end, 4), family.labels.index(label)] for start, end, label in member.spans
+            ]
+        }
     shares = span_shares(member.spans, family.labels, seconds, count)
     levels = np.round(shares * 32).astype(np.uint8)
     return {"buckets": count, "shares": writer.put(levels.tobytes()), "level": 32}
@@ -149,4 +169,10 @@ def script_json(data: Any) -> str:
     """Return JSON that may stand inside a <script> element: no `<`, so no closing tag and no comment."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     clean = text.encode("utf-8", "replace").decode("utf-8")
-    return clean.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return (
+        clean.replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+        .replace("\u2028", "\\u2028")
+        .replace("\u2029", "\\u2029")
+    )

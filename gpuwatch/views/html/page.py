@@ -10,7 +10,7 @@ from string import Template
 
 from gpuwatch.model import Report
 from gpuwatch.views import text
-from gpuwatch.views.html import findings, tables, verdict
+from gpuwatch.views.html import findings, lines, loaders, ranks, tables, verdict
 from gpuwatch.views.html.lanes import Lanes, prepare
 from gpuwatch.views.html.markup import Markup, content, el, table
 from gpuwatch.views.html.pack import Packed, pack, script_json
@@ -23,8 +23,15 @@ LARGEST_BYTES = 2_480_000
 LEAST_FOR_LANES = 60_000
 ROWS_OF_A_FAMILY = 16
 NAVIGATION = (
-    ("why", "Why"), ("what-to-do", "What to do"), ("phases", "Time"), ("timeline", "Timeline"), ("lines", "Lines"),
-    ("loaders", "Loaders"), ("ranks", "Ranks & devices"), ("experiments", "Experiments"), ("run", "Run"),
+    ("why", "Why"),
+    ("what-to-do", "What to do"),
+    ("phases", "Time"),
+    ("timeline", "Timeline"),
+    ("lines", "Lines"),
+    ("loaders", "Loaders"),
+    ("ranks", "Ranks & devices"),
+    ("experiments", "Experiments"),
+    ("run", "Run"),
 )
 
 
@@ -41,20 +48,43 @@ def render(report: Report) -> str:
 
 def _fill(report: Report, sections: Markup, data: str, plotly: str, packed: Packed, lanes: Lanes) -> str:
     marked = [shown(finding, report, lanes) for finding in report.findings]
-    index = packed.index | {"findings": [{"families": item.families, "windows": [[round(a, 3), round(b, 3)] for a, b in item.windows]} for item in marked]}
+    index = packed.index | {
+        "findings": [
+            {"families": item.families, "windows": [[round(a, 3), round(b, 3)] for a, b in item.windows]}
+            for item in marked
+        ]
+    }
     title = content(f"gpuwatch: {report.verdict.headline}")
     return Template(_asset("page.html")).substitute(
-        title=title, style=_asset("style.css"), body=sections, report=data, plotly=plotly, lanes=packed.blob,
-        index=script_json(index), page_js=_asset("page.js"), store_js=_asset("store.js"), lanes_js=_asset("lanes.js"),
+        title=title,
+        style=_asset("style.css"),
+        body=sections,
+        report=data,
+        plotly=plotly,
+        lanes=packed.blob,
+        index=script_json(index),
+        page_js=_asset("page.js"),
+        store_js=_asset("store.js"),
+        lanes_js=_asset("lanes.js"),
     )
 
 
 def _sections(report: Report, lanes: Lanes) -> Markup:
     parts = [
-        verdict.verdict_card(report), findings.why(report), findings.what_to_do(report), tables.phases(report), _timeline(lanes),
-        tables.hot_lines(report), tables.loaders(report), tables.ranks_and_devices(report), tables.experiments(report), tables.the_run(report),
+        verdict.verdict_card(report),
+        findings.why(report),
+        findings.what_to_do(report),
+        tables.phases(report),
+        _timeline(lanes),
+        lines.hot_lines(report),
+        loaders.loaders(report),
+        ranks.ranks_and_devices(report),
+        tables.experiments(report),
+        tables.the_run(report),
     ]
-    links = [el("a", name, href=f"#{target}") for target, name in NAVIGATION if target != "experiments" or report.trials]
+    links = [
+        el("a", name, href=f"#{target}") for target, name in NAVIGATION if target != "experiments" or report.trials
+    ]
     return content([verdict.header(report), el("nav", links, aria_label="Sections"), el("main", parts)])
 
 
@@ -63,7 +93,12 @@ def _timeline(lanes: Lanes) -> Markup:
         return el("section", el("h2", "Timeline"), el("p", "Nothing was recorded over time."), id="timeline")
     hint = "Drag to zoom, double-click for all of it. With the keyboard: ← → move the cursor, + − zoom, 0 shows all."
     body = [
-        el("p", "Time since the run started. Line: the median. Band: from lowest to highest. ", el("span", hint, class_="needs-js"), class_="soft"),
+        el(
+            "p",
+            "Time since the run started. Line: the median. Band: from lowest to highest. ",
+            el("span", hint, class_="needs-js"),
+            class_="soft",
+        ),
         el("div", id="controls", hidden=True),
         el("div", static_lanes(lanes), id="lanes"),
         _as_table(lanes),
@@ -73,9 +108,19 @@ def _timeline(lanes: Lanes) -> Markup:
 
 def _as_table(lanes: Lanes) -> Markup:
     """Return the lanes in figures, for those who do not see the picture."""
-    rows = [[family.title, member.name, statistics_text(family, member)] for family in lanes.families for member in family.members[:ROWS_OF_A_FAMILY]]
-    marks = [[f"{mark.family}", mark.label, f"at {text.duration(mark.start_s)}"] for mark in lanes.marks[:ROWS_OF_A_FAMILY]]
-    return el("details", el("summary", "The same in figures"), table(["lane", "of", "what was measured"], rows + marks, "Lanes of the timeline in figures"))
+    rows = [
+        [family.title, member.name, statistics_text(family, member)]
+        for family in lanes.families
+        for member in family.members[:ROWS_OF_A_FAMILY]
+    ]
+    marks = [
+        [f"{mark.family}", mark.label, f"at {text.duration(mark.start_s)}"] for mark in lanes.marks[:ROWS_OF_A_FAMILY]
+    ]
+    return el(
+        "details",
+        el("summary", "The same in figures"),
+        table(["lane", "of", "what was measured"], rows + marks, "Lanes of the timeline in figures"),
+    )
 
 
 def _plotly() -> str:

@@ -53,7 +53,8 @@ def typical_step(loader: LoaderProfile | None) -> Markup | None:
         "div",
         el("span", el("i", class_="key p-compute"), f"training step {text.milliseconds(work)}"),
         el("span", el("i", class_="key p-input-wait"), f"waiting for data {text.milliseconds(wait)}"),
-        class_="step-legend", data_split=f"{split:.0f}",
+        class_="step-legend",
+        data_split=f"{split:.0f}",
     )
     title = el("p", "One typical step", el("span", f" {text.milliseconds(work + wait)}", class_="soft"), class_="label")
     return el("div", title, bar(parts, label, 18), legend, class_="typical")
@@ -79,7 +80,10 @@ def statistics_text(family: Family, member: Member) -> str:
     """Return the numbers beside a lane's name: of every value, not of what is drawn."""
     if member.statistics:
         s = member.statistics
-        forms = [f"{name} {text.value(value, family.unit)}" for name, value in (("median", s.median), ("95 % below", s.p95), ("highest", s.high))]
+        forms = [
+            f"{name} {text.value(value, family.unit)}"
+            for name, value in (("median", s.median), ("95 % below", s.p95), ("highest", s.high))
+        ]
         return ", ".join(forms)
     return "" if member.at_work is None else f"at work {text.percent(member.at_work)} of the time"
 
@@ -90,8 +94,10 @@ def _band(member: Member, seconds: float) -> list[Markup]:
     top = float(np.nanmax(buckets.high)) or 1.0
     drawn = []
     for start, end in _runs(np.isfinite(buckets.mid)):
-        drawn += [el("polygon", points=_outline(buckets, start, end, top), class_="band"),
-                  el("polyline", points=_points(buckets.mid, start, end, top), class_="median")]
+        drawn += [
+            el("polygon", points=_outline(buckets, start, end, top), class_="band"),
+            el("polyline", points=_points(buckets.mid, start, end, top), class_="median"),
+        ]
     return drawn
 
 
@@ -112,5 +118,8 @@ def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
 def _strip(family: Family, member: Member, seconds: float) -> list[Markup]:
     busy = [label for label in family.labels if label not in IDLE_LABELS]
     shares = span_shares(member.spans, busy, seconds, COLUMNS).sum(axis=0)
-    return [el("rect", x=str(at), y="4", width="1.05", height=str(HEIGHT - 8), class_="strip", fill_opacity=f"{share:.2f}")
-            for at, share in enumerate(shares) if share >= 0.01]
+    return [
+        el("rect", x=str(at), y="4", width="1.05", height=str(HEIGHT - 8), class_="strip", fill_opacity=f"{share:.2f}")
+        for at, share in enumerate(shares)
+        if share >= 0.01
+    ]

@@ -34,7 +34,12 @@ def header(report: Report) -> Markup:
         facts.insert(3, f"{len(report.ranks)} rank{'s' if len(report.ranks) > 1 else ''}")
     return el(
         "header",
-        el("div", el("span", "gpuwatch", class_="brand"), el("button", "Dark", id="theme", type="button", hidden=True), class_="top"),
+        el(
+            "div",
+            el("span", "gpuwatch", class_="brand"),
+            el("button", "Dark", id="theme", type="button", hidden=True),
+            class_="top",
+        ),
         el("p", el("code", shlex.join(run.command), class_="command", title=f"in {run.cwd}"), class_="command-line"),
         el("p", " · ".join(facts), class_="soft"),
     )
@@ -61,7 +66,11 @@ def _headline(report: Report) -> str:
     """Return the headline without what the badge above it says already."""
     said = report.verdict.headline
     name, found, rest = said.partition(": ")
-    return rest[:1].upper() + rest[1:] if found and name.lower() == words.BOUND_NAMES[report.verdict.bound].lower() else said
+    return (
+        rest[:1].upper() + rest[1:]
+        if found and name.lower() == words.BOUND_NAMES[report.verdict.bound].lower()
+        else said
+    )
 
 
 def _numbers(report: Report) -> list[Markup]:

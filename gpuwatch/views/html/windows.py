@@ -63,7 +63,9 @@ def _windows(finding: Finding, report: Report, lanes: Lanes) -> list[tuple[float
         firsts = [rank.first_batch_s for rank in report.ranks if rank.first_batch_s]
         return [(0.0, max(firsts))] if firsts else []
     if finding.id == "evaluation-share":
-        return [(mark.start_s, mark.end_s) for mark in lanes.marks if "eval" in mark.family.lower() + mark.label.lower()]
+        return [
+            (mark.start_s, mark.end_s) for mark in lanes.marks if "eval" in mark.family.lower() + mark.label.lower()
+        ]
     if LANES.get(finding.id, INPUT)[-1] == "input wait" or finding.id not in LANES:
         return _waiting(lanes)
     return []

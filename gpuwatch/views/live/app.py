@@ -17,15 +17,15 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import RichLog, Static
 
 from gpuwatch.model import Report
-from gpuwatch.views.live import details, devices, panels
-from gpuwatch.views.live.frame import WINDOWS_S, Frame, View
+from gpuwatch.views.live import choices, details, devices, panels
+from gpuwatch.views.live.frame import Frame, View
 from gpuwatch.views.live.panel import Panel
 from gpuwatch.views.live.screens import Detail, Help
-from gpuwatch.views.live.workers import SORTS, workers
+from gpuwatch.views.live.workers import workers
 
 REFRESH_S = 0.5
 # The analysis may use this share of one core; a longer recording is read less often.
-ANALYSIS_SHARE = 0.03
+ANALYSIS_SHARE = 0.02
 SHORTEST_PAUSE_S = 1.0
 FOCUS = ("findings", "lines")
 
@@ -62,13 +62,19 @@ class Dashboard(App[str]):
     ]
     KEYS = "? help  space pause  +/- zoom  ←/→ time  enter detail  s save  q quit"
 
-    def __init__(self, read: Read, save: Callable[[Report], str], interrupt: Callable[[], str] | None = None, with_log: bool = False) -> None:
+    def __init__(
+        self,
+        read: Read,
+        save: Callable[[Report], str],
+        interrupt: Callable[[], str] | None = None,
+        with_log: bool = False,
+    ) -> None:
         super().__init__()
         self._read, self._save, self._interrupt = read, save, interrupt
         self._with_log = with_log
         self.ready = threading.Event()
         self._view = View()
-        self._latest: Frame | None = None
+        self.latest: Frame | None = None
         self._list = FOCUS[0]
         self._note, self._note_until, self._footed = "", 0.0, ""
         self._read_until = 0.0
@@ -124,7 +130,7 @@ class Dashboard(App[str]):
         self._footer()
         if self._reading or time.monotonic() < self._read_until:
             return
-        if self._latest is not None and not self._latest.live:
+        if self.latest is not None and not self.latest.live:
             return
         self._reading = True
         self.run_worker(self._analyse, thread=True, exclusive=True, group="analysis", exit_on_error=False)
@@ -152,42 +158,49 @@ class Dashboard(App[str]):
     def _show(self, report: Report, live: bool, pause: float) -> None:
         self._reading = False
         self._read_until = time.monotonic() + pause
-        ended = self._latest is not None and self._latest.live and not live
-        if self._view.paused and self._latest is not None:
-            self._latest = replace(self._latest, live=live)
+        ended = self.latest is not None and self.latest.live and not live
+        if self._view.paused and self.latest is not None:
+            self.latest = replace(self.latest, live=live)
         else:
-            self._latest = Frame(report, self._view, live)
+            self.latest = Frame(report, self._view, live)
         self._redraw()
         if ended:
             self.note("The training has ended. ←/→ go through the recording, q quits.", 3600)
 
     def _redraw(self) -> None:
-        if self._latest is None or not self.query("#header"):
+        if self.latest is None or not self.query("#header"):
             return
-        self._latest = replace(self._latest, view=self._view)
-        self.query_one("#header", Static).update(panels.header(self._latest, max(20, self.size.width - 2)))
-        self._give_room(self._latest)
+        self.latest = replace(self.latest, view=self._view)
+        self.query_one("#header", Static).update(panels.header(self.latest, max(20, self.size.width - 2)))
+        self._give_room(self.latest)
         for panel in self.query(Panel):
-            panel.show(self._latest)
+            panel.show(self.latest)
 
     def _give_room(self, frame: Frame) -> None:
         """Give the panels whose length is known no more lines than they need."""
         short = self.screen_stack[0].has_class("-short")
         report = frame.report
-        counts = {"gpus": len(report.devices), "lines": len(report.hot_lines), "findings": len(report.findings)}
-        room = {"gpus": min(max(1 if short else 2, counts["gpus"]), 3 if short else 8), "lines": min(max(2, counts["lines"]), 2 if short else 8)}
+        counts = {"gpus": len(report.devices), "lines": len(frame.hot_lines), "findings": len(report.findings)}
+        room = {
+            "gpus": min(max(1 if short else 2, counts["gpus"]), 3 if short else 8),
+            "lines": min(max(2, counts["lines"]), 2 if short else 8),
+        }
         room["findings"] = min(max(2, counts["findings"]), 2) if short else 2 * max(2, counts["findings"])
         for name, lines in room.items():
             self.query_one(f"#{name}").styles.height = lines + 1
         workers = len(frame.lanes("worker"))
-        for name, title, count in (("gpus", "GPUs", counts["gpus"]), ("findings", "Findings", counts["findings"]), ("workers", "Workers", workers)):
+        for name, title, count in (
+            ("gpus", "GPUs", counts["gpus"]),
+            ("findings", "Findings", counts["findings"]),
+            ("workers", "Workers", workers),
+        ):
             self.query_one(f"#{name}").border_title = f"{title} · {count}" if count > 1 else title
 
     def _findings(self, frame: Frame, width: int, height: int) -> RenderableType:
         return panels.findings(frame, width, height, self._selected("findings", len(frame.report.findings)))
 
     def _lines(self, frame: Frame, width: int, height: int) -> RenderableType:
-        return panels.lines(frame, width, height, self._selected("lines", len(frame.report.hot_lines)))
+        return panels.lines(frame, width, height, self._selected("lines", len(frame.hot_lines)))
 
     def _selected(self, which: str, count: int) -> int | None:
         return min(self._view.selected, count - 1) if which == self._list and count else None
@@ -203,7 +216,12 @@ class Dashboard(App[str]):
 
     def _fit(self, width: int, height: int) -> None:
         narrow = width < 110
-        sizes = {"narrow": narrow, "short": height < (44 if narrow else 30), "low": height < 30, "log": bool(self.query_one("#log-box").display)}
+        sizes = {
+            "narrow": narrow,
+            "short": height < (44 if narrow else 30),
+            "low": height < 30,
+            "log": bool(self.query_one("#log-box").display),
+        }
         for name, fits in sizes.items():
             self.screen_stack[0].set_class(fits, f"-{name}")
         self.call_after_refresh(self._redraw)
@@ -214,81 +232,77 @@ class Dashboard(App[str]):
         self.push_screen(Help())
 
     def action_pause(self) -> None:
-        self._view = replace(self._view, paused=not self._view.paused)
-        self._redraw()
+        self._look(replace(self._view, paused=not self._view.paused))
 
     def action_window(self, by: int) -> None:
-        at = WINDOWS_S.index(self._view.window_s)
-        self._view = replace(self._view, window_s=WINDOWS_S[min(len(WINDOWS_S) - 1, max(0, at + by))])
+        self._look(choices.zoomed(self._view, by))
         self.note(f"showing {self._view.window_s:g} s", 2)
-        self._redraw()
 
     def action_scrub(self, by: int) -> None:
-        if self._latest is None:
-            return
-        end = self._latest.report.seconds
-        at = self._latest.now_s + by * self._view.window_s / 4
-        self._view = replace(self._view, at_s=None if at >= end else max(min(self._view.window_s, end), at))
-        self._redraw()
+        if self.latest is not None:
+            self._look(choices.scrubbed(self.latest, by))
 
     def action_scrub_to(self, where: str) -> None:
-        if self._latest is not None:
-            at = min(self._view.window_s, self._latest.report.seconds) if where == "start" else None
-            self._view = replace(self._view, at_s=at)
-            self._redraw()
+        if self.latest is not None:
+            self._look(choices.at_start(self.latest) if where == "start" else replace(self._view, at_s=None))
 
     def action_next_rank(self) -> None:
-        if self._latest is not None:
-            self._view = replace(self._view, rank=_next(self._view.rank, [rank.rank for rank in self._latest.report.ranks]))
+        if self.latest is not None:
+            self._look(choices.next_rank(self.latest))
             self.note(f"rank {self._view.rank}" if self._view.rank is not None else "all ranks", 2)
-            self._redraw()
 
     def action_next_device(self) -> None:
-        if self._latest is not None:
-            self._view = replace(self._view, device=_next(self._view.device, [device.index for device in self._latest.report.devices]))
+        if self.latest is not None:
+            self._look(choices.next_device(self.latest))
             self.note(f"GPU {self._view.device}" if self._view.device is not None else "all GPUs", 2)
-            self._redraw()
 
     def action_next_sort(self) -> None:
-        at = SORTS.index(self._view.sort)
-        self._view = replace(self._view, sort=SORTS[(at + 1) % len(SORTS)])
+        self._look(choices.next_sort(self._view))
         self.note(f"workers sorted by {self._view.sort}", 2)
+
+    def _look(self, view: View) -> None:
+        self._view = view
         self._redraw()
 
     def action_next_list(self) -> None:
         self._list = FOCUS[(FOCUS.index(self._list) + 1) % len(FOCUS)]
-        self._view = replace(self._view, selected=0)
-        self._redraw()
+        self._look(replace(self._view, selected=0))
 
     def action_select(self, by: int) -> None:
-        if self._latest is not None:
-            report = self._latest.report
-            count = len(report.findings if self._list == "findings" else report.hot_lines)
-            self._view = replace(self._view, selected=max(0, min(count - 1, self._view.selected + by)))
-            self._redraw()
+        if self.latest is not None:
+            count = len(self.latest.report.findings if self._list == "findings" else self.latest.hot_lines)
+            self._look(replace(self._view, selected=max(0, min(count - 1, self._view.selected + by))))
 
     def action_detail(self) -> None:
-        if self._latest is None:
+        if self.latest is None:
             return
-        report, at = self._latest.report, self._view.selected
+        report, at = self.latest.report, self._view.selected
         if self._list == "findings" and at < len(report.findings):
             self.push_screen(Detail("Finding", details.finding_detail(report.findings[at], report.run.cwd)))
-        elif self._list == "lines" and at < len(report.hot_lines):
-            self.push_screen(Detail("Line", details.line_detail(self._latest, at)))
+        elif self._list == "lines" and at < len(self.latest.hot_lines):
+            self.push_screen(Detail("Line", details.line_detail(self.latest, at)))
 
     def open_list(self, which: str, row: int) -> None:
         """Select a row that was clicked, and show its detail."""
-        if which in FOCUS:
-            self._list, self._view = which, replace(self._view, selected=max(0, row))
-            self._redraw()
+        if which in FOCUS and self.latest is not None:
+            count, height = len(self.latest.report.findings), self.query_one("#findings").content_size.height
+            each = panels.lines_each(count, height) if which == "findings" else 1
+            self._list = which
+            self._look(replace(self._view, selected=max(0, row // each)))
             self.action_detail()
 
     def action_save(self) -> None:
-        if self._latest is not None:
-            try:
-                self.note(f"saved {self._save(self._latest.report)}")
-            except Exception as error:
-                self.note(f"not saved: {error}")
+        if self.latest is not None:
+            report = self.latest.report
+            self.note("saving", 60)
+            self.run_worker(lambda: self._saved(report), thread=True, group="saving", exit_on_error=False)
+
+    def _saved(self, report: Report) -> None:
+        try:
+            said = f"saved {self._save(report)}"
+        except Exception as error:
+            said = f"not saved: {' '.join(str(error).split())}"
+        self._tell(self.note, said)
 
     def action_log(self) -> None:
         box = self.query_one("#log-box")
@@ -308,11 +322,3 @@ class Dashboard(App[str]):
             self.note(self._interrupt())
         else:
             self.note("Ctrl-C again interrupts the training; q leaves it running.")
-
-
-def _next(current: int | None, numbers: list[int]) -> int | None:
-    """Return the next of the numbers; None (all) after the last."""
-    ordered = sorted(numbers)
-    if current is None:
-        return ordered[0] if ordered else None
-    return next((number for number in ordered if number > current), None)

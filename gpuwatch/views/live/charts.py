@@ -70,7 +70,9 @@ def meter(share: float | None, width: int, style: str = WORK) -> Text:
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
     whole, rest = divmod(eighths, 8)
     partial = " ▏▎▍▌▋▊▉"[rest] if whole < width else ""
-    return Text("█" * whole + partial.strip(), style) + Text("░" * (width - whole - (1 if rest and whole < width else 0)), "dim")
+    return Text("█" * whole + partial.strip(), style) + Text(
+        "░" * (width - whole - (1 if rest and whole < width else 0)), "dim"
+    )
 
 
 def parts_bar(parts: Sequence[tuple[str, float, str]], width: int) -> Text:

@@ -17,13 +17,28 @@ def finding_detail(finding: Finding, root: str) -> RenderableType:
     table = grid()
     for item in finding.evidence:
         limit = f"limit {text.value(item.threshold, item.unit)}" if item.threshold is not None else ""
-        table.add_row(Text(item.metric, "dim"), Text(text.value(item.value, item.unit), "bold"), Text(" · ".join(part for part in (limit, item.note or "") if part), "dim"))
-    parts: list[RenderableType] = [Text(text.clean(finding.summary), "bold"), Text(f"{finding.id} · {finding.severity} · {CONFIDENCE[finding.confidence]}", "dim"), Text(), table, Text(),
-                                   Text(text.clean(finding.advice))]
+        table.add_row(
+            Text(item.metric, "dim"),
+            Text(text.value(item.value, item.unit), "bold"),
+            Text(" · ".join(part for part in (limit, item.note or "") if part), "dim"),
+        )
+    parts: list[RenderableType] = [
+        Text(text.clean(finding.summary), "bold"),
+        Text(f"{finding.id} · {finding.severity} · {CONFIDENCE[finding.confidence]}", "dim"),
+        Text(),
+        table,
+        Text(),
+        Text(text.clean(finding.advice)),
+    ]
     if finding.edit:
         parts += [Text(), Text(finding.edit, WORK)]
     if finding.speedup:
-        parts += [Text(), Text.assemble((text.gain(finding.speedup), f"bold {GOOD}"), f" predicted, from the {finding.speedup.basis}")]
+        parts += [
+            Text(),
+            Text.assemble(
+                (text.gain(finding.speedup), f"bold {GOOD}"), f" predicted, from the {finding.speedup.basis}"
+            ),
+        ]
     if finding.where:
         parts += [Text(), Text.assemble(("where ", "dim"), text.place(finding.where, root))]
     if finding.verify:
@@ -33,15 +48,25 @@ def finding_detail(finding: Finding, root: str) -> RenderableType:
 
 def line_detail(frame: Frame, at: int) -> RenderableType:
     """Return everything about one hot line."""
-    line = frame.report.hot_lines[at]
+    line = frame.hot_lines[at]
     role = "loader worker" if line.process_role == "worker" else "training process"
-    facts = [f"{text.percent(line.share)} of the {role}'s work", f"{text.duration(line.seconds)}", f"{line.samples} samples"]
+    facts = [
+        f"{text.percent(line.share)} of the {role}'s work",
+        f"{text.duration(line.seconds)}",
+        f"{line.samples} samples",
+    ]
     if line.waited_share is not None:
         facts.append(f"{text.percent(line.waited_share)} while its batch was awaited")
     if line.speedup_if_free:
         facts.append(f"{text.factor(line.speedup_if_free)} if it were free")
-    parts: list[RenderableType] = [Text(f"{text.clean(line.file)}:{line.line}", f"bold {WORK}"), Text(f"in {line.function}" + (f", {line.callee}" if line.callee else ""), "dim"), Text(),
-                                   Text((line.source or "").strip()), Text(), Text(" · ".join(facts))]
+    parts: list[RenderableType] = [
+        Text(f"{text.clean(line.file)}:{line.line}", f"bold {WORK}"),
+        Text(f"in {line.function}" + (f", {line.callee}" if line.callee else ""), "dim"),
+        Text(),
+        Text((line.source or "").strip()),
+        Text(),
+        Text(" · ".join(facts)),
+    ]
     if line.stack:
         parts += [Text(), Text("stack", "dim"), *(Text(text.clean(frame_)) for frame_ in line.stack)]
     return Group(*parts)

@@ -9,8 +9,14 @@ from gpuwatch.views import text
 from gpuwatch.views.live.charts import BAD, WAIT, WORK, grid, history
 from gpuwatch.views.live.frame import Frame, columns, first, last, spans_in, typical, values_in
 
-
 WITH_POWER = 66
+MACHINE_ROWS = (
+    ("CPU busy", "CPU busy"),
+    ("CPU pressure", "CPU stalls"),
+    ("I/O pressure", "I/O stalls"),
+    ("memory used", "memory"),
+    ("shared memory", "/dev/shm"),
+)
 
 
 def gpus(frame: Frame, width: int, height: int = 4) -> RenderableType:
@@ -19,7 +25,10 @@ def gpus(frame: Frame, width: int, height: int = 4) -> RenderableType:
     busy = frame.lanes("GPU busy")
     if not busy and not frame.report.devices:
         return Text("No GPU was measured: the run is on the CPU, or NVML is not there (gpuwatch doctor).", "dim")
-    groups = sorted({lane.group for lane in busy} or {f"GPU {device.index}" for device in frame.report.devices}, key=lambda group: _worst(frame, group))
+    groups = sorted(
+        {lane.group for lane in busy} or {f"GPU {device.index}" for device in frame.report.devices},
+        key=lambda group: _worst(frame, group),
+    )
     room = max(6, min(60, width - (50 if width >= WITH_POWER else 30)))
     table = grid()
     for group in groups[: max(1, height)]:
@@ -55,14 +64,18 @@ def machine(frame: Frame, width: int, height: int = 3) -> RenderableType:
     start, end = frame.window
     room = max(6, min(60, width - 26))
     table = grid()
-    rows = (("CPU busy", "CPU busy", 100.0, "{:.0f}%"), ("CPU pressure", "CPU stalls", 100.0, "{:.0f}%"), ("I/O pressure", "I/O stalls", 100.0, "{:.0f}%"),
-            ("memory used", "memory", None, "{:.1f} GiB"), ("shared memory", "/dev/shm", None, "{:.1f} GiB"))
-    for name, label, top, form in rows[: max(1, height)]:
+    for name, label in MACHINE_ROWS[: max(1, height)]:
         lane = first(frame.lanes(name))
         if lane is None:
             continue
         drawn = columns(lane, start, end, room)
         latest = last(drawn)
-        highest = top or max((value for value in drawn if value is not None), default=1.0)
-        table.add_row(Text(label), history(drawn, highest, WAIT if "stalls" in label else WORK), Text(form.format(latest) if latest is not None else text.DASH, "bold"))
+        whole = {"%": 100.0, "cores": frame.report.machine.usable_cores}.get(lane.unit)
+        top = whole or max((value for value in drawn if value is not None), default=1.0)
+        now = (
+            f"{latest:.{0 if lane.unit == '%' else 1}f}{'' if lane.unit == '%' else ' '}{lane.unit}"
+            if latest is not None
+            else text.DASH
+        )
+        table.add_row(Text(label), history(drawn, top, WAIT if "stalls" in label else WORK), Text(now, "bold"))
     return table if table.row_count else Text("no sample of the machine yet", "dim")

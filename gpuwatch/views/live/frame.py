@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
-from gpuwatch.model import Lane, Report
+from gpuwatch.model import HotLine, Lane, Report
 
 WINDOWS_S = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 # A median over more values than this looks the same and costs more.
 ENOUGH = 48
+SMALLEST_LINE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Frame:
         """Return the stretch of time shown."""
         start = max(0.0, self.now_s - self.view.window_s)
         return start, max(self.now_s, start + 1e-6)
+
+    @property
+    def hot_lines(self) -> list[HotLine]:
+        """Return the lines worth showing."""
+        return [line for line in self.report.hot_lines if line.share >= SMALLEST_LINE]
 
     def lanes(self, name: str, group: str | None = None) -> list[Lane]:
         """Return the lanes of a name (its number aside), of one group or of all that are selected."""
@@ -84,6 +90,20 @@ def columns(lane: Lane, start: float, end: float, count: int) -> list[float | No
         held = 0 if value is not None else held + 1
         last = value if value is not None else (last if held * width < max(5 * width, 2.0) else None)
         drawn.append(last)
+    return drawn
+
+
+def step_columns(
+    step: Lane, wait: Lane, start: float, end: float, count: int
+) -> list[tuple[float | None, float | None]]:
+    """Return step and wait per column; a column in which no step ended shows the step that was under way."""
+    width, drawn = (end - start) / count, []
+    for at in range(count):
+        a, b = start + width * at, start + width * (at + 1)
+        begin, after = bisect.bisect_left(step.t_s, a), bisect.bisect_left(step.t_s, b)
+        if begin == after:
+            after += 1 if begin < len(step.t_s) and step.t_s[begin] - (step.values[begin] or 0.0) / 1e3 <= b else 0
+        drawn.append((typical(step.values[begin:after]), typical(wait.values[begin:after])))
     return drawn
 
 

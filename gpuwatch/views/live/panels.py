@@ -11,15 +11,28 @@ from rich.text import Text
 from gpuwatch.views import text
 from gpuwatch.views.live.charts import BAD, GOOD, QUIET, WAIT, WORK, Area, grid, meter, parts_bar
 from gpuwatch.views.live.devices import gpus, machine
-from gpuwatch.views.live.frame import Frame, columns, first, last, typical, values_in
+from gpuwatch.views.live.frame import Frame, first, last, step_columns, typical, values_in
 from gpuwatch.views.live.workers import workers
 
 PHASE_STYLES = {
-    "input wait": WAIT, "forward": WORK, "backward": "#3570ad", "optimizer": "#8ab6e3", "other in-step": "#9db4ca",
-    "evaluation": "#9a82d6", "loader startup": "#c8a234", "startup": QUIET, "between loops": "#a6adb5", "shutdown": "#5d6670",
+    "input wait": WAIT,
+    "forward": WORK,
+    "backward": "#3570ad",
+    "optimizer": "#8ab6e3",
+    "other in-step": "#9db4ca",
+    "evaluation": "#9a82d6",
+    "loader startup": "#c8a234",
+    "startup": QUIET,
+    "between loops": "#a6adb5",
+    "shutdown": "#5d6670",
 }
 BOUND_STYLES = {"input": WAIT, "compute": GOOD, "unknown": QUIET}
-CONFIDENCE = {"high": "high confidence", "medium": "medium confidence", "low": "low confidence", "borderline": "borderline"}
+CONFIDENCE = {
+    "high": "high confidence",
+    "medium": "medium confidence",
+    "low": "low confidence",
+    "borderline": "borderline",
+}
 
 
 def header(frame: Frame, width: int) -> Text:
@@ -55,11 +68,18 @@ def phases(frame: Frame, width: int, height: int = 2) -> RenderableType:
     window = _window_parts(frame)
     lines: list[RenderableType] = []
     if window:
-        lines += [parts_bar(window, width), _legend(f"last {text.duration(frame.window[1] - frame.window[0])} ", window)]
+        lines += [
+            parts_bar(window, width),
+            _legend(f"last {text.duration(frame.window[1] - frame.window[0])} ", window),
+        ]
     else:
         lines.append(Text("no training step in this window", "dim"))
     if height >= 4 and frame.report.phases:
-        shown = [(phase.name, phase.share, PHASE_STYLES.get(phase.name, QUIET)) for phase in frame.report.phases if phase.share > 0]
+        shown = [
+            (phase.name, phase.share, PHASE_STYLES.get(phase.name, QUIET))
+            for phase in frame.report.phases
+            if phase.share > 0
+        ]
         lines += [parts_bar(shown, width), _legend("whole run ", shown)]
     return Group(*lines)
 
@@ -74,7 +94,11 @@ def _window_parts(frame: Frame) -> list[tuple[str, float, str]]:
     if stepped <= 0:
         return []
     whole = max(end - start, stepped)
-    return [("waiting", waited / whole, WAIT), ("training", (stepped - waited) / whole, WORK), ("outside steps", 1 - stepped / whole, QUIET)]
+    return [
+        ("waiting", waited / whole, WAIT),
+        ("training", (stepped - waited) / whole, WORK),
+        ("outside steps", 1 - stepped / whole, QUIET),
+    ]
 
 
 def _sum(values: Sequence[float | None]) -> float:
@@ -96,14 +120,22 @@ def steps(frame: Frame, width: int, height: int = 5) -> RenderableType:
     if step is None or wait is None:
         return Text("no step yet", "dim")
     count = max(4, width)
-    whole, waited = columns(step, start, end, count), columns(wait, start, end, count)
+    pairs = step_columns(step, wait, start, end, count)
+    whole, waited = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     lower = [None if a is None else max(0.0, a - (b or 0.0)) for a, b in zip(whole, waited, strict=True)]
     known = sorted(value for value in whole if value is not None)
     if not known:
         return Text("no step in this window", "dim")
     top = min(known[-1], 3 * known[len(known) // 2])
-    now = Text.assemble("step ", (text.milliseconds(last(whole)), "bold"), ", of it waiting ", (text.milliseconds(last(waited)), f"bold {WAIT}"),
-                        (f"   scale to {text.milliseconds(top)}" if width >= 60 else "", "dim"), no_wrap=True, overflow="ellipsis")
+    now = Text.assemble(
+        "step ",
+        (text.milliseconds(last(whole)), "bold"),
+        ", of it waiting ",
+        (text.milliseconds(last(waited)), f"bold {WAIT}"),
+        (f"   scale to {text.milliseconds(top)}" if width >= 60 else "", "dim"),
+        no_wrap=True,
+        overflow="ellipsis",
+    )
     return Group(now, Area(lower, waited, max(1, height - 1), top))
 
 
@@ -114,9 +146,12 @@ def findings(frame: Frame, width: int, height: int = 3, selected: int | None = N
         return Text("Nothing found yet." if frame.live else "Nothing found to blame.", "dim")
     table = grid()
     told = found[: max(1, height)]
-    advised = height >= 2 * len(told)
+    advised = lines_each(len(told), height) == 2
     for at, finding in enumerate(told):
-        mark = Text("▸" if at == selected else "●", BAD if finding.severity == "critical" else WAIT if finding.severity == "warning" else QUIET)
+        mark = Text(
+            "▸" if at == selected else "●",
+            BAD if finding.severity == "critical" else WAIT if finding.severity == "warning" else QUIET,
+        )
         gain = Text(f"{text.factor(finding.speedup.predicted)}" if finding.speedup else "", f"bold {GOOD}")
         said = Text(text.clean(finding.summary), "bold" if at == selected else "", no_wrap=True, overflow="ellipsis")
         table.add_row(mark, said, gain, Text(finding.confidence, "dim"))
@@ -127,19 +162,27 @@ def findings(frame: Frame, width: int, height: int = 3, selected: int | None = N
     return table
 
 
+def lines_each(count: int, height: int) -> int:
+    """Return how many lines a finding takes: its advice goes below it where there is room."""
+    return 2 if height >= 2 * count else 1
+
+
 def lines(frame: Frame, width: int, height: int = 3, selected: int | None = None) -> RenderableType:
     """Return the lines that cost most, as they appear."""
-    hot = frame.report.hot_lines
+    hot = frame.hot_lines
     if not hot:
-        return Text(f"No lines yet: {frame.report.stacks.note or 'the first samples come once the training is steady'}", "dim")
+        return Text(
+            f"No lines yet: {frame.report.stacks.note or 'the first samples come once the training is steady'}", "dim"
+        )
     table = grid()
     for at, line in enumerate(hot[: max(1, height)]):
         style = "bold" if at == selected else ""
-        where = f"{text.shorten_path(text.relative(text.clean(line.file), frame.report.run.cwd), 28)}:{line.line}"
+        where = f"{text.shorten_path(text.relative(text.clean(line.file), frame.report.run.cwd), 24)}:{line.line}"
         source = Text(text.clean((line.source or line.function).strip()), style, no_wrap=True, overflow="ellipsis")
         share = f"{'▸' if at == selected else ' '}{text.percent(line.share)}"
-        table.add_row(Text(share, "bold"), meter(line.share, 6, WAIT), Text(where, WORK), source)
-    table.columns[3].ratio = 1
+        role = Text("worker" if line.process_role == "worker" else "trainer", "dim")
+        table.add_row(Text(share, "bold"), meter(line.share, 6, WAIT), role, Text(where, WORK), source)
+    table.columns[4].ratio = 1
     table.expand = True
     return table
 
@@ -153,7 +196,9 @@ def plain_line(frame: Frame) -> str:
         middle = typical(values_in(step, *frame.window))
         parts.append(f"step {text.milliseconds(middle)}" if middle is not None else "no step lately")
     if window:
-        parts.append(f"waiting {text.percent(window['waiting'])} of the last {text.duration(frame.window[1] - frame.window[0])}")
+        parts.append(
+            f"waiting {text.percent(window['waiting'])} of the last {text.duration(frame.window[1] - frame.window[0])}"
+        )
     busy = [value for lane in frame.lanes("GPU busy") if (value := typical(values_in(lane, *frame.window))) is not None]
     if busy:
         parts.append(f"GPU busy {min(busy):.0f}%" if len(busy) == 1 else f"GPUs busy {min(busy):.0f}-{max(busy):.0f}%")
@@ -164,8 +209,16 @@ def plain_line(frame: Frame) -> str:
 
 def snapshot(frame: Frame, width: int) -> RenderableType:
     """Return all panels one below the other, for `--once`."""
-    blocks = (("Verdict", verdict(frame, width, 5)), ("Time", phases(frame, width, 4)), ("Steps", steps(frame, width, 6)), ("GPUs", gpus(frame, width, 16)),
-              ("Machine", machine(frame, width, 5)), ("Workers", workers(frame, width, 16)), ("Findings", findings(frame, width, 8)), ("Lines", lines(frame, width, 8)))
+    blocks = (
+        ("Verdict", verdict(frame, width, 5)),
+        ("Time", phases(frame, width, 4)),
+        ("Steps", steps(frame, width, 6)),
+        ("GPUs", gpus(frame, width, 16)),
+        ("Machine", machine(frame, width, 5)),
+        ("Workers", workers(frame, width, 16)),
+        ("Findings", findings(frame, width, 8)),
+        ("Lines", lines(frame, width, 8)),
+    )
     drawn: list[RenderableType] = [header(frame, width)]
     for title, body in blocks:
         drawn += [Text(f"── {title} ".ljust(width, "─"), "dim"), body]

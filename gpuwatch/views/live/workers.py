@@ -40,14 +40,19 @@ def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
         return Text("No worker yet. With num_workers=0 the training process makes its batches itself.", "dim")
     several = len({lane.group for lane in lanes}) > 1
     wide = width >= WIDE
-    room = max(6, min(60, width - (44 if wide else 32) - max(len(_name(lane, several, wide)) for lane in lanes)))
+    room = max(6, min(60, width - (47 if wide else 34) - max(len(_name(lane, several, wide)) for lane in lanes)))
     told = in_order([measure(frame, lane, room) for lane in lanes], frame.view.sort)
     shown = told[: max(1, height - 1 if len(told) > height > 4 else height)]
     table = grid()
     for worker in shown:
         batches = f"{worker.batches} batches" if wide else ""
-        table.add_row(Text(text.clean(_name(worker, several, wide))), history(worker.strip, 1.0), Text(f"{text.percent(worker.at_work)} at work"), Text(batches),
-                      Text(f"{text.milliseconds(worker.batch_ms)} each", "dim"))
+        table.add_row(
+            Text(text.clean(_name(worker, several, wide))),
+            history(worker.strip, 1.0),
+            Text(f"{text.percent(worker.at_work)} at work"),
+            Text(batches),
+            Text(f"{text.milliseconds(worker.batch_ms)} each", "dim"),
+        )
     hidden = len(told) - len(shown)
     return Group(table, Text(f"and {hidden} more", "dim")) if hidden and height > 4 else table
 
@@ -65,7 +70,14 @@ def measure(frame: Frame, lane: Lane, room: int) -> Worker:
     work = [(a, b) for a, b, label in spans if label != "waiting"]
     known = sum(b - a for a, b, _ in spans)
     at_work = min(1.0, sum(b - a for a, b in work) / known) if known > 0 else None
-    return Worker(lane.group, lane.name, at_work, tuple(_strip(spans, start, end, room)), len(work), typical([(b - a) * 1e3 for a, b in work]))
+    return Worker(
+        lane.group,
+        lane.name,
+        at_work,
+        tuple(_strip(spans, start, end, room)),
+        len(work),
+        typical([(b - a) * 1e3 for a, b in work]),
+    )
 
 
 def in_order(told: list[Worker], sort: str) -> list[Worker]:

@@ -50,7 +50,7 @@ def drive(
     async def session() -> None:
         async with app.run_test(size=size) as pilot:
             for _ in range(200):
-                if app._latest is not None and "33 %" in shown(app, "verdict"):
+                if app.latest is not None and "33 %" in shown(app, "verdict"):
                     break
                 await pilot.pause(0.02)
             # The panels have been given their room by now.
@@ -105,13 +105,13 @@ def test_pause_keeps_the_picture_and_goes_on() -> None:
 
     async def check(app, pilot):  # type: ignore[no-untyped-def]
         await pilot.press("space")
-        before = app._latest.report
+        before = app.latest.report
         app._show(make_report(), True, 1.0)
-        assert app._latest.report is before
+        assert app.latest.report is before
         await pilot.press("space")
         fresh = make_report()
         app._show(fresh, True, 1.0)
-        assert app._latest.report is fresh
+        assert app.latest.report is fresh
 
     drive(source, check)
 
@@ -165,7 +165,7 @@ def test_enter_opens_the_selected_finding_and_escape_closes_it() -> None:
 
 def test_clicking_a_finding_opens_it() -> None:
     async def check(app, pilot):  # type: ignore[no-untyped-def]
-        await pilot.click("#findings", offset=(4, 2))
+        await pilot.click("#findings", offset=(4, 3))
         assert isinstance(app.screen, Detail) and app._view.selected == 1
 
     drive(Source(), check)
@@ -197,6 +197,7 @@ def test_saving_hands_over_the_report() -> None:
 
     async def check(app, pilot):  # type: ignore[no-untyped-def]
         await pilot.press("s")
+        await app.workers.wait_for_complete()
         assert source.saved and "out.html" in footer(app)
 
     drive(source, check)

@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 
 from gpuwatch.model import Lane, Timeline
 from gpuwatch.views.live import charts, details, devices, panels
-from gpuwatch.views.live.frame import Frame, View, columns, spans_in
+from gpuwatch.views.live.frame import Frame, View, columns, spans_in, step_columns
 from gpuwatch.views.live.workers import in_order, measure, workers
 from tests.builders import make_device, make_finding, make_profile, make_report, make_run
 
@@ -37,6 +37,16 @@ def test_columns_are_medians_and_hold_over_sparse_samples() -> None:
     assert columns(lane, 0.5, 3.5, 1) == [2.0]
     assert columns(lane, 3.2, 3.8, 2) == [2.0, 2.0]
     assert columns(lane, 50.0, 60.0, 2) == [None, None]
+
+
+def test_a_long_step_fills_the_time_it_took() -> None:
+    step, wait = (
+        line("step time", "rank 0", "ms", [1000.0, 3000.0], step_s=1.0),
+        line("input wait", "rank 0", "ms", [100.0, 2500.0]),
+    )
+    late = Lane(step.name, step.group, "line", "ms", (0.9, 3.9), step.values)
+    waits = Lane(wait.name, wait.group, "line", "ms", (0.9, 3.9), wait.values)
+    assert step_columns(late, waits, 0.0, 6.0, 6) == [(1000.0, 100.0), *[(3000.0, 2500.0)] * 3, *[(None, None)] * 2]
 
 
 def test_spans_are_cut_to_the_window() -> None:
@@ -104,6 +114,19 @@ def test_selected_gpu_is_the_only_one() -> None:
     assert [
         row.split()[1] for row in drawn(devices.gpus(frame(*lanes, view=View(device=2)), 90, 9), 90).splitlines()
     ] == ["2"]
+
+
+def test_machine_rows_carry_their_unit() -> None:
+    text = drawn(
+        devices.machine(
+            frame(
+                line("CPU busy", "machine", "cores", [4.0] * 100), line("I/O pressure", "machine", "%", [12.0] * 100)
+            ),
+            60,
+            5,
+        )
+    )
+    assert "4.0 cores" in text and "12%" in text and "▄" in text
 
 
 def test_no_gpu_says_so() -> None:

@@ -44,7 +44,7 @@
       const step = x > 0 ? clamp(Math.floor(Math.log2(x) / 10), 0, 4) : 0;
       return `${figures(x / 1024 ** step)} ${["B", "kB", "MB", "GB", "TB"][step]}`;
     }
-    return `${figures(x)} ${unit}`.trim();
+    return `${figures(x)} ${x === 1 && unit === "cores" ? "core" : unit}`.trim();
   }
 
   function moment(x, step) {

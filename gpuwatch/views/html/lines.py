@@ -1,0 +1,60 @@
+"""The lines that cost most, with their source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gpuwatch.model import HotLine, Report, StackQuality
+from gpuwatch.views import text
+from gpuwatch.views.html.markup import Markup, el, heat
+
+LINES, MOST_LINES = 8, 40
+SMALL_LINE = 0.02
+
+
+def hot_lines(report: Report) -> Markup:
+    """Return the lines that cost most, with their source."""
+    first = [line for line in report.hot_lines if line.share >= SMALL_LINE][:LINES]
+    rest = [line for line in report.hot_lines if line not in first][:MOST_LINES]
+    if not report.hot_lines:
+        body: object = el("p", f"No lines: {report.stacks.note}.")
+    else:
+        body = [
+            el(
+                "p",
+                "Share of the work of the loader's workers, or of the training process. ",
+                _trust(report.stacks),
+                class_="soft",
+            ),
+            _line_list(first, report.run.cwd),
+            el("details", el("summary", f"{len(rest)} more lines"), _line_list(rest, report.run.cwd)) if rest else None,
+        ]
+    return el("section", el("h2", "Lines that cost most"), body, id="lines")
+
+
+def _line_list(lines: Sequence[HotLine], root: str) -> Markup:
+    return el("ol", [_hot_line(line, root) for line in lines], class_="lines")
+
+
+def _trust(stacks: StackQuality) -> str:
+    if not stacks.samples:
+        return stacks.note
+    return f"{stacks.note or f'{stacks.samples:,} samples by {stacks.sampler}'}; {stacks.trust} trust."
+
+
+def _hot_line(line: HotLine, root: str) -> Markup:
+    path = f"{text.relative(text.clean(line.file), root)}:{line.line}"
+    gain = f"{text.factor(line.speedup_if_free)} if it were free" if line.speedup_if_free else None
+    about = [
+        line.function,
+        f"in {line.callee}" if line.callee else None,
+        "loader worker" if line.process_role == "worker" else "training process",
+        gain,
+    ]
+    share = heat(line.share, text.percent(line.share))
+    code = el("pre", el("code", line.source.strip()), class_="source") if line.source else None
+    stack = el("details", el("summary", "full stack"), el("pre", "\n".join(line.stack))) if line.stack else None
+    where = el(
+        "p", el("code", path), el("span", " · ".join(part for part in about if part), class_="soft"), class_="where"
+    )
+    return el("li", share, el("div", where, code, stack))
