@@ -1,0 +1,217 @@
+"""The HTML's parts without a browser: escaping, decimation, lanes in order, packed numbers, windows of findings."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpuwatch.model import Lane, LongSteps, Timeline, Trial
+from gpuwatch.views.html import render
+from gpuwatch.views.html.decimate import bridge, line_buckets, series, span_shares, statistics
+from gpuwatch.views.html.lanes import family_name, prepare
+from gpuwatch.views.html.markup import Markup, el, table
+from gpuwatch.views.html.pack import pack, script_json
+from gpuwatch.views.html.windows import shown
+from tests.browser.reports import hostile, nothing, three_steps
+from tests.builders import SECOND, interval, make_finding, make_profile, make_rank, make_report, make_timeline
+
+
+def line(name: str, group: str, values: list[float | None], unit: str = "ms", step_s: float = 1.0) -> Lane:
+    return Lane(name, group, "line", unit, tuple(step_s * n for n in range(len(values))), tuple(values))
+
+
+def halves(blob: bytes, at: int, count: int, scale: float) -> np.ndarray:
+    """Read a plane as the page does: all high bytes, then all low bytes."""
+    raw = np.frombuffer(blob, np.uint8, 2 * count, at).astype(np.uint16)
+    return ((raw[:count] << 8) | raw[count:]).astype("<u2").view("<f2").astype(float) * scale
+
+
+def test_elements_escape_what_is_put_into_them() -> None:
+    assert el("p", "<b>&", title='"x"') == '<p title="&quot;x&quot;">&lt;b&gt;&amp;</p>'
+    assert el("p", Markup("<b>"), None, [1, "<"]) == "<p><b>1&lt;</p>"
+    assert el("button", "x", hidden=True, disabled=False) == "<button hidden>x</button>"
+    assert "\u202e" not in el("p", "a\u202eb\x1b\ud800")
+    assert "&lt;td&gt;" in table(["a"], [["<td>"]], "c")
+
+
+def test_data_in_a_script_cannot_end_it() -> None:
+    text = script_json({"name": "</script><!--\u2028"})
+    assert "<" not in text and "\u2028" not in text
+    assert json.loads(text) == {"name": "</script><!--\u2028"}
+
+
+def test_statistics_are_of_every_value() -> None:
+    found = statistics(np.array([0.0, 0.0, 10.0, np.nan]))
+    assert found and (found.n, found.low, found.high, found.median) == (3, 0.0, 10.0, 0.0)
+    assert statistics(np.array([np.nan])) is None
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300), st.integers(1, 40))
+def test_buckets_keep_the_extremes_and_the_median(values: list[float], count: int) -> None:
+    times = np.arange(len(values), dtype=float)
+    buckets = line_buckets(times, np.array(values), float(len(values)), count)
+    assert np.nanmin(buckets.low) == min(values) and np.nanmax(buckets.high) == max(values)
+    place = np.minimum((times * (count / len(values))).astype(int), count - 1)
+    for at in set(place.tolist()):
+        assert buckets.mid[at] == pytest.approx(float(np.median(np.array(values)[place == at])))
+
+
+def test_empty_buckets_are_holes_and_short_holes_are_bridged() -> None:
+    buckets = line_buckets(np.array([0.0, 2.0, 9.0]), np.array([1.0, 2.0, 3.0]), 10.0, 10)
+    assert np.isnan(buckets.mid).sum() == 7
+    bridged = bridge(buckets, 1)
+    assert bridged.mid[1] == 1.0 and np.isnan(bridged.mid[3])
+
+
+def test_times_out_of_order_are_sorted() -> None:
+    times, values = series((2.0, 1.0), (20.0, None))
+    assert times.tolist() == [1.0, 2.0] and np.isnan(values[0]) and values[1] == 20.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), max_size=30), st.integers(1, 50))
+def test_span_shares_sum_to_the_spans_time(pairs: list[tuple[float, float]], count: int) -> None:
+    edges = sorted(x for pair in pairs for x in pair)
+    spans = [(a, b, "fetching") for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    shares = span_shares(spans, ("fetching",), 100.0, count)
+    assert shares.sum() * 100.0 / count == pytest.approx(sum(b - a for a, b, _ in spans), abs=1e-6)
+    assert shares.min() >= 0 and shares.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("worker 12", "worker"),
+        ("GPU 3 busy", "GPU busy"),
+        ("step time", "step time"),
+        ("7", "7"),
+        ("p95 wait", "p95 wait"),
+    ],
+)
+def test_family_is_the_name_without_its_number(name: str, family: str) -> None:
+    assert family_name(name) == family
+
+
+def test_families_have_the_worst_first_and_marks_aside() -> None:
+    lanes = prepare(
+        Timeline(
+            10.0,
+            (
+                line("CPU busy", "machine", [1.0] * 10),
+                line("input wait", "rank 0", [5.0] * 10),
+                line("input wait", "rank 1", [50.0] * 10),
+                line("GPU busy", "GPU 0", [90.0] * 10),
+                line("GPU busy", "GPU 1", [10.0] * 10),
+                Lane("epochs", "rank 0", "marks", "", spans=((1.0, 1.0, "epoch 0"),)),
+                Lane("missing data", "machine", "marks", "", spans=((0.0, 10.0, "nvml: none"),)),
+                line("power", "GPU 0", [None] * 10),
+            ),
+        )
+    )
+    assert [family.name for family in lanes.families] == ["GPU busy", "input wait", "CPU busy"]
+    assert [member.name for member in lanes.families[0].members] == ["GPU 1", "GPU 0"]
+    assert [member.name for member in lanes.families[1].members] == ["rank 1", "rank 0"]
+    assert [mark.label for mark in lanes.marks] == ["epoch 0"]
+
+
+def test_few_points_are_packed_exactly() -> None:
+    packed = pack(prepare(Timeline(10.0, (line("step time", "rank 0", [1.0, None, 2.5]),))), 100_000)
+    member = packed.index["families"][0]["members"][0]
+    blob = gzip.decompress(base64.b64decode(packed.blob))
+    assert member["points"] == 3
+    assert np.frombuffer(blob, "<f4", 3, member["t"]).tolist() == [0.0, 1.0, 2.0]
+    values = halves(blob, member["mid"], 3, member["scale"])
+    assert values[0] == 1.0 and np.isnan(values[1]) and values[2] == 2.5
+
+
+def test_many_points_keep_their_shape_within_the_budget() -> None:
+    random = np.random.default_rng(1)
+    values = (100 + 5 * random.standard_normal(200_000)).tolist()
+    values[70_000] = 1e9
+    packed = pack(prepare(Timeline(200_000.0, (line("step time", "rank 0", values),))), 40_000)
+    assert len(packed.blob) <= 40_000
+    member = packed.index["families"][0]["members"][0]
+    blob = gzip.decompress(base64.b64decode(packed.blob))
+    middle = halves(blob, member["mid"], member["buckets"], member["scale"])
+    assert np.nanmedian(middle) == pytest.approx(100, rel=0.01)
+    assert np.nanmax(halves(blob, member["high"], member["buckets"], member["scale"])) == pytest.approx(1e9, rel=0.03)
+    assert member["stats"]["high"] == 1e9 and member["stats"]["n"] == 200_000
+
+
+def test_waiting_windows_are_where_waiting_was_noticeable() -> None:
+    waits = [1.0] * 300 + [40.0] * 300 + [1.0] * 400
+    timeline = Timeline(1000.0, (line("step time", "rank 0", [100.0] * 1000), line("input wait", "rank 0", waits)))
+    report = make_report(timeline=timeline)
+    found = shown(make_finding("too-few-workers"), report, prepare(timeline))
+    assert len(found.windows) == 1
+    assert found.windows[0] == pytest.approx((300.0, 600.0), abs=4.0)
+    assert found.families == ("input wait",)
+
+
+def test_pause_windows_are_the_long_steps() -> None:
+    spans = ((1005 * SECOND, 1006 * SECOND),)
+    pauses = LongSteps(1, 1.0, 0.1, 10.0, None, False, None, "unknown", spans)
+    report = make_report(make_profile(ranks=(make_rank(long_steps=pauses),)))
+    assert shown(make_finding("periodic-pause"), report, prepare(report.timeline)).windows == ((5.0, 6.0),)
+
+
+def test_nothing_is_marked_when_all_of_the_run_is_alike() -> None:
+    timeline = Timeline(
+        1000.0, (line("step time", "rank 0", [100.0] * 1000), line("input wait", "rank 0", [40.0] * 1000))
+    )
+    assert shown(make_finding(), make_report(timeline=timeline), prepare(timeline)).windows == ()
+
+
+def test_page_has_its_sections_in_order() -> None:
+    trials = (
+        Trial(
+            "t",
+            "pinned memory",
+            "too-few-workers",
+            interval(10.0),
+            interval(8.0),
+            "ms",
+            interval(1.25),
+            "helps",
+            "the same",
+            "pin_memory=True",
+            1.2,
+        ),
+    )
+    page = render(make_report(trials=trials))
+    order = [
+        "verdict",
+        "why",
+        "what-to-do",
+        "phases",
+        "timeline",
+        "lines",
+        "loaders",
+        "ranks",
+        "experiments",
+        "run",
+        "gpuwatch-report",
+    ]
+    assert [match for match in re.findall(r'id="([\w-]+)"', page) if match in order] == order
+    assert "1.25× (1.19× to 1.31×)" in page
+
+
+@pytest.mark.parametrize("report", [make_report, hostile, three_steps, nothing])
+def test_page_asks_for_nothing(report) -> None:  # type: ignore[no-untyped-def]
+    page = render(report())
+    readable = page.split('<script type="text/plain" id="plotly-data">')[0]
+    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", readable)
+    assert "default-src 'none'" in page
+    assert json.loads(re.search(r'id="gpuwatch-report">(.*?)</script>', page, re.S)[1])["schema"] == "gpuwatch.report/1"  # type: ignore[index]
+
+
+def test_page_without_series_carries_no_chart_code() -> None:
+    assert len(render(make_report(timeline=None))) < 100_000
+    assert "Nothing was recorded over time." in render(make_report(timeline=None))
+    assert len(render(make_report(timeline=make_timeline()))) > 1_000_000
