@@ -13,6 +13,7 @@ from . import spool
 _MOST_PENDING = 64
 _MOST_TROUBLES = 3
 _READ_PER_STEP = 4
+_GPU_WAIT = '["gpu_wait",%s,%s,%s,%s]\n'
 
 
 def meter():
@@ -108,7 +109,7 @@ class Meter:
         wait_ms = step.before.elapsed_time(step.start) if step.before is not None else None
         work_ms = step.start.elapsed_time(step.end)
         self._recycle(step)
-        spool.event("gpu_wait", step.iterator, step.index, wait_ms and round(wait_ms, 4), round(work_ms, 4))
+        spool.later(_GPU_WAIT, (step.iterator, step.index, wait_ms and round(wait_ms, 4), round(work_ms, 4)), 0)
 
     def _recycle(self, step):
         # The step's B is the next step's `before`, and is given back with that one.

@@ -193,8 +193,8 @@ def _giving(original):
 
 _THREADS = activity._THREADS
 _METERS = activity.ThreadMeters()
+_METERS_NS = _METERS.cpu_every_ns
 _BATCH = '["batch",' + ",".join(["%s"] * len(columns.COLUMNS["batch"])) + "]\n"
-_UNKNOWN = (None,) * 4
 
 
 def _asked(iterator, record, account):
@@ -210,39 +210,43 @@ def _asked(iterator, record, account):
 
 
 def _write(iterator, record, account, asked_ns, given_ns, end, seen):
-    # Flat, and formatted by hand: this is the training's every step, run with the caches full of the user's work.
+    # Flat, and formatted later: this is the training's every step, run with the caches full of the user's work.
     try:
-        index, ready, available, late, awaited = _queue(iterator, record, end, seen)
-        cpu_ns, delay_ns = _METERS.read(account, given_ns)
-        line = _BATCH % (
+        ready = available = late = awaited = cpu_ns = delay_ns = None
+        if end:
+            record.open = end != _EXHAUSTED
+            index = iterator._num_yielded
+        elif seen is None:
+            index = iterator._num_yielded - 1
+        else:
+            index, ready, available, late, awaited = record.queue.after(iterator, seen)
+        if given_ns - account.cpu_at >= _METERS_NS:
+            cpu_ns, delay_ns = _now_and_then(account, given_ns)
+        values = (
             record.number, index, asked_ns, given_ns, end, ready, available, late, awaited,
             account.forward, account.backward, account.backward_n, account.optimizer, account.optimizer_n,
             account.other + asked_ns - account.mark, account.gc, account.gc_n, cpu_ns, delay_ns, account.own,
         )  # fmt: skip
-        spool.write(line.replace("None", "null").encode())
+        spool.later(_BATCH, values, given_ns)
         account.iterator = record.number
         account.restart(given_ns)
-        if not end and (account.gpu is not None or _gpu(account)):
+        if end:
+            spool.flush()
+        elif account.gpu is not None:
             account.gpu.given(record.number, index)
-        if timer.state.sampler is not None or given_ns > timer.state.next_poll_ns:
+        if timer.state.sampler is not None:
             timer.given(given_ns)
         account.own = now_ns() - given_ns
     except Exception as trouble:
         spool.meta("hook_error", "batch: %s: %s" % (type(trouble).__name__, trouble))
 
 
-def _queue(iterator, record, end, seen):
-    if end:
-        record.open = end != _EXHAUSTED
-        return (iterator._num_yielded,) + _UNKNOWN
-    if record.queue is None:
-        return (iterator._num_yielded - 1,) + _UNKNOWN
-    return record.queue.after(iterator, seen)
-
-
-def _gpu(account):
-    account.gpu = cuda.meter()
-    return account.gpu is not None
+def _now_and_then(account, at_ns):
+    """Do what costs system calls, and look for what seldom changes; return (cpu_ns, delay_ns) of the meters."""
+    if account.gpu is None:
+        account.gpu = cuda.meter()
+    timer.passed(at_ns)
+    return _METERS.read(account, at_ns)
 
 
 def _after_fork():

@@ -19,33 +19,35 @@ class Workers:
 
     def before(self, iterator):
         """Return (held, arrived, had, awaited) just before the batch is asked for."""
-        wanted = iterator._task_info.get(iterator._rcvd_idx)
-        had = wanted is not None and len(wanted) > 1
-        return self._held(iterator), self._arrived(), had, wanted[0] if wanted else None
+        # Every step comes through here with cold caches: no call that is not needed.
+        tasks = iterator._task_info
+        wanted = tasks.get(iterator._rcvd_idx)
+        held = self._held(iterator) if self.iterable else len(tasks) - iterator._tasks_outstanding
+        if self.poll is not None:
+            arrived = _readable(self.poll.poll(0))
+        else:
+            arrived = len(self.queue) if self.queue is not None else None
+        return (held, arrived, False, None) if wanted is None else (held, arrived, len(wanted) > 1, wanted[0])
 
     def after(self, iterator, seen):
         """Return (index of the batch just given, ready, available, late, awaited)."""
         held, arrived, had, awaited = seen
         if not self.in_order:
             return iterator._num_yielded - 1, arrived, None if arrived is None else int(arrived > 0), 0, None
-        late = max(0, self._held(iterator) - held + had)
+        holds = self._held(iterator) if self.iterable else len(iterator._task_info) - iterator._tasks_outstanding
+        late = holds - held + had
+        if late < 0:
+            late = 0
         available = 1 if had else 0 if arrived == 0 else None if late or arrived is None else 1
         return iterator._rcvd_idx - 1, None if arrived is None else held + arrived, available, late, awaited
 
     def _held(self, iterator):
-        tasks = iterator._task_info
-        if self.iterable:  # ended workers leave entries behind that are not batches
-            return sum(len(task) > 1 for task in tasks.values())
-        return len(tasks) - iterator._tasks_outstanding
-
-    def _arrived(self):
-        if self.poll is not None:
-            return _readable(self.poll.poll(0))
-        return len(self.queue) if self.queue is not None else None
+        # Ended workers of an iterable dataset leave entries behind that are not batches.
+        return sum(len(task) > 1 for task in iterator._task_info.values())
 
 
 def _readable(events):
-    return None if events and events[0][1] & ~select.POLLIN else len(events)
+    return 0 if not events else None if events[0][1] & ~select.POLLIN else 1
 
 
 def _open_end(iterator):

@@ -1,9 +1,11 @@
 """The process's spool file: append-only JSON lines that survive SIGKILL, fork, full disks and closed descriptors.
 
-One `os.write` on an O_APPEND descriptor per event: nothing is buffered here, nothing waits for another process,
-nothing raises into the caller. What could not be written is counted and said once writing works again.
+Every event is handed to the kernel by `os.write` on an O_APPEND descriptor: nothing waits for another process, nothing
+raises into the caller. What could not be written is counted and said once writing works again. Events of steps shorter
+than 10 ms (`later`) are written together: only those of the last 10 ms can be lost with a killed process.
 """
 
+import collections
 import errno
 import fcntl
 import json
@@ -18,6 +20,8 @@ _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 # User code closes and re-uses low descriptors (daemonising, subprocess helpers).
 _LOWEST_DESCRIPTOR = 200
 _MOST_REOPENINGS = 16
+_TOGETHER_NS = 10_000_000
+_MOST_TOGETHER = 200
 
 
 class Spool:
@@ -39,6 +43,8 @@ class Spool:
         self.torn = False
         self.unsure = True
         self.end = 0
+        self.pending = collections.deque()
+        self.flushed_ns = 0
 
     def after_fork(self):
         """Start a file of our own: the parent goes on writing to the inherited one."""
@@ -50,19 +56,47 @@ class Spool:
             os.close(inherited)
 
     def write(self, line):
-        """Append `line` (bytes, newline at its end); on trouble count it as lost."""
+        """Append `line` (bytes, newline at its end), after what is pending; on trouble count it as lost."""
+        if self.pending:
+            self.flush()
+        self._append(line)
+
+    def later(self, template, values, at_ns):
+        """Append the line `template % values` (None becomes null): at once if nothing was for 10 ms before `at_ns`.
+
+        With `at_ns` 0 it goes with the next line, which must be near.
+        """
+        self.pending.append((template, values))
+        if at_ns - self.flushed_ns >= _TOGETHER_NS or len(self.pending) >= _MOST_TOGETHER:
+            self.flushed_ns = at_ns
+            self.flush()
+
+    def flush(self):
+        """Append what is pending."""
+        lines = []
+        try:
+            while self.pending:
+                template, values = self.pending.popleft()
+                lines.append(template % values)
+        except Exception as trouble:  # also: another thread was faster
+            if not isinstance(trouble, IndexError):
+                self._lose(type(trouble).__name__)
+        if lines:
+            self._append("".join(lines).replace("None", "null").encode())
+
+    def _append(self, lines):
         try:
             if (self.unsure or not self._in_place()) and not self._prepare():
-                return self._lose("not open")
-            written = os.write(self.descriptor, line)
+                return self._lose("not open", lines)
+            written = os.write(self.descriptor, lines)
             self.end += written
-            if written != len(line):
-                self.torn = True
-                self._lose("ENOSPC")
+            if written != len(lines):
+                self.torn = not lines[:written].endswith(b"\n")
+                self._lose("ENOSPC", lines[written:])
         except OSError as trouble:
-            self._lose(errno.errorcode.get(trouble.errno, "OSError"))
+            self._lose(errno.errorcode.get(trouble.errno, "OSError"), lines)
         except Exception as trouble:  # whatever it is, it must not reach the training
-            self._lose(type(trouble).__name__)
+            self._lose(type(trouble).__name__, lines)
 
     def _in_place(self):
         # Cheaper than fstat: only our file stands where our last write left it.
@@ -90,8 +124,8 @@ class Spool:
         self.torn = False
         self.lost -= lost
 
-    def _lose(self, reason):
-        self.lost += 1
+    def _lose(self, reason, lines=b"\n"):
+        self.lost += lines.count(b"\n")
         self.lost_reason = reason
         self.unsure = True
 
@@ -155,8 +189,10 @@ def _folder():
 _SPOOL = Spool(_folder())
 os.register_at_fork(after_in_child=lambda: _SPOOL.after_fork())
 
-# One whole line as bytes, for callers that format their own.
+# For callers that format their own: a whole line as bytes, now; or a template and its values, within 10 ms.
 write = _SPOOL.write
+later = _SPOOL.later
+flush = _SPOOL.flush
 
 
 def event(kind, *values):
@@ -185,6 +221,7 @@ def path():
 
 def use_folder(folder):
     """Write to `folder` from the next event on, in a new file."""
+    _SPOOL.flush()
     descriptor, file_id = _SPOOL.descriptor, _SPOOL.file_id
     _SPOOL._forget()
     _SPOOL.folder = folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ class FakeEvent:
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(spool, "event", lambda *row: rows.append(row))
+    monkeypatch.setattr(spool, "later", lambda line, row, at_ns: rows.append((json.loads(line % (0, 0, 0, 0))[0], *row)))
     return rows
 
 
@@ -117,7 +118,9 @@ def test_nothing_is_touched_while_a_graph_is_captured(written: list[tuple[Any, .
     assert written[-1][3] == pytest.approx(4.1)
 
 
-def test_trouble_stops_the_meter_and_is_said_once(written: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_stops_the_meter_and_is_said_once(
+    written: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
     monkeypatch.setattr(spool, "meta", lambda key, value: said.append(key))
     gpu = Gpu()

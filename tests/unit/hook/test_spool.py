@@ -1,0 +1,83 @@
+"""Events that are written together: in order, soon, complete, and the child's own after a fork."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpuwatch.hook.spool import Spool
+
+LINE = '["n",%s,%s]\n'
+MS = 1_000_000
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(str(tmp_path))
+
+
+def numbers(folder: Path) -> list[Any]:
+    (path,) = folder.glob("*.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()[1:]]
+    return [row[1] if row[0] == "n" else row for row in rows]
+
+
+def test_steps_of_ten_milliseconds_and_more_are_written_one_by_one(spool: Spool, tmp_path: Path) -> None:
+    for number in range(4):
+        spool.later(LINE, (number, None), (100 + 10 * number) * MS)
+        assert numbers(tmp_path) == list(range(number + 1))
+
+
+def test_short_steps_are_written_together_and_nothing_is_left_out(spool: Spool, tmp_path: Path) -> None:
+    for number in range(500):
+        spool.later(LINE, (number, None), 100 * MS + number * MS // 10)
+    written = numbers(tmp_path)
+    assert written == list(range(len(written))) and 400 <= len(written) < 500
+    spool.flush()
+    assert numbers(tmp_path) == list(range(500))
+
+
+def test_any_other_event_comes_after_what_came_before_it(spool: Spool, tmp_path: Path) -> None:
+    spool.later(LINE, (0, 1), 100 * MS)
+    spool.later(LINE, (1, 1), 101 * MS)
+    spool.later(LINE, (2, 1), 0)
+    spool.write(b'["n",3,null]\n')
+    assert numbers(tmp_path) == [0, 1, 2, 3]
+
+
+def test_a_child_does_not_write_its_parents_events(spool: Spool, tmp_path: Path) -> None:
+    spool.later(LINE, (0, 1), 100 * MS)
+    spool.later(LINE, (1, 1), 101 * MS)
+    child = os.fork()
+    if child == 0:
+        spool.after_fork()
+        spool.flush()
+        os._exit(len(list(tmp_path.glob("*.jsonl"))))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    spool.flush()
+    assert numbers(tmp_path) == [0, 1]
+
+
+def test_what_cannot_be_written_together_is_counted_one_by_one(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path / "missing"))
+    for number in range(5):
+        spool.later(LINE, (number, None), 100 * MS + number)
+    spool.flush()
+    assert spool.lost == 5
+    (tmp_path / "missing").mkdir()
+    spool.write(b'["n",5,null]\n')
+    (dropped, after) = numbers(tmp_path / "missing")
+    assert dropped[0] == "dropped" and dropped[2] == 5 and after == 5
+
+
+def test_a_value_that_fits_no_template_costs_only_its_own_line(spool: Spool, tmp_path: Path) -> None:
+    spool.later(LINE, (0, 1), 100 * MS)
+    spool.later(LINE, (1,), 101 * MS)
+    spool.later(LINE, (2, 1), 101 * MS)
+    spool.flush()
+    spool.flush()
+    assert [number for number in numbers(tmp_path) if isinstance(number, int)] == [0, 2] and spool.lost == 0
