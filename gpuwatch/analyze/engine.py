@@ -19,6 +19,8 @@ SEVERITY_ORDER: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 WORTH = 1.04
 # What must be known before anything else makes sense.
 FIRST = ("not-instrumented",)
+# What is paid once comes after what is paid in every step.
+LAST = ("slow-startup",)
 
 
 class Judgement(NamedTuple):
@@ -90,5 +92,5 @@ def gain(finding: Finding) -> float:
 
 
 def _rank(finding: Finding) -> tuple[int, int, float, str]:
-    first = FIRST.index(finding.id) if finding.id in FIRST else len(FIRST)
+    first = FIRST.index(finding.id) if finding.id in FIRST else len(FIRST) + (finding.id in LAST)
     return first, SEVERITY_ORDER[finding.severity], -gain(finding), finding.id

@@ -6,10 +6,6 @@ from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, starved, waited_share
 from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Speedup, Verdict
 
-# Share of the loop that must go to something else before the device stops being what bounds it.
-HOST_SHARE = 0.25
-STARTUP_SHARE = 0.5
-STARTUP_SECONDS = 5.0
 SURE_STEPS = 30
 
 BOUND_BY_FINDING: dict[str, Bound] = {
@@ -22,6 +18,7 @@ BOUND_BY_FINDING: dict[str, Bound] = {
     "gc-pause": "host",
     "launch-bound": "host",
     "step-sync": "host",
+    "slow-startup": "startup",
 }
 
 
@@ -34,11 +31,11 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     state = starved(profile) or above(share, STARVED_SHARE)
     free = throughput.free_input(profile.costs) if profile.costs else None
     if state == "no":
-        return _not_starved(profile, loader, share, free, findings)
+        return _not_starved(loader, share, free, findings)
     confidence: Confidence = (
         "borderline" if state == "borderline" else ("high" if loader.steps >= SURE_STEPS else "medium")
     )
-    bound: Bound = "input" if share.median >= STARVED_SHARE else _other(profile, findings)
+    bound: Bound = "input" if share.median >= STARVED_SHARE else _other(findings)
     reason = f"each step waited {_ms(loader.wait_ms)} for its next batch and computed for {_ms(loader.compute_ms)}"
     return Verdict(
         bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence)
@@ -65,10 +62,8 @@ _OTHER_HEADLINES: dict[Bound, str] = {
 }
 
 
-def _not_starved(
-    profile: Profile, loader: LoaderProfile, share: Interval, free: Speedup | None, findings: list[Finding]
-) -> Verdict:
-    bound = _other(profile, findings)
+def _not_starved(loader: LoaderProfile, share: Interval, free: Speedup | None, findings: list[Finding]) -> Verdict:
+    bound = _other(findings)
     confidence: Confidence = "high" if loader.steps >= SURE_STEPS else "medium"
     reason = f"each step waited {_ms(loader.wait_ms)} for its next batch and computed for {_ms(loader.compute_ms)}"
     return Verdict(
@@ -76,8 +71,8 @@ def _not_starved(
     )
 
 
-def _other(profile: Profile, findings: list[Finding]) -> Bound:
-    """Return what bounds a run that is not starved: a strong finding, start-up, else the device's work."""
+def _other(findings: list[Finding]) -> Bound:
+    """Return what bounds a run that is not starved: what a strong finding says, else the device's work."""
     for finding in findings:
         if (
             finding.id in BOUND_BY_FINDING
@@ -85,13 +80,7 @@ def _other(profile: Profile, findings: list[Finding]) -> Bound:
             and finding.confidence not in ("low", "borderline")
         ):
             return BOUND_BY_FINDING[finding.id]
-    return "startup" if _starts_longer_than_it_runs(profile) else "compute"
-
-
-def _starts_longer_than_it_runs(profile: Profile) -> bool:
-    starts = [phase for rank in profile.ranks for phase in rank.phases if phase.name in ("startup", "loader startup")]
-    seconds = sum(phase.seconds for phase in starts) / max(len(profile.ranks), 1)
-    return seconds >= STARTUP_SECONDS and seconds >= STARTUP_SHARE * profile.seconds
+    return "compute"
 
 
 def _unknown(profile: Profile, loader: LoaderProfile | None) -> Verdict:

@@ -33,6 +33,9 @@ _FUNCTIONS = {
     "pydicom": ("dcmread",),
 }  # fmt: skip
 _METHODS = (("h5py._hl.dataset", "Dataset", "__getitem__"),)
+# Image functions that a dataset calls by itself; inside a transform they are that transform's.
+_IMAGE_FUNCTIONS = {"cv2": ("resize", "warpAffine", "cvtColor", "GaussianBlur")}
+_IMAGE_METHODS = (("PIL.Image", "Image", ("resize", "rotate", "thumbnail")),)
 
 
 class Decoders:
@@ -54,7 +57,24 @@ class Decoders:
             if isinstance(cls, type) and cls not in self._done:
                 self._done.add(cls)
                 self._method(cls, method, "h5py.Dataset read")
+        for module_name, names in _IMAGE_FUNCTIONS.items():
+            module = sys.modules.get(module_name)
+            if module is not None and (module_name, "image") not in self._done:
+                self._done.add((module_name, "image"))
+                self._image_calls(module, names, module_name)
+        for module_name, class_name, names in _IMAGE_METHODS:
+            cls = getattr(sys.modules.get(module_name), class_name, None)
+            if isinstance(cls, type) and (cls, "image") not in self._done:
+                self._done.add((cls, "image"))
+                self._image_calls(cls, names, "PIL.%s" % class_name)
         self._images()
+
+    def _image_calls(self, owner, names, prefix):
+        for name in names:
+            genuine = operations.original(vars(owner).get(name))
+            if callable(genuine):
+                replacement = _measured_image_call(genuine, "%s.%s" % (prefix, name))
+                self._patches.add(Attribute(owner, name, replacement))
 
     def _functions(self, module, names):
         for name in names:
@@ -101,6 +121,23 @@ def _measured_reader(genuine, label):
     return measured
 
 
+def _measured_image_call(genuine, label):
+    library = _package_folder(genuine, label)
+
+    @functools.wraps(genuine)
+    def measured(*args, **kwargs):
+        tally = operations.stage.tally
+        if tally is None or tally.running is not None or not args:
+            return genuine(*args, **kwargs)
+        operation = _operation(label, sys._getframe(1), library, None, "transform")
+        # In-place methods give None: then the image itself is what came out.
+        product = args[0] if label.endswith(".thumbnail") else None
+        return operations.run(tally, operation, genuine, args, kwargs, args[0], product=product)
+
+    measured._gpuwatch_original = genuine
+    return measured
+
+
 def _measured_load(genuine):
     library = os.path.dirname(genuine.__code__.co_filename) + os.sep
 
@@ -119,13 +156,11 @@ def _measured_load(genuine):
     return load
 
 
-def _operation(label, frame, library, detail):
+def _operation(label, frame, library, detail, kind="decode"):
     place = origins.user_frame(frame, library)
-    key = ("decode", label, place, None if not detail else detail.get("draft"))
+    key = (kind, label, place, None if not detail else detail.get("draft"))
     found = operations.book.find(key)
-    return (
-        found if found is not None else operations.book.add(key, "decode", label, place, detail or {}, of_class=label)
-    )
+    return found if found is not None else operations.book.add(key, kind, label, place, detail or {}, of_class=label)
 
 
 def _image_facts(image):

@@ -53,7 +53,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     scale = usable_scale(top, shrink)
     if top.share < MIN_SHARE or shrink is None or scale < 2:
         return Clear(ID)
-    after = throughput.with_work(seen.costs, kept_work(seen.loader, top, shrink, scale))
+    kept = kept_work(seen.loader, top, shrink, scale)
+    after = throughput.with_work(seen.costs, kept)
     used = math.sqrt(shrink.pixels_out or 1.0)
     return Finding(
         id=ID,
@@ -74,7 +75,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         ),
         verify=try_command(profile, "--remedies scaled-decode"),
         edit="image = Image.open(path); image.draft('RGB', (2 * size, 2 * size))",
-        explains=("expensive-decode", *saturation(top.share)),
+        explains=("expensive-decode", *saturation(1.0 - kept)),
     )
 
 

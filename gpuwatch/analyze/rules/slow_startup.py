@@ -23,7 +23,7 @@ ID = "slow-startup"
 SHARE = 0.3
 SECONDS = 5.0
 # Start-up above this share is worth a warning even if nothing but imports was seen.
-MOST = 0.6
+MOST = 0.75
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:

@@ -20,6 +20,8 @@ What to do
 
 from __future__ import annotations
 
+import re
+
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import (
     Starved,
@@ -31,13 +33,17 @@ from gpuwatch.analyze.evidence import (
     wait_evidence,
     working_loop,
 )
-from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile, Speedup
+from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Profile, Speedup
 
 ID = "storage-wait"
 BLOCKED_SHARE = 0.4
 BYTES_PER_SAMPLE = 256.0
 IO_PRESSURE = 0.1
-READING = ("read", "open", "stat", "recv", "load", "seek", "pread", "__getitem__")
+READING = frozenset(
+    ("read", "open", "urlopen", "recv", "load", "imread", "fromfile", "seek", "request", "download", "fetch")
+)
+# A line with this share of the loader's work is what the workers wait in.
+LINE_SHARE = 0.4
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -78,7 +84,17 @@ def reads(profile: Profile, seen: Starved) -> bool:
     """Say whether the worker's blocked time goes with reading."""
     per_sample = (seen.fetch.rchar_per_batch or 0.0) / max(seen.fetch.samples_per_batch or 1.0, 1.0)
     pressure = (profile.machine.io_pressure or 0.0) >= IO_PRESSURE
+    line = hot_line(profile, "worker" if seen.loader.workers else "trainer", "fetch")
+    # Sockets are read past the counters of read calls; the line that waits tells.
+    if line is not None and line.share >= LINE_SHARE and reading(line):
+        return True
     return per_sample >= BYTES_PER_SAMPLE or bool(seen.fetch.read_bytes_per_batch) or pressure
+
+
+def reading(line: HotLine) -> bool:
+    """Say whether a line's callee or source is a call that reads."""
+    words = set(re.findall(r"[a-z]+", f"{line.callee or ''} {line.source or ''}".lower()))
+    return not words.isdisjoint(READING)
 
 
 def _speedup(seen: Starved, blocked: float) -> Speedup:
