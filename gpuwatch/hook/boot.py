@@ -13,7 +13,7 @@ SEAMS = (
     ("torch.serialization", ("spans",)),
     ("torch.autograd", ("backward",)),
     ("torch.optim.optimizer", ("phases",)),
-    ("torch.utils.data.dataloader", ("making", "loader", "worker", "fetch", "timer", "trial", "ptrace")),
+    ("torch.utils.data.dataloader", ("making", "loader", "worker", "fetch", "timer", "trial", "ptrace", "exact")),
     ("torchdata.stateful_dataloader.stateful_dataloader", ("making", "loader", "worker")),
     ("torch._dynamo.trace_rules", ("compiling",)),
     ("safetensors.torch", ("spans",)),

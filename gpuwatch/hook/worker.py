@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from . import counters, fetch, serialise, spool, timer
+from . import counters, exact, fetch, serialise, spool, timer
 
 _now = time.monotonic_ns
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
@@ -115,6 +115,7 @@ def _begin(names, args):
     fetch.become_worker(number)
     serialise.watch(queue._queue)
     timer.become_worker(number, trainer_pid)
+    exact.become_worker(number)
     start_method = getattr(multiprocessing.current_process(), "_start_method", None)
     spool.event("worker", _now(), number, args[at["num_workers"]], trainer_pid, start_method, threads())
     return tuple(changed), queue, number
@@ -128,6 +129,7 @@ def _trainer_pid():
 def _end(queue, number):
     try:
         timer.stop()
+        exact.stop()
         if queue is not None:
             spool.event("worker_end", _now(), number, queue.batches)
     except Exception as trouble:
