@@ -35,8 +35,7 @@ def by_opencv(side):
 LIBRARIES = {"torchvision": by_torchvision, "opencv": by_opencv}
 
 
-def work(paths, library, side, ready, results):
-    preprocess = LIBRARIES[library](side)
+def work(paths, preprocess, ready, results):
     preprocess(paths[0])
     ready.wait()
     for path in paths:
@@ -57,12 +56,14 @@ def collect(queue, writers, sums):
 def serve(args, paths):
     """Return the seconds and the bytes of all results."""
     context = multiprocessing.get_context("fork")
+    # Made here, so that the processes do not import the library each.
+    preprocess = LIBRARIES[args.library](args.side)
     ready = context.Barrier(args.processes + 1)
     count = args.processes if args.queues == "each" else 1
     queues = [context.Queue(maxsize=4 * args.processes // count) for _ in range(count)]
     work_of = [[paths[i % len(paths)] for i in range(p, args.iterations, args.processes)] for p in range(args.processes)]
     processes = [
-        context.Process(target=work, args=(share, args.library, args.side, ready, queues[p % count]), daemon=True)
+        context.Process(target=work, args=(share, preprocess, ready, queues[p % count]), daemon=True)
         for p, share in enumerate(work_of)
     ]
     for process in processes:
@@ -92,9 +93,9 @@ def main():
     args = parser.parse_args()
     if args.processes < 1 or args.iterations < args.processes:
         parser.error("at least one process, and an image for each")
-    paths = sorted(Path(args.data).rglob("*.jpg"))
+    paths = sorted(path for path in Path(args.data).rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
     if not paths:
-        parser.error(f"{args.data}: no .jpg files")
+        parser.error(f"{args.data}: no JPEG files")
     started, ended, sums = serve(args, paths)
     print(json.dumps({"images": len(sums), "bytes": sum(sums), "started_ns": started, "ended_ns": ended}))
 

@@ -29,4 +29,5 @@ class StandIn(nn.Module):
         self.seconds = device_ms / 1000
 
     def forward(self, images):
-        return self.last(_DeviceTime.apply(self.pool(images).flatten(1), self.seconds))
+        # After the weights: what comes before them needs no gradient, and backward would not pass here.
+        return _DeviceTime.apply(self.last(self.pool(images).flatten(1)), self.seconds)
