@@ -267,7 +267,9 @@ def _judge_falling(result: Result, measured: Measured, judged: bool, text: str, 
             easy, hard = (measured[other], rates) if field == "cores" else (rates, measured[other])
             steps.append(hard.kept - easy.kept)
     falls, rises = sum(step < -EVEN for step in steps), sum(step > EVEN for step in steps)
-    here = f"the share kept falls in {falls} of {len(steps)} steps, rises in {rises}, stays within {EVEN:.0%} in the rest"
+    here = (
+        f"the share kept falls in {falls} of {len(steps)} steps, rises in {rises}, stays within {EVEN:.0%} in the rest"
+    )
     held = (falls > 0 and rises == 0) if steps else None
     result.claim(text, CLAIM_ONLY, here, held, judged=judged)
 
@@ -278,7 +280,12 @@ def check_by_hand(options: Options, result: Result, case: Case, rates: Rates, ca
     hand = by_hand(options, call)
     names = ("end to end", "Synthetic", "input only")
     pairs = list(
-        zip(names, (rates.whole, rates.synthetic, rates.input_only), (hand.whole, hand.synthetic, hand.input_only))
+        zip(
+            names,
+            (rates.whole, rates.synthetic, rates.input_only),
+            (hand.whole, hand.synthetic, hand.input_only),
+            strict=False,
+        )
     )
     rows = tuple((name, _shown(a), _shown(b), f"{a.median / b.median:.2f}") for name, a, b in pairs)
     title = f"Checked by hand: {MODELS[case.model]}, {case.augmentation}, {case.cores} cores"
@@ -311,7 +318,9 @@ def study(options: Options, result: Result) -> None:
     devices = device_ms(options)
     if any(ms is not None for ms in devices.values()):
         _leave_the_cores()
-    photos = data.image_folder(options.made, 4, options.pick(8, 40, 400), *options.pick((160, 120), (500, 375), (500, 375)))
+    photos = data.image_folder(
+        options.made, 4, options.pick(8, 40, 400), *options.pick((160, 120), (500, 375), (500, 375))
+    )
     folder, layers = options.data or photos, options.pick((2,), (0, 1, 3), (0, 1, 2, 3, 4))
     if not (folder / "train").is_dir():
         raise SystemExit(f"{folder}: no folder `train` with a folder per class in it")

@@ -21,9 +21,7 @@ from study.show import command, main, tell
 from study.timing import median
 
 TITLE = "Parallel preprocessing, and what its output queue does to it"
-PAPER = (
-    "Hashimoto, Ito (Hitachi): Acceleration techniques of image preprocessing and their effect for machine learning system"
-)
+PAPER = "Hashimoto, Ito (Hitachi): Acceleration techniques of image preprocessing and their effect for machine learning system"
 LIBRARIES = ("torchvision", "opencv")
 QUEUES = ("one", "each")
 # All cores but this share busy counts as full.
@@ -115,7 +113,9 @@ def table(result: Result, serving: Serving) -> None:
         for case, served in serving.items()
     ]  # fmt: skip
     columns = ("library", "processes", "queues", "images per second", "MB per second", "cores used")
-    note = f"cores used: all processes of the command, from gpuwatch's sampler, while it served; {cores()} cores there are"
+    note = (
+        f"cores used: all processes of the command, from gpuwatch's sampler, while it served; {cores()} cores there are"
+    )
     result.tables.append(Table("Serving: read, preprocess, write", columns, tuple(rows), note))
 
 
@@ -152,7 +152,8 @@ def judge_queues(options: Options, result: Result, serving: Serving) -> None:
         # A queue is the limit only where one per process is faster, and cores are left unused.
         limited.append(gains[best] > 1 + EVEN and used is not None and used < FULL * cores())
     here = "; ".join(
-        f"{library}: {grow:.2f}× one process" + (", then the queue is the limit" if limit else ", the queue is no limit")
+        f"{library}: {grow:.2f}× one process"
+        + (", then the queue is the limit" if limit else ", the queue is no limit")
         for library, grow, limit in zip(LIBRARIES, grows, limited, strict=True)
     )
     held = any(limited) and all(grow > 1 + EVEN for grow in grows)
@@ -193,9 +194,7 @@ def train(options: Options, result: Result) -> None:
     bound: dict[int, watch.Watched] = {}
     for workers in counts:
         tell(f"gpuwatch run on a device-bound training with {workers} workers")
-        call = command(
-            TRAININGS / "detector.py", folder, *base, "--device-ms", DEVICE_BOUND_MS, "--workers", workers
-        )
+        call = command(TRAININGS / "detector.py", folder, *base, "--device-ms", DEVICE_BOUND_MS, "--workers", workers)
         bound[workers] = watch.run(options, f"device-bound-{workers}", call)
     judge_device(options, result, bound)
     tell("gpuwatch run on a training that waits for its one worker")

@@ -151,7 +151,9 @@ def read_cifar10(files: list[Path]) -> tuple[np.ndarray, np.ndarray]:
     for file in files:
         data = np.fromfile(file, dtype=np.uint8)
         if not len(data) or len(data) % CIFAR_RECORD:
-            raise SystemExit(f"{file}: {len(data)} bytes are no whole number of CIFAR-10 records ({CIFAR_RECORD} bytes)")
+            raise SystemExit(
+                f"{file}: {len(data)} bytes are no whole number of CIFAR-10 records ({CIFAR_RECORD} bytes)"
+            )
         records.append(data.reshape(-1, CIFAR_RECORD))
     whole = np.concatenate(records)
     images = whole[:, 1:].reshape(-1, 3, CIFAR_SIDE, CIFAR_SIDE).transpose(0, 2, 3, 1)

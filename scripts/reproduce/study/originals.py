@@ -57,7 +57,12 @@ def _open_images(data: Path, tables: list[Path]) -> dict[str, list[dict[str, obj
             continue
         if path.stem not in images:
             with Image.open(path) as image:
-                images[path.stem] = {"id": path.stem, "file_name": path.name, "width": image.width, "height": image.height}
+                images[path.stem] = {
+                    "id": path.stem,
+                    "file_name": path.name,
+                    "width": image.width,
+                    "height": image.height,
+                }
         width, height = int(str(images[path.stem]["width"])), int(str(images[path.stem]["height"]))
         left, right, top, bottom = (float(row[name]) for name in ("XMin", "XMax", "YMin", "YMax"))
         box = [left * width, top * height, (right - left) * width, (bottom - top) * height]

@@ -1,6 +1,7 @@
 """Train a small object detector on a COCO-like folder: flip, rotate, jitter, then crop and resize (or those first)."""
 
 import argparse
+import itertools
 import json
 import time
 from collections import defaultdict
@@ -67,7 +68,7 @@ class Detector(nn.Module):
         super().__init__()
         widths = (3, 16, 32, 64, 64)
         layers = [
-            nn.Sequential(nn.Conv2d(i, o, 3, 2, 1), nn.BatchNorm2d(o), nn.ReLU()) for i, o in zip(widths, widths[1:])
+            nn.Sequential(nn.Conv2d(i, o, 3, 2, 1), nn.BatchNorm2d(o), nn.ReLU()) for i, o in itertools.pairwise(widths)
         ]
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(GRID), nn.Conv2d(widths[-1], 5, 1))
 

@@ -61,7 +61,9 @@ def serve(args, paths):
     ready = context.Barrier(args.processes + 1)
     count = args.processes if args.queues == "each" else 1
     queues = [context.Queue(maxsize=4 * args.processes // count) for _ in range(count)]
-    work_of = [[paths[i % len(paths)] for i in range(p, args.iterations, args.processes)] for p in range(args.processes)]
+    work_of = [
+        [paths[i % len(paths)] for i in range(p, args.iterations, args.processes)] for p in range(args.processes)
+    ]
     processes = [
         context.Process(target=work, args=(share, preprocess, ready, queues[p % count]), daemon=True)
         for p, share in enumerate(work_of)

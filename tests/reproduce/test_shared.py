@@ -1,0 +1,152 @@
+"""What the studies share: made data, paired timing, claims, the README table."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from study import data, figures, timing
+from study.options import Options, parse, parser
+from study.result import CLAIM_ONLY, Result, Table, markdown, read
+
+from tests.reproduce.conftest import REPRODUCE
+
+
+@pytest.fixture
+def result() -> Result:
+    made = Result("a_study", "A <study>", "Somebody: Something", "small", "2 cores")
+    made.claim("Faster", "up to 4×", "3.9×", True)
+    made.claim("Cheaper | better", CLAIM_ONLY, "0.9×", False)
+    made.claim("Both", CLAIM_ONLY, "too small", True, judged=False)
+    made.tables.append(Table("Times", ("", "ms"), (("a", "1.0"),)))
+    return made
+
+
+def all_script():
+    loader = importlib.machinery.SourceFileLoader("reproduce_all", str(REPRODUCE / "all"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("reproduce_all", loader))
+    loader.exec_module(module)
+    return module
+
+
+def test_photos_have_the_size_asked_for_and_are_made_once(tmp_path):
+    first = data.photos(tmp_path, 2, 64, 48)
+    stamps = [path.stat().st_mtime_ns for path in first]
+    assert [Image.open(path).size for path in first] == [(64, 48)] * 2
+    assert [path.stat().st_mtime_ns for path in data.photos(tmp_path, 2, 64, 48)] == stamps
+
+
+def test_half_made_data_is_made_again(tmp_path):
+    path = data.photos(tmp_path, 1, 64, 48)[0]
+    (path.parent / data.COMPLETE).unlink()
+    path.write_bytes(b"torn")
+    assert Image.open(data.photos(tmp_path, 1, 64, 48)[0]).size == (64, 48)
+
+
+def test_cifar_files_read_back_as_they_were_written(tmp_path):
+    folder = data.cifar10(tmp_path, 30, 10)
+    assert (folder / "data_batch_1.bin").stat().st_size == 30 * 3073
+    images, labels = data.read_cifar10([folder / "data_batch_1.bin"])
+    assert images.shape == (30, 32, 32, 3) and images.dtype == np.uint8
+    assert set(labels) <= set(range(10)) and len(set(labels)) > 4
+    raw = (folder / "data_batch_1.bin").read_bytes()
+    assert labels[1] == raw[3073] and images[1, 0, 0].tolist() == [raw[3074], raw[3074 + 1024], raw[3074 + 2048]]
+
+
+def test_torn_cifar_file_is_told(tmp_path):
+    (tmp_path / "data_batch_1.bin").write_bytes(b"\0" * 5000)
+    with pytest.raises(SystemExit, match="no whole number of CIFAR-10 records"):
+        data.read_cifar10([tmp_path / "data_batch_1.bin"])
+
+
+def test_folder_without_photos_is_told(tmp_path):
+    with pytest.raises(SystemExit, match="no JPEG files"):
+        data.found(tmp_path)
+
+
+def test_boxes_of_made_coco_lie_in_their_images(tmp_path):
+    import json
+
+    whole = json.loads((data.coco(tmp_path, 3, 80, 60) / "annotations.json").read_text())
+    assert len(whole["images"]) == 3
+    for box in whole["annotations"]:
+        left, top, width, height = box["bbox"]
+        assert left >= 0 and top >= 0 and left + width <= 80 and top + height <= 60 and width > 0 and height > 0
+
+
+def test_every_case_runs_once_per_round_and_once_unmeasured():
+    calls = []
+    times = timing.interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
+    assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 3}
+    assert all(set(calls[i : i + 2]) == {"a", "b"} for i in range(0, 8, 2)) and len(calls) == 8
+
+
+def test_ratio_is_paired_by_round():
+    # The machine was ten times slower in the last round: that round's ratio is the same.
+    assert timing.ratio([2.0, 4.0, 20.0], [1.0, 2.0, 10.0]).median == 2.0
+
+
+def test_claim_that_cannot_be_judged_is_neither_held_nor_not(result):
+    assert [claim.verdict for claim in result.claims] == ["held", "not held", "not judged"]
+
+
+def test_markdown_has_a_row_per_claim(result):
+    rows = markdown([result]).splitlines()
+    assert rows[2] == "| `a_study.py` | Faster | up to 4× | 3.9× | held |"
+    assert rows[3].count("|") == 6
+
+
+def test_result_reads_back(result, tmp_path):
+    again = read(result.write(tmp_path))
+    assert again.claims == result.claims and again.machine == result.machine
+
+
+def test_page_escapes_and_needs_no_other_file(result, tmp_path):
+    figures.add(result, figures.lines("Rates", {"a": ([1, 2], [3.0, None])}, "x", "y"), tmp_path)
+    page = figures.page(result)
+    assert "A &lt;study&gt;" in page and "Plotly.newPlot" in page and "plotly.js v" in page
+    assert "<script src" not in page and "<link" not in page
+
+
+def test_sizes_pick_their_values(tmp_path):
+    assert [Options(size, None, tmp_path).pick(1, 2, 3) for size in ("smallest", "small", "full")] == [1, 2, 3]
+    assert parse(parser(""), ["--full", "--out", str(tmp_path)]).size == "full"
+
+
+def test_data_that_is_no_folder_is_told(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        parse(parser(""), ["--data", str(tmp_path / "absent"), "--out", str(tmp_path)])
+    assert "not a folder" in capsys.readouterr().err
+
+
+def test_readme_keeps_what_stands_round_the_table(result, tmp_path):
+    module, readme = all_script(), tmp_path / "README.md"
+    readme.write_text(f"before\n{module.BEGIN}\nold\n{module.END}\nafter\n")
+    module.write_readme(markdown([result]), readme)
+    content = readme.read_text()
+    assert content.startswith(f"before\n{module.BEGIN}\n| study") and content.endswith(f"{module.END}\nafter\n")
+    assert "old" not in content
+
+
+def test_readme_without_marks_is_left_alone(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("nothing here\n")
+    with pytest.raises(SystemExit, match="studies:begin"):
+        all_script().write_readme("table", readme)
+    assert readme.read_text() == "nothing here\n"
+
+
+def test_index_names_failures_and_counts_what_held(result):
+    page = all_script().index([result], {"input_overhead": "status 1: no <data>"})
+    assert "1 of 3 claims held" in page and "failed: status 1: no &lt;data&gt;" in page
+
+
+def test_all_refuses_a_study_that_is_none(tmp_path):
+    call = [sys.executable, str(REPRODUCE / "all"), "nonsense", "--out", str(tmp_path)]
+    ended = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2 and "there is no study nonsense; there are augmentation_order" in ended.stderr
