@@ -10,6 +10,8 @@ from gpuwatch.views.html.markup import Markup, el, heat
 
 LINES, MOST_LINES = 8, 40
 SMALL_LINE = 0.02
+# What a process of that role does anyway: not worth a word.
+USUAL = ("fetch", "step", "compute", "")
 
 
 def hot_lines(report: Report) -> Markup:
@@ -42,13 +44,18 @@ def _trust(stacks: StackQuality) -> str:
     return f"{stacks.note or f'{stacks.samples:,} samples by {stacks.sampler}'}; {stacks.trust} trust."
 
 
+def _whose(line: HotLine) -> str:
+    role = "loader worker" if line.process_role == "worker" else "training process"
+    return role if line.activity in USUAL else f"{role}, {line.activity}"
+
+
 def _hot_line(line: HotLine, root: str) -> Markup:
     path = f"{text.relative(text.clean(line.file), root)}:{line.line}"
     gain = f"{text.factor(line.speedup_if_free)} if it were free" if line.speedup_if_free else None
     about = [
         line.function,
         f"in {line.callee}" if line.callee else None,
-        "loader worker" if line.process_role == "worker" else "training process",
+        _whose(line),
         gain,
     ]
     share = heat(line.share, text.percent(line.share))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
-WAIT, WORK, QUIET, GOOD, BAD = "#e07f2e", "#4d8fd1", "#7d8792", "#3f9c6b", "#d0524a"
+QUIET, GOOD, BAD = "#7d8792", "#3f9c6b", "#d0524a"
+# Without colour the two must still differ: in brightness, on a dark ground and on a light one.
+WAIT, WORK = ("#c4c4c4", "#5c5c5c") if os.environ.get("NO_COLOR") else ("#d9751f", "#4d8fd1")
 
 
 @dataclass(frozen=True, slots=True)

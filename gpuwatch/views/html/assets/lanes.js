@@ -149,7 +149,7 @@
     const color = hue(row.family);
     const band = { ...shared, x, y, fill: "toself", fillcolor: translucent(color, 0.26), line: { width: 0 } };
     const sparse = read.exact && read.t.length <= 60;
-    const line = { ...shared, mode: sparse ? "lines+markers" : "lines", marker: { color, size: 4 }, x: read.t, y: read.mid, connectgaps: false, line: { color, width: 1.3, shape: "linear", simplify: true } };
+    const line = { ...shared, mode: sparse ? "lines+markers" : "lines", marker: { color, size: 4 }, x: read.t, y: read.mid, connectgaps: false, line: { color, width: 1.3, shape: read.exact && row.family.unit === "ms" ? "vh" : "linear", simplify: true } };
     return read.exact ? [line] : [band, line];
   }
 
