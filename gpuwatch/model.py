@@ -401,7 +401,7 @@ class HotLine:
     `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
     while the trainer waited for this worker's batch. `callee`: the library function below it, for people.
     `activity` of its process at that instant: fetch | collate | serialise | idle (worker), wait | step | evaluation |
-    startup | between loops | long step (trainer). `blocked_share`: samples asleep or in a blocking call."""
+    startup | importing (before the first batch) | between loops | long step (trainer). `blocked_share`: samples asleep or in a blocking call."""
 
     file: str
     line: int

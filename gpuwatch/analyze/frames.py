@@ -9,16 +9,18 @@ import re
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-Activity = Literal["fetch", "collate", "send", "idle", "wait", "startup", "step", "shutdown"]
+Activity = Literal["fetch", "collate", "serialise", "idle", "wait", "startup", "step", "shutdown"]
 
 _LIBRARY = re.compile(
     r"[/\\](site-packages|dist-packages)[/\\]|[/\\]lib(64)?[/\\]python\d[^/\\]*[/\\]|^<|[/\\]_gpuwatch[/\\]|[/\\]gpuwatch[/\\]hook[/\\]"
 )
 _INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages)[/\\]([^/\\]+)")
+_STANDARD = re.compile(r"[/\\]lib(?:64)?[/\\]python\d[^/\\]*[/\\]([^/\\]+)")
 _OURS = re.compile(r"[/\\](_gpuwatch|gpuwatch[/\\]hook)[/\\]")
 _TORCH_DATA = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
 _QUEUE_FUNCTIONS = {"_try_get_data", "_get_data", "_next_data"}
 _SAMPLING = {"__getitem__", "__getitems__", "__next__", "__iter__", "<listcomp>", "<genexpr>"}
+_IMPORTING = {"_find_and_load", "_find_and_load_unlocked", "_load_unlocked", "exec_module"}
 _LEAVING = {"_exitfunc", "_run_exitfuncs", "_shutdown", "_exit_function"}
 
 
@@ -54,7 +56,7 @@ def activity_of(frames: tuple[Frame, ...]) -> Activity:
     feeder = _feeder(frames)
     if feeder is not None:
         # In the feeder's own frame a thread waits for a lock; what it does for a batch is in the frames it calls.
-        return "send" if len(frames) > feeder + 1 and frames[feeder + 1].name != "wait" else "idle"
+        return "serialise" if len(frames) > feeder + 1 and frames[feeder + 1].name != "wait" else "idle"
     if "fetch" in functions:
         return "collate" if _collating(frames) else "fetch"
     if "_worker_loop" in functions or "_pin_memory_loop" in functions:
@@ -83,21 +85,26 @@ def is_library(file: str) -> bool:
     return bool(_LIBRARY.search(file))
 
 
+def imports(below: tuple[Frame, ...]) -> bool:
+    """Say whether what a line called is an import at work, the line's own or a library's."""
+    return any(frame.file.startswith("<frozen importlib") and frame.name in _IMPORTING for frame in below)
+
+
 def package_of(file: str) -> str:
     """Return the package a library file belongs to: `PIL` for …/site-packages/PIL/Image.py."""
-    installed = _INSTALLED.search(file)
+    installed = _INSTALLED.search(file) or _STANDARD.search(file)
     name = installed.group(1) if installed else re.split(r"[/\\]", file)[-1]
     return name.removesuffix(".py")
 
 
-def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, str | None] | None:
-    """Return the user's own line that a stack stands on, and what it called there ("PIL decode").
+def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, tuple[Frame, ...]] | None:
+    """Return the user's own line that a stack stands on, and the frames of what it called there.
 
     Code of installed packages folds to the user's line that called it. A stack with none of the user's code in its
     loader work (a ready-made dataset) folds to the deepest line of the package that the loader called first."""
     feeder = _feeder(frames)
     if feeder is not None:
-        return frames[feeder], _callee(frames[feeder + 1 :])
+        return frames[feeder], frames[feeder + 1 :]
     work = frames[_work_begins(frames) :]
     at = next((i for i in reversed(range(len(work))) if not is_library(work[i].file)), None)
     if at is None and work and work[0].is_torch_data:
@@ -106,7 +113,7 @@ def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, str | None] | None:
         at = _deepest_of_first_package(work)
     if at is None:
         return None
-    return work[at], _callee(work[at + 1 :])
+    return work[at], work[at + 1 :]
 
 
 def _work_begins(frames: tuple[Frame, ...]) -> int:
@@ -121,13 +128,3 @@ def _deepest_of_first_package(work: tuple[Frame, ...]) -> int | None:
         return len(work) - 1 if work else None
     package = package_of(first.file)
     return max(i for i, frame in enumerate(work) if package_of(frame.file) == package)
-
-
-def _callee(below: tuple[Frame, ...]) -> str | None:
-    """Name what the line called: the first function of a library, with its package."""
-    named = next((frame for frame in below if not frame.file.startswith("<")), None)
-    if named is None:
-        return None
-    deepest = [frame for frame in below if package_of(frame.file) == package_of(below[-1].file)]
-    named = deepest[0] if package_of(named.file) == "torch" and len(below) > 2 and deepest else named
-    return f"{package_of(named.file)} {named.name}"

@@ -7,18 +7,22 @@ training's own code for trainer lines.
 from __future__ import annotations
 
 import linecache
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from gpuwatch.analyze.frames import Frame, activity_of, own_line, read_frames
+from gpuwatch.analyze.callees import callee
+from gpuwatch.analyze.frames import Frame, activity_of, imports, own_line, read_frames
 from gpuwatch.analyze.processes import Processes, shift_of
 from gpuwatch.model import HotLine, ProcessLog, StackQuality
 
-_LOADER_WORK = ("fetch", "collate", "send")
+_LOADER_WORK = ("fetch", "collate", "serialise")
+_BEFORE = ("startup", "importing")
 _NO_WORK = ("idle", "wait", "shutdown")
 _MOST_LINES = 40
+_COMPREHENSION = re.compile(r"(\.<locals>)?\.<(genexpr|listcomp|dictcomp|setcomp)>$")
 _ENOUGH, _FEW = 300, 50
 Role = Literal["worker", "trainer"]
 
@@ -85,16 +89,20 @@ def _burst_samples(processes: Processes, log: ProcessLog, seconds: Seconds) -> I
         middle = ((row.get("t0") or 0) + (row.get("t1") or row.get("t0") or 0)) / 2 + shift
         activity = _placed(activity_of(frames), role, middle, seconds)
         found = own_line(frames) if activity not in _NO_WORK else None
-        frame, callee = found or (frames[-1], None)
+        frame, below = found or (frames[-1], ())
+        if activity == "startup" and imports(below):
+            activity = "importing"
         weight = float(row.get("weight") or 0)
         stack = tuple(f"{f.function} ({f.file}:{f.line})" for f in frames)
         awaited = min(float(row.get("main_in_wait") or 0), weight)
-        yield Sample(role, activity, frame.file, frame.line, frame.function, callee, stack, weight, awaited, None)
+        yield Sample(
+            role, activity, frame.file, frame.line, frame.function, callee(below), stack, weight, awaited, None
+        )
 
 
 def _counts(role: Role, thread: object, frames: tuple[Frame, ...]) -> bool:
     """Leave out helper threads: what they do is not what the loop, or the making of a batch, waits for."""
-    return thread in (None, "MainThread") or (role == "worker" and activity_of(frames) == "send")
+    return thread in (None, "MainThread") or (role == "worker" and activity_of(frames) == "serialise")
 
 
 def _placed(activity: str, role: Role, at_ns: float, seconds: Seconds) -> str:
@@ -122,7 +130,7 @@ def _timer_samples(log: ProcessLog) -> Iterator[Sample]:
         ticks = float(row["ticks"])
         yield Sample(
             "worker" if in_worker else "trainer",
-            str(row.get("activity") or "step"),
+            _timed_activity(row),
             str(row["file"]),
             int(row.get("line") or 0),
             str(row.get("function") or ""),
@@ -134,12 +142,18 @@ def _timer_samples(log: ProcessLog) -> Iterator[Sample]:
         )
 
 
+def _timed_activity(row: Mapping[str, Any]) -> str:
+    activity = str(row.get("activity") or "step")
+    source = linecache.getline(str(row["file"]), int(row.get("line") or 0)).lstrip()
+    return "importing" if activity == "startup" and source.startswith(("import ", "from ")) else activity
+
+
 def _lines(samples: list[Sample], role: Role, seconds: Seconds) -> list[HotLine]:
     """Return the hot lines of a role. The trainer's loading with no workers counts as loader work of the trainer."""
     mine = [s for s in samples if s.role == role and s.activity not in _NO_WORK]
     work = [s for s in mine if s.activity in _LOADER_WORK]
-    code = [s for s in mine if s.activity not in _LOADER_WORK and s.activity != "startup"]
-    start = [s for s in mine if s.activity == "startup"]
+    code = [s for s in mine if s.activity not in (*_LOADER_WORK, *_BEFORE)]
+    start = [s for s in mine if s.activity in _BEFORE]
     found = _fold(work, role, seconds.loader) + (_fold(code, role, seconds.trainer) if role == "trainer" else [])
     return (
         sorted(found, key=lambda line: -line.seconds)[:_MOST_LINES]
@@ -188,10 +202,11 @@ def _hot_line(
 
 def _enclosing(functions: dict[str, float]) -> str:
     """Return the function a line stands in; the comprehensions on it are no functions to a person."""
-    named = {
-        name: weight for name, weight in functions.items() if not name.endswith(("<genexpr>", "<listcomp>", "<lambda>"))
-    }
-    return max(named or functions, key=lambda name: functions[name]).partition(".<locals>.<genexpr>")[0]
+    weights: dict[str, float] = defaultdict(float)
+    for name, weight in functions.items():
+        weights[_COMPREHENSION.sub("", name) or name] += weight
+    named = [name for name in weights if not name.endswith(">")]
+    return max(named or weights, key=lambda name: weights[name])
 
 
 def _quality(

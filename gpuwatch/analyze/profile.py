@@ -306,7 +306,7 @@ def _with_speedups(lines: tuple[HotLine, ...], costs: Costs | None, primary: Loo
 
 def _speedup(line: HotLine, costs: Costs) -> float | None:
     basis: Literal["line free"] = "line free"
-    if line.activity in ("fetch", "collate", "send"):
+    if line.activity in ("fetch", "collate", "serialise"):
         return throughput.predict(costs, throughput.without_operation(costs, min(line.share, 0.999)), basis).predicted
     if line.activity == "step" and line.process_role == "trainer":
         return throughput.predict(

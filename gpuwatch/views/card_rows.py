@@ -104,7 +104,7 @@ def hottest(report: Report) -> list[HotLine]:
 
 
 def _loads(line: HotLine) -> bool:
-    return line.process_role == "worker" or line.activity in ("fetch", "collate", "send")
+    return line.process_role == "worker" or line.activity in ("fetch", "collate", "serialise")
 
 
 def lines_note(report: Report) -> str:

@@ -17,11 +17,13 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze.evidence import hot_line, place
-from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Profile, Speedup
+from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile, Speedup
 
 ID = "slow-startup"
 SHARE = 0.3
 SECONDS = 5.0
+# Imports are told apart: what libraries take to load is no fault of the script, and they never leave it the rest.
+LINE_SHARE = 0.1
 # Start-up above this share is worth a warning even if nothing but imports was seen.
 MOST = 0.75
 
@@ -37,7 +39,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     if share < SHARE or first < SECONDS:
         return Clear(ID)
     line = hot_line(profile, "trainer", "startup")
-    own = line is not None and not _imports(line)
+    own = line is not None and line.share >= LINE_SHARE
     return Finding(
         id=ID,
         severity="warning" if own or share >= MOST else "info",
@@ -57,11 +59,6 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         speedup=_speedup(first, slowest.seconds),
         rank=slowest.rank if len(profile.ranks) > 1 else None,
     )
-
-
-def _imports(line: HotLine) -> bool:
-    """Say whether a line only imports: what libraries take to load is no fault of the script."""
-    return (line.source or "").lstrip().startswith(("import ", "from "))
 
 
 def _speedup(first: float, seconds: float) -> Speedup:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gpuwatch.analyze.callees import callee as callee_of
 from gpuwatch.analyze.frames import activity_of, own_line, read_frames
 from gpuwatch.analyze.profile import profile
 from gpuwatch.analyze.report import build
@@ -198,11 +199,12 @@ def stack(
     weight: int,
     awaited: int | None = None,
     thread: str = "MainThread",
+    second: int = 5,
 ) -> None:
     log.add(
         "stack",
-        t0=START + 5 * SECOND,
-        t1=START + 6 * SECOND,
+        t0=START + second * SECOND,
+        t1=START + (second + 1) * SECOND,
         pid=pid,
         tid=thread,
         frames=frames,
@@ -234,7 +236,7 @@ def test_samples_fold_to_the_users_lines(run: FakeRun) -> None:
         ("trainer", "step", 44, 1.0, None, 30),
     ]
     first = profile.hot_lines[0]
-    assert (first.callee, first.file, first.function) == ("PIL convert", "/home/me/data.py", "Photos.__getitem__")
+    assert (first.callee, first.file, first.function) == ("PIL decode", "/home/me/data.py", "Photos.__getitem__")
     assert profile.hot_lines[1].function == "Photos.__getitem__"
     assert first.seconds == pytest.approx(0.6 * 9.1, rel=0.01)
     assert first.speedup_if_free is not None and first.speedup_if_free > 1.1
@@ -263,7 +265,7 @@ def test_the_timer_speaks_when_nobody_else_does(run: FakeRun) -> None:
     ("frames", "activity", "line", "callee"),
     [
         ([LOOP, FETCH, ITEM], "fetch", 12, None),
-        ([LOOP, FETCH, ITEM, ["Compose.__call__", f"{SITE}/torchvision/transforms/transforms.py", 95]], "fetch", 12, "torchvision __call__"),
+        ([LOOP, FETCH, ITEM, ["Compose.__call__", f"{SITE}/torchvision/transforms/transforms.py", 95]], "fetch", 12, "torchvision Compose"),
         ([LOOP, FETCH, ["default_collate", f"{SITE}/torch/utils/data/_utils/collate.py", 398], ["stack", "<__array_function__>", 1]],
          "collate", 398, None),
         ([LOOP, FETCH, ["ImageFolder.__getitem__", f"{SITE}/torchvision/datasets/folder.py", 245],
@@ -271,11 +273,11 @@ def test_the_timer_speaks_when_nobody_else_does(run: FakeRun) -> None:
          "fetch", 262, "PIL convert"),
         ([LOOP], "idle", None, None),
         ([MAIN, NEXT, FETCH, ITEM], "fetch", 12, None),
-        ([MAIN, NEXT], "wait", 30, "torch __next__"),
-        ([MAIN, ["DataLoader.__iter__", f"{SITE}/torch/utils/data/dataloader.py", 480]], "startup", 30, "torch __iter__"),
+        ([MAIN, NEXT], "wait", 30, "torch BaseDataLoaderIter"),
+        ([MAIN, ["DataLoader.__iter__", f"{SITE}/torch/utils/data/dataloader.py", 480]], "startup", 30, "torch DataLoader"),
         ([["finalize._exitfunc", "/usr/lib/python3.11/weakref.py", 666]], "shutdown", 666, None),
         ([BOOT, FEED, ["ForkingPickler.dumps", "/usr/lib/python3.11/multiprocessing/reduction.py", 51]],
-         "send", 250, "reduction dumps"),
+         "serialise", 250, "multiprocessing pickling"),
         ([BOOT, FEED, ["Condition.wait", "/usr/lib/python3.11/threading.py", 320]], "idle", 250, "threading wait"),
         ([BOOT, FEED], "idle", 250, None),
         ([MAIN, ["_MultiProcessingDataLoaderIter._shutdown_workers", f"{SITE}/torch/utils/data/dataloader.py", 1600]],
@@ -286,7 +288,7 @@ def test_where_a_stack_stands(frames: list[list[object]], activity: str, line: i
     read = read_frames([["measured", "/run/boot/_gpuwatch/fetch.py", 1], *frames])
     assert activity_of(read) == activity
     found = own_line(read)
-    assert (found and found[0].line, found and found[1]) == (line, callee)
+    assert (found and found[0].line, found and callee_of(found[1])) == (line, callee)
 
 
 @pytest.mark.parametrize("missing", ["trainer", "workers", "sampler", "iterators", "batches", "everything", "rows"])
@@ -338,3 +340,18 @@ def test_no_single_value_breaks_a_report(run: FakeRun, changes: list[tuple[int, 
     report = build(read(run.write()))
     for rank in report.ranks:
         assert sum(phase.seconds for phase in rank.phases) == pytest.approx(rank.seconds)
+
+
+def test_imports_and_the_scripts_own_start_are_told_apart(run: FakeRun) -> None:
+    training(run)
+    log = run.stacks()
+    loading = ["_find_and_load", "<frozen importlib._bootstrap>", 1176]
+    stack(log, 100, [MAIN, loading, ["<module>", f"{SITE}/torch/__init__.py", 40]], 60, second=-1)
+    stack(log, 100, [MAIN, loading, ["<module>", "/home/me/index.py", 7]], 30, second=-1)
+    stack(log, 100, [["<module>", "/home/me/train.py", 33]], 10, second=-1)
+    lines = [h for h in profile_of(run).hot_lines if h.activity in ("startup", "importing")]
+    assert [(h.activity, h.file, h.line, h.share) for h in lines] == [
+        ("importing", "/home/me/train.py", 30, 0.6),
+        ("startup", "/home/me/index.py", 7, 0.3),
+        ("startup", "/home/me/train.py", 33, 0.1),
+    ]
