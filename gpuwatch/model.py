@@ -401,7 +401,7 @@ class HotLine:
     `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
     while the trainer waited for this worker's batch. `callee`: the library function below it, for people.
     `activity` of its process at that instant: fetch | collate | serialise | idle (worker), wait | step | evaluation |
-    startup | importing (before the first batch) | between loops | long step (trainer). `blocked_share`: samples asleep or in a blocking call."""
+    startup | between loops | long step (trainer). `blocked_share`: samples asleep or in a blocking call."""
 
     file: str
     line: int
@@ -608,7 +608,7 @@ class Trial:
     after: Interval
     unit: str
     ratio: Interval
-    verdict: Literal["helps", "no difference", "hurts", "failed"]
+    verdict: Literal["helps", "no difference", "hurts", "inconclusive", "failed"]
     outputs: str
     edit: str | None
     predicted: float | None = None
@@ -661,6 +661,14 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictionScore:
+    """How far predicted speed-ups were from those measured by experiments: median of |measured / predicted - 1|."""
+
+    median_error: float
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a view may show. `to_dict` in `views.json` renders it as the public contract."""
 
@@ -688,6 +696,7 @@ class Report:
     timeline: Timeline | None = None
     trials: tuple[Trial, ...] = ()
     experiments: tuple[Experiment, ...] = ()
+    prediction_score: PredictionScore | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,16 @@
-"""`gpuwatch try`: experiments on the user's own training; its results are thrown away, and this says so first."""
+"""`gpuwatch try`: experiments on the user's own training; its results are thrown away, and this says so first.
+
+`--json` prints one object, `gpuwatch.experiment/1`, the fields of `model.Experiment`; intervals are {median, low, high, n}:
+
+id, command, started_wall_ns, seconds   the experiment; its folder is `<dir>/<id>`
+ceilings     [{cores, end_to_end, device, loader, limit}]      batches per second
+balance_cores                                                  cores at which loader and device would be even, or null
+sweep        [{workers, prefetch, threads, loader_rate, loop_rate, startup_s, memory_per_worker_bytes, knee, note}]
+edit                                                           the edit to the knee, or null: it is there already
+trials       [{id, remedy, finding, before, after, unit, ratio, verdict, outputs, edit, predicted, note}]
+             verdict: helps | no difference | hurts | inconclusive | failed; ratio: before / after, above 1 is faster
+notes        [sentence]                                        what ended early, and why
+"""
 
 from __future__ import annotations
 
@@ -15,19 +27,28 @@ from gpuwatch.errors import UsageError
 
 if TYPE_CHECKING:
     from gpuwatch.experiments.conduct import Conductor
-    from gpuwatch.experiments.conduct import Progress as ProgressSeen
+    from gpuwatch.experiments.remedies import Remedy
+    from gpuwatch.model import Report
 
 EPILOG = """\b
 Examples:
-  gpuwatch try -- python train.py                    what the last run's findings ask for
+  gpuwatch try -- python train.py                    ceilings, and what the last run's findings ask for
   gpuwatch try --ceilings -- python train.py         device alone, loader alone, both
   gpuwatch try --ceilings --cores 1,2,4 -- python train.py
   gpuwatch try --loader --budget 5m -- python train.py
-  gpuwatch try --remedies scaled-decode,out-of-order -- python train.py
+  gpuwatch try --remedies scaled-decode,out-of-order,workers=8 -- python train.py
+  gpuwatch try --scratch /tmp/void -- python train.py --out checkpoints
+
+\b
+Remedies: persistent-workers, out-of-order, pinned-memory, more-prefetch, single-threaded-workers,
+  scaled-decode, faster-decoder, shrink-first, resize-before-float, cache-items, batched-fetch,
+  packed-batches, uint8-batches, workers=N
 """
 _BUDGET = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|m|h)?$")
 # The part of the budget that recording a first run may take when there is none to take findings from.
 RECORD_SHARE = 0.3
+# The part of the rest for the ceilings when remedies follow.
+CEILINGS_SHARE = 0.4
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
 
@@ -42,7 +63,13 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
     flag_value="",
     help="Try remedies; default: those of the last run's findings.",
 )
-@click.option("--budget", default="3m", show_default=True, metavar="TIME", help="Stop after this time: 90s, 3m, 1h.")
+@click.option(
+    "--budget",
+    default="3m",
+    show_default=True,
+    metavar="TIME",
+    help="Plan for this time and stop after it: 90s, 3m, 1h.",
+)
 @click.option(
     "--scratch",
     metavar="DIR",
@@ -65,20 +92,27 @@ def command(
     """Try changes on your own training and report what each was worth.
 
     The command runs in experiment mode: batches are repeated, skipped and swapped, so whatever it trains is void.
-    Files that it writes are written as always, unless --scratch sends them elsewhere.
+    Files that it writes are written as always, unless --scratch sends them elsewhere. Ctrl-C ends it with what is
+    known by then. What is measured: the loop as it is, in turns with the loop after one change.
     """
+    from gpuwatch.commands.try_progress import Shown
     from gpuwatch.experiments.conduct import conduct
 
-    seconds = _seconds(budget)
-    wanted = _Wanted(arguments, base_folder(base), seconds, _cores(cores), ceilings or bool(cores), sweep, remedies)
-    folder = _scratch(scratch)
+    seconds, names = _seconds(budget), _names(remedies)
+    wanted = _Wanted(arguments, base_folder(base), seconds, _cores(cores), ceilings or bool(cores), sweep, names)
+    place = _scratch(scratch, arguments)
     click.echo("gpuwatch: an experiment: what this training computes is void, keep none of its checkpoints", err=True)
-    with _Shown() as shown:
-        experiment = conduct(arguments, wanted.base, seconds, wanted.run, shown.show, folder)
+    if place.note:
+        click.echo(f"gpuwatch: {place.note}", err=True)
+    with Shown() as shown:
+        experiment = conduct(
+            place.command, wanted.base, seconds, wanted.run, shown.show, place.cwd, arguments, place.environment
+        )
     if as_json:
+        from gpuwatch.experiments.kept import SCHEMA
         from gpuwatch.views.json import plain
 
-        print_json(plain(experiment))
+        print_json({"schema": SCHEMA, **plain(experiment)})
         return
     from gpuwatch.views import experiment as view
     from gpuwatch.views import terminal
@@ -96,38 +130,54 @@ class _Wanted:
     cores: list[int]
     ceilings: bool
     sweep: bool
-    remedies: str | None
+    names: list[str] | None
 
     def run(self, conductor: Conductor) -> None:
-        """Run what is wanted, one after the other."""
-        everything = not (self.ceilings or self.sweep or self.remedies is not None)
+        """Run what is wanted, one after the other; first what has to run without the experiment beside it."""
+        everything = not (self.ceilings or self.sweep or self.names is not None)
+        remedies = self._remedies(conductor) if self.names is not None or everything else []
         if self.ceilings or everything:
-            conductor.ceilings(self.cores or [_all_cores()])
+            alone = not (self.sweep or remedies)
+            conductor.ceilings(self.cores or [_all_cores()], 1.0 if alone else CEILINGS_SHARE)
         if self.sweep:
             conductor.sweep(_all_cores())
-        if self.remedies is not None or everything:
-            self._remedies(conductor)
+        if remedies:
+            conductor.remedies(remedies)
 
-    def _remedies(self, conductor: Conductor) -> None:
-        from gpuwatch.experiments import earlier, remedies
+    def _remedies(self, conductor: Conductor) -> list[Remedy]:
+        from gpuwatch.experiments import remedies
+
+        report = self._report(conductor)
+        if self.names:
+            return remedies.named(self.names, report)
+        wanted = remedies.asked_for(report) if report else []
+        if report is None:
+            conductor.note("No run of this command could be analysed, so that no finding asks for a remedy: name some.")
+        elif not wanted:
+            conductor.note("The last run's findings ask for no remedy that gpuwatch can apply; name some: --remedies.")
+        return wanted
+
+    def _report(self, conductor: Conductor) -> Report | None:
+        """Return the report of an earlier run of the command, or of a short one recorded now."""
+        from gpuwatch.experiments import earlier
 
         conductor.tell("looking for an earlier run")
         report = earlier.find(self.command, self.base)
-        if report is None:
-            conductor.tell("recording a first run")
-            report = earlier.make(self.command, self.base, min(self.budget_s * RECORD_SHARE, conductor.left_s))
-        names = [name.strip() for name in (self.remedies or "").split(",") if name.strip()]
-        wanted = remedies.named(names, report) if names else remedies.asked_for(report) if report else []
-        if wanted:
-            conductor.remedies(wanted)
-        elif report is None:
-            conductor.note(
-                "no run of this command tells enough to fit a remedy to it; `gpuwatch run` it for longer, or give more --budget"
-            )
-        else:
-            conductor.note(
-                "the last run's findings ask for no remedy that gpuwatch can apply; name some with --remedies"
-            )
+        if report is not None:
+            return report
+        conductor.tell("recording a first run, to have its findings")
+        return earlier.make(self.command, self.base, self.budget_s * RECORD_SHARE)
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Return the names of `--remedies a,b`; none named is an empty list. Raises UsageError for one that is none."""
+    if text is None:
+        return None
+    from gpuwatch.experiments.remedies import check_names
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    check_names(names)
+    return names
 
 
 def _all_cores() -> int:
@@ -153,50 +203,41 @@ def _seconds(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def _scratch(text: str | None) -> Path | None:
-    """Return the folder to run in, made if it is not there. Raises UsageError."""
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """The command as it is run: where, with which paths made absolute, with what more in its environment."""
+
+    command: tuple[str, ...]
+    cwd: Path | None = None
+    environment: dict[str, str] | None = None
+    note: str = ""
+
+
+def _scratch(text: str | None, arguments: tuple[str, ...]) -> Scratch:
+    """Return the command fit for another folder, which is made if it is not there. Raises UsageError.
+
+    Relative paths in it that exist become absolute, or they would be looked for there; `python -m` finds its module
+    where it found it before."""
     if text is None:
-        return None
+        return Scratch(arguments)
     try:
         Path(text).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--scratch {text}: {error.strerror}") from error
-    return Path(text)
+    command = tuple(
+        argument if at and arguments[at - 1] in ("-m", "-c") else absolute(argument)
+        for at, argument in enumerate(arguments)
+    )
+    changed = [old for old, new in zip(arguments, command, strict=True) if old != new]
+    note = f"it runs in {text}; from here: {', '.join(changed)}" if changed else f"it runs in {text}"
+    folders = [str(Path.cwd()), os.environ.get("PYTHONPATH", "")] if "-m" in arguments else []
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, folders))} if folders else None
+    return Scratch(command, Path(text), environment, note)
 
 
-class _Shown:
-    """The progress on stderr: a bar on a terminal, a line per experiment elsewhere."""
-
-    def __enter__(self) -> _Shown:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bar = Progress(*columns, TextColumn("[dim]{task.fields[last]}"), console=console, transient=True)
-        self._task = self._bar.add_task("starting the training", total=None, last="")
-        self._plain = not console.is_terminal
-        self._doing = ""
-        if not self._plain:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def show(self, progress: ProgressSeen) -> None:
-        """Show how far the experiments are."""
-        if self._plain:
-            if progress.doing != self._doing:
-                click.echo(f"gpuwatch: {progress.doing} ...", err=True)
-            self._doing = progress.doing
-            return
-        last = progress.result
-        text = (
-            ""
-            if last is None
-            else f"{last.arm} " + (f"{last.step_ms:.3g} ms a step" if last.step_ms else f"{last.note}")
-        )
-        self._bar.update(
-            self._task, description=progress.doing, total=progress.planned, completed=progress.done, last=text
-        )
+def absolute(argument: str) -> str:
+    """Return an argument, or the value of `--name=value`, as an absolute path if it is a relative one that exists."""
+    name, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    if not value or os.path.isabs(value) or not os.path.exists(value):
+        return argument
+    return f"{name}{equals}{os.path.abspath(value)}"

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Literal
 
-from gpuwatch.experiments.pairing import rate_interval
+from gpuwatch.experiments.pairing import is_tight, rate_interval
 from gpuwatch.experiments.session import Result, Window
 from gpuwatch.model import Ceiling, Interval
 
@@ -19,22 +19,25 @@ Limit = Literal["device", "loader", "balanced"]
 ARMS = (("end to end", "real"), ("device", "cached"), ("loader", "loader"))
 # Closer than this, neither half is clearly the limit.
 EVEN = 0.05
+# Intervals of this width tell enough.
+TIGHT = 0.03
 
 
-def plan(cores: Sequence[int], rounds: int, seconds: float) -> list[Window]:
-    """Return the windows: all rounds at one number of cores before the next, the arms in turns."""
-    return [
-        Window(f"{name} @{count}", kind, round_, seconds, cores=count)
-        for count in cores
-        for round_ in range(rounds)
-        for name, kind in _turn(round_)
-    ]
+def round_of(cores: int, number: int, seconds: float) -> list[Window]:
+    """Return one round at a number of cores: each arm once, in an order that changes with the round."""
+    windows = [Window(f"{name} @{cores}", kind, number, seconds, cores=cores) for name, kind in ARMS]
+    shift = number % len(windows)
+    return [*windows[shift:], *windows[:shift]]
 
 
-def _turn(round_: int) -> list[tuple[str, str]]:
-    """Return the arms in an order that changes with the round, so that a drift hits all alike."""
-    shift = round_ % len(ARMS)
-    return [*ARMS[shift:], *ARMS[:shift]]
+def closing(cores: int) -> list[Window]:
+    """Return the windows that end the workers of a number of cores."""
+    return [Window(f"{name} @{cores}", "close") for name, kind in ARMS if kind != "cached"]
+
+
+def is_known(results: Sequence[Result], cores: int) -> bool:
+    """Say whether all three arms are known so well that more rounds would tell little."""
+    return all(is_tight(rate, TIGHT) for rate in _rates(results, cores))
 
 
 def conclude(results: Sequence[Result], cores: Sequence[int]) -> tuple[Ceiling, ...]:
@@ -43,19 +46,23 @@ def conclude(results: Sequence[Result], cores: Sequence[int]) -> tuple[Ceiling, 
     return tuple(ceiling for ceiling in found if ceiling is not None)
 
 
+def _rates(results: Sequence[Result], cores: int) -> list[Interval | None]:
+    return [rate_interval([r for r in results if r.arm == f"{name} @{cores}"]) for name, _ in ARMS]
+
+
 def _ceiling(results: Sequence[Result], cores: int) -> Ceiling | None:
-    rates = [rate_interval([r for r in results if r.arm == f"{name} @{cores}"]) for name, _ in ARMS]
-    whole, device, loader = rates
+    whole, device, loader = _rates(results, cores)
     if whole is None or device is None or loader is None:
         return None
     return Ceiling(cores, whole, device, loader, limit_of(device, loader))
 
 
 def limit_of(device: Interval, loader: Interval) -> Limit:
-    """Return which half is the limit; `balanced` when they are within 5 %."""
-    if abs(device.median - loader.median) <= EVEN * max(device.median, loader.median):
+    """Return which half is the limit; `balanced` when they are within 5 %, or their intervals cannot be told apart."""
+    low, high = sorted((device, loader), key=lambda rate: rate.median)
+    if high.median - low.median <= EVEN * high.median or high.low <= low.high:
         return "balanced"
-    return "loader" if loader.median < device.median else "device"
+    return "loader" if low is loader else "device"
 
 
 def balance_cores(ceilings: Sequence[Ceiling]) -> float | None:

@@ -22,6 +22,11 @@ from gpuwatch.store import folder
 ROUNDS = 4
 MOST_ROUNDS = 8
 WINDOW_S = 1.0
+SHORTEST_WINDOW_S = 0.25
+# What a window costs beside its own time: the arm before it comes to rest, this one warms up. In parts of it.
+WARM_UP = 1.0
+# About as many windows as a sweep takes.
+_SWEEP_WINDOWS = 40
 # Remedies that are tried in turns with each other; more at a time would keep more workers in memory.
 GROUP = 3
 
@@ -72,6 +77,11 @@ class Conductor:
                 break
         return found
 
+    def window_s(self, windows: int, share: float = 1.0) -> float:
+        """Return how long each of `windows` may take so that `share` of what is left of the budget holds them all."""
+        fair = share * self.left_s / (max(windows, 1) * (1 + WARM_UP))
+        return min(max(fair, SHORTEST_WINDOW_S), WINDOW_S)
+
     @property
     def left_s(self) -> float:
         """Return the seconds that are left of the budget."""
@@ -103,14 +113,16 @@ class Conductor:
 
         self.update = update
         for at, count in enumerate(cores):
+            part = share / (len(cores) - at)
+            window_s = self.window_s(ROUNDS * len(ceilings.ARMS), part)
 
-            def make(number: int, count: int = count) -> list[Window]:
-                return ceilings.round_of(count, number, WINDOW_S)
+            def make(number: int, count: int = count, window_s: float = window_s) -> list[Window]:
+                return ceilings.round_of(count, number, window_s)
 
             def enough(count: int = count) -> bool:
                 return ceilings.is_known(self.results, count)
 
-            self.rounds(make, enough, share / (len(cores) - at))
+            self.rounds(make, enough, part)
             self.run(ceilings.closing(count))
 
     def remedies(self, wanted: Sequence[Remedy]) -> None:
@@ -128,11 +140,14 @@ class Conductor:
             def update(known: Callable[[], tuple[Any, ...]] = known, done: tuple[Any, ...] = done) -> None:
                 self.experiment = replace(self.experiment, trials=(*done, *known()))
 
-            def make(number: int, group: Sequence[Remedy] = group) -> list[Window]:
-                return trials.round_of(group, number, WINDOW_S)
+            part = 1.0 / (len(groups) - at)
+            window_s = self.window_s(ROUNDS * len(trials.round_of(group, 0, 0.0)), part)
+
+            def make(number: int, group: Sequence[Remedy] = group, window_s: float = window_s) -> list[Window]:
+                return trials.round_of(group, number, window_s)
 
             self.update = update
-            self.rounds(make, lambda known=known: trials.are_known(known()), 1.0 / (len(groups) - at))  # type: ignore[misc]
+            self.rounds(make, lambda known=known: trials.are_known(known()), part)  # type: ignore[misc]
             self.run(trials.closing(group))
             done = self.experiment.trials
 
@@ -142,7 +157,7 @@ class Conductor:
         # One short window tells the loop's settings, from which the sweep starts.
         self.run([Window("now", "real", 0, WINDOW_S / 2), Window("now", "close")])
         now = sweep.Setting(int(self.session.loop.get("num_workers") or 0))
-        search = sweep.Sweep(self.run, self.rounds, now, cores, WINDOW_S)
+        search = sweep.Sweep(self.run, self.rounds, now, cores, self.window_s(_SWEEP_WINDOWS))
 
         def update() -> None:
             self.experiment = replace(self.experiment, sweep=search.rows())
@@ -174,9 +189,7 @@ def conduct(
     cannot be started or nothing can be written."""
     asked = tuple(asked_as or command)
     path = folder.create(base, "try").path
-    info = replace(
-        folder.new_info(path, asked, "try", ""), experiment={"command": list(mask_arguments(asked))}
-    )
+    info = replace(folder.new_info(path, asked, "try", ""), experiment={"command": list(mask_arguments(asked))})
     folder.write_info(path, info)
     start = time.monotonic()
     empty = Experiment(path.name, mask_arguments(asked), time.time_ns(), 0.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gpuwatch.analyze.report import build
 from gpuwatch.errors import GpuwatchError
+from gpuwatch.masking import mask_arguments
 from gpuwatch.model import Report
 from gpuwatch.store import folder
 from gpuwatch.store.reader import read
@@ -22,7 +23,7 @@ def find(command: Sequence[str], base: Path) -> Report | None:
     for path in reversed(folder.list_runs(base)):
         try:
             info = folder.read_info(path)
-            if info.command == tuple(command) and info.experiment is None and info.state != "running":
+            if info.command == mask_arguments(command) and info.experiment is None and info.state != "running":
                 report = build(read(path), with_timeline=False)
                 if report.verdict.bound != "unknown":
                     return report
@@ -47,7 +48,7 @@ def make(command: Sequence[str], base: Path, seconds: float) -> Report | None:
         *command,
     ]
     with subprocess.Popen(
-        call, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        call, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
         try:
             process.wait(seconds)

@@ -1,4 +1,4 @@
-"""From windows to a verdict: paired ratios per round, their median and interval, helps / no difference / hurts."""
+"""From windows to a verdict: paired ratios per round, their median and interval, and what that proves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from gpuwatch.model import Interval
 
 # A change smaller than this is not worth an edit, whatever its interval.
 WORTH = 0.03
-Outcome = Literal["helps", "no difference", "hurts", "failed"]
+# An interval that reaches further than this from 1 does not show that there is no difference.
+UNCLEAR = 0.15
+LEAST_ROUNDS = 3
+Outcome = Literal["helps", "no difference", "hurts", "inconclusive", "failed"]
 
 
 def by_arm(results: Iterable[Result]) -> dict[str, list[Result]]:
@@ -44,11 +47,18 @@ def ratio(before: Sequence[Result], after: Sequence[Result]) -> Interval | None:
 
 
 def outcome(value: Interval | None) -> Outcome:
-    """Say whether a ratio means that the change helps: its whole interval on one side, and by 3 % at least."""
+    """Say what a ratio proves: its whole interval on one side of 1 and 3 % at least, or all of it near 1, or nothing."""
     if value is None:
         return "failed"
+    if value.n < LEAST_ROUNDS:
+        return "inconclusive"
     if value.low > 1.0 and value.median >= 1.0 + WORTH:
         return "helps"
     if value.high < 1.0 and value.median <= 1.0 - WORTH:
         return "hurts"
-    return "no difference"
+    return "no difference" if value.low > 1 - UNCLEAR and value.high < 1 + UNCLEAR else "inconclusive"
+
+
+def is_tight(value: Interval | None, width: float) -> bool:
+    """Say whether an interval is at most `width` of its median wide, so that more rounds would tell little."""
+    return value is not None and value.high - value.low <= width * value.median

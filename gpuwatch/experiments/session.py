@@ -1,29 +1,36 @@
 """One experiment on the user's own training: start it, order windows, collect results, end it.
 
 The command runs under the hook in experiment mode (`hook/trial.py`) with its output in a log. A training that ends
-before the orders are done (a short script) is started again, until the budget is spent.
+before the orders are done (a short script) is started again, until the budget is spent; an arm under which it ends
+again and again is given up, and the others go on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from gpuwatch.errors import GpuwatchError
 from gpuwatch.hook import inject
 from gpuwatch.store import folder
 from gpuwatch.store.reader import Tail
+from gpuwatch.supervise import outside_tool_environment
 
 LOG = "output.log"
 _POLL_S = 0.05
 _END_S = 5.0
+# Starts without a result after which the window that is next is given up, or the command when it never gave one.
+_BARREN = 2
 
 
 class LoopNotDriven(GpuwatchError):
@@ -43,8 +50,8 @@ class Window:
     remedy: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     cores: int | None = None
-    close: bool = False
     epochs: bool = False
+    memory: bool = False
 
     def to_order(self) -> dict[str, Any]:
         """Return the window as the hook reads it."""
@@ -63,6 +70,7 @@ class Result:
     seconds: float | None
     startup_s: float | None
     note: str | None
+    memory_bytes: float | None = None
 
     @property
     def step_ms(self) -> float | None:
@@ -72,15 +80,25 @@ class Result:
 class Session:
     """A training under experiment. Use as a context manager; `run` may be called again and again."""
 
-    def __init__(self, command: Sequence[str], path: Path, deadline: float, *, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        path: Path,
+        deadline: float,
+        *,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.command = list(command)
-        self.path = path
+        self.path = path.absolute()
+        self.environment = dict(environment or {})
         self.deadline = deadline
         self.cwd = cwd
         self.respect_epochs = False
         self.loop: dict[str, Any] = {}
         self.outputs: dict[str, dict[str, Any]] = {}
         self.starts = 0
+        self.resolved = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._orders = 0
 
@@ -93,21 +111,24 @@ class Session:
     def run(self, windows: Sequence[Window], seen: Callable[[Result], None] = lambda result: None) -> list[Result]:
         """Run windows in their order and return their results; fewer when the budget ends first.
 
-        Raises LoopNotDriven when the command ends twice in a row without one result.
-        """
+        Raises LoopNotDriven when the command ends again and again without any result, GpuwatchError when it cannot
+        be started or the run folder cannot be written."""
         left, barren = list(windows), 0
         results: list[Result] = []
-        while left and time.monotonic() < self.deadline:
-            if self._process is None:
-                self._start()
-            before = len(results)
-            for result in self._order(left):
-                results.append(result)
-                left = left[1:]
-                seen(result)
-            if left and time.monotonic() < self.deadline:
-                barren = 0 if len(results) > before else barren + 1
-                self._check_ended(barren)
+        try:
+            while left and time.monotonic() < self.deadline:
+                if self._process is None:
+                    self._start()
+                before = len(results)
+                for result in self._order(left):
+                    results.append(result)
+                    left = left[1:]
+                    seen(result)
+                if left and self._has_ended():
+                    barren = 0 if len(results) > before else barren + 1
+                    left = self._after_end(left, barren, results, seen)
+        except OSError as error:
+            raise GpuwatchError(f"{error.filename or self.path}: {error.strerror or error}") from error
         return results
 
     def stop(self) -> None:
@@ -115,6 +136,7 @@ class Session:
         process, self._process = self._process, None
         if process is None:
             return
+        family = _descendants(process.pid)
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(process.pid, number)
@@ -125,6 +147,11 @@ class Session:
             except subprocess.TimeoutExpired:
                 continue
         process.wait()
+        # Launchers put their trainings into sessions of their own.
+        for other in family:
+            with contextlib.suppress(psutil.Error):
+                other.kill()
+        psutil.wait_procs(family, _END_S)
 
     def log_tail(self, lines: int = 3) -> str:
         """Return the last lines that the command wrote."""
@@ -140,15 +167,17 @@ class Session:
         run = self.path / f"start-{self.starts}"
         inject.install_boot(run)
         folder.write_info(run, folder.new_info(run, tuple(self.command), None, ""))
-        environment = inject.child_environment(dict(os.environ), run)
+        environment = inject.child_environment({**outside_tool_environment(os.environ), **self.environment}, run)
         self._folder = run / "orders"
         self._folder.mkdir(mode=0o700)
         environment["GPUWATCH_EXPERIMENT"] = str(self._folder)
+        environment["GPUWATCH_EXPERIMENT_PID"] = str(os.getpid())
         if self.respect_epochs:
             environment["GPUWATCH_RESPECT_EPOCHS"] = "1"
         self._tail = Tail(run)
         self._read = 0
         with (self.path / LOG).open("ab") as log:
+            # A session of its own: what is typed here is for gpuwatch, which then ends the training whole.
             self._process = subprocess.Popen(
                 self.command,
                 env=environment,
@@ -187,23 +216,48 @@ class Session:
                 elif fact["key"] == "outputs":
                     self.outputs[fact["value"]["arm"]] = fact["value"]
         new, self._read = rows[self._read :], len(rows)
+        self.resolved += len(new)
         yield from (_result(row) for row in new)
 
-    def _check_ended(self, barren: int) -> None:
-        """Prepare another start after the command ended by itself; give up when it keeps giving nothing."""
-        process = self._process
-        if process is None or process.poll() is None:
-            return
-        code = process.returncode
+    def _has_ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
+    def _after_end(
+        self, left: list[Window], barren: int, results: list[Result], seen: Callable[[Result], None]
+    ) -> list[Window]:
+        """Return what is still to run after the command ended by itself: all of it, or without a fatal arm's windows."""
+        code = self._process.returncode if self._process else 0
         self.stop()
-        if self.loop and not self.respect_epochs and code != 0:
+        if self.loop and code != 0:
             # A schedule that counts steps may have run out, since experiments do not end the epoch.
             self.respect_epochs = True
-        if barren >= 2:
-            why = "no torch DataLoader loop was found in it" if not self.loop else f"it ended with status {code}"
-            raise LoopNotDriven(
-                f"the training cannot be experimented on: {why}", f"Its last output:\n{self.log_tail()}"
-            )
+        if barren < _BARREN:
+            return left
+        if not self.resolved:
+            raise LoopNotDriven(f"this command cannot be experimented on: {self._why(code)}", self._last_output())
+        note = f"the training ended under it (status {code})" + (f": {self.log_tail(1)}" if self.log_tail(1) else "")
+        fatal = left[0]
+        failed = Result(fatal.arm, fatal.round, fatal.kind, 0, 0, None, None, note)
+        results.append(failed)
+        seen(failed)
+        return [window for window in left if window.arm != fatal.arm]
+
+    def _why(self, code: int) -> str:
+        ended = f"it ended with status {code}" if code >= 0 else f"it was ended by {signal.Signals(-code).name}"
+        if self.loop:
+            return f"{ended} before anything was measured"
+        return f"{ended} before a loop over a torch DataLoader got going (three batches with a backward between them)"
+
+    def _last_output(self) -> str:
+        tail = self.log_tail()
+        return f"Its last output:\n{tail}" if tail else "It printed nothing"
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
 
 
 def _result(row: dict[str, Any]) -> Result:
@@ -217,4 +271,5 @@ def _result(row: dict[str, Any]) -> Result:
         (row["t1"] - row["t0"]) / 1e9 if measured else None,
         None if row["startup_ns"] is None else row["startup_ns"] / 1e9,
         row["note"],
+        row.get("memory"),
     )

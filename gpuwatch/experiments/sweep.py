@@ -7,11 +7,11 @@ turns; then prefetch and library threads are tried at the knee.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpuwatch.experiments.pairing import by_arm, rate_interval
+from gpuwatch.experiments.pairing import by_arm, outcome, rate_interval, ratio
 from gpuwatch.experiments.session import Result, Window
 from gpuwatch.model import Interval, LoaderTrial
 
@@ -22,6 +22,7 @@ AMPLE = 1.4
 GROWTH = 0.05
 MOST_WORKERS = 64
 Run = Callable[[Sequence[Window]], list[Result]]
+Rounds = Callable[[Callable[[int], Sequence[Window]], Callable[[], bool], float], list[Result]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +39,25 @@ class Setting:
         threads = f" threads={self.threads}" if self.threads else ""
         return f"workers={self.workers}{prefetch}{threads}"
 
-    def window(self, kind: str, round_: int, seconds: float, *, close: bool = False) -> Window:
+    def window(self, kind: str, round_: int, seconds: float) -> Window:
         """Return a window of this setting."""
         loader: dict[str, Any] = {"num_workers": self.workers}
         if self.workers and self.prefetch:
             loader["prefetch_factor"] = self.prefetch
         remedy = "single-threaded-workers" if self.threads == 1 else None
-        return Window(self.arm, kind, round_, seconds, loader=loader, remedy=remedy, close=close)
+        memory = kind == "loader" and round_ > 0
+        return Window(self.arm, kind, round_, seconds, loader=loader, remedy=remedy, memory=memory)
 
 
 @dataclass(slots=True)
 class Sweep:
-    """A sweep on its way. `run` runs windows; `memory` gives the bytes per worker of the arm that ran last."""
+    """A sweep on its way. `run` runs windows, `rounds` as many rounds of windows as a share of the budget allows."""
 
     run: Run
+    rounds: Rounds
     now: Setting
     cores: int
     seconds: float = 1.0
-    rounds: int = 3
-    memory: Callable[[], float | None] = lambda: None
     loader_rates: dict[Setting, float] = field(default_factory=dict)
     startups: dict[Setting, float | None] = field(default_factory=dict)
     memories: dict[Setting, float | None] = field(default_factory=dict)
@@ -70,7 +71,7 @@ class Sweep:
         self._compare(self._candidates(device))
         knee = self._knee()
         if knee is not None:
-            self._compare(self._variants(knee))
+            self._vary(knee, self._variants(knee))
         return self.rows()
 
     def rows(self) -> tuple[LoaderTrial, ...]:
@@ -106,16 +107,20 @@ class Sweep:
                 return
             idle = idle + 1 if rate < best * (1 + GROWTH) else 0
             best = max(best, rate)
-            if idle >= 2 or best >= AMPLE * device:
+            # Without workers loading and compute take turns, however fast it is.
+            if workers and (idle >= 2 or best >= AMPLE * device):
                 return
 
     def _loader_rate(self, setting: Setting) -> float | None:
-        results = self.run([setting.window("loader", r, self.seconds / 2, close=r == 1) for r in range(2)])
+        results = self.run(
+            [setting.window("loader", r, self.seconds / 2) for r in range(2)] + [Window(setting.arm, "close")]
+        )
         rate = rate_interval(results)
-        self.memories[setting] = self.memory()
         for result in results:
-            self.startups[setting] = result.startup_s
-            if result.note:
+            if result.kind != "close":
+                self.startups[setting] = result.startup_s
+                self.memories[setting] = result.memory_bytes
+            if result.note and result.kind != "close":
                 self.notes[setting] = result.note
         if rate is not None:
             self.loader_rates[setting] = rate.median
@@ -137,25 +142,45 @@ class Sweep:
             return []
         return [Setting(knee.workers, prefetch=4), Setting(knee.workers, threads=1)]
 
-    def _compare(self, settings: Iterable[Setting]) -> None:
+    def _compare(self, settings: Sequence[Setting]) -> None:
         """Run settings end to end in turns."""
-        new = [s for s in settings if s not in self.loop_rates]
-        windows = [
-            s.window("real", r, self.seconds, close=r == self.rounds - 1) for r in range(self.rounds) for s in new
-        ]
-        groups = by_arm(self.run(windows))
-        for setting in new:
-            rate = rate_interval(groups.get(setting.arm, []))
+        for setting, results in self._in_turns(settings, 0.7).items():
+            rate = rate_interval(results)
             if rate is not None:
                 self.loop_rates[setting] = rate
+
+    def _vary(self, knee: Setting, variants: Sequence[Setting]) -> None:
+        """Run variants of the knee in turns with it, and scale what they gain to the rate that it had before.
+
+        One that does not clearly help keeps its row, but cannot become the knee."""
+        if not variants:
+            return
+        groups = self._in_turns([knee, *variants], 1.0)
+        for setting in variants:
+            gain = ratio(groups.get(knee, []), groups.get(setting, []))
+            if gain is not None:
+                if outcome(gain) != "helps":
+                    self.notes[setting] = "no clear gain"
+                rate = self.loop_rates[knee].median
+                self.loop_rates[setting] = Interval(gain.median * rate, gain.low * rate, gain.high * rate, gain.n)
+
+    def _in_turns(self, settings: Sequence[Setting], share: float) -> dict[Setting, list[Result]]:
+        def one_round(number: int) -> list[Window]:
+            shift = number % len(settings)
+            turns = [*settings[shift:], *settings[:shift]]
+            return [setting.window("real", number, self.seconds) for setting in turns]
+
+        found = by_arm(self.rounds(one_round, lambda: True, share))
+        self.run([Window(setting.arm, "close") for setting in settings])
+        return {setting: found[setting.arm] for setting in settings if setting.arm in found}
 
     def _knee(self) -> Setting | None:
         """Return the cheapest setting within 3 % of the fastest loop."""
         if not self.loop_rates:
             return None
-        best = max(rate.median for rate in self.loop_rates.values())
-        good = [s for s, rate in self.loop_rates.items() if rate.median >= best * (1 - KNEE)]
-        return min(good, key=lambda s: (s.workers, s.prefetch or 0, s.threads or 0))
+        rates = {s: rate.median for s, rate in self.loop_rates.items() if s not in self.notes}
+        good = [s for s, rate in rates.items() if rate >= max(rates.values()) * (1 - KNEE)]
+        return min(good, key=lambda s: (s.workers, s.prefetch or 0, s.threads or 0), default=None)
 
 
 def growing(cores: int) -> list[int]:

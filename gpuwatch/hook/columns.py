@@ -52,9 +52,10 @@ COLUMNS = {
     # A line of the timer sampler: `activity` fetch | idle | wait | step | startup; counts of ticks.
     "line": ("t", "worker", "file", "line", "function", "activity", "ticks", "starved", "awaited", "blocked", "callee"),
     # Experiment mode: facts of the loop and of its end; and the result of one window of one arm (`windows.py`): `steps` and
-    # `samples` from t0 to t1, `startup_ns` of the arm's newest iterator, `note` why there is no result.
+    # `samples` from t0 to t1, `startup_ns` of the arm's newest iterator, `note` why there is no result,
+    # `memory` the mean bytes of the arm's workers when asked for.
     "experiment": ("t", "key", "value"),
-    "window": ("arm", "round", "kind", "t0", "t1", "steps", "samples", "startup_ns", "note"),
+    "window": ("arm", "round", "kind", "t0", "t1", "steps", "samples", "startup_ns", "note", "memory"),
     # Events lost since the last one (full disk).
     "dropped": ("t", "events", "reason"),
 }

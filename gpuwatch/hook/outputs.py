@@ -27,7 +27,27 @@ def compare(before, after):
     result = difference(plain, changed)
     result["samples"] = len(indices)
     result["random"] = difference(plain, other).get("max") != 0.0
+    result["means"] = [_mean(plain), _mean(changed)]
+    result["about"] = _about(after)
     return result
+
+
+def _mean(leaves):
+    count = sum(len(leaf) for leaf in leaves)
+    return sum(float(leaf.sum()) for leaf in leaves) / count if count else None
+
+
+def _about(twin):
+    """Return what else is worth knowing of a remedy: the memory that items take, the decoder that was found fastest."""
+    from . import remedy_data, remedy_decoding
+
+    name = (twin.__dict__.get("_gpuwatch_remedy") or (None,))[0]
+    if name == "faster-decoder":
+        return remedy_decoding.chosen()
+    if isinstance(twin.dataset, remedy_data.Remembering):
+        whole = len(twin.dataset) * twin.dataset.item_bytes()
+        return "all %d items take about %.3g MB in each process that keeps them" % (len(twin.dataset), whole / 1e6)
+    return None
 
 
 def _indices(dataset):
@@ -39,15 +59,15 @@ def _indices(dataset):
     return [i * length // min(length, _SAMPLES) for i in range(min(length, _SAMPLES))]
 
 
-def _made(twin, indices, seed):
-    """Return the collated batch of the samples, each made under a seed of its own, and the batch's pieces."""
+def _made(twin, indices, base):
+    """Return the numbers of the collated batch of the samples, each made under a seed of its own."""
     name, parameters = twin.__dict__.get("_gpuwatch_remedy") or (None, None)
     if name:
         remedies.switch_on(name, parameters)
     try:
         samples = []
         for i in indices:
-            _seed(seed + i)
+            seed(base + i)
             samples += _items(twin.dataset, i)
         collate = twin.collate_fn
         return numbers(remedies.opened(collate(samples)))
@@ -57,8 +77,10 @@ def _made(twin, indices, seed):
 
 
 def _items(dataset, index):
-    from .remedy_data import Rows
+    from .remedy_data import Remembering, Rows
 
+    if isinstance(dataset, Remembering):
+        return [dataset.dataset[index]]  # every item is its own when all are kept
     if isinstance(dataset, Rows):
         return [tuple(column[0] for column in dataset[index])]
     return [dataset[index]]
@@ -96,11 +118,12 @@ def difference(left, right):
     }
 
 
-def _seed(seed):
-    random.seed(seed)
-    sys.modules["torch"].manual_seed(seed)
+def seed(number):
+    """Seed this process's generators: Python's, torch's, NumPy's."""
+    random.seed(number)
+    sys.modules["torch"].manual_seed(number)
     if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed)
+        sys.modules["numpy"].random.seed(number)
 
 
 def _state():

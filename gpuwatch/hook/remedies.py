@@ -9,6 +9,8 @@ import copy
 import sys
 
 ACTIVE = {}
+_SHRINKING = ("Resize", "RandomResizedCrop", "CenterCrop", "RandomCrop", "FiveCrop", "SmallestMaxSize", "LongestMaxSize")
+_TO_FLOAT = ("ToTensor", "ToDtype", "ConvertImageDtype", "ConvertDtype")
 
 
 class Unsuitable(Exception):
@@ -63,28 +65,40 @@ def _workers_only(twin, name, parameters):
     _in_workers(twin, name, parameters)
 
 
+def _decoding(twin, name, parameters):
+    from . import remedy_decoding
+
+    remedy_decoding.check(name)
+    _in_workers(twin, name, parameters)
+
+
 def _shrink_first(twin, name, parameters):
-    twin.__dict__["dataset"] = with_lists(twin.dataset, lambda steps: _moved(steps, parameters))
+    shrinks = (parameters["shrink"],) if parameters.get("shrink") else _SHRINKING
+    before = parameters.get("before") or ()
+    twin.__dict__["dataset"] = with_lists(twin.dataset, lambda steps: moved(steps, shrinks, before))
 
 
-def _moved(steps, parameters):
-    """Return a list of transforms with the shrinking one moved before the per-pixel ones named; None if not there."""
+def _resize_before_float(twin, name, parameters):
+    before = parameters.get("before") or _TO_FLOAT
+    twin.__dict__["dataset"] = with_lists(twin.dataset, lambda steps: moved(steps, _SHRINKING, before))
+
+
+def moved(steps, shrinks, before):
+    """Return a list of transforms with the first shrinking one that follows any of `before` (none named: anything)
+    moved in front of it; None if there is none."""
     names = [type(step).__name__ for step in steps]
-    shrink, early = parameters.get("shrink"), parameters.get("before") or []
-    if shrink not in names:
-        return None
-    at = names.index(shrink)
-    ahead = [i for i, step in enumerate(names[:at]) if not early or step in early]
-    if not ahead:
-        return None
-    return steps[: ahead[0]] + [steps[at]] + steps[ahead[0] : at] + steps[at + 1 :]
+    for at, step in enumerate(names):
+        ahead = [i for i, other in enumerate(names[:at]) if other not in shrinks and (not before or other in before)]
+        if step in shrinks and ahead:
+            return steps[: ahead[0]] + [steps[at]] + steps[ahead[0] : at] + steps[at + 1 :]
+    return None
 
 
 def with_lists(dataset, change, depth=4):
     """Return a copy of a data set whose lists of transforms are changed; copies only what leads to them."""
     result = _changed(dataset, change, depth)
     if result is None:
-        raise Unsuitable("no list of transforms in the data set holds the operations named")
+        raise Unsuitable("no list of transforms in the data set has a shrinking operation behind those to be moved")
     return result
 
 
@@ -118,7 +132,8 @@ def _copy_with(thing, name, value):
 def _cache_items(twin, name, parameters):
     from .remedy_data import Remembering
 
-    if not hasattr(twin.dataset, "__getitem__"):
+    iterable = getattr(sys.modules.get("torch.utils.data"), "IterableDataset", ())
+    if isinstance(twin.dataset, iterable) or not hasattr(twin.dataset, "__getitem__"):
         raise Unsuitable("an iterable data set has no items to keep")
     twin.__dict__["dataset"] = Remembering(twin.dataset)
 
@@ -129,23 +144,31 @@ def _batched_fetch(twin, name, parameters):
     remedy_data.fetch_batched(twin)
 
 
+def _collated(twin):
+    if twin.batch_sampler is None:
+        raise Unsuitable("the data set gives whole batches, nothing is collated")
+
+
 def _packed(twin, name, parameters):
     from .remedy_data import Packing
 
+    _collated(twin)
     twin.__dict__["collate_fn"] = Packing(twin.collate_fn, twin.pin_memory)
 
 
 def _bytes(twin, name, parameters):
     from .remedy_data import Bytes
 
+    _collated(twin)
     twin.__dict__["collate_fn"] = Bytes(twin.collate_fn, twin.pin_memory)
 
 
 _REMEDIES = {
-    "scaled-decode": _in_workers,
-    "faster-decoder": _in_workers,
+    "scaled-decode": _decoding,
+    "faster-decoder": _decoding,
     "single-threaded-workers": _workers_only,
     "shrink-first": _shrink_first,
+    "resize-before-float": _resize_before_float,
     "cache-items": _cache_items,
     "batched-fetch": _batched_fetch,
     "packed-batches": _packed,

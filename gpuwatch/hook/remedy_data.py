@@ -25,6 +25,12 @@ class Remembering:
             self.kept[slot] = self.dataset[slot]
         return self.kept[slot]
 
+    def item_bytes(self):
+        """Return what one item takes when it is kept, by its pickle."""
+        import pickle
+
+        return len(pickle.dumps(self.dataset[0], pickle.HIGHEST_PROTOCOL))
+
     def __getattr__(self, name):
         if name in ("dataset", "kept", "__getitems__"):
             raise AttributeError(name)

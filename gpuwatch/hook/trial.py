@@ -6,14 +6,17 @@ done the next order is awaited; {"stop": true} ends the process. What a window i
 """
 
 import functools
+import gc
 import json
 import os
+import sys
 import time
 import weakref
 
 from . import activity, spool, twins, windows
 
 FOLDER = "GPUWATCH_EXPERIMENT"
+CONDUCTOR = "GPUWATCH_EXPERIMENT_PID"
 _OURS = "_gpuwatch_arm"
 # Batches after which a loop without backward or optimizer step is taken for the one that is meant (inference).
 _INFERENCE_BATCHES = 12
@@ -59,44 +62,47 @@ class Driver:
         self.folder = folder
         self.process = os.getpid()
         self.module = module
+        self.conductor = os.environ.get(CONDUCTOR)
         self.counts = weakref.WeakKeyDictionary()
         self.cache = []
         self.loader = None
         self.executor = None
-        self.given = 0
         self.respect_epochs = bool(os.environ.get("GPUWATCH_RESPECT_EPOCHS"))
-        self.require_training = bool(os.environ.get("GPUWATCH_REQUIRE_TRAINING"))
 
     def give(self, iterator, original):
         """Return the next batch for the user's loop: the iterator's own until the loop is known, then as ordered."""
         loader = _loaders.get(iterator)
+        if loader is None:
+            return original(iterator)
         if self.executor is None:
-            if not self._is_the_loop(iterator):
-                return self._observe(iterator, original)
+            if not self._is_the_loop(loader):
+                return self._observe(iterator, loader, original)
             self._adopt(iterator, loader)
         if loader is not self.loader():
             return original(iterator)
         if self.respect_epochs and self._epoch_is_over(iterator):
+            self.executor.epoch_ends()
             raise StopIteration
         return self.executor.give()
 
-    def _observe(self, iterator, original):
+    def _observe(self, iterator, loader, original):
         batch = original(iterator)
-        self.counts[iterator] = self.counts.get(iterator, 0) + 1
-        if len(self.cache) < windows.CACHED_BATCHES and self.counts[iterator] <= windows.CACHED_BATCHES:
-            self.cache.append((weakref.ref(iterator), batch))
+        self.counts[loader] = self.counts.get(loader, 0) + 1
+        self.cache = [kept for kept in self.cache if kept[0]() is not None][-3 * windows.CACHED_BATCHES :]
+        if self.counts[loader] <= windows.CACHED_BATCHES:
+            self.cache.append((weakref.ref(loader), batch))
         return batch
 
-    def _is_the_loop(self, iterator):
-        seen = self.counts.get(iterator, 0)
+    def _is_the_loop(self, loader):
+        seen = self.counts.get(loader, 0)
         if activity.current().trained():
             return seen >= _TRAINING_BATCHES
-        return seen >= _INFERENCE_BATCHES and not self.require_training
+        return seen >= _INFERENCE_BATCHES and seen % _INFERENCE_BATCHES == 0 and not _will_train()
 
     def _adopt(self, iterator, loader):
         twins.settle(iterator, windows.REST_S)
         self.loader = weakref.ref(loader)
-        cache = [batch for ref, batch in self.cache if _loaders.get(ref()) is loader]
+        cache = [batch for ref, batch in self.cache if ref() is loader]
         self.cache = []
         self.executor = windows.Executor(self.module, loader, cache, self._orders())
         spool.event("experiment", time.monotonic_ns(), "loop", windows.describe(loader))
@@ -117,16 +123,28 @@ class Driver:
                 spool.event("experiment", time.monotonic_ns(), "end", "stopped" if order else "no further order")
                 os._exit(0)
             for window in order["windows"]:
+                if self._is_deserted():
+                    os._exit(0)
                 yield window
             spool.event("experiment", time.monotonic_ns(), "order done", number)
             number += 1
 
     def _await(self, path):
         deadline = time.monotonic() + _ORDER_WAIT_S
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self._is_deserted():
             try:
                 with open(path) as file:
                     return json.load(file)
             except (OSError, ValueError):
                 time.sleep(0.02)
         return None
+
+    def _is_deserted(self):
+        """Say whether the process that orders is gone."""
+        return self.conductor is not None and not os.path.exists("/proc/" + self.conductor)
+
+
+def _will_train():
+    """Say whether there is an optimizer: batches without a backward are then an evaluation before the training."""
+    optimizers = sys.modules.get("torch.optim.optimizer")
+    return optimizers is not None and any(isinstance(thing, optimizers.Optimizer) for thing in gc.get_objects())

@@ -1,8 +1,7 @@
 """Twins of the user's loader: the same dataset, sampler and collate, with some settings changed.
 
 A twin is a shallow copy made behind DataLoader's back (its constructor is not called again, so that loaders derived
-from it stay what they are). Its iterator is started again when it is exhausted; that restart is no part of a window's
-time only if it falls into the warm-up, as for the user's own.
+from it stay what they are). Its iterator is started again when it is exhausted.
 """
 
 import copy
@@ -10,9 +9,10 @@ import os
 import sys
 import time
 
-from . import remedies
+from . import outputs, remedies
 
 _OURS = "_gpuwatch_arm"
+_OF_WORKERS = ("prefetch_factor", "persistent_workers", "in_order")
 now_ns = time.monotonic_ns
 
 
@@ -25,6 +25,7 @@ class Arms:
         self.twins = {}
         self.iterators = {}
         self.started = {}
+        self.epochs = {}
         self.starts = 0
         self.all_cores = sorted(os.sched_getaffinity(0))
         self.cores = len(self.all_cores)
@@ -36,10 +37,23 @@ class Arms:
         name = order["arm"]
         if name not in self.twins:
             self.twins[name] = make(self.loader, order)
-        if name not in self.iterators:
+        if name in self.iterators:
+            self._discard(name)
+        else:
             self._start(name)
-        loader = self.twins[name]
-        return loader.num_workers * (loader.prefetch_factor or 2) + 2 if loader.num_workers else 2
+        return 2 * self.twins[name].num_workers + 2
+
+    def _discard(self, name):
+        """Drop the batches that stand ready: the loop is to get what is made while it runs."""
+        for _ in range(getattr(self.iterators[name], "_tasks_outstanding", 0)):
+            try:
+                self._next(name)
+            except StopIteration:
+                return self._start(name)
+
+    def restart(self, name):
+        """Begin a new epoch of an arm."""
+        self._start(name)
 
     def batch(self, name):
         """Return the arm's next batch, over and over the data."""
@@ -77,6 +91,12 @@ class Arms:
         if name in self.iterators:
             settle(self.iterators[name], seconds)
 
+    def memory_bytes(self, name):
+        """Return the mean memory of an arm's workers, shared pages by their part; None without workers."""
+        workers = getattr(self.iterators.get(name), "_workers", None) or ()
+        sizes = [size for size in (_proportional_bytes(worker.pid) for worker in workers) if size]
+        return sum(sizes) // len(sizes) if sizes else None
+
     def close(self, name):
         """End an arm's workers."""
         iterator = self.iterators.pop(name, None)
@@ -86,6 +106,9 @@ class Arms:
 
     def _start(self, name):
         twin = self.twins[name]
+        # The n-th epoch of every arm has the same order and the same draws.
+        self.epochs[name] = self.epochs.get(name, 0) + 1
+        outputs.seed(self.epochs[name])
         old = self.iterators.pop(name, None)
         start_ns = now_ns()
         if old is not None and twin.persistent_workers and hasattr(old, "_reset"):
@@ -122,6 +145,20 @@ class Arms:
         torch.set_num_threads(max(min(self.threads, count), 1))
 
 
+def _proportional_bytes(pid):
+    """Return a process's proportional set size (/proc/PID/smaps_rollup), or what is resident; None when it is gone."""
+    try:
+        with open("/proc/%d/smaps_rollup" % pid) as file:
+            return next(int(line.split()[1]) << 10 for line in file if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        with open("/proc/%d/statm" % pid) as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return None
+
+
 def make(loader, order):
     """Return a twin of the loader with the order's settings and remedy. Raises what the remedy raises."""
     twin = copy.copy(loader)
@@ -129,6 +166,8 @@ def make(loader, order):
     settings = dict(order.get("loader") or {})
     if "start_method" in settings:
         twin.__dict__["_DataLoader__multiprocessing_context"] = _context(settings.pop("start_method"))
+    for name in settings:
+        _check(twin, name, settings)
     twin.__dict__.update(settings)
     if twin.num_workers == 0:
         twin.__dict__.update(prefetch_factor=None, persistent_workers=False, timeout=0)
@@ -138,6 +177,13 @@ def make(loader, order):
     if order.get("remedy"):
         remedies.apply(twin, order["remedy"], order.get("parameters") or {})
     return twin
+
+
+def _check(twin, name, settings):
+    if name not in twin.__dict__:
+        raise remedies.Unsuitable("this torch's DataLoader has no %s" % name)
+    if name in _OF_WORKERS and not settings.get("num_workers", twin.num_workers):
+        raise remedies.Unsuitable("%s is for worker processes, and this loader has none" % name)
 
 
 def _context(method):

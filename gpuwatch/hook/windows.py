@@ -6,7 +6,10 @@ Arms, by `kind`:
   compare no time: does `remedy` change the samples? (`outputs.py`)
   loader  a twin's batches taken and dropped without the loop: what the input pipeline could do
 
-A window: {"arm", "kind", "round", "seconds", "steps" (least), "loader": {...}, "remedy", "parameters", "cores", "close", "epochs"}.
+  close   no time: end the arm's workers
+
+A window: {"arm", "kind", "round", "seconds", "steps" (least), "loader": {...}, "remedy", "parameters", "cores",
+"epochs" (the arm starts an epoch in its time), "memory" (measure that of its workers)}.
 Its result is a `window` event. Before a window the arm that was left is let come to rest, and the batches that the new
 one had ready are discarded, so that no arm pays or profits from another.
 """
@@ -15,7 +18,7 @@ import os
 import sys
 import time
 
-from . import outputs, spool, twins
+from . import making, outputs, remedies, spool, twins
 
 CACHED_BATCHES = 8
 REST_S = 5.0
@@ -32,7 +35,9 @@ def describe(loader):
     except Exception:
         facts["length"] = None
     facts["cores"] = len(os.sched_getaffinity(0))
+    facts["ranks"] = int(os.environ.get("WORLD_SIZE", "1"))
     facts["cuda"] = _cuda() is not None
+    facts["made"] = making.place_of(loader)
     return facts
 
 
@@ -51,9 +56,28 @@ class Executor:
         """Return a batch for the loop; on the way finish and begin windows, and run those that need no loop."""
         if self.window is not None and self.window.is_over():
             self._finish()
-        while self.window is None:
-            self._begin(next(self.orders))
-        return self._batch()
+        while True:
+            while self.window is None:
+                self._begin(next(self.orders))
+            try:
+                return self._batch()
+            except Exception as trouble:
+                self._give_up(trouble)
+
+    def epoch_ends(self):
+        """Stop the clock: what the script does between its epochs is no step."""
+        if self.window is None:
+            return
+        if self.window.is_over():
+            self._finish()
+        else:
+            self.window.pause()
+
+    def _give_up(self, trouble):
+        """End a window whose loader raised, and that arm; the others go on."""
+        window, self.window = self.window, None
+        self.arms.close(window.arm)
+        _say(window.order, note=_last_line(trouble))
 
     def _batch(self):
         window = self.window
@@ -71,26 +95,37 @@ class Executor:
         """Return the arm's next batch; a restart inside the window stops its clock for another warm-up."""
         starts = self.arms.starts
         batch = self.arms.batch(window.arm)
-        if self.arms.starts != starts and not window.order.get("epochs"):
-            window.pause(self.arms.epoch_batches(window.arm))
+        if self.arms.starts != starts and not window.epoch:
+            window.restarted(self.arms.epoch_batches(window.arm))
         return batch
 
     def _begin(self, order):
         if order["kind"] == "compare":
             return self._compare(order)
+        if order["kind"] == "close":
+            return self._close(order)
         if self.left is not None:
             self.arms.rest(self.left, REST_S)
             self.left = None
         try:
             warmup = self.arms.open(order) if order["kind"] != "cached" else 2
         except Exception as trouble:
-            return _say(order, 0, 0, 0, 0, 0, "%s: %s" % (type(trouble).__name__, trouble))
+            return _say(order, note=_last_line(trouble))
         if order["kind"] == "cached" and not self.cache:
-            return _say(order, 0, 0, 0, 0, 0, "no batch was seen yet")
-        window = Window(order, warmup)
+            return _say(order, note="no batch was seen yet")
+        epoch = self._epoch(order)
+        self.window = Window(order, warmup, epoch)
+        if epoch:
+            self.arms.restart(order["arm"])
         if order["kind"] == "loader":
-            return self._drain(window)
-        self.window = window
+            self._drain()
+
+    def _epoch(self, order):
+        """Return the batches of an epoch for a window that has its start in its time; None for the others."""
+        if not order.get("epochs"):
+            return None
+        self.arms.rest(order["arm"], REST_S)
+        return self.arms.epoch_batches(order["arm"])
 
     def _compare(self, order):
         """Say what a remedy changes in the samples; this window has no time."""
@@ -98,40 +133,48 @@ class Executor:
             plain = twins.make(self.arms.loader, {})
             found = outputs.compare(plain, twins.make(self.arms.loader, order))
         except Exception as trouble:
-            found = {"note": "not compared: %s: %s" % (type(trouble).__name__, trouble)}
+            found = {"note": "not compared: " + _last_line(trouble)}
         spool.event("experiment", now_ns(), "outputs", dict(found, arm=order["arm"]))
-        _say(order, 0, 0, 0, 0, 0, "compared")
+        _say(order, note="compared")
 
-    def _drain(self, window):
+    def _close(self, order):
+        self.arms.close(order["arm"])
+        self.left = None if self.left == order["arm"] else self.left
+        _say(order, note="closed")
+
+    def _drain(self):
         """Run a loader-only window here and now."""
-        while not window.is_over():
-            window.given(self._arm_batch(window))
-        self.window = window
+        try:
+            while not self.window.is_over():
+                self.window.given(self._arm_batch(self.window))
+        except Exception as trouble:
+            return self._give_up(trouble)
         self._finish()
 
     def _finish(self):
         window, self.window = self.window, None
-        window.write(self.arms.startup_ns(window.arm))
-        if window.order.get("close"):
-            self.arms.close(window.arm)
-        elif window.kind != "cached":
+        memory = self.arms.memory_bytes(window.arm) if window.order.get("memory") else None
+        window.write(self.arms.startup_ns(window.arm), memory)
+        if window.kind != "cached":
             self.left = window.arm
 
 
 class Window:
     """The clock of one window. Its time runs from the first ask after the warm-up, and stands still while the arm's
-    iterator is started again and warms up, unless the order says `epochs`: then an epoch's start is part of it."""
+    iterator is started again and warms up. With `epoch` (batches) it runs from here, epochs' starts in it, and ends
+    after whole epochs, or inside the first when that is long enough to have a steady state."""
 
-    def __init__(self, order, warmup):
+    def __init__(self, order, warmup, epoch=None):
         self.order = order
         self.arm = order["arm"]
         self.kind = order["kind"]
-        self.warmup = self.left = warmup
+        self.warmup = warmup
+        self.epoch = epoch
+        self.left = 0 if epoch else warmup
+        self.least = min(epoch, 2 * warmup + 8) if epoch else order.get("steps", 4)
         self.steps = self.samples = self.ns = 0
-        self.since_ns = None
-        self.first_ns = None
         self.asked_ns = now_ns()
-        self.entered_ns = self.asked_ns
+        self.since_ns = self.first_ns = self.asked_ns if epoch else None
 
     def is_over(self):
         """Say, when the next batch is asked for, whether this ask is the window's end."""
@@ -142,13 +185,18 @@ class Window:
         if self.since_ns is None:
             return self._start()
         self.steps += 1
-        seconds = (self.ns + self.asked_ns - self.since_ns) / 1e9
-        wanted = self.order["seconds"]
-        if seconds < wanted or (self.steps < self.order.get("steps", 4) and seconds < _LONGEST * wanted):
+        if not self._is_long_enough((self.ns + self.asked_ns - self.since_ns) / 1e9):
             return False
         _synchronise()
         self.ns += now_ns() - self.since_ns
         return True
+
+    def _is_long_enough(self, seconds):
+        wanted = self.order["seconds"]
+        if self.epoch:
+            inside = self.steps % self.epoch != 0 and self.steps > self.epoch
+            return seconds >= wanted and self.steps >= self.least and not inside
+        return seconds >= wanted and (self.steps >= self.least or seconds >= _LONGEST * wanted)
 
     def _start(self):
         _synchronise()
@@ -156,9 +204,14 @@ class Window:
         self.first_ns = self.first_ns or self.since_ns
         return False
 
-    def pause(self, epoch_batches):
+    def restarted(self, epoch_batches):
         """Leave out the start of a new epoch, when epochs are long enough to have a steady state."""
-        if self.since_ns is None or epoch_batches < 2 * self.warmup + 4:
+        if epoch_batches >= 2 * self.warmup + 4:
+            self.pause()
+
+    def pause(self):
+        """Stop the clock at the last ask until the arm has warmed up again."""
+        if self.since_ns is None:
             return
         self.ns += self.asked_ns - self.since_ns
         self.since_ns = None
@@ -169,15 +222,24 @@ class Window:
         if self.since_ns is not None:
             self.samples += size_of(batch)
 
-    def write(self, startup_ns):
+    def write(self, startup_ns, memory):
         """Write the result: the measured time as t0 to t1, from when it began."""
-        _say(self.order, self.first_ns, self.first_ns + self.ns, self.steps, self.samples, startup_ns, None)
+        _say(self.order, self.first_ns, self.first_ns + self.ns, self.steps, self.samples, startup_ns, None, memory)
 
 
-def _say(order, start_ns, end_ns, steps, samples, startup_ns, note):
+def _say(order, start_ns=0, end_ns=0, steps=0, samples=0, startup_ns=0, note=None, memory=None):
     spool.event(
-        "window", order["arm"], order.get("round", 0), order["kind"], start_ns, end_ns, steps, samples, startup_ns, note
+        "window", order["arm"], order.get("round", 0), order["kind"], start_ns, end_ns, steps, samples, startup_ns, note,
+        memory,
     )  # fmt: skip
+
+
+def _last_line(trouble):
+    """Return an exception in one line: of a worker's traceback, which torch puts into the message, the last."""
+    lines = str(trouble).strip().splitlines() or [""]
+    if isinstance(trouble, remedies.Unsuitable):
+        return lines[-1]
+    return "%s: %s" % (type(trouble).__name__, lines[-1][:300])
 
 
 def fresh(batch):

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuwatch.model import Ceiling, Experiment, Interval, LoaderTrial, Trial
+from gpuwatch.views.text import clean
 
-_STYLES = {"helps": "green", "hurts": "red", "no difference": "dim", "failed": "yellow"}
+_STYLES = {"helps": "green", "hurts": "red", "no difference": "dim", "inconclusive": "yellow", "failed": "yellow"}
 
 
 def render(experiment: Experiment) -> RenderableType:
@@ -24,8 +25,20 @@ def render(experiment: Experiment) -> RenderableType:
         parts += [sweep_table(experiment.sweep), _line(knee(experiment))]
     if experiment.trials:
         parts += [trials_table(experiment.trials), *_edits(experiment.trials)]
-    parts += [_line(note) for note in experiment.notes]
+    parts += [_line(clean(note)) for note in experiment.notes]
     return Padding(Group(*parts), (1, 2)) if parts else _line("Nothing was measured.")
+
+
+def tables(experiment: Experiment) -> list[Table]:
+    """Return only the tables: what is shown while the experiment goes on."""
+    parts = []
+    if experiment.ceilings:
+        parts.append(ceilings_table(experiment.ceilings))
+    if experiment.sweep:
+        parts.append(sweep_table(experiment.sweep))
+    if experiment.trials:
+        parts.append(trials_table(experiment.trials))
+    return parts
 
 
 def _line(text: str) -> Text:
@@ -51,10 +64,13 @@ def balance(experiment: Experiment) -> str:
     """Return what the ceilings say, as a sentence."""
     most = max(experiment.ceilings, key=lambda c: c.cores)
     cores = experiment.balance_cores
+    on = f"With {most.cores} core{'s' if most.cores > 1 else ''} "
     if most.limit == "device":
-        return f"With {most.cores} cores the device is the limit: a faster input pipeline would win nothing."
+        return on + "the device is the limit: a faster input pipeline would win nothing."
+    if most.limit == "balanced":
+        return on + "the two halves are even, or too close to tell apart: neither alone is worth making faster."
     lost = 1.0 - most.end_to_end.median / most.device.median
-    sentence = f"With {most.cores} cores the device gives away {max(lost, 0.0):.0%} of its throughput to the input."
+    sentence = on + f"the device gives away {max(lost, 0.0):.0%} of its throughput to the input."
     return sentence + (f" About {cores:.2g} cores would balance the two." if cores else "")
 
 
@@ -82,37 +98,54 @@ def sweep_table(rows: Iterable[LoaderTrial]) -> Table:
 def knee(experiment: Experiment) -> str:
     """Return what to set, as a sentence."""
     if experiment.edit is None:
+        if not any(row.knee for row in experiment.sweep):
+            return "No setting could be measured in the loop."
         return "The loader's settings are within 3 % of the best that was found: leave them."
-    return f"Smallest setting within 3 % of the best: {experiment.edit}"
+    return "\n".join(["Smallest setting within 3 % of the best:", *map(clean, experiment.edit.splitlines())])
 
 
 def trials_table(trials: Iterable[Trial]) -> Table:
     """Return the remedies: before, after, ratio, verdict, outputs."""
     table = _table(
-        "Remedies, tried in turns with the unchanged loader",
-        "remedy",
-        "before",
-        "after",
-        "speed-up",
-        "predicted",
-        "verdict",
-        "outputs",
-    )
+        "Remedies, tried in turns with the unchanged loader, ms a step",
+        "remedy", "before", "after", "speed-up", "predicted", "verdict", "samples",
+    )  # fmt: skip
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    for column in table.columns[-2:]:
+        column.justify = "left"
     for row in trials:
-        table.add_row(
-            escape(row.remedy),
-            f"{row.before.median:.4g} {row.unit}",
-            f"{row.after.median:.4g} {row.unit}" if row.verdict != "failed" else "–",
-            speedup(row.ratio) if row.verdict != "failed" else "–",
-            f"{row.predicted:.2f}×" if row.predicted else "–",
-            Text(row.verdict, style=_STYLES[row.verdict]),
-            escape(row.outputs if row.verdict != "failed" else row.note),
-        )
+        table.add_row(*_trial(row))
     return table
 
 
+def _trial(row: Trial) -> list[str | Text]:
+    measured = row.verdict != "failed" and row.ratio.n > 0
+    return [
+        escape(row.remedy),
+        f"{row.before.median:.4g}" if row.before.n else "–",
+        f"{row.after.median:.4g}" if measured else "–",
+        speedup(row.ratio) if measured else "–",
+        f"{row.predicted:.2f}×" if row.predicted else "–",
+        Text(row.verdict, style=_STYLES[row.verdict]),
+        Text(clean(row.outputs) if measured else "see below"),
+    ]
+
+
 def _edits(trials: Iterable[Trial]) -> list[RenderableType]:
-    return [Text(f"{t.remedy}:\n{t.edit}\n") for t in trials if t.verdict == "helps" and t.edit]
+    """Return what follows the table: a remark per remedy that has one, the edits of those that help."""
+    rows = list(trials)
+    remarks = [f"{t.remedy}: {clean(t.note)}" for t in rows if t.note]
+    parts: list[RenderableType] = [_line("\n".join(remarks))] if remarks else [Text()]
+    return parts + [_edit(t) for t in rows if t.verdict == "helps" and t.edit]
+
+
+def _edit(trial: Trial) -> Text:
+    styles = {"-": "red", "+": "green"}
+    drawn = Text(f"{trial.remedy}:\n", style="bold")
+    for line in map(clean, (trial.edit or "").splitlines()):
+        drawn.append(f"  {line}\n", style=styles.get(line[:1], "dim"))
+    return drawn
 
 
 def rate(value: Interval | None) -> str:

@@ -45,6 +45,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "unentered": plain(report.unentered),
         "trials": plain(report.trials),
         "experiments": plain(report.experiments),
+        "prediction_score": plain(report.prediction_score),
     }
 
 

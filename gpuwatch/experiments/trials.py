@@ -1,0 +1,136 @@
+"""Trying remedies: the windows of a round, and from their results the trials with their verdicts."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from gpuwatch.experiments.pairing import by_arm, is_tight, outcome, ratio, step_interval
+from gpuwatch.experiments.remedies import Remedy
+from gpuwatch.experiments.session import Result, Window
+from gpuwatch.model import Interval, Trial
+
+BASELINE = "unchanged"
+WITH_EPOCHS = "unchanged, epochs"
+NOTHING = Interval(0.0, 0.0, 0.0, 0)
+# Intervals of this width tell enough.
+TIGHT = 0.05
+
+
+def round_of(remedies: Sequence[Remedy], number: int, seconds: float) -> list[Window]:
+    """Return one round: the unchanged loader and each remedy once, in an order that changes with the round.
+
+    Remedies whose gain lies in the start of epochs are held against an unchanged loader that starts them too."""
+    windows = [remedy.window("real", number, seconds) for remedy in remedies]
+    windows.append(Window(BASELINE, "real", number, seconds))
+    if any(remedy.epochs for remedy in remedies):
+        windows.append(Window(WITH_EPOCHS, "real", number, seconds, epochs=True))
+    shift = number % len(windows)
+    return [*windows[shift:], *windows[:shift]]
+
+
+def closing(remedies: Sequence[Remedy]) -> list[Window]:
+    """Return the windows that end the workers of a round's arms."""
+    return [Window(window.arm, "close") for window in round_of(remedies, 0, 0.0)]
+
+
+def conclude(
+    results: Sequence[Result],
+    remedies: Sequence[Remedy],
+    outputs: dict[str, dict[str, Any]],
+    loop: dict[str, Any],
+) -> tuple[Trial, ...]:
+    """Return a trial per remedy of which something is known: paired by round, with its verdict."""
+    groups = by_arm(results)
+    notes = {r.arm: r.note for r in results if r.note and r.kind == "real"}
+    tried = [remedy for remedy in remedies if remedy.name in groups or remedy.name in notes]
+    return tuple(_trial(remedy, groups, notes, outputs.get(remedy.name), loop) for remedy in tried)
+
+
+def are_known(trials: Sequence[Trial]) -> bool:
+    """Say whether more rounds would tell little."""
+    return all(
+        trial.verdict == "failed" or (trial.verdict != "inconclusive" and is_tight(trial.ratio, TIGHT))
+        for trial in trials
+    )
+
+
+def _trial(
+    remedy: Remedy,
+    groups: dict[str, list[Result]],
+    notes: dict[str, str],
+    compared: dict[str, Any] | None,
+    loop: dict[str, Any],
+) -> Trial:
+    unchanged, changed = _arms(remedy, groups, loop)
+    value = ratio(unchanged, changed)
+    found = "failed" if remedy.name in notes else outcome(value)
+    return Trial(
+        id=remedy.name,
+        remedy=remedy.name,
+        finding=remedy.finding,
+        before=step_interval(unchanged) or NOTHING,
+        after=step_interval(changed) or NOTHING,
+        unit="ms a step",
+        ratio=value or NOTHING,
+        verdict=found,
+        outputs=outputs_text(remedy, compared),
+        edit=remedy.edit,
+        predicted=remedy.predicted,
+        note=notes.get(remedy.name) or _note(remedy, value, compared, loop),
+    )
+
+
+def _arms(remedy: Remedy, groups: dict[str, list[Result]], loop: dict[str, Any]) -> tuple[list[Result], list[Result]]:
+    """Return the windows before and after, those of epochs as if they had lasted a whole one."""
+    steady, changed = groups.get(BASELINE, []), groups.get(remedy.name, [])
+    if not remedy.epochs:
+        return steady, changed
+    length, step_ms = loop.get("length"), statistics.median(r.step_ms or 0.0 for r in steady) if steady else None
+    if not length or step_ms is None:
+        return groups.get(WITH_EPOCHS, []), changed
+    return (
+        [whole_epoch(r, length, step_ms) for r in groups.get(WITH_EPOCHS, [])],
+        [whole_epoch(r, length, step_ms) for r in changed],
+    )
+
+
+def whole_epoch(result: Result, length: int, step_ms: float) -> Result:
+    """Return a window that began with an epoch as if it had gone on to the epoch's end at `step_ms`."""
+    missing = max(length - result.steps, 0)
+    return replace(result, steps=result.steps + missing, seconds=(result.seconds or 0.0) + missing * step_ms / 1e3)
+
+
+def _note(remedy: Remedy, value: Interval | None, compared: dict[str, Any] | None, loop: dict[str, Any]) -> str:
+    parts = []
+    if value is not None and outcome(value) == "inconclusive":
+        few = value.n < 3
+        parts.append("too few rounds fitted into the budget" if few else "the rounds differ too much to tell")
+    if remedy.epochs:
+        parts.append(
+            f"over epochs of {loop['length']} batches" if loop.get("length") else "the length of an epoch is unknown"
+        )
+    if compared and compared.get("about"):
+        parts.append(str(compared["about"]))
+    return "; ".join(parts)
+
+
+def outputs_text(remedy: Remedy, found: dict[str, Any] | None) -> str:
+    """Return whether the samples change, in words."""
+    if remedy.hook is None:
+        return "another order" if remedy.loader.get("in_order") is False else "unchanged"
+    if found is None:
+        return "not compared"
+    if found.get("max") == 0.0 and remedy.name == "cache-items" and found.get("random"):
+        return "random: keeping items would freeze the draws"
+    if found.get("max") == 0.0:
+        return f"identical ({found['samples']} samples)"
+    if found.get("note"):
+        return str(found["note"])
+    if found.get("random"):
+        before, after = found.get("means") or (None, None)
+        means = f" (mean {before:.4g}, then {after:.4g})" if before is not None and after is not None else ""
+        return f"random: distribution only{means}"
+    return f"differ by {found['max']:.3g} at most, {found['mean']:.2g} on average (values up to {found['scale']:.3g})"
