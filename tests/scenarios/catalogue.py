@@ -156,10 +156,11 @@ SCENARIOS = (
         "small_photos",
         "D3n",
         "expensive-decode",
-        WORKERS,
+        ("slow-dataset-code", *WORKERS),
         line=False,
         fix=False,
         wrong=("oversized-decode",),
+        same=("cpu-saturated",),
         needs=("PIL", "torchvision"),
     ),
     # transforms
