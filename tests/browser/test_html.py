@@ -156,15 +156,18 @@ def test_phone_width_does_not_scroll_sideways(page: chromium.Page, day_file: Pat
         page.size(1180, 900)
 
 
-def test_print_shows_the_plain_lanes(page: chromium.Page, tmp_path: Path) -> None:
+def test_print_shows_the_plain_lanes_within_the_paper(page: chromium.Page, tmp_path: Path) -> None:
     shown(page, make_report(), tmp_path)
+    page.size(718, 1000)
     page.send("Emulation.setEmulatedMedia", media="print")
     try:
+        assert page.run("document.documentElement.scrollWidth") <= 718
         assert page.run("getComputedStyle(document.querySelector('.static-lanes')).display") == "block"
         assert page.run("getComputedStyle(document.getElementById('plot')).display") == "none"
         assert page.run("getComputedStyle(document.querySelector('nav')).display") == "none"
     finally:
         page.send("Emulation.setEmulatedMedia", media="")
+        page.size(1180, 900)
 
 
 # Every piece of text against the nearest background behind it: what has less than 4.5.

@@ -180,7 +180,7 @@ def lines(frame: Frame, width: int, height: int = 3, selected: int | None = None
         where = f"{text.shorten_path(text.relative(text.clean(line.file), frame.report.run.cwd), 24)}:{line.line}"
         source = Text(text.clean((line.source or line.function).strip()), style, no_wrap=True, overflow="ellipsis")
         share = f"{'▸' if at == selected else ' '}{text.percent(line.share)}"
-        role = Text("startup" if line.activity == "startup" else line.process_role, "dim")
+        role = Text(line.process_role if line.activity in ("fetch", "step", "") else line.activity, "dim")
         table.add_row(Text(share, "bold"), meter(line.share, 6, WAIT), role, Text(where, WORK), source)
     table.columns[4].ratio = 1
     table.expand = True
