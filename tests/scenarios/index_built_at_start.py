@@ -20,7 +20,7 @@ def count_words(texts, repeats):
 def main():
     args = options(__doc__)
     texts = sentences(100, 600)
-    counts = count_words(texts, 2 if args.fix else 320)
+    counts = count_words(texts, 2 if args.fix else 110)
     top = [word for word, _ in counts.most_common(50)]
     rows = torch.tensor([[text.count(word) for word in top] for text in texts], dtype=torch.float32)
     loader = DataLoader(TensorDataset(rows.repeat(12, 1)), batch_size=12, shuffle=True)
