@@ -35,3 +35,11 @@ def test_parallel_preprocessing(tmp_path):
     assert len(serving["rows"]) == 6
     assert all(0 < float(row[5]) <= 64 for row in serving["rows"] if row[5] != "–")
     assert training["rows"][0][2] == "compute"
+
+
+def test_foreground_augmentation(tmp_path):
+    result, page, printed = run("foreground_augmentation", tmp_path)
+    assert_whole(result, page, printed)
+    losses = [float(row[1]) for row in result["tables"][0]["rows"]]
+    assert len(losses) == 3 and all(0 < loss < 10 for loss in losses)
+    assert result["named"][0]["script"] == "foreground.py"
