@@ -12,6 +12,8 @@ seconds, shares are 0..1. `None` means "not measured"; zero was measured.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Literal
@@ -21,23 +23,48 @@ from typing import Any, Literal
 Row = list[Any]
 
 
+class ColumnRows(Sequence[Row]):
+    """Rows of a large table, kept by column: taking a column costs no row."""
+
+    @abstractmethod
+    def column(self, at: int) -> list[Any]:
+        """Return the values of one column; None where a row is too short."""
+
+    @abstractmethod
+    def floats(self, at: int) -> Any:
+        """Return one column as a numpy array of floats; NaN where there is no number."""
+
+    @abstractmethod
+    def pick(self, at: int, positions: Sequence[int]) -> list[Any]:
+        """Return the values of one column in some rows, which are given in ascending order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """All events of one kind in one process's log, in the order they were written."""
 
     kind: str
     columns: tuple[str, ...]
-    rows: list[Row]
+    rows: Sequence[Row]
 
     def column(self, name: str) -> list[Any]:
         """Return one column as a list; a column that this log's version lacks is all None."""
         if name not in self.columns:
             return [None] * len(self.rows)
         at = self.columns.index(name)
+        if isinstance(self.rows, ColumnRows):
+            return self.rows.column(at)
         try:
             return list(map(itemgetter(at), self.rows))
         except IndexError:
             return [row[at] if at < len(row) else None for row in self.rows]
+
+    def pick(self, name: str, positions: Sequence[int]) -> list[Any]:
+        """Return the values of one column in some rows, which are given in ascending order."""
+        if isinstance(self.rows, ColumnRows) and name in self.columns:
+            return self.rows.pick(self.columns.index(name), positions)
+        column = self.column(name)
+        return [column[position] for position in positions]
 
     def dicts(self) -> list[dict[str, Any]]:
         """Return the rows as dictionaries; for small tables."""
@@ -225,12 +252,13 @@ class QueueProfile:
 
     `ready_share`: asks that found their batch already there. `late_share`: share of the waited time during
     which later batches were ready and held back by in-order delivery. `awaited_skew`: share of the waited time
-    owed to the most-awaited worker."""
+    owed to the most-awaited worker. `unmade_share`: share of the waited time before the wanted batch had been sent."""
 
     ready_share: float | None
     mean_ready: float | None
     late_share: float | None
     awaited_skew: float | None = None
+    unmade_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +429,7 @@ class HotLine:
     `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
     while the trainer waited for this worker's batch. `callee`: the library function below it, for people.
     `activity` of its process at that instant: fetch | collate | serialise | idle (worker), wait | step | evaluation |
-    startup | between loops | long step (trainer). `blocked_share`: samples asleep or in a blocking call."""
+    startup | importing (before the first batch) | between loops | long step (trainer). `blocked_share`: samples asleep or in a blocking call."""
 
     file: str
     line: int

@@ -24,10 +24,7 @@ from gpuwatch.model import (
 
 # A loop that waits for less than this share of its steps has nothing to win from its input pipeline.
 STARVED_SHARE = 0.10
-# A loop whose asks find their batch this often, from workers busy less than that, does not wait for input ...
-READY_SHARE = 0.95
-RESTING_SHARE = 0.5
-# ... unless the batch is dear to take over.
+# A batch with this many tensors or bytes is dear to take over.
 HEAVY_TENSORS = 24.0
 HEAVY_BYTES = 4e6
 # Fewer steps than this carry no conclusion.
@@ -78,15 +75,15 @@ def starved(profile: Profile) -> State | None:
 
 
 def finds_batches_ready(loader: LoaderProfile) -> bool:
-    """Say whether the asks found their batch made by workers that mostly rest, and light to take over.
+    """Say whether hardly any of the loop's time went by before its batch was made, and batches are light to take over.
 
     What such a loop waits for in the loader is a core for itself, not input.
     """
-    queue, fetch = loader.queue, loader.fetch
-    if loader.workers == 0 or queue is None or fetch is None or queue.ready_share is None or fetch.busy_share is None:
+    queue, fetch, share = loader.queue, loader.fetch, loader.wait_share
+    if loader.workers == 0 or queue is None or fetch is None or queue.unmade_share is None or share is None:
         return False
     heavy = (fetch.tensors_per_batch or 0.0) >= HEAVY_TENSORS or (fetch.bytes_per_batch or 0.0) >= HEAVY_BYTES
-    return queue.ready_share >= READY_SHARE and fetch.busy_share < RESTING_SHARE and not heavy
+    return queue.unmade_share * share.median < STARVED_SHARE / 2 and not heavy
 
 
 def missing_starvation(profile: Profile) -> str:

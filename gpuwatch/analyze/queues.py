@@ -27,6 +27,7 @@ def queue_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> QueuePro
         mean_ready=mean(fields["ready"][event]),
         late_share=_late_share(loader, event, wait, makers),
         awaited_skew=_awaited_skew(fields["awaited"][event], wait),
+        unmade_share=_unmade_share(loader, event, makers),
     )
 
 
@@ -40,6 +41,15 @@ def _ready_share(loader: Loader, event: Indices, makers: list[Maker]) -> float |
     if not sent or not len(ready) or loader.first.attributes.get("in_order") is False:
         return mean(loader.walk.fields["available"][event])
     return float(ready.mean())
+
+
+def _unmade_share(loader: Loader, event: Indices, makers: list[Maker]) -> float | None:
+    """Return the share of the waited time before the wanted batch had been sent; None where sending was not told."""
+    told = [_deliveries(loader, position, event, makers) for position in loader.positions]
+    waited = sum(float((t1 - t0).sum()) for t0, t1, _, _ in told)
+    unmade = sum(float(np.maximum(np.minimum(t1, own) - t0, 0.0).sum()) for t0, t1, own, _ in told)
+    sent = any(len(maker.sent.get("t1", ())) for maker in makers)
+    return unmade / waited if sent and waited > 0 and loader.first.attributes.get("in_order") is not False else None
 
 
 def _awaited_skew(awaited: Array, wait: Array) -> float | None:

@@ -40,7 +40,7 @@ def test_code_comes_first_where_workers_cannot_hide_it() -> None:
 
 
 def test_a_wait_for_batches_that_are_ready_is_no_input_wait() -> None:
-    ready = QueueProfile(ready_share=1.0, mean_ready=4.0, late_share=0.0)
+    ready = QueueProfile(ready_share=1.0, mean_ready=4.0, late_share=0.0, unmade_share=0.02)
     judged = judge(run_of(30.0, 10.0, fetch={"busy_share": 0.05, "bytes_per_batch": 1e4}, loader={"queue": ready}))
     assert judged.verdict.bound != "input" and not judged.findings
 
