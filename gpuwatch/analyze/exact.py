@@ -119,7 +119,8 @@ def _added(
             hits[line] += count
             spent[line] += ns
     kinds = (during,) if during else ("fetch", "step")
-    batches = [table["batches"][kind] for table, rows in parts if rows for kind in kinds]
+    # A trainer that loads by itself makes as many batches as it takes; nobody else does both.
+    batches = [max((table["batches"][kind] for kind in kinds), key=lambda one: one[1]) for table, rows in parts if rows]
     sampled = _sampled(file, role, set(hits), before)
     whole = sum(spent.values()) or 1
     lines = tuple(

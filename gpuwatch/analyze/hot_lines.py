@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from gpuwatch.analyze.callees import callee
-from gpuwatch.analyze.frames import Frame, activity_of, imports, own_line, read_frames
+from gpuwatch.analyze.frames import Frame, activity_of, imports, is_library, own_line, read_frames
 from gpuwatch.analyze.processes import Processes, shift_of
 from gpuwatch.model import HotLine, ProcessLog, StackQuality
 
@@ -90,8 +90,9 @@ def _burst_samples(processes: Processes, log: ProcessLog, seconds: Seconds) -> I
         activity = _placed(activity_of(frames), role, middle, seconds)
         found = own_line(frames) if activity not in _NO_WORK else None
         frame, below = found or (frames[-1], ())
-        if activity == "startup" and imports(below):
-            activity = "importing"
+        # A stack too deep to be kept whole has lost the script's import at its outer end.
+        if activity == "startup" and imports(frames if is_library(frame.file) else below):
+            activity, below = "importing", ()
         weight = float(row.get("weight") or 0)
         stack = tuple(f"{f.function} ({f.file}:{f.line})" for f in frames)
         awaited = min(float(row.get("main_in_wait") or 0), weight)

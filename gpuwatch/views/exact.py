@@ -16,10 +16,8 @@ from gpuwatch.views.text import clean
 
 HEAT = " ▁▂▃▄▅▆▇█"
 HEADER = ("share", "", "sampled", "hits", "per hit", "total")
-CAVEAT = (
-    "Times by line_profiler, which slows pure-Python lines: a share here ranks the lines of one function and is not the "
-    "sampled share, which stands beside it where the last run has it."
-)
+CAVEAT = "Times by line_profiler, which slows pure-Python lines: shares rank the lines of one function only."
+COMPARED = "`sampled` is the line's share of the function's samples in the last run, which no such slowing bends."
 _LONGEST_GAP = 8
 
 
@@ -81,7 +79,8 @@ def render(found: ExactPass, base: str = "", width: int = 100) -> RenderableType
     for function in found.functions:
         parts += [*_draw(function, base, width - 4), Text()]
     if found.functions:
-        parts.append(Text(CAVEAT, "dim"))
+        sampled = any(line.sampled_share is not None for function in found.functions for line in function.lines)
+        parts.append(Text(f"{CAVEAT} {COMPARED}" if sampled else CAVEAT, "dim"))
     parts += [Text(line) for line in notes(found)]
     return Padding(Group(*parts), (1, 2))
 

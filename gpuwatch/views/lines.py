@@ -126,7 +126,15 @@ def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
     kept = [i for i in range(len(HEADER)) if any(row[i] not in ("", text.DASH) for row in rows)]
     others = sum(max(cell_len(row[i]) for row in (HEADER, *rows)) + 3 for i in kept if i != LINE)
     for i in kept:
-        table.add_column(HEADER[i], justify="left" if i in (2, 3, 4) else "right", no_wrap=True, overflow="ellipsis")
+        # Names may be cut, figures may not.
+        least = None if i in (LINE, 3, 4) else max(cell_len(row[i]) for row in (HEADER, *rows))
+        table.add_column(
+            HEADER[i],
+            justify="left" if i in (LINE, 3, 4) else "right",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=least,
+        )
     for row in rows:
         cells = [text.shorten_path(row[i], max(width - others, 24)) if i == LINE else row[i] for i in kept]
         table.add_row(*(Text(cell, "bold" if at == 0 else "") for at, cell in enumerate(cells)))
