@@ -96,7 +96,7 @@ def evaluate(model, images, labels, device):
     """Return mean loss and accuracy on unchanged images."""
     model.eval()
     loss, right = 0.0, 0
-    for values, targets in zip(to_floats(images).split(256), torch.from_numpy(labels).split(256)):
+    for values, targets in zip(to_floats(images).split(256), torch.from_numpy(labels).split(256), strict=True):
         found = model(values.to(device))
         loss += nn.functional.cross_entropy(found, targets.to(device), reduction="sum").item()
         right += (found.argmax(1).cpu() == targets).sum().item()
