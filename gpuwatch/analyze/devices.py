@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import Columns, as_list, optional, whole
+from gpuwatch.analyze.arrays import as_list, columns_of, numbers, optional, whole
 from gpuwatch.analyze.processes import Processes, Trainer
 from gpuwatch.analyze.statistics import Array, mean
 from gpuwatch.analyze.usage import Window
@@ -33,8 +33,7 @@ def device_profiles(processes: Processes, window: Window) -> tuple[DeviceProfile
     if sampler is None or not len(sampler.table("device")):
         return ()
     facts = {row["device"]: row for row in sampler.table("device").dicts() if row.get("device") is not None}
-    gpu = Columns(sampler.table("gpu"), ("t", "device", *_FIELDS))
-    columns = {name: gpu.numbers(name) for name in ("t", "device", *_FIELDS)}
+    columns = columns_of(sampler.table("gpu"), ("t", "device", *_FIELDS))
     ours = _pids(processes)
     return tuple(_profile(processes, sampler, row, columns, window, ours) for _, row in sorted(facts.items()))
 
@@ -86,10 +85,10 @@ def _profile(
 
 def _busy(buffered: Table, index: int, window: Window, plain: Array) -> float | None:
     """Return the busy share: the driver's own finer samples where it gives them."""
-    inside: list[float] = []
-    for row in buffered.dicts():
-        if row.get("device") == index and window[0] <= (row.get("t") or 0) <= window[1]:
-            inside += [value for value in as_list(row.get("busy")) if value is not None]
+    t, device = numbers(buffered, "t"), numbers(buffered, "device")
+    chosen: list[int] = np.flatnonzero((device == index) & (t >= window[0]) & (t <= window[1])).tolist()
+    told = buffered.pick("busy", chosen)
+    inside = [value for values in told for value in as_list(values) if value is not None]
     return _share(np.array(inside)) if inside else _share(plain)
 
 
@@ -136,8 +135,9 @@ def _throttle(reasons: Array) -> dict[str, float]:
 
 def _pids(processes: Processes) -> set[int]:
     """Return every pid of the run that is known."""
-    sampled = processes.sampler.table("process").column("pid") if processes.sampler else []
-    return {log.pid for log in processes.recording.logs} | {int(pid) for pid in sampled if pid is not None}
+    sampled = numbers(processes.sampler.table("process"), "pid") if processes.sampler else np.zeros(0)
+    known = np.unique(sampled[np.isfinite(sampled)]).tolist()
+    return {log.pid for log in processes.recording.logs} | {int(pid) for pid in known}
 
 
 def _other_processes(table: Table, index: int, ours: set[int]) -> tuple[tuple[int, ...], int | None]:
@@ -145,9 +145,9 @@ def _other_processes(table: Table, index: int, ours: set[int]) -> tuple[tuple[in
 
     Inside a container NVML may tell pids of the host: when it names none of ours, nobody can be called foreign."""
     memory: dict[int, float] = defaultdict(float)
-    for row in table.dicts():
-        if row.get("device") == index and row.get("pid") is not None:
-            memory[int(row["pid"])] = max(memory[int(row["pid"])], float(row.get("memory_bytes") or 0))
+    device, pid, used = (numbers(table, name) for name in ("device", "pid", "memory_bytes"))
+    for at in np.flatnonzero((device == index) & np.isfinite(pid)).tolist():
+        memory[int(pid[at])] = max(memory[int(pid[at])], float(np.nan_to_num(used[at])))
     if not memory or not ours & memory.keys():
         return (), None
     foreign = sorted(memory.keys() - ours)

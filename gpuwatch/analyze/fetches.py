@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import Columns, optional
+from gpuwatch.analyze.arrays import columns_of, numbers, optional
 from gpuwatch.analyze.loaders import Loader
 from gpuwatch.analyze.statistics import Array, mean, median_interval
 from gpuwatch.analyze.steps import windows
+from gpuwatch.analyze.timeline import Indices
 from gpuwatch.model import FetchProfile, ProcessLog, Table
 
 _TIMES = ("idle_t0", "t0", "t1")
@@ -34,18 +36,22 @@ _FIRST = 1
 
 @dataclass(slots=True)
 class Maker:
-    """One process that made batches of a loader: its fetches (with their operations as told) and what it sent.
+    """One process that made batches of a loader: its fetches and what it sent.
 
-    Arrays are parallel, times in ns."""
+    Arrays are parallel, times in ns; `row` is a fetch's row in the log's table."""
 
     log: ProcessLog
     number: int
     fetches: dict[str, Array]
     sent: dict[str, Array]
-    operations: list[object]
+    row: Indices
 
     def __len__(self) -> int:
-        return len(self.operations)
+        return len(self.row)
+
+    def operations(self, at: Indices) -> list[Any]:
+        """Return the operations of some fetches, as they were told."""
+        return self.log.table("fetch").pick("operations", self.row[at].tolist())
 
 
 def find_makers(loader: Loader) -> list[Maker]:
@@ -77,7 +83,7 @@ def _in_trainer(loader: Loader) -> list[Maker]:
     inside[found] = walk.fields["t0"][events[at[found]]] <= maker.fetches["t1"][found]
     chosen = np.flatnonzero(inside)
     fetches = {name: values[chosen] for name, values in maker.fetches.items()}
-    return [Maker(trainer.log, -1, fetches, {}, [maker.operations[i] for i in chosen])]
+    return [Maker(trainer.log, -1, fetches, {}, maker.row[chosen])]
 
 
 def _lifetime(loader: Loader, position: int) -> tuple[float, float]:
@@ -90,20 +96,15 @@ def _lifetime(loader: Loader, position: int) -> tuple[float, float]:
 
 def _maker(log: ProcessLog, shift_ns: float, number: int, spans: Sequence[tuple[float, float]]) -> Maker:
     table = log.table("fetch")
-    columns = Columns(table, (*_TIMES, *_FIELDS), kept=("operations",))
-    times = {name: columns.numbers(name) + shift_ns for name in _TIMES}
+    times = {name: numbers(table, name) + shift_ns for name in _TIMES}
     chosen = np.flatnonzero(_within(times["t1"], spans))
     fetches = {name: values[chosen] for name, values in times.items()}
-    fetches |= {name: columns.numbers(name)[chosen] for name in _FIELDS}
-    operations = columns.values("operations")
-    return Maker(
-        log, number, fetches, _sent(log.table("send"), shift_ns, spans), [operations[i] for i in chosen.tolist()]
-    )
+    fetches |= {name: numbers(table, name)[chosen] for name in _FIELDS}
+    return Maker(log, number, fetches, _sent(log.table("send"), shift_ns, spans), chosen)
 
 
 def _sent(table: Table, shift_ns: float, spans: Sequence[tuple[float, float]]) -> dict[str, Array]:
-    columns = Columns(table, _SENT)
-    sent = {name: columns.numbers(name) for name in _SENT}
+    sent = columns_of(table, _SENT)
     sent["t0"], sent["t1"] = sent["t0"] + shift_ns, sent["t1"] + shift_ns
     chosen = _within(sent["t0"], spans)
     return {name: values[chosen] for name, values in sent.items()}

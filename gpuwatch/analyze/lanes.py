@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import Columns, as_list, numbers
+from gpuwatch.analyze.arrays import as_list, columns_of, numbers, to_floats
 from gpuwatch.analyze.devices import THROTTLE_REASONS
 from gpuwatch.analyze.fetches import Maker
 from gpuwatch.analyze.profile import Analysis, Loop
@@ -106,14 +106,14 @@ def _device_lanes(analysis: Analysis) -> Iterable[Lane]:
     table = _table(analysis, "gpu")
     if not len(table):
         return
-    told = Columns(table, ("t", "device", "busy", "reasons", *(line[1] for line in _GPU_LINES)))
-    t, device = told.numbers("t"), told.numbers("device")
+    told = columns_of(table, ("t", "device", "busy", "reasons", *(line[1] for line in _GPU_LINES)))
+    t, device = told["t"], told["device"]
     for index in sorted({int(d) for d in device if d == d}):
         at = np.flatnonzero((device == index) & np.isfinite(t))
         group = f"GPU {index}"
-        yield _busy_lane(analysis, index, group, t[at], told.numbers("busy")[at])
+        yield _busy_lane(analysis, index, group, t[at], told["busy"][at])
         for name, column, unit, factor in _GPU_LINES:
-            values = told.numbers(column)[at]
+            values = told[column][at]
             if np.isfinite(values).any():
                 yield _line(analysis, name, group, unit, t[at], values * factor)
         yield Lane(
@@ -121,7 +121,7 @@ def _device_lanes(analysis: Analysis) -> Iterable[Lane]:
             group,
             "spans",
             "",
-            spans=tuple(_throttle_spans(_seconds(analysis, t[at]), told.numbers("reasons")[at])),
+            spans=tuple(_throttle_spans(_seconds(analysis, t[at]), told["reasons"][at])),
         )
 
 
@@ -135,17 +135,17 @@ _GPU_LINES = (
 
 def _busy_lane(analysis: Analysis, index: int, group: str, t: Array, busy: Array) -> Lane:
     """Return the busy share, from the driver's finer samples where there are any."""
-    times: list[float] = []
-    values: list[float] = []
-    for row in _table(analysis, "gpu_busy").dicts():
-        samples = as_list(row.get("busy"))
-        if row.get("device") != index or not samples or not row.get("t"):
-            continue
-        step = (row.get("interval_ns") or 0) / len(samples)
-        times += [row["t"] - step * (len(samples) - 1 - i) for i in range(len(samples))]
-        values += [float("nan") if value is None else float(value) for value in samples]
-    if times:
-        return _line(analysis, "GPU busy", group, "%", np.array(times), np.array(values))
+    table = _table(analysis, "gpu_busy")
+    chosen = np.flatnonzero((numbers(table, "device") == index) & np.isfinite(numbers(table, "t")))
+    told = [as_list(samples) for samples in table.pick("busy", chosen.tolist())]
+    count = np.array([len(samples) for samples in told], dtype=np.int64)
+    if count.sum():
+        values = to_floats([value for samples in told for value in samples])
+        # Evenly placed up to the row's own time.
+        after = np.repeat(np.cumsum(count), count) - 1 - np.arange(count.sum())
+        step = np.nan_to_num(numbers(table, "interval_ns")[chosen]) / np.maximum(count, 1)
+        times = np.repeat(numbers(table, "t")[chosen], count) - after * np.repeat(step, count)
+        return _line(analysis, "GPU busy", group, "%", times, values)
     return _line(analysis, "GPU busy", group, "%", t, busy)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import numbers, rows_between, to_floats, whole
+from gpuwatch.analyze.arrays import numbers, to_floats, whole
 from gpuwatch.analyze.fetches import Maker
 from gpuwatch.analyze.processes import Processes
 from gpuwatch.analyze.statistics import mean, median
@@ -70,12 +70,17 @@ def _busy(table: Table, window: Window) -> tuple[float | None, int | None]:
     """Return busy cores (mean) and how many there are. A sample says what happened in the interval before it."""
     if "busy" not in table.columns:
         return None, None
-    column = table.columns.index("busy")
-    chosen = rows_between(table, *window) or table.rows
-    rows = [row[column] for row in chosen if len(row) > column and row[column] and isinstance(row[column], list)]
+    rows = [row for row in table.pick("busy", _rows_inside(table, window)) if row and isinstance(row, list)]
     if not rows:
         return None, None
     return float(np.mean([sum(core or 0.0 for core in row) for row in rows])), max(len(row) for row in rows)
+
+
+def _rows_inside(table: Table, window: Window) -> list[int]:
+    """Return which rows lie in a window; all of them when none does."""
+    t = numbers(table, "t")
+    inside: list[int] = np.flatnonzero((t >= window[0]) & (t <= window[1])).tolist()
+    return inside or list(range(len(table)))
 
 
 def _limits(processes: Processes, cgroup: Table, window: Window) -> tuple[int | None, int | None, float | None]:

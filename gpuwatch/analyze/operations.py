@@ -61,14 +61,13 @@ def _chosen(maker: Maker, makers: list[Maker]) -> np.ndarray[Any, np.dtype[np.in
     first = 1 if len(maker) > 3 else 0
     at = np.arange(first, len(maker), max(total // _MOST_FETCHES, 1))
     # Without workers the hook measures the operations of some of the trainer's fetches only: the others tell nothing.
-    told = np.array([maker.operations[i] is not None for i in at.tolist()], dtype=bool)
+    told = np.array([operations is not None for operations in maker.operations(at)], dtype=bool)
     return at[told] if told.any() else at
 
 
 def _add_operations(maker: Maker, at: np.ndarray[Any, np.dtype[np.intp]], sums: dict[_Key, _Sum]) -> None:
     names = _names(maker)
-    for index in at.tolist():
-        told = maker.operations[index]
+    for told in maker.operations(at):
         for operation in told if isinstance(told, list) else ():
             if operation[0] in names:
                 key, position = names[operation[0]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuwatch.analyze.arrays import Columns
+from gpuwatch.analyze.arrays import columns_of
 from gpuwatch.analyze.processes import Iterator, Trainer
 from gpuwatch.analyze.statistics import Array
 from gpuwatch.model import PHASES, Phase
@@ -99,13 +99,13 @@ def walk(trainer: Trainer) -> Walk:
 def _events(trainer: Trainer) -> tuple[Indices, dict[str, Array], dict[str, Array]]:
     """Return batch and tail events together, sorted by when they were asked for. A tail is an event without length."""
     names = ("iterator", "t", *_FIELDS, *_COUNTS, *(f"{name}_ns" for name in _PARTS))
-    batch, tail = (Columns(trainer.log.table(kind), names) for kind in ("batch", "tail"))
+    batch, tail = (columns_of(trainer.log.table(kind), names) for kind in ("batch", "tail"))
 
     def both(name: str) -> Array:
-        return np.concatenate((batch.numbers(name), tail.numbers(name)))
+        return np.concatenate((batch[name], tail[name]))
 
     fields = {name: both(name) for name in (*_FIELDS, *_COUNTS)}
-    t, handed = tail.numbers("t"), len(trainer.log.table("batch"))
+    t, handed = tail["t"], len(trainer.log.table("batch"))
     for name in ("t0", "t1"):
         fields[name][handed:] = t
         fields[name] += trainer.shift_ns

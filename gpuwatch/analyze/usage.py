@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import Columns, numbers
+from gpuwatch.analyze.arrays import columns_of, numbers
 from gpuwatch.analyze.statistics import Array
 from gpuwatch.model import ProcessLog, Table
 
@@ -45,10 +45,8 @@ def read_usage(sampler: ProcessLog | None) -> list[Usage]:
     table = sampler.table("process") if sampler else Table("process", (), [])
     if not len(table):
         return []
-    told = Columns(table, ("pid", "t", *_FIELDS), kept=("role",))
-    pid, t = told.numbers("pid"), told.numbers("t")
-    columns = {name: told.numbers(name) for name in _FIELDS}
-    roles = told.values("role")
+    pid, t = numbers(table, "pid"), numbers(table, "t")
+    columns, roles = columns_of(table, _FIELDS), table.column("role")
     order = np.lexsort((t, pid))
     same_pid = np.diff(pid[order]) == 0
     restarted = np.diff(columns["cpu_ns"][order]) < 0

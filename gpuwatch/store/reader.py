@@ -14,13 +14,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from gpuwatch.errors import NotARun
 from gpuwatch.model import ProcessLog, Recording, Row, RunInfo, Table
 from gpuwatch.store import archive, folder
+from gpuwatch.store.fields import Piece
+from gpuwatch.store.rows import MixedRows
 
 SPOOL_FORMAT = "gpuwatch.spool/1"
-# Parsing in pieces keeps the text's copy small beside the rows; a broken line costs only its own piece a slow pass.
-_PIECE = 4 << 20
+# Parsing in pieces keeps what is made on the way small; a broken line costs only its own piece a slow pass.
+_PIECE = 1 << 20
+# Less than this is read as rows: it is quicker, and a live view adds little at a time.
+_MANY = 1 << 16
 _HEADER_NEEDS = ("pid", "mono_ns", "columns")
 
 
@@ -77,7 +83,7 @@ class SpoolFile:
         self._torn = False
         self._skipped = 0
         self._trouble: str | None = None
-        self._tables: dict[str, list[Row]] = defaultdict(list)
+        self._tables: dict[str, list[Row] | MixedRows] = defaultdict(list)
 
     def refresh(self) -> None:
         """Parse what was appended since the last call; a file that shrank is read anew."""
@@ -100,9 +106,21 @@ class SpoolFile:
             self.header, self._trouble = _parse_header(line)
         if self.header is not None:
             for piece in _pieces(text):
-                self._add(piece)
+                self._add_rows(self._add_columns(piece) if len(piece) >= _MANY else piece)
 
-    def _add(self, piece: bytes) -> None:
+    def _add_columns(self, piece: bytes) -> bytes:
+        """Take what can be taken by column; return the other lines."""
+        assert self.header is not None
+        parsed = Piece(piece)
+        widths = {kind: len(names) for kind, names in self.header["columns"].items() if isinstance(names, list)}
+        for kind, columns in parsed.take(widths).items():
+            rows = self._tables[kind]
+            if not isinstance(rows, MixedRows):
+                rows = self._tables[kind] = MixedRows(rows)
+            rows.add(columns)
+        return parsed.rest()
+
+    def _add_rows(self, piece: bytes) -> None:
         rows, skipped = _parse_rows(piece)
         self._skipped += skipped
         tables = self._tables
@@ -172,7 +190,7 @@ def _pieces(text: bytes) -> Iterator[bytes]:
 
 def _parse_rows(piece: bytes) -> tuple[list[Any], int]:
     try:
-        return json.loads(b"[" + piece.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0
+        return orjson.loads(b"[" + piece.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0
     except ValueError:
         return _parse_lines(piece)
 

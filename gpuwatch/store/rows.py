@@ -1,0 +1,146 @@
+"""The events of one kind as they were read: by column where they were many at once, else row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuwatch.model import ColumnRows, Row
+from gpuwatch.store.fields import NULL, Cells, Column
+
+Floats = NDArray[np.float64]
+
+
+class Segment:
+    """Some rows, by column."""
+
+    def __init__(self, columns: list[Column]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def rows(self, chosen: slice) -> list[Row]:
+        """Return some of its rows."""
+        values = (_values(Cells(c[chosen]) if isinstance(c, Cells) else c[chosen]) for c in self.columns)
+        return [list(row) for row in zip(*values, strict=True)]
+
+
+Part = Segment | list[Row]
+
+
+class MixedRows(ColumnRows):
+    """Rows in the order they were written, of which long stretches are kept by column. It grows at its end."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._parts: list[Part] = [rows] if rows else []
+
+    def add(self, columns: list[Column]) -> None:
+        """Append rows, given by column."""
+        self._parts.append(Segment(columns))
+
+    def append(self, row: Row) -> None:
+        """Append one row."""
+        if not self._parts or isinstance(self._parts[-1], Segment):
+            self._parts.append([])
+        last = self._parts[-1]
+        assert isinstance(last, list)
+        last.append(row)
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self._parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, int):
+            at = range(len(self))[index]
+            return self[at : at + 1][0]
+        start, stop, step = index.indices(len(self))
+        if step != 1:
+            return list(self)[index]
+        return [row for part, begin, end in self._within(start, stop) for row in _rows(part, slice(begin, end))]
+
+    def _within(self, start: int, stop: int) -> Iterator[tuple[Part, int, int]]:
+        before = 0
+        for part in self._parts:
+            begin, end = max(start - before, 0), min(stop - before, len(part))
+            if begin < end:
+                yield part, begin, end
+            before += len(part)
+
+    def __iter__(self) -> Iterator[Row]:
+        for part in self._parts:
+            yield from _rows(part, slice(None))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and list(self) == list(other)
+
+    def column(self, at: int) -> list[Any]:
+        """Return the values of one column; None where a row is too short."""
+        found: list[Any] = []
+        for part in self._parts:
+            if isinstance(part, list):
+                found += [row[at] if at < len(row) else None for row in part]
+            else:
+                found += _values(part.columns[at])
+        return found
+
+    def pick(self, at: int, positions: Sequence[int]) -> list[Any]:
+        """Return the values of one column in some rows, which are given in ascending order."""
+        found: list[Any] = []
+        wanted, before = np.asarray(positions, dtype=np.int64), 0
+        for part in self._parts:
+            first, last = np.searchsorted(wanted, (before, before + len(part)))
+            found += _picked(part, at, (wanted[first:last] - before).tolist())
+            before += len(part)
+        return found
+
+    def floats(self, at: int) -> Floats:
+        """Return one column as floats; NaN where there is no number."""
+        return np.concatenate([_floats(part, at) for part in self._parts] or [np.zeros(0)])
+
+
+def _rows(part: Part, chosen: slice) -> list[Row]:
+    return part[chosen] if isinstance(part, list) else part.rows(chosen)
+
+
+def _picked(part: Part, at: int, positions: list[int]) -> list[Any]:
+    if isinstance(part, list):
+        return [part[i][at] if at < len(part[i]) else None for i in positions]
+    column = part.columns[at]
+    if isinstance(column, Cells):
+        return Cells(column[i] for i in positions).decoded()
+    return _values(column[positions] if isinstance(column, np.ndarray) else [column[i] for i in positions])
+
+
+def _values(column: Column) -> list[Any]:
+    if isinstance(column, Cells):
+        return column.decoded()
+    if isinstance(column, list):
+        return column
+    values: list[Any] = column.tolist()
+    if column.dtype == np.int64:
+        return [None if value == NULL else value for value in values] if (column == NULL).any() else values
+    return [None if value != value else value for value in values]
+
+
+def _floats(part: Part, at: int) -> Floats:
+    if isinstance(part, list):
+        return _to_floats([row[at] if at < len(row) else None for row in part])
+    column = part.columns[at]
+    if not isinstance(column, np.ndarray):
+        return _to_floats(_values(column))
+    floats = column.astype(np.float64)
+    if column.dtype == np.int64:
+        floats[column == NULL] = np.nan
+    return floats
+
+
+def _to_floats(values: list[Any]) -> Floats:
+    return np.array([value if isinstance(value, (int, float)) else np.nan for value in values], dtype=np.float64)
