@@ -44,11 +44,26 @@ def find(run: str | None, base: str | None) -> Path:
 
 
 def load(run: str | None, base: str | None, timeline: bool = False) -> Report:
-    """Return the report of a run, analysed now, with the pictures' series if asked. Raises RunNotFound or NotARun."""
+    """Return the report of a run, analysed now, with the pictures' series if asked, and with the experiments that
+    were made on the same command. Raises RunNotFound or NotARun."""
     from gpuwatch.analyze.report import build
     from gpuwatch.store.reader import read
 
-    return build(read(find(run, base)), timeline)
+    path = find(run, base)
+    return with_experiments(build(read(path), timeline), path.parent)
+
+
+def with_experiments(report: Report, base: Path) -> Report:
+    """Return the report with what `gpuwatch try` has kept below `base` on its command, and how well the predictions of
+    all experiments there did."""
+    from dataclasses import replace
+
+    from gpuwatch.experiments import kept
+
+    known = kept.all_of(base)
+    if report.run.experiment is not None or not known:
+        return report
+    return replace(report, experiments=kept.of_command(known, report.run.command), prediction_score=kept.score(known))
 
 
 def print_json(data: Any) -> None:

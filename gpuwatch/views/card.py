@@ -9,8 +9,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gpuwatch.model import Finding, Gap, LoaderProfile, Phase, Report, Trial
-from gpuwatch.views import text
+from gpuwatch.model import Finding, Gap, LoaderProfile, Phase, Report
+from gpuwatch.views import text, trials
 from gpuwatch.views.card_rows import (
     Fact,
     Line,
@@ -89,6 +89,7 @@ class Card:
     notes: tuple[str, ...]
     cost: str
     next: str
+    tried_note: str = ""
 
 
 def prepare(report: Report) -> Card:
@@ -108,7 +109,7 @@ def prepare(report: Report) -> Card:
         actions=tuple(_action(finding, base) for finding in report.findings[:SHOWN_ACTIONS]),
         more=_more(report),
         nothing=_nothing(report),
-        tried=tuple(trial(each) for each in (*report.trials, *_trials(report))),
+        tried=tuple(trial(each) for each in trials.newest(report)),
         phases=tuple(_slice(phase) for phase in report.phases if phase.share >= SMALLEST_PHASE),
         phases_of=_phases_of(report),
         ranks=tuple(rank(each) for each in report.ranks[:SHOWN_RANKS]) if len(report.ranks) > 1 else (),
@@ -119,6 +120,7 @@ def prepare(report: Report) -> Card:
         notes=tuple(_notes(report)),
         cost=_cost(report),
         next=_next(report),
+        tried_note=trials.score(report),
     )
 
 
@@ -221,10 +223,6 @@ def _nothing(report: Report) -> str:
     if not asked:
         return "No rule could look at this run; `gpuwatch doctor` says what can be measured here."
     return f"No rule found a cause: {asked} clear, {blind} could not look (`gpuwatch report --json` says why)."
-
-
-def _trials(report: Report) -> list[Trial]:
-    return [trial for experiment in report.experiments for trial in experiment.trials]
 
 
 def _won(speedup: float) -> str:

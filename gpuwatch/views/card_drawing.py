@@ -43,7 +43,8 @@ def draw(card: Card, width: int, color: bool) -> RenderableType:
     parts: list[RenderableType] = [*_title(card, whole), *_verdict(card, whole)]
     parts += _section("Why", _facts(card.why, inner))
     parts += _section("What to do", _actions(card, inner))
-    parts += _section("Tried", _aligned([TRIAL_HEADER, *card.tried], inner, left={0, 3, 5}) if card.tried else [])
+    tried = _aligned([TRIAL_HEADER, *card.tried], inner, left={0, 3, 5}) if card.tried else []
+    parts += _section("Tried", tried, card.tried_note)
     parts += _section("Where the time went", _phases(card.phases, inner, color), card.phases_of)
     parts += _section("Ranks", _aligned([RANK_HEADER, *card.ranks], inner, left={1, 2}) if card.ranks else [])
     parts += _section("Hot lines", _lines(card.lines, inner), card.lines_note)

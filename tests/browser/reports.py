@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from gpuwatch.model import (
+    Ceiling,
     Evidence,
+    Experiment,
     Gap,
     Interval,
     Lane,
@@ -104,7 +106,13 @@ def day_long(steps_per_rank: int = 125_000, seconds: float = DAY) -> Report:
         hot_lines=_hot_lines(),
         stacks=StackQuality("py-spy", 18_400, "high", ""),
     )
-    return make_report(profile, timeline=Timeline(seconds, tuple(lanes)), findings=_findings(), trials=_trials())
+    return make_report(
+        profile,
+        timeline=Timeline(seconds, tuple(lanes)),
+        findings=_findings(),
+        trials=_trials(),
+        experiments=_experiments(),
+    )
 
 
 def _gpu(random: np.random.Generator, index: int, seconds: float) -> list[Lane]:
@@ -234,6 +242,17 @@ def _findings() -> tuple[object, ...]:
     )
 
 
+def _experiments() -> tuple[Experiment, ...]:
+    def of(rate: float) -> Interval:
+        return Interval(rate, 0.97 * rate, 1.03 * rate, 4)
+
+    ceilings = tuple(
+        Ceiling(cores, of(min(6.4, 0.9 * cores)), of(6.4), of(cores), "loader" if cores < 6 else "device")
+        for cores in (1, 2, 4, 8)
+    )
+    return (Experiment("20261120-101500-try", ("python", "train.py"), 1, 170.0, (), ceilings, balance_cores=6.4),)
+
+
 def _trials() -> tuple[Trial, ...]:
     def of(median: float) -> Interval:
         return Interval(median, median * 0.97, median * 1.03, 12)
@@ -265,20 +284,6 @@ def _trials() -> tuple[Trial, ...]:
             None,
             1.0,
         ),
-        Trial(
-            "ceiling-device",
-            "device on ready batches",
-            None,
-            of(410.0),
-            of(410.0),
-            "samples/s",
-            of(1.0),
-            "helps",
-            "",
-            None,
-        ),
-        Trial("ceiling-loader", "loader alone", None, of(255.0), of(255.0), "samples/s", of(1.0), "helps", "", None),
-        Trial("ceiling-both", "end to end", None, of(240.0), of(240.0), "samples/s", of(1.0), "helps", "", None),
     )
 
 

@@ -83,7 +83,9 @@ def _sections(report: Report, lanes: Lanes) -> Markup:
         tables.the_run(report),
     ]
     links = [
-        el("a", name, href=f"#{target}") for target, name in NAVIGATION if target != "experiments" or report.trials
+        el("a", name, href=f"#{target}")
+        for target, name in NAVIGATION
+        if target != "experiments" or report.trials or report.experiments
     ]
     return content([verdict.header(report), el("nav", links, aria_label="Sections"), el("main", parts)])
 

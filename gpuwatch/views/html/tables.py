@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 
-from gpuwatch.model import Phase, Report, Trial
+from gpuwatch.model import Experiment, LoaderTrial, Phase, Report, Trial
 from gpuwatch.views import text
 from gpuwatch.views.html import words
 from gpuwatch.views.html.ceilings import ceilings
 from gpuwatch.views.html.markup import Markup, content, el, facts, table
 from gpuwatch.views.html.pictures import phase_bar, slug
+from gpuwatch.views.trials import newest, score
 
 
 def phases(report: Report) -> Markup:
@@ -44,17 +45,49 @@ def _legend(rows: tuple[Phase, ...]) -> Markup:
 
 def experiments(report: Report) -> Markup | None:
     """Return what was tried: predicted beside measured; None when nothing was."""
-    if not report.trials:
+    trials = newest(report)
+    bounded = [experiment for experiment in report.experiments if experiment.ceilings]
+    swept = [experiment for experiment in report.experiments if experiment.sweep]
+    if not (trials or bounded or swept):
         return None
     head = ["tried", "before", "after", "predicted", "measured", "verdict", "outputs"]
-    trials = [trial for trial in report.trials if not trial.id.startswith("ceiling")]
     body = [table(head, [_trial(trial) for trial in trials], "Experiments", numeric=range(1, 5))] if trials else []
-    edits = [
-        content([el("h4", trial.remedy), el("pre", el("code", trial.edit), class_="edit")])
-        for trial in trials
-        if trial.edit
+    return el(
+        "section",
+        el("h2", "Experiments"),
+        body,
+        el("p", f"{score(report).capitalize()}.", class_="soft") if score(report) else None,
+        [_edit(trial.remedy, trial.edit) for trial in trials if trial.edit and trial.verdict == "helps"],
+        _sweep(swept[-1]) if swept else None,
+        ceilings(bounded[-1].ceilings, bounded[-1].balance_cores) if bounded else None,
+        id="experiments",
+    )
+
+
+def _edit(name: str, edit: str) -> Markup:
+    return content([el("h4", name), el("pre", el("code", edit), class_="edit")])
+
+
+def _sweep(experiment: Experiment) -> Markup:
+    head = ["workers", "prefetch", "threads", "loader alone", "end to end", "memory per worker", ""]
+    rows = [_setting(row) for row in experiment.sweep]
+    parts = [el("h3", "Loader settings"), el("p", "Batches per second.", class_="soft")]
+    parts.append(table(head, rows, "Loader settings", numeric=range(6)))
+    if experiment.edit:
+        parts.append(_edit("Smallest setting within 3 % of the best", experiment.edit))
+    return content(parts)
+
+
+def _setting(row: LoaderTrial) -> list[object]:
+    return [
+        str(row.workers),
+        str(row.prefetch or text.DASH),
+        str(row.threads or text.DASH),
+        text.figures(row.loader_rate),
+        text.figures(row.loop_rate.median if row.loop_rate else None),
+        text.size(row.memory_per_worker_bytes),
+        content([el("b", "the knee") if row.knee else None, el("span", row.note, class_="soft")]),
     ]
-    return el("section", el("h2", "Experiments"), body, edits, ceilings(report.trials), id="experiments")
 
 
 def _trial(trial: Trial) -> list[object]:

@@ -1,0 +1,24 @@
+"""The trials that a report shows: of each remedy the newest, and how well predictions did."""
+
+from __future__ import annotations
+
+from gpuwatch.model import Report, Trial
+from gpuwatch.views import text
+
+
+def newest(report: Report) -> list[Trial]:
+    """Return the newest trial of each remedy; a failed one only if it never worked."""
+    found: dict[str, Trial] = {}
+    for trial in (*report.trials, *(trial for experiment in report.experiments for trial in experiment.trials)):
+        if trial.verdict != "failed" or found.get(trial.remedy, trial).verdict == "failed":
+            found[trial.remedy] = trial
+    return list(found.values())
+
+
+def score(report: Report) -> str:
+    """Return how far predictions were from what was measured, as a few words; empty when nothing was predicted."""
+    known = report.prediction_score
+    if known is None:
+        return ""
+    trials = f"{known.trials} trial{'s' if known.trials > 1 else ''} here"
+    return f"predictions off by {text.percent(known.median_error)} in the median of {trials}"

@@ -1,0 +1,105 @@
+"""What an experiment says to a person: tables, the sentence each proves, edits, and nothing it did not measure."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from gpuwatch.model import Ceiling, Experiment, Interval, LoaderTrial, PredictionScore, Trial
+from gpuwatch.views import experiment as view
+from gpuwatch.views.html import tables
+from gpuwatch.views.trials import newest, score
+from tests.builders import make_report
+
+EMPTY = Experiment("e", ("python", "train.py"), 1, 60.0)
+
+
+def of(rate: float) -> Interval:
+    return Interval(rate, rate * 0.98, rate * 1.02, 4)
+
+
+def trial(remedy: str, verdict: str = "helps", **more: object) -> Trial:
+    whole = Trial(remedy, remedy, None, of(20), of(10), "ms a step", of(2.0), verdict, "unchanged", "- old\n+ new", 1.9)  # type: ignore[arg-type]
+    return replace(whole, **more)  # type: ignore[arg-type]
+
+
+def ceiling(cores: int, device: float, loader: float, limit: str) -> Ceiling:
+    return Ceiling(cores, of(min(device, loader)), of(device), of(loader), limit)  # type: ignore[arg-type]
+
+
+def drawn(experiment: Experiment, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(view.render(experiment))
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("limit", "device", "loader", "said"),
+    [("loader", 100, 40, "gives away 60%"), ("device", 40, 100, "would win nothing"), ("balanced", 50, 50, "even")],
+)
+def test_the_ceilings_end_in_a_sentence(limit: str, device: float, loader: float, said: str) -> None:
+    assert said in drawn(replace(EMPTY, ceilings=(ceiling(2, device, loader, limit),), balance_cores=5.0))
+
+
+def test_an_edit_is_shown_line_by_line_and_only_where_it_helps() -> None:
+    text = drawn(replace(EMPTY, trials=(trial("a"), trial("b", "hurts", edit="- never\n+ shown"))))
+    assert "  - old\n" in text.replace(" \n", "\n") or "- old" in text
+    assert "+ new" in text and "never" not in text
+    assert "helps" in text and "hurts" in text
+
+
+def test_a_remedy_that_does_not_fit_says_why_below_the_table() -> None:
+    text = drawn(replace(EMPTY, trials=(trial("a", "failed", note="the loader has no workers"),)))
+    assert "a: the loader has no workers" in text and "2.00×" not in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_names_of_remedies_are_never_cut(width: int) -> None:
+    text = drawn(replace(EMPTY, trials=(trial("single-threaded-workers", outputs="identical (16 samples)"),)), width)
+    assert "single-threaded-workers" in text
+
+
+def test_the_knee_is_marked_and_memory_shown() -> None:
+    rows = (
+        LoaderTrial(2, None, None, 50.0, of(48), 0.1, 204e6, True),
+        LoaderTrial(3, None, None, 51.0, None, 0.1, None),
+    )
+    text = drawn(replace(EMPTY, sweep=rows, edit="- num_workers=8\n+ num_workers=2"))
+    assert "→" in text and "204 MB" in text and "+ num_workers=2" in text
+    assert "leave them" in drawn(replace(EMPTY, sweep=rows))
+
+
+def test_nothing_measured_is_said() -> None:
+    assert "Nothing was measured" in drawn(EMPTY)
+    assert "Interrupted" in drawn(replace(EMPTY, notes=("Interrupted: this is what was known by then.",)))
+
+
+def test_a_report_shows_the_newest_trial_of_each_remedy() -> None:
+    older, newer = (
+        replace(EMPTY, trials=(trial("a"), trial("b"))),
+        replace(EMPTY, trials=(trial("a", "hurts"), trial("b", "failed"))),
+    )
+    shown = newest(make_report(experiments=(older, newer)))
+    assert [(t.remedy, t.verdict) for t in shown] == [("a", "hurts"), ("b", "helps")]
+
+
+def test_the_score_is_said_with_its_trials() -> None:
+    assert (
+        score(make_report(prediction_score=PredictionScore(0.12, 7)))
+        == "predictions off by 12% in the median of 7 trials here"
+    )
+    assert score(make_report()) == ""
+
+
+def test_the_page_draws_ceilings_against_cores() -> None:
+    several = replace(
+        EMPTY, ceilings=(ceiling(1, 100, 30, "loader"), ceiling(4, 100, 120, "device")), balance_cores=3.3
+    )
+    page = str(tables.experiments(make_report(experiments=(several,))))
+    assert page.count("<polyline") == 3 and "About 3.3 cores" in page
+    single = str(tables.experiments(make_report(experiments=(replace(several, ceilings=several.ceilings[:1]),))))
+    assert "<polyline" not in single and single.count('class="ceiling"') == 3
+    assert tables.experiments(make_report()) is None
