@@ -104,4 +104,6 @@ def _why_no_torch(profile: Profile) -> str:
 
 
 def _ms(value: Interval | None) -> str:
-    return "an unknown time" if value is None else f"{value.median:.3g} ms"
+    if value is None:
+        return "an unknown time"
+    return f"{value.median:.3g} ms" if value.median < 999 else f"{value.median / 1e3:.3g} s"
