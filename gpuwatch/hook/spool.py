@@ -57,9 +57,10 @@ class Spool:
 
     def write(self, line):
         """Append `line` (bytes, newline at its end), after what is pending; on trouble count it as lost."""
-        if self.pending:
-            self.flush()
-        self._append(line)
+        with self.lock:  # another thread may be writing what this one said before
+            if self.pending:
+                self.flush()
+            self._append(line)
 
     def later(self, template, values, at_ns):
         """Append the line `template % values` (None becomes null): at once if nothing was for 10 ms before `at_ns`.
@@ -73,16 +74,16 @@ class Spool:
 
     def flush(self):
         """Append what is pending."""
-        lines = []
-        try:
-            while self.pending:
-                template, values = self.pending.popleft()
-                lines.append(template % values)
-        except Exception as trouble:  # also: another thread was faster
-            if not isinstance(trouble, IndexError):
+        with self.lock:
+            lines = []
+            try:
+                while self.pending:
+                    template, values = self.pending.popleft()
+                    lines.append(template % values)
+            except Exception as trouble:
                 self._lose(type(trouble).__name__)
-        if lines:
-            self._append("".join(lines).replace("None", "null").encode())
+            if lines:
+                self._append("".join(lines).replace("None", "null").encode())
 
     def _append(self, lines):
         try:

@@ -6,6 +6,7 @@ import torch
 
 from gpuwatch.hook import columns, operations, spool
 from gpuwatch.hook import fetch as hook_fetch
+from gpuwatch.hook import instruments as hook_instruments
 from tests.unit.hook.loaded import in_workers, loaded
 
 pytestmark = pytest.mark.timeout(400)  # the program runs inside the first test that asks for it
@@ -113,8 +114,8 @@ def test_bytes_read_are_counted(tmp_path):
 
 def test_a_day_in_the_trainer_changes_its_classes_a_few_hundred_times(monkeypatch):
     now = [0]
-    monkeypatch.setattr(hook_fetch, "_now", lambda: now[0])
-    instruments = hook_fetch.Instruments()
+    monkeypatch.setattr(hook_instruments, "_now", lambda: now[0])
+    instruments = hook_instruments.Instruments()
     measured = 0
     for _ in range(86_400 * 2):
         now[0] += 500_000_000
@@ -138,7 +139,7 @@ def test_batches_of_indices_that_are_no_list(tmp_path, monkeypatch):
     folder.mkdir()
     spool.use_folder(str(folder))
     rows = []
-    monkeypatch.setattr(hook_fetch, "write", rows.append)
+    monkeypatch.setattr(spool, "later", lambda _line, row, _at_ns: rows.append(row))
     try:
         loader = torch.utils.data.DataLoader(Odd(), batch_sampler=[(0, 1), np.array([2, 3]), torch.tensor([4, 5])])
         fetcher = torch.utils.data._utils.fetch._MapDatasetFetcher(loader.dataset, True, list, False)

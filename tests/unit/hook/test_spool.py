@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,31 @@ def test_any_other_event_comes_after_what_came_before_it(spool: Spool, tmp_path:
     spool.later(LINE, (2, 1), 0)
     spool.write(b'["n",3,null]\n')
     assert numbers(tmp_path) == [0, 1, 2, 3]
+
+
+def test_each_threads_events_keep_their_order(spool: Spool, tmp_path: Path) -> None:
+    def write(thread: int) -> None:
+        for number in range(300):
+            spool.later('["n",[%s,%s],null]\n', (thread, number), 100 * MS + number * 4 * MS)
+            if number % 7 == 0:
+                spool.write(b'["n",[%d,%d],1]\n' % (thread, number))
+
+    threads = [threading.Thread(target=write, args=(thread,)) for thread in range(4)]
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(switch)
+    spool.flush()
+    written = numbers(tmp_path)
+    assert len(written) == 4 * (300 + 43)
+    for thread in range(4):
+        mine = [number for one, number in written if one == thread]
+        assert mine == sorted(mine)
 
 
 def test_a_child_does_not_write_its_parents_events(spool: Spool, tmp_path: Path) -> None:
