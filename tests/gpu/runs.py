@@ -1,0 +1,213 @@
+"""The same training bare and wrapped, bound by the device and by its loader, interleaved; and what wrapping costs a step."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.gpu.outcome import Outcome, judge, skipped
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(__file__).with_name("training.py")
+# What is measured by two clocks on both sides of one call; a share of the step.
+CLOCKS_DIFFER = 0.02
+PROFILER_DIFFERS = 0.05
+_PATIENCE_S = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is run: seconds per training, bare and wrapped ones per bound, on which device."""
+
+    device: str
+    seconds: float
+    rounds: int
+    folder: Path
+    tell: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """One training: its own truth, and the run folder if it was wrapped."""
+
+    truth: dict[str, Any]
+    run: Path | None = None
+
+    @property
+    def step_ms(self) -> float:
+        """Its mean step."""
+        return 1e3 * float(self.truth["seconds"]) / len(self.truth["step_ms"])
+
+    @property
+    def wait_share(self) -> float:
+        """Share of its time spent awaiting batches."""
+        return sum(self.truth["wait_ms"]) / 1e3 / float(self.truth["seconds"])
+
+
+def check_trainings(plan: Plan) -> list[Outcome]:
+    """Train bare and wrapped in turn, each bound; judge verdict, input wait and throughput."""
+    found: list[Outcome] = []
+    for bound in ("device", "loader"):
+        bare, wrapped = [], []
+        for number in range(plan.rounds):
+            for arm in ("bare", "wrapped") if number % 2 == 0 else ("wrapped", "bare"):
+                plan.tell(f"{bound}-bound training, {arm}, {number + 1} of {plan.rounds}")
+                (bare if arm == "bare" else wrapped).append(train(plan, bound, arm == "wrapped"))
+        found += judge_trainings(bound, bare, wrapped)
+    return found
+
+
+def train(plan: Plan, bound: str, wrap: bool, profile: bool = False) -> Trained:
+    """Run the training once; raise RuntimeError with its last line when it fails."""
+    number = len(list(plan.folder.glob("result-*.json")))
+    result = plan.folder / f"result-{number:02}.json"
+    command = [
+        sys.executable, str(PROGRAM), "--bound", bound, "--device", plan.device, "--seconds", f"{plan.seconds:g}",
+        "--data", str(plan.folder), "--result", str(result), *(["--profile"] if profile else []),
+    ]  # fmt: skip
+    log = plan.folder / f"log-{number:02}.txt"
+    run = _wrapped(command, plan.folder, log) if wrap else _bare(command, log)
+    if not result.exists():
+        last = (log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"])[-1]
+        raise RuntimeError(f"the {bound}-bound training failed: {last}")
+    return Trained(json.loads(result.read_text()), run)
+
+
+def _bare(command: list[str], log: Path, environment: dict[str, str] | None = None) -> None:
+    with log.open("w") as file:
+        subprocess.run(command, stdout=file, stderr=file, env=environment, timeout=_PATIENCE_S, check=False)
+
+
+def _wrapped(command: list[str], folder: Path, log: Path) -> Path:
+    """Record the command as `gpuwatch run` does; where a dependency of that is missing, put only the hook in."""
+    try:
+        from gpuwatch.record import Options, record
+        from gpuwatch.supervise import Stdio
+    except ImportError:
+        return _hooked(command, folder, log)
+    with log.open("w") as file:
+        stdio = Stdio(stdout=file.fileno(), stderr=file.fileno())
+        path = record(command, Options(folder / "runs", rate=5.0, stacks=False, stdio=stdio)).path
+    if path is None:
+        raise RuntimeError("the run was not recorded")
+    return path
+
+
+def _hooked(command: list[str], folder: Path, log: Path) -> Path:
+    from gpuwatch.hook import inject
+
+    run = folder / "hooked" / log.stem
+    inject.install_boot(str(run))
+    _bare(command, log, inject.child_environment(dict(os.environ), str(run)))
+    return run
+
+
+def judge_trainings(bound: str, bare: list[Trained], wrapped: list[Trained]) -> list[Outcome]:
+    """Return what the wrapped runs say against what the trainings themselves say."""
+    part = f"{bound}-bound training"
+    ratios = [one.step_ms / two.step_ms for one, two in zip(bare, wrapped, strict=True)]
+    ratio = statistics.median(ratios)
+    steps = [round(one.step_ms, 3) for one in bare], [round(one.step_ms, 3) for one in wrapped]
+    return [
+        judge(part, "throughput wrapped / bare", ratio >= 0.99, f"{ratio:.4f}", "at least 0.99",
+              ratios=ratios, bare_step_ms=steps[0], wrapped_step_ms=steps[1]),
+        _judge_wait(part, wrapped),
+        _judge_verdict(part, bound, wrapped),
+    ]  # fmt: skip
+
+
+def _judge_wait(part: str, wrapped: list[Trained]) -> Outcome:
+    """Compare the waits that the hook wrote with the training's own, step by step."""
+    missed = []
+    for one in wrapped:
+        told = {row["index"]: (row["t1"] - row["t0"]) / 1e6 for row in events(one.run, "batch") if row["end"] == 0}
+        mine = zip(range(one.truth["first"], 1 << 30), one.truth["wait_ms"], strict=False)
+        missed += [(wait - told[index]) / one.step_ms for index, wait in mine if index in told]
+    if not missed:
+        return judge(part, "input wait by the host's clock", False, "no step was told", "every step")
+    worst = statistics.quantiles([abs(share) for share in missed], n=20)[-1] if len(missed) > 1 else abs(missed[0])
+    share = statistics.median(one.wait_share for one in wrapped)
+    seen = f"{share:.1%} of the time; off by {worst:.2%} of the step at most (95th percentile of {len(missed)} steps)"
+    return judge(part, "input wait by the host's clock", worst <= CLOCKS_DIFFER, seen, f"within {CLOCKS_DIFFER:.0%}",
+                 wait_share=share, off_share_p95=worst, steps=len(missed))  # fmt: skip
+
+
+def _judge_verdict(part: str, bound: str, wrapped: list[Trained]) -> Outcome:
+    try:
+        import gpuwatch
+
+        reports = [gpuwatch.to_dict(gpuwatch.load(str(one.run))) for one in wrapped]
+    except ImportError as error:
+        return skipped(part, "verdict", f"needs the package {error.name}")
+    verdicts = [report["verdict"] for report in reports]
+    seen = ", ".join(str(verdict["bound"]) for verdict in verdicts)
+    wanted = {"device": "compute", "loader": "input"}[bound]
+    findings = sorted({finding["id"] for report in reports for finding in report["findings"]})
+    return judge(part, "verdict", all(verdict["bound"] == wanted for verdict in verdicts), seen, wanted,
+                 verdicts=verdicts, findings=findings, overhead=reports[-1]["overhead"])  # fmt: skip
+
+
+def check_gpu_wait(plan: Plan) -> list[Outcome]:
+    """Compare the wait by CUDA events with the GPU's idle time by torch.profiler, in the same steps of one run."""
+    found = []
+    for bound in ("device", "loader"):
+        plan.tell(f"{bound}-bound training under torch.profiler")
+        found.append(judge_gpu_wait(bound, train(plan, bound, wrap=True, profile=True)))
+    return found
+
+
+def judge_gpu_wait(bound: str, trained: Trained) -> Outcome:
+    """Judge one profiled run; the trace's n-th wait is that of the n-th step after the warm-up."""
+    name, first = f"{bound}-bound: CUDA events against the profiler", int(trained.truth["first"])
+    told = {row["index"]: row["wait_ms"] for row in events(trained.run, "gpu_wait") if row["wait_ms"] is not None}
+    idle = {first + number: wait for number, wait in enumerate(trained.truth["idle_ms"])}
+    both = sorted(told.keys() & idle.keys())
+    if not both:
+        return judge(
+            "GPU wait", name, False, f"{len(told)} waits told, {len(idle)} in the trace, none in common", "all"
+        )
+    step_ms = trained.step_ms
+    events_ms, truth_ms = (statistics.fmean(waits[index] for index in both) for waits in (told, idle))
+    off = abs(events_ms - truth_ms) / step_ms
+    each = statistics.median(abs(told[index] - idle[index]) for index in both)
+    seen = f"{events_ms:.3f} ms against {truth_ms:.3f} ms of a {step_ms:.1f} ms step; off by {off:.2%} of it ({len(both)} steps)"
+    return judge("GPU wait", name, off <= PROFILER_DIFFERS, seen, f"within {PROFILER_DIFFERS:.0%} of the step",
+                 events_ms=events_ms, profiler_ms=truth_ms, step_ms=step_ms, median_off_ms=each, steps=len(both))  # fmt: skip
+
+
+def check_step_cost(plan: Plan, pairs: int) -> list[Outcome]:
+    """Measure the hook's cost per step in one process, windows with and without it in turn."""
+    plan.tell("step cost at steps of 1 and 10 ms")
+    command = [sys.executable, str(ROOT / "scripts" / "bench_hook"), "--json", "--device", plan.device,
+               "--pads", "1", "10", "--pairs", str(pairs), "--steps", "50"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        return [judge("step cost", "bench_hook", False, f"it failed: {last}", "a result")]
+    return [_judge_cost(result) for result in json.loads(done.stdout.splitlines()[-1])]
+
+
+def _judge_cost(result: dict[str, Any]) -> Outcome:
+    added, cost, (low, high) = result["added_ms"], result["us_per_step"], result["us_quartiles"]
+    seen = f"{cost:.1f} us (quartiles {low:.1f} .. {high:.1f}), throughput ratio {result['throughput_ratio']:.4f}"
+    good = cost <= 10 + 10 * added and result["throughput_ratio"] >= 0.99
+    expected = "at most 10 us and 1 % of the step"
+    return judge("step cost", f"step + {added:g} ms", good, seen, expected, **result)
+
+
+def events(run: Path | None, kind: str) -> list[dict[str, Any]]:
+    """Return all events of a kind that a run's processes wrote."""
+    found: list[dict[str, Any]] = []
+    for path in sorted((run / "spool").glob("*.jsonl")) if run else []:
+        header, *lines = path.read_text().split("\n")[:-1]
+        columns = json.loads(header)["columns"].get(kind, [])
+        rows = (json.loads(line) for line in lines if line.startswith(f'["{kind}",'))
+        found += [dict(zip(columns, row[1:], strict=False)) for row in rows]
+    return found
