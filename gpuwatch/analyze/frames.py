@@ -6,6 +6,7 @@ A stack is a list of [function, file, line], the leaf last.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -114,6 +115,19 @@ def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, tuple[Frame, ...]] | Non
     if at is None:
         return None
     return work[at], work[at + 1 :]
+
+
+def transform_frame(frames: tuple[Frame, ...], made: Mapping[str, Frame]) -> tuple[Frame, tuple[Frame, ...]] | None:
+    """Return the user's line that made the library's transform a stack is in, and the frames from the transform on.
+
+    `made`: by class name, where the user's code makes one. A line of the user's own inside it speaks for itself."""
+    for i in range(len(frames) - 1, -1, -1):
+        if not is_library(frames[i].file):
+            return None
+        owner = frames[i].function.rpartition(".")[0].rpartition(".")[2]
+        if owner in made and not frames[i].is_torch_data:
+            return made[owner], frames[i:]
+    return None
 
 
 def _work_begins(frames: tuple[Frame, ...]) -> int:

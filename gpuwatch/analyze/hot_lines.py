@@ -14,7 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from gpuwatch.analyze.callees import callee
-from gpuwatch.analyze.frames import Frame, activity_of, imports, is_library, own_line, read_frames
+from gpuwatch.analyze.frames import (
+    Frame,
+    activity_of,
+    imports,
+    is_library,
+    own_line,
+    read_frames,
+    transform_frame,
+)
 from gpuwatch.analyze.processes import Processes, shift_of
 from gpuwatch.model import HotLine, ProcessLog, StackQuality
 
@@ -82,13 +90,16 @@ def _burst_samples(processes: Processes, log: ProcessLog, seconds: Seconds) -> I
     roles: dict[int, Role] = {worker.log.pid: "worker" for worker in processes.workers}
     roles |= {trainer.log.pid: "trainer" for trainer in processes.trainers}
     shift = shift_of(log, processes.recording.run)
+    made = _transforms_made(processes)
     for row in log.table("stack").dicts():
         role, frames = roles.get(row.get("pid") or 0), read_frames(row.get("frames"))
         if role is None or not frames or not _counts(role, row.get("tid"), frames):
             continue
         middle = ((row.get("t0") or 0) + (row.get("t1") or row.get("t0") or 0)) / 2 + shift
         activity = _placed(activity_of(frames), role, middle, seconds)
-        found = own_line(frames) if activity not in _NO_WORK else None
+        found = None
+        if activity not in _NO_WORK:
+            found = (transform_frame(frames, made) if activity == "fetch" else None) or own_line(frames)
         frame, below = found or (frames[-1], ())
         # A stack too deep to be kept whole has lost the script's import at its outer end.
         if activity == "startup" and imports(frames if is_library(frame.file) else below):
@@ -99,6 +110,17 @@ def _burst_samples(processes: Processes, log: ProcessLog, seconds: Seconds) -> I
         yield Sample(
             role, activity, frame.file, frame.line, frame.function, callee(below), stack, weight, awaited, None
         )
+
+
+def _transforms_made(processes: Processes) -> dict[str, Frame]:
+    """Return where the user's own code makes each library transform, by class; those made in one place only."""
+    made: dict[str, set[Frame]] = defaultdict(set)
+    for log in (*(worker.log for worker in processes.workers), *(trainer.log for trainer in processes.trainers)):
+        for op in log.table("op").dicts():
+            if op.get("kind") == "transform" and op.get("file") and not is_library(str(op["file"])):
+                name = str(op.get("name")).rpartition(".")[2]
+                made[name].add(Frame(str(op.get("function") or "<module>"), str(op["file"]), int(op.get("line") or 0)))
+    return {name: next(iter(places)) for name, places in made.items() if len(places) == 1}
 
 
 def _counts(role: Role, thread: object, frames: tuple[Frame, ...]) -> bool:
