@@ -269,7 +269,8 @@ class LoaderProfile:
     a starved loop wait for nothing); `gpu_wait_ms` is None without CUDA events. `first_batch_s`: per pass over the
     loader (epoch), from asking for the iterator to having its first batch; `startup_s`: the part of each that made
     the iterator and its worker processes (0 for a persistent one). `seconds` and `wait_seconds` add up the steps
-    without those first batches, `batches` counts all. `epoch_batches`: mean batches per pass."""
+    without those first batches, `batches` counts all. `epoch_batches`: mean batches per pass. `attributes`: what the
+    hook told of the loader, and `remade` (True) when it was constructed again and again."""
 
     id: str
     rank: int
@@ -429,7 +430,8 @@ class HotLine:
     `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
     while the trainer waited for this worker's batch. `callee`: the library function below it, for people.
     `activity` of its process at that instant: fetch | collate | serialise | idle (worker), wait | step | evaluation |
-    startup | importing (before the first batch) | between loops | long step (trainer). `blocked_share`: samples asleep or in a blocking call."""
+    startup | importing (before the first batch) | between loops | long step (trainer). `blocked_share`: samples asleep or in a blocking call, None
+    where neither the samples nor the CPU time of their process tell."""
 
     file: str
     line: int

@@ -20,15 +20,15 @@ def find_gaps(processes: Processes) -> tuple[Gap, ...]:
         for row in processes.sampler.table("gap").dicts()
         if row.get("t0") is not None
     ]
-    found += _unavailable(processes)
+    found += unavailable(processes)
     last = last_event_ns(processes.sampler)
     if processes.end_ns - last > _EDGE_NS:
         found.append(Gap(int(last), int(processes.end_ns), "sampler", "the sampler ended before the run"))
     return tuple(sorted(found, key=lambda gap: gap.start_ns))
 
 
-def _unavailable(processes: Processes) -> list[Gap]:
-    """Return a gap as long as the run for each source that this machine does not offer."""
+def unavailable(processes: Processes) -> list[Gap]:
+    """Return a gap as long as the run for each source that this machine does not offer: nothing that got lost."""
     sampler = processes.sampler
     facts = [row.get("value") for row in sampler.table("meta").dicts() if row.get("key") == "source"] if sampler else []
     missing = {

@@ -12,6 +12,7 @@ import numpy as np
 from gpuwatch.analyze.arrays import as_list, columns_of, numbers, to_floats
 from gpuwatch.analyze.devices import THROTTLE_REASONS
 from gpuwatch.analyze.fetches import Maker
+from gpuwatch.analyze.gaps import unavailable
 from gpuwatch.analyze.profile import Analysis, Loop
 from gpuwatch.analyze.statistics import Array
 from gpuwatch.analyze.steps import windows
@@ -215,10 +216,12 @@ def _marks(analysis: Analysis, profile: Profile) -> Iterable[Lane]:
             group,
             [((row["t0"] + shift) / 1e9, (row["t1"] + shift) / 1e9, str(row.get("name"))) for row in told],
         )
+    # What this machine does not have is not missing from the recording.
+    lost = set(profile.gaps) - set(unavailable(analysis.processes))
     yield _span_lane(
         "missing data",
         "machine",
-        [((g.start_ns - start) / 1e9, (g.end_ns - start) / 1e9, f"{g.source}: {g.reason}") for g in profile.gaps],
+        [((g.start_ns - start) / 1e9, (g.end_ns - start) / 1e9, f"{g.source}: {g.reason}") for g in lost],
     )
     xids = [row for row in _table(analysis, "xid").dicts() if row.get("t")]
     yield _span_lane(

@@ -9,6 +9,7 @@ import numpy as np
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.arrays import total
+from gpuwatch.analyze.blocked import with_blocked_shares
 from gpuwatch.analyze.devices import device_profiles
 from gpuwatch.analyze.fetches import Maker, fetch_profile, find_makers
 from gpuwatch.analyze.gaps import find_gaps, find_unentered
@@ -80,6 +81,7 @@ def profile_of(analysis: Analysis) -> Profile:
     machine = machine_profile(processes, analysis.window, analysis.usages, makers, _worker_counts(analysis))
     ranks = tuple(_rank(analysis, this) for this in analysis.walks)
     lines, quality = find_hot_lines(processes, _seconds(analysis, ranks))
+    lines = with_blocked_shares(lines, [loop.profile for loop in analysis.loops], ranks)
     costs = throughput.measure_costs(primary.profile, machine, _rest_s(ranks, primary)) if primary else None
     recording = processes.recording
     return Profile(
@@ -185,7 +187,7 @@ def _loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> Loader
         operations=operation_profiles(loader, makers),
         worker_pids=tuple(dict.fromkeys(pid for iterator in loader.iterators for _, pid in iterator.workers)),
         dataset_kind=told.get("dataset_kind"),
-        attributes=dict(told),
+        attributes=dict(told) | ({"remade": True} if len({i.loader for i in loader.iterators}) > 1 else {}),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gpuwatch.analyze.blocked import share_of_line
 from gpuwatch.analyze.callees import callee as callee_of
 from gpuwatch.analyze.frames import activity_of, own_line, read_frames
 from gpuwatch.analyze.profile import profile
@@ -103,6 +104,18 @@ def test_own_cost(run: FakeRun) -> None:
     assert overhead.sampler_cpu_share == pytest.approx(0.004)
     assert overhead.dropped_events == 0
     assert overhead.spool_bytes > 10_000
+
+
+def test_what_the_machine_lacks_is_told_but_is_no_missing_data(run: FakeRun) -> None:
+    training(run, seconds=20)
+    sampler = ticks(run, seconds=20)
+    sampler.add("meta", t=START, key="source", value={"name": "nvml", "unavailable": "no driver"})
+    sampler.add("gap", t0=START + SECOND, t1=START + 2 * SECOND, source="processes", reason="denied")
+    report = build(read(run.write()))
+    assert {gap.source: gap.reason for gap in report.gaps} == {"nvml": "no driver", "processes": "denied"}
+    assert report.timeline is not None
+    (lost,) = [lane for lane in report.timeline.lanes if lane.name == "missing data"]
+    assert [span[2] for span in lost.spans] == ["processes: denied"]
 
 
 def test_a_sampler_that_died_leaves_a_gap(run: FakeRun) -> None:
@@ -259,6 +272,27 @@ def test_the_timer_speaks_when_nobody_else_does(run: FakeRun) -> None:
         (14, 0.25, 0.0, 0.0),
     ]
     assert (profile.stacks.sampler, profile.stacks.trust) == ("timer", "low")
+
+
+def test_a_line_blocks_as_far_as_its_share_tells() -> None:
+    assert share_of_line(1.0, 0.7) == pytest.approx(0.7)
+    assert share_of_line(0.9, 0.95) == pytest.approx((0.85 / 0.9 + 1) / 2)
+    assert share_of_line(0.5, 0.02) == pytest.approx(0.02)
+    assert share_of_line(0.5, 0.5) is None
+
+
+def test_the_cpu_time_of_fetches_tells_whether_their_only_line_blocks(run: FakeRun) -> None:
+    training(run)
+    for row in run.logs[1].rows:
+        if row[0] == "fetch":
+            row[6], row[8] = row[6] // 10, 0
+    log = run.stacks()
+    log.add("burst", t0=START + SECOND, t1=START + 2 * SECOND, hz=100, why="starved", ok=True)
+    stack(log, 201, [LOOP, FETCH, ITEM], 100)
+    stack(log, 100, [MAIN, ["train", "/home/me/train.py", 44]], 100)
+    worker, trainer = profile_of(run).hot_lines
+    assert worker.blocked_share == pytest.approx(0.9, abs=0.02)
+    assert trainer.blocked_share is None  # the trainer told no CPU time
 
 
 @pytest.mark.parametrize(
