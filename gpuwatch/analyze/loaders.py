@@ -61,7 +61,7 @@ def seconds_of(loader: Loader) -> float:
 
 def _of_one(walk: Walk) -> list[Loader]:
     by_key: dict[tuple[Role, tuple[object, ...]], list[int]] = defaultdict(list)
-    site = _call_sites(walk.trainer.iterators)
+    site = _sites(walk)
     roles = _settled_roles(walk, site)
     for position, iterator in enumerate(walk.trainer.iterators):
         by_key[roles[position], site[iterator.loader]].append(position)
@@ -72,19 +72,36 @@ def _of_one(walk: Walk) -> list[Loader]:
     ]
 
 
-def _call_sites(iterators: list[Iterator]) -> dict[str, tuple[object, ...]]:
-    """Return what makes loaders one: a loader built anew each epoch is the same to its user when it is made and asked
-    for at the same lines over the same data with the same settings."""
+def _sites(walk: Walk) -> dict[str, tuple[object, ...]]:
+    """Return what makes loaders one: a loader built anew each epoch is the same to its user when it is made (or, where
+    nobody knows that, asked for) at the same line over the same data with the same settings. Loaders in use at the
+    same time are never one: two that are zipped may well be made by one line."""
     sites: dict[str, tuple[object, ...]] = {}
-    for iterator in iterators:
-        told = iterator.attributes
-        site = (
-            iterator.place,
-            iterator.made_place,
-            *(str(told.get(name)) for name in ("dataset", "length", "workers", "batch_size")),
-        )
-        sites.setdefault(iterator.loader, site if iterator.place else (iterator.loader,))
+    free_since: dict[tuple[object, ...], list[float]] = defaultdict(list)
+    for loader, (site, begin, end) in _uses(walk).items():
+        until = free_since[site]
+        number = next((n for n, free in enumerate(until) if free <= begin), len(until))
+        until[number : number + 1] = [end]
+        sites[loader] = (*site, number)
     return sites
+
+
+def _uses(walk: Walk) -> dict[str, tuple[tuple[object, ...], float, float]]:
+    """Return each loader's site and when it was first and last used (ns), in the order of their first use."""
+    uses: dict[str, tuple[tuple[object, ...], float, float]] = {}
+    for position, iterator in enumerate(walk.trainer.iterators):
+        site, begin, end = uses.get(iterator.loader, (_site(iterator), iterator.start_ns, iterator.made_ns))
+        events = walk.events_of(position)
+        last = float(walk.fields["t1"][events[-1]]) if len(events) else end
+        uses[iterator.loader] = (site, begin, max(end, last))
+    return uses
+
+
+def _site(iterator: Iterator) -> tuple[object, ...]:
+    place = iterator.made_place or iterator.place
+    told = iterator.attributes
+    settings = tuple(str(told.get(name)) for name in ("dataset", "length", "workers", "batch_size"))
+    return (place, *settings) if place else (iterator.loader,)
 
 
 def _settled_roles(walk: Walk, site: dict[str, tuple[object, ...]]) -> list[Role]:

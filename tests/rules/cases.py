@@ -196,7 +196,7 @@ CASES: dict[str, Cases] = {
         (no_loader(), FEW_STEPS),
     ),
     "worker-restart": Cases(
-        (epochs(5, 1.0, 20),),
+        (epochs(5, 1.0, 20), epochs(5, 1.0, 20, persistent=True, attributes={"remade": True})),
         (epochs(5, 1.0, 20, persistent=True), epochs(2, 0.1, 5000), epochs(5, 1.0, 20, workers=0), STARVED),
         (no_loader(),),
     ),

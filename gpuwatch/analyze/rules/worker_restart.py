@@ -3,18 +3,20 @@
 What it means
     Without persistent_workers=True each pass over the loader starts its workers again: they are forked (or spawned,
     re-importing everything and unpickling the dataset), open their files again, and the training waits for the first
-    batch. With short epochs this is most of the time.
+    batch. With short epochs this is most of the time. A script that constructs a new DataLoader for every epoch pays
+    the same, with or without persistent_workers.
 
 How it is measured
     Per epoch, the time from asking for the iterator until its first batch, from the second epoch on, against the
     loop's time. What would remain with persistent workers is the time to make one batch.
 
 When it is wrong
-    Long epochs hide it (the rule is clear below 5 % of the loop). A script that builds a new DataLoader each epoch
-    gains nothing from persistent_workers: build it once.
+    Long epochs hide it (the rule is clear below 5 % of the loop). DataLoaders constructed one after the other at one
+    line over data of one class and length count as one made again; where the data did differ each time, they had to be.
 
 What to do
-    Pass persistent_workers=True and keep one DataLoader for all epochs. On spawn or forkserver also keep the
+    Pass persistent_workers=True and keep one DataLoader for all epochs: first construct it once, before the loop over
+    epochs, where it is made in that loop; only then do persistent workers help. On spawn or forkserver also keep the
     dataset's state small, since it is pickled into each worker.
 """
 
@@ -33,7 +35,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     loader, costs = profile.primary, profile.costs
     if loader is None or costs is None or loader.batches < MIN_STEPS:
         return NotEvaluated(ID, "a measured loop over a DataLoader")
-    if loader.workers == 0 or loader.persistent or len(loader.first_batch_s) < 2:
+    kept = loader.persistent and not remade(loader)
+    if loader.workers == 0 or kept or len(loader.first_batch_s) < 2:
         return Clear(ID)
     saved = avoidable_seconds(loader, costs)
     share = saved / costs.seconds if costs.seconds > 0 else 0.0
@@ -42,10 +45,26 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     return _finding(profile, loader, costs, share)
 
 
+def remade(loader: LoaderProfile) -> bool:
+    """Say whether the DataLoader itself was constructed again and again."""
+    return bool(loader.attributes.get("remade"))
+
+
 def avoidable_seconds(loader: LoaderProfile, costs: Costs) -> float:
     """Return the seconds of later epochs' start-up that persistent workers would not pay."""
     later = len(loader.first_batch_s) - 1
     return max(restart_seconds(loader) - later * costs.work_ms / 1e3, 0.0)
+
+
+_ADVICE = {
+    False: "Pass persistent_workers=True to the DataLoader, and make it once, not per epoch.",
+    True: "Make the DataLoader once, before the loop over the epochs, with persistent_workers=True: while a new one is "
+    "made for each epoch, persistent_workers keeps nothing.",
+}
+_EDIT = {
+    False: "DataLoader(..., persistent_workers=True)",
+    True: "loader = DataLoader(..., persistent_workers=True)  # once, before the loop over the epochs",
+}
 
 
 def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float) -> Finding:
@@ -64,10 +83,11 @@ def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float
             Evidence("batches per epoch", loader.epoch_batches, "batches"),
             Evidence("start method", loader.start_method, ""),
         ),
-        advice="Pass persistent_workers=True to the DataLoader, and make it once, not per epoch.",
+        advice=_ADVICE[remade(loader)],
         where=loader.created_where,
         speedup=throughput.predict(costs, after, "start-up of later epochs reduced to one batch"),
-        verify=try_command(profile, "--remedies persistent-workers"),
-        edit="DataLoader(..., persistent_workers=True)",
+        # The remedy keeps the workers of one DataLoader; of many made one after the other it can keep none.
+        verify=None if remade(loader) else try_command(profile, "--remedies persistent-workers"),
+        edit=_EDIT[remade(loader)],
         explains=("slow-startup",),
     )

@@ -105,6 +105,35 @@ def test_a_loader_made_anew_each_epoch_is_one(run: FakeRun) -> None:
     assert [loader.iterators for loader in profile_of(run).loaders] == [5]
 
 
+@pytest.mark.parametrize("asked_at", [[30, 30, 30], [30, 31, 32]])
+def test_a_loader_made_at_one_line_each_epoch_is_one_that_was_remade(run: FakeRun, asked_at: list[int]) -> None:
+    trainer = run.trainer()
+    for number, line in enumerate(asked_at):
+        trainer.loop(batches=10, loader=number, line=line, made_line=12)
+    (loader,) = profile_of(run).loaders
+    assert (loader.iterators, loader.attributes["remade"]) == (3, True)
+
+
+def test_a_loader_that_is_kept_was_not_remade(run: FakeRun) -> None:
+    trainer = run.trainer()
+    trainer.loop(batches=10, made_line=12).loop(batches=10, made_line=12)
+    (loader,) = profile_of(run).loaders
+    assert (loader.iterators, "remade" in loader.attributes) == (2, False)
+
+
+def test_loaders_that_are_zipped_are_two_even_of_one_line(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for epoch in range(3):
+        pair = [trainer.iterate(loader=2 * epoch + n, line=30, made_line=12, length=None) for n in range(2)]
+        for index in range(20):
+            for iterator in pair:
+                trainer.ask(iterator, index, 3)
+            trainer.step(10)
+        trainer.ask(pair[0], 20, 0.0, end=1)
+    loaders = profile_of(run).loaders
+    assert [(loader.iterators, loader.batches) for loader in loaders] == [(3, 60), (3, 60)]
+
+
 def with_workers(run: FakeRun, **fetch: object) -> None:
     """A loop of 100 steps of 15 ms, two workers that fetch for 20 ms and wait for 10 ms."""
     trainer = run.trainer()
