@@ -110,12 +110,10 @@ def judge_order(result: Result, times: dict[Size, Times], judged: bool) -> None:
     result.claim("Crop and resize first is faster", "up to 4×", here, gain.low >= 3.0, judged=judged)
 
 
-def training(options: Options, result: Result) -> None:
+def training(options: Options, result: Result, folder: Path) -> None:
     """gpuwatch on a detector that augments before it crops: the timeline, the finding, and its proof by `try`."""
     import torch
 
-    width, height = options.pick((640, 480), (1600, 1200), (1600, 1200))
-    folder = originals.detection(options) if options.data else data.coco(options.made, 12, width, height)
     device = () if torch.cuda.is_available() else ("--device-ms", DEVICE_MS)
     # The same call for both, so that `try` finds what `run` recorded.
     script = command(
@@ -125,7 +123,7 @@ def training(options: Options, result: Result) -> None:
     tell("gpuwatch run on the detector's training")
     watched = watch.run(options, "detector", script, html=timeline)
     tell("gpuwatch try on the same")
-    budget = options.pick("25s", "120s", "180s")
+    budget = options.pick("60s", "120s", "180s")
     tried = watch.try_(options, ["--remedies", "shrink-first", "--budget", budget], script)
     result.named.append(watched.named(watch.trials(tried)))
     result.notes.append(f"the timeline of the training (their Figure 1), as gpuwatch draws it: {timeline.name}")
@@ -136,7 +134,7 @@ def training(options: Options, result: Result) -> None:
 def utilisation(options: Options, result: Result, watched: watch.Watched) -> None:
     """Draw GPU and CPU utilization over time from what gpuwatch exports."""
     rows = watch.export_series(options, watched, options.out / "augmentation_order-timeline.csv")
-    wanted = [row for row in rows if row["unit"] in ("cores", "%") and row["kind"] == "line" and row["value"]]
+    wanted = [row for row in rows if row["value"] and (row["lane"] == "CPU busy" or _is_gpu_share(row))]
     series: dict[str, tuple[list[float], list[float | None]]] = {}
     for row in wanted:
         scale = 100 / cores() if row["unit"] == "cores" else 1.0
@@ -146,6 +144,10 @@ def utilisation(options: Options, result: Result, watched: watch.Watched) -> Non
     if series:
         title = "Utilization during the detector's training, exported by gpuwatch"
         figures.add(result, figures.lines(title, series, "seconds", "%"), options.out)
+
+
+def _is_gpu_share(row: dict[str, str]) -> bool:
+    return row["unit"] == "%" and row["group"].startswith("GPU")
 
 
 def judge_training(result: Result, watched: watch.Watched, tried: dict, judged: bool) -> None:
@@ -163,6 +165,9 @@ def judge_training(result: Result, watched: watch.Watched, tried: dict, judged: 
 def study(options: Options, result: Result) -> None:
     """Measure, draw, judge."""
     one_thread()
+    # First, so that data that will not do is told at once.
+    side = options.pick((640, 480), (1600, 1200), (1600, 1200))
+    detection = originals.detection(options) if options.data else data.coco(options.made, 12, *side)
     rounds = options.pick(2, 10, 10)
     sizes = [(w // 5, h // 5) for w, h in SIZES] if options.size == "smallest" else list(SIZES)
     times = {size: measure(size, photo(options, size), rounds) for size in sizes}
@@ -179,7 +184,7 @@ def study(options: Options, result: Result) -> None:
         figures.add(result, figures.bars(title, ALONE, alone, "ms"), options.out)
     judge_library(result, times, options.judged)
     judge_order(result, times, options.judged)
-    training(options, result)
+    training(options, result, detection)
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def watched_training(options: Options, result: Result, folder: Path) -> None:
     call = command(SCRIPT, folder, *size, "--strategy", "foreground")
     watched = watch.run(options, "foreground", call)
     tell("gpuwatch try on the same")
-    budget = options.pick("30s", "90s", "180s")
+    budget = options.pick("60s", "120s", "180s")
     tried = watch.try_(options, ["--remedies", "cache-items", "--budget", budget], call)
     result.named.append(watched.named(watch.trials(tried)))
     judge_watched(options, result, watched, tried)

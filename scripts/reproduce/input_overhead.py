@@ -79,7 +79,8 @@ def device_ms(options: Options) -> dict[str, float | None]:
 
     if torch.cuda.is_available():
         return dict.fromkeys(MODELS)
-    resnet = options.pick(60.0, RESNET_MS, RESNET_MS)
+    if not options.judged:
+        return {"resnet50": 60.0, "mobilenet_v2": 20.0}
     sys.path.insert(0, str(TRAININGS))
     import classifier
 
@@ -87,8 +88,8 @@ def device_ms(options: Options) -> dict[str, float | None]:
     images, labels = torch.rand(4, 3, 96, 96), torch.arange(4)
     cases = {name: partial(trainer.step, images, labels) for name, trainer in trainers.items()}
     tell("the two models' step on this CPU, for their ratio")
-    times = interleaved(cases, options.pick(1, 5, 5))
-    return {name: resnet * median(times[name]) / median(times["resnet50"]) for name in MODELS}
+    times = interleaved(cases, 5)
+    return {name: RESNET_MS * median(times[name]) / median(times["resnet50"]) for name in MODELS}
 
 
 def training(options: Options, folder: Path, model: str, layers: int, device: float | None) -> list[str]:
@@ -117,7 +118,7 @@ def batch_of(call: list[str]) -> int:
 def ceilings(options: Options, call: list[str]) -> dict[int, Rates]:
     """Return the rates by cores, as `gpuwatch try --ceilings --cores` measures them."""
     counts = core_counts(options)
-    budget = f"{len(counts) * options.pick(40, 60, 60)}s"
+    budget = f"{len(counts) * options.pick(60, 75, 90)}s"
     found = watch.try_(options, ["--ceilings", "--cores", ",".join(map(str, counts)), "--budget", budget], call)
     for note in found["notes"]:
         tell(note)

@@ -5,7 +5,7 @@
 
 Serving: processes read, preprocess and write to one result queue or one each, with torchvision and OpenCV; rates, and
 the CPU usage that gpuwatch's sampler saw. Training: workers in front of a device that is the limit, where they can gain
-nothing, and in front of one that waits, where they can. `--data`: a folder with JPEG photographs.
+nothing, and in front of one that waits, where they can. `--data`: COCO's or Open Images' folders.
 """
 
 from __future__ import annotations
@@ -182,12 +182,11 @@ def judge_cpu(options: Options, result: Result, serving: Serving) -> None:
     result.claim("OpenCV reaches full CPU with fewer processes", CLAIM_ONLY, here, held, judged=options.judged)
 
 
-def train(options: Options, result: Result) -> None:
+def train(options: Options, result: Result, folder: Path) -> None:
     """Training at growing numbers of workers: a device that is the limit, then one that waits for one worker."""
     import torch
 
     counts = options.pick([1], [1, 2, 4], [1, 2, 4, 6, 8, 10, 12])
-    folder = originals.detection(options) if options.data else data.coco(options.made, 12, 640, 480)
     base = ("--order", "crop-first", "--batch", 4, "--steps", options.pick(40, 60, 400))
     if torch.cuda.is_available():
         result.notes.append("the device that is the limit is imagined here too, so that it surely is")
@@ -231,12 +230,14 @@ def judge_device(options: Options, result: Result, bound: dict[int, watch.Watche
 def study(options: Options, result: Result) -> None:
     """Serve, train, judge."""
     folder = options.data or data.photos(options.made, options.pick(4, 16, 64), 640, 480)[0].parent
+    # First, so that data that will not do is told at once.
+    detection = originals.detection(options) if options.data else data.coco(options.made, 12, 640, 480)
     serving = serve(options, folder)
     table(result, serving)
     draw(options, result, serving)
     judge_queues(options, result, serving)
     judge_cpu(options, result, serving)
-    train(options, result)
+    train(options, result, detection)
 
 
 if __name__ == "__main__":

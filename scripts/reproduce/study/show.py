@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.table import Table as Drawn
 
 from study import figures
 from study.options import Options, cores, parse, parser
-from study.result import Result, Table
+from study.result import Named, Result, Table
 
 MARKS = {True: "[green]✔ held    [/]", False: "[red]✘ not held[/]", None: "[yellow]? not judged[/]"}
 # Where no terminal says how wide it is.
@@ -53,8 +54,6 @@ def machine() -> str:
 
 def command(script: Path, *arguments: object) -> list[str]:
     """Return the call of a training script with this Python."""
-    import sys
-
     return [sys.executable, str(script), *map(str, arguments)]
 
 
@@ -80,7 +79,7 @@ def show(result: Result) -> None:
         console.print(note, style="dim", markup=False)
 
 
-def _said(named) -> list[str]:  # type: ignore[no-untyped-def]
+def _said(named: Named) -> list[str]:
     said = [f"{i}: {summary}" for i, summary in zip(named.findings, named.summaries, strict=True)]
     return [*said, *named.hot_lines, *named.trials]
 
