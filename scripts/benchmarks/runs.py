@@ -95,6 +95,7 @@ def run(
             ended = time.monotonic()
             most = memory.close()
             _end_group(process.pid)
+            memory.end_left_over()
     return _outcome(status, began, ended, most, result, folder)
 
 
@@ -146,36 +147,48 @@ def _interrupt(process: subprocess.Popen[bytes], training: Path, limit_s: float)
 
 
 class _Memory:
-    """Watches what a process and all below it hold; `close` returns the most (bytes)."""
+    """Watches a process and all below it: the most that they held at once (PSS, bytes), and who they were."""
 
     def __init__(self, pid: int) -> None:
         self.pid, self.most, self.ended = pid, 0, threading.Event()
+        self.seen: set[psutil.Process] = set()
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.thread.start()
 
     def _watch(self) -> None:
         while not self.ended.wait(MEMORY_EVERY_S):
-            self.most = max(self.most, _tree_bytes(self.pid))
+            tree = _tree(self.pid)
+            self.seen.update(tree)
+            self.most = max(self.most, sum(map(_bytes, tree)))
 
     def close(self) -> int:
+        """Stop watching; return the most bytes."""
         self.ended.set()
         self.thread.join()
         return self.most
 
+    def end_left_over(self) -> None:
+        """Kill what was below the process and has outlived it, in a group of its own."""
+        for process in self.seen:
+            try:
+                process.kill()
+            except psutil.Error:
+                continue
 
-def _tree_bytes(pid: int) -> int:
+
+def _tree(pid: int) -> list[psutil.Process]:
     try:
         top = psutil.Process(pid)
-        tree = [top, *top.children(recursive=True)]
+        return [top, *top.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _bytes(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
     except psutil.Error:
         return 0
-    total = 0
-    for process in tree:
-        try:
-            total += process.memory_full_info().pss
-        except psutil.Error:
-            continue
-    return total
 
 
 def abba(first: Callable[[], float | None], second: Callable[[], float | None], pairs: int) -> list[float]:
