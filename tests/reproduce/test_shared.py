@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from study import data, figures, timing
+from study import data, figures, originals, timing
 from study.options import Options, parse, parser
 from study.result import CLAIM_ONLY, Result, Table, markdown, read
 
@@ -77,6 +77,37 @@ def test_boxes_of_made_coco_lie_in_their_images(tmp_path):
     for box in whole["annotations"]:
         left, top, width, height = box["bbox"]
         assert left >= 0 and top >= 0 and left + width <= 80 and top + height <= 60 and width > 0 and height > 0
+
+
+def test_open_images_boxes_become_pixels(tmp_path):
+    import json
+
+    (tmp_path / "train").mkdir()
+    data.picture(64, 48, 1).save(tmp_path / "train" / "abc.jpg")
+    head = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax"
+    rows = ["abc,x,/m/1,1,0.25,0.5,0.5,1.0", "absent,x,/m/1,1,0,1,0,1"]
+    (tmp_path / "train-annotations-bbox.csv").write_text("\n".join([head, *rows]))
+    folder = originals.detection(Options("small", tmp_path, tmp_path / "out"))
+    whole = json.loads((folder / "annotations.json").read_text())
+    assert [image["file_name"] for image in whole["images"]] == [str(tmp_path / "train" / "abc.jpg")]
+    assert [box["bbox"] for box in whole["annotations"]] == [[16.0, 24.0, 16.0, 24.0]]
+
+
+def test_coco_keeps_the_images_that_are_there(tmp_path):
+    import json
+
+    (tmp_path / "val2017").mkdir()
+    data.picture(64, 48, 1).save(tmp_path / "val2017" / "1.jpg")
+    images = [{"id": n, "file_name": f"{n}.jpg", "width": 64, "height": 48} for n in (1, 2)]
+    (tmp_path / "instances_val2017.json").write_text(json.dumps({"images": images, "annotations": []}))
+    folder = originals.detection(Options("small", tmp_path, tmp_path / "out"))
+    assert [image["id"] for image in json.loads((folder / "annotations.json").read_text())["images"]] == [1]
+
+
+def test_data_without_boxes_is_told(tmp_path):
+    data.picture(8, 8, 1).save(tmp_path / "1.jpg")
+    with pytest.raises(SystemExit, match="neither COCO's"):
+        originals.detection(Options("small", tmp_path, tmp_path / "out"))
 
 
 def test_every_case_runs_once_per_round_and_once_unmeasured():

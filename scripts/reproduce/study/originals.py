@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -21,11 +22,16 @@ def resized(options: Options, count: int, width: int, height: int) -> list[Path]
             with Image.open(sources[index % len(sources)]) as image:
                 image.convert("RGB").resize((width, height)).save(into / f"{index:05d}.jpg", quality=88)
 
-    return found(made(options.made / f"original-{count}-{width}x{height}", make))
+    return found(made(options.made / f"original-{_mark(options.data)}-{count}-{width}x{height}", make))
+
+
+def _mark(folder: Path | None) -> str:
+    """Return a short name for a folder, so that what was made from another one is not taken for it."""
+    return hashlib.sha256(str(folder).encode()).hexdigest()[:8]
 
 
 def detection(options: Options) -> Path:
-    """Return a folder with `images` and `annotations.json` for COCO or Open Images. Raises SystemExit for neither."""
+    """Return a folder with `annotations.json` in COCO's form for COCO or Open Images. Raises SystemExit for neither."""
     data = options.data or Path()
     if (data / "annotations.json").exists():
         return data
@@ -34,16 +40,18 @@ def detection(options: Options) -> Path:
     if not instances and not tables:
         raise SystemExit(f"{data}: neither COCO's instances_*.json nor Open Images' *bbox*.csv is in it")
     whole = json.loads(instances[-1].read_text()) if instances else _open_images(data, tables)
-    images = {path.name: path.parent for path in found(data)}
-    whole["images"] = [image for image in whole["images"] if image["file_name"] in images]
+    paths = {path.name: str(path) for path in found(data)}
+    # Whole paths, because the images may lie in several folders.
+    whole["images"] = [
+        {**image, "file_name": paths[image["file_name"]]} for image in whole["images"] if image["file_name"] in paths
+    ]
     if not whole["images"]:
         raise SystemExit(f"{data}: none of the annotated images is in it")
 
     def make(into: Path) -> None:
-        (into / "images").symlink_to(images[whole["images"][0]["file_name"]])
         (into / "annotations.json").write_text(json.dumps(whole))
 
-    return made(options.made / "original-detection", make)
+    return made(options.made / f"original-{_mark(data)}", make)
 
 
 def _open_images(data: Path, tables: list[Path]) -> dict[str, list[dict[str, object]]]:
