@@ -6,14 +6,11 @@ import sys
 import threading
 import time
 
-from . import columns, counters, operations, origins, spool
-from .decoders import Decoders
-from .patches import Patches
-from .transforms import Discovery
+from . import columns, counters, datasets, operations, origins, spool
+from .instruments import Instruments
 
 _now = time.monotonic_ns
 _CLASSES = ("_MapDatasetFetcher", "_IterableDatasetFetcher")
-_FIRST_FETCHES = 64
 _SHORT_NS = 300_000
 _FULL_EVERY_NS = 20_000_000
 _UNKNOWN = (None, None)
@@ -39,54 +36,6 @@ class _Worker:
 
 here = _Here()
 worker = _Worker()
-
-
-class Instruments:
-    """The replacements of this process and when they are in place."""
-
-    def __init__(self):
-        self.patches = Patches()
-        self.transforms = Discovery(self.patches)
-        self.decoders = Decoders(self.patches)
-        self.modules = 0
-        self.fetches = 0
-        self.measured = 0
-        self.next_ns = 0
-        self.interval_ns = 0
-
-    def scan(self):
-        """Look at what has been imported since the last time."""
-        if len(sys.modules) != self.modules:
-            self.transforms.scan_libraries()
-            self.decoders.scan()
-            self.modules = len(sys.modules)
-
-    def enter(self):
-        """Put the replacements in place for one fetch; False when this fetch goes unmeasured.
-
-        In the trainer each in-and-out invalidates the classes' method caches, and CPython 3.13 gives a class only 1000
-        versions: so the first fetches, then ever fewer, a few hundred in a day. A worker's stay in place.
-        """
-        if worker.number >= 0:
-            return True
-        now = _now()
-        if self.measured >= _FIRST_FETCHES and now < self.next_ns:
-            return False
-        if not self.measured:
-            self.began_ns = now
-        self.measured += 1
-        self.next_ns = now + max(1_000_000_000, (now - self.began_ns) // 30)
-        if self.measured % 32 == 3:
-            self.transforms.drop_unused()
-        elif self.measured % 32 == 1:
-            self.transforms.scan_libraries()
-        self.patches.enter()
-        return True
-
-    def leave(self):
-        """Take the trainer's replacements back."""
-        if worker.number < 0:
-            self.patches.leave()
 
 
 instruments = Instruments()
@@ -260,69 +209,21 @@ def _notes_on(fetcher):
             instruments.scan()
         instruments.fetches += 1
         return collate
-    notes = Collate(collate, _makes_batches(fetcher))
+    notes = Collate(collate, datasets.makes_batches(fetcher))
     fetcher.collate_fn = notes
     _look_at(fetcher, collate)
     return notes
 
 
-def _makes_batches(fetcher):
-    """Tell whether the dataset gets the whole list of indices (through Subset too, which always claims to)."""
-    if not fetcher.auto_collation:
-        return True
-    if hasattr(fetcher, "dataset_iter"):
-        return False
-    dataset = fetcher.dataset
-    while type(dataset).__name__ == "Subset" and type(dataset).__module__ == "torch.utils.data.dataset":
-        dataset = dataset.dataset
-    return bool(getattr(dataset, "__getitems__", None))
-
-
 def _look_at(fetcher, collate):
     counters.watch_collector()
     dataset = fetcher.dataset
-    method = _method_of(fetcher, innermost(dataset))
+    method = datasets.method_of(fetcher, datasets.innermost(dataset))
     instruments.transforms.user_files |= origins.user_files(method, collate)
     instruments.scan()
     for thing in (dataset, collate):
         instruments.transforms.visit(thing)
-    _announce_dataset(type(innermost(dataset)), method)
-
-
-def innermost(dataset):
-    """Return the dataset inside Subset, ConcatDataset and the like whose code makes the samples."""
-    for _ in range(8):
-        inner = vars(dataset).get("dataset") if hasattr(dataset, "__dict__") else None
-        several = vars(dataset).get("datasets") if hasattr(dataset, "__dict__") else None
-        if inner is None and isinstance(several, (list, tuple)) and several:
-            inner = several[0]
-        if inner is None or not _from_torch(dataset):
-            return dataset
-        dataset = inner
-    return dataset
-
-
-def _from_torch(dataset):
-    return type(dataset).__module__.startswith(("torch.utils.data", "torchdata."))
-
-
-def _method_of(fetcher, dataset):
-    """Return the method of the dataset's class that makes samples."""
-    if hasattr(fetcher, "dataset_iter"):
-        name = "__iter__"
-    else:
-        name = "__getitems__" if fetcher.auto_collation and fetcher.collate_fn.batched else "__getitem__"
-    return getattr(type(dataset), name, None)
-
-
-def _announce_dataset(cls, method):
-    key = ("dataset", cls)
-    if operations.book.find(key) is not None:
-        return
-    path, line, _name = origins.callable_place(method) if method is not None else (None, None, None)
-    name = getattr(method, "__name__", "__getitem__")
-    made = operations.book.add(key, "dataset", "%s.%s" % (cls.__name__, name), (path, line, name), {})
-    made.announce(None)
+    datasets.announce(type(datasets.innermost(dataset)), method)
 
 
 def measured(genuine):
@@ -412,5 +313,5 @@ def become_worker(number):
     operations.book.clear()
     worker.number = number
     worker.short = 0
-    instruments = Instruments()
+    instruments = Instruments(for_good=True)
     instruments.patches.enter()

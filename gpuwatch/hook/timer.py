@@ -9,14 +9,12 @@ time that it covers).
 
 import atexit
 import json
-import mmap
 import os
-import struct
 import sys
 import threading
 import time
 
-from . import counters, fetch, origins, spool
+from . import counters, fetch, notice, spool, standing
 
 _now = time.monotonic_ns
 _thread_cpu = time.thread_time_ns
@@ -24,8 +22,6 @@ _PERIOD_NS = 10_000_000
 _PROBE_NS = 1_000_000
 _FLUSH_NS = 2_000_000_000
 _POLL_NS = 1_000_000_000
-_WAITING = struct.Struct("<qq")  # 1 while the trainer waits for a batch, pid of the worker that owes it
-_LOADER = os.path.join("torch", "utils", "data", "")
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
 
 
@@ -90,7 +86,7 @@ class Sampler:
         ticks = max(1, (passed + _PERIOD_NS // 2) // _PERIOD_NS)
         starved, awaited = self._told()
         activity = "fetch" if fetch.here.busy else state.activity  # also in the trainer, without workers
-        counted = self.counts.setdefault((activity,) + line_of(frame), [0, 0, 0, 0])
+        counted = self.counts.setdefault((activity,) + standing.line_of(frame, state.worker >= 0), [0, 0, 0, 0])
         counted[0] += ticks
         counted[1] += ticks if starved else 0
         counted[2] += ticks if awaited else 0
@@ -104,7 +100,7 @@ class Sampler:
             return state.activity == "wait", False  # in its own wait the trainer is always starved
         if self.shared is None:
             return False, False
-        starved, pid = _WAITING.unpack_from(self.shared)
+        starved, pid = notice.told(self.shared)
         return starved, starved and pid == self.ticker.pid
 
     def flush(self, at_ns):
@@ -115,7 +111,7 @@ class Sampler:
                 "line", at_ns, state.worker, file, line, function, activity, ticks, starved, awaited, blocked, callee
             )
         if self.shared is None and state.worker >= 0:
-            self.shared = _map(state.trainer_pid, mmap.ACCESS_READ)
+            self.shared = notice.of_trainer(state.trainer_pid)
 
     def close(self):
         """Stop; what is pending is written."""
@@ -126,49 +122,6 @@ class Sampler:
 def _clocks():
     """Return the time, and of this thread its CPU time and its time runnable without a core."""
     return _now(), _thread_cpu(), counters.thread_delay_ns() or 0
-
-
-def line_of(frame):
-    """Return (file, line, function, callee): the nearest user line, and the library function that it is in.
-
-    Where no user code is on the stack, or in a worker none below the loader, the outermost library line stands for it.
-    """
-    inner = last = frame = _below_hook(frame)
-    while frame is not None:
-        filename = frame.f_code.co_filename
-        if origins.is_user_file(filename):
-            last = frame
-            break
-        if state.worker >= 0 and _LOADER in filename:
-            break
-        if not filename.startswith((origins.HERE, "<")):
-            last = frame
-        frame = frame.f_back
-    return origins.frame_place(last) + (None if last is inner else _callee(inner, last),)
-
-
-def _below_hook(frame):
-    """Skip our own frames: a tick during a collection or a measured call arrives in them."""
-    while frame.f_code.co_filename.startswith(origins.HERE) and frame.f_back is not None:
-        frame = frame.f_back
-    return frame
-
-
-def _callee(inner, until):
-    """Name the innermost library function; those of the standard library and ours only if there is no other."""
-    frame, chosen = inner, None
-    while frame is not None and frame is not until:
-        filename = frame.f_code.co_filename
-        if not filename.startswith(origins.HERE):
-            chosen = chosen or frame
-            if "site-packages" in filename or "dist-packages" in filename:
-                chosen = frame
-                break
-        frame = frame.f_back
-    if chosen is None:
-        return None
-    name = getattr(chosen.f_code, "co_qualname", chosen.f_code.co_name)
-    return "%s.%s" % (chosen.f_globals.get("__name__", "?"), name)
 
 
 def passed(now_ns):
@@ -183,7 +136,7 @@ def waiting(iterator, seen):
     state.activity = "wait"
     shared = state.sampler.shared if state.sampler is not None else None
     if shared is not None and seen and not seen[2] and seen[3] is not None:
-        _WAITING.pack_into(shared, 0, 1, iterator._workers[seen[3]].pid)
+        notice.tell(shared, 1, iterator._workers[seen[3]].pid)
 
 
 def given(now_ns):
@@ -191,7 +144,7 @@ def given(now_ns):
     state.activity = "step"
     sampler = state.sampler
     if sampler is not None and sampler.shared is not None:
-        _WAITING.pack_into(sampler.shared, 0, 0, 0)
+        notice.tell(sampler.shared, 0)
     if now_ns > state.next_poll_ns:
         passed(now_ns)
 
@@ -200,7 +153,7 @@ def become_worker(number, trainer_pid):
     """Start afresh in a DataLoader worker."""
     state.worker, state.trainer_pid, state.activity = number, trainer_pid, "startup"
     if state.sampler is not None:  # started by the imports of a spawned process
-        state.sampler.shared = _map(trainer_pid, mmap.ACCESS_READ)
+        state.sampler.shared = notice.of_trainer(trainer_pid)
     _poll()
 
 
@@ -229,9 +182,9 @@ def _start():
     state.sampler = Sampler()
     atexit.register(stop)
     if state.worker >= 0:
-        state.sampler.shared = _map(state.trainer_pid, mmap.ACCESS_READ)
+        state.sampler.shared = notice.of_trainer(state.trainer_pid)
     else:
-        state.sampler.shared = _create()
+        state.sampler.shared = notice.create()
     spool.meta("timer", "on")
 
 
@@ -244,33 +197,6 @@ def _wanted():
             return bool(json.load(file).get("timer"))
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _shared_path(pid):
-    return os.path.join(os.environ.get("GPUWATCH_RUN", ""), "spool", "%d.waiting" % pid)
-
-
-def _create():
-    path = _shared_path(os.getpid())
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            # Written, not truncated to size: on a full disk a hole would be fatal to touch.
-            if os.write(descriptor, bytes(_WAITING.size)) != _WAITING.size:
-                return None
-            return mmap.mmap(descriptor, _WAITING.size)
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError):
-        return None
-
-
-def _map(pid, access):
-    try:
-        with open(_shared_path(pid), "rb") as file:
-            return mmap.mmap(file.fileno(), _WAITING.size, access=access)
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def _after_fork():

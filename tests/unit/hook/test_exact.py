@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.hook import exact
+from gpuwatch.hook import exact, line_times
 from gpuwatch.hook.named_code import Named
 from tests.unit.hook import observed
 
@@ -94,7 +94,7 @@ def test_it_is_off_unless_asked_for(monkeypatch):
 
 @pytest.mark.parametrize("every", [1, 2, 5])
 def test_one_batch_in_so_many_has_its_turn(every):
-    turns = exact.Turns(every)
+    turns = line_times.Turns(every)
     taken = [number for number in range(40 * every) if turns.take()]
     assert [number // every for number in taken] == list(range(40))
     assert taken[0] == min(1, every - 1)
