@@ -1,4 +1,6 @@
-"""`gpuwatch runs`: the recorded runs, oldest first, from what their folders say; no run is analysed for it."""
+"""`gpuwatch runs`: the recorded runs, oldest first, from what their folders say; no run is analysed for it.
+
+`--pack` makes the spool of a finished run small; every verb reads packed runs."""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuwatch.commands.recorded import base_folder, dir_option, json_option, print_json
+from gpuwatch.commands.recorded import base_folder, dir_option, find, json_option, print_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
 @dir_option
 @json_option
 @click.option("-n", "--last", type=click.IntRange(1), metavar="N", help="Only the last N.")
-def command(base: str | None, as_json: bool, last: int | None) -> None:
+@click.option("--pack", metavar="RUN", help="Compress the files of a finished run; every verb reads it as before.")
+def command(base: str | None, as_json: bool, last: int | None, pack: str | None) -> None:
     from gpuwatch.store import folder
 
+    if pack is not None:
+        _pack(pack, base, as_json)
+        return
     where = base_folder(base)
     entries = [_entry(path) for path in folder.list_runs(where)[-(last or 0) :]]
     if as_json:
@@ -34,6 +40,28 @@ def command(base: str | None, as_json: bool, last: int | None) -> None:
 
         on = terminal.screen()
         terminal.show(_table(entries, on.width), on=on)
+
+
+def _pack(run: str, base: str | None, as_json: bool) -> None:
+    from gpuwatch.errors import GpuwatchError
+    from gpuwatch.store import archive, folder
+    from gpuwatch.views import text
+
+    path = find(run, base)
+    if folder.read_info(path).state == "running":
+        raise GpuwatchError(f"{path.name} is still running", "Pack it when it has ended")
+    try:
+        before, after = archive.pack(path)
+    except OSError as error:
+        raise GpuwatchError(
+            f"{path.name} cannot be packed: {error.strerror or error}", "What was not packed stays as it was"
+        ) from error
+    if as_json:
+        print_json({"schema": "gpuwatch.pack/1", "id": path.name, "bytes_before": before, "bytes_after": after})
+    elif before:
+        click.echo(f"Packed {path.name}: {text.size(before)} are now {text.size(after)}.")
+    else:
+        click.echo(f"{path.name} has nothing to pack (it is packed already, or empty).")
 
 
 def _entry(path: Path) -> dict[str, Any]:

@@ -28,14 +28,19 @@ def read_from(path: Path, offset: int) -> bytes:
 def pack(path: Path) -> tuple[int, int]:
     """Pack every spool file of a finished run; returns the bytes before and after. Raises OSError.
 
-    Each file is replaced only once its packed copy is complete."""
+    Each file is replaced only once its packed copy is complete. Of a packing that was killed in between, both may be
+    there: the reader goes by the plain one, and packing again ends it."""
     before = after = 0
     for file in sorted((path / "spool").glob("*.jsonl")):
         packed = file.with_name(file.name + ".gz")
         temporary = file.with_name(f".{file.name}.gz")
-        with file.open("rb") as source, gzip.open(temporary, "wb", compresslevel=6) as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-        temporary.chmod(0o600)
+        try:
+            with file.open("rb") as source, gzip.open(temporary, "wb", compresslevel=6) as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+            temporary.chmod(0o600)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         before, after = before + file.stat().st_size, after + temporary.stat().st_size
         temporary.replace(packed)
         file.unlink()

@@ -7,6 +7,7 @@ plainly one of their kind are left to the reader's row by row way, so this one n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -204,6 +205,6 @@ def _strings(cells: Cells) -> list[Any]:
 
 def _whole(cell: bytes) -> Any:
     try:
-        return orjson.loads(cell)
+        return json.loads(cell)  # exact, also where integers end for orjson
     except ValueError as error:
         raise _Unusual from error

@@ -63,10 +63,12 @@ class Tail:
 
     def _spool_names(self) -> list[str]:
         try:
-            entries = [entry.name for entry in (self.path / "spool").iterdir() if entry.is_file()]
+            entries = {entry.name for entry in (self.path / "spool").iterdir() if entry.is_file()}
         except OSError:
             return []
-        return sorted(name for name in entries if name.endswith((".jsonl", ".jsonl.gz")))
+        plain = {name for name in entries if name.endswith(".jsonl")}
+        packed = {name for name in entries if name.endswith(".jsonl.gz") and not name.startswith(".")}
+        return sorted(plain | {name for name in packed if name.removesuffix(".gz") not in plain})
 
 
 class SpoolFile:

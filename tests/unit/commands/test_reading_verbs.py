@@ -5,6 +5,7 @@ The run folders are real; the analysis is replaced where the verb's own work is 
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from gpuwatch.__main__ import main
 from gpuwatch.store import folder
 from tests.builders import make_hot_line, make_profile, make_report, make_run
+from tests.spools import FakeRun
 
 
 class Result:
@@ -139,6 +141,39 @@ def test_runs_lists_oldest_first_and_what_cannot_be_read_too(call: Any) -> None:
 def test_runs_without_any_is_no_error_and_valid_json(call: Any) -> None:
     assert call("runs", "--json").json["runs"] == []
     assert "gpuwatch run" in call("runs").err
+
+
+def test_packing_makes_a_run_small_and_changes_nothing_that_is_read(call: Any) -> None:
+    run = FakeRun(Path(".gpuwatch") / "long")
+    run.trainer().loop(batches=500)
+    path = run.write()
+    before = call("report", "--json").json
+    packed = call("runs", "--pack", "long", "--json").json
+    assert packed["bytes_after"] < packed["bytes_before"] / 3
+    assert sum(file.stat().st_size for file in (path / "spool").iterdir()) == packed["bytes_after"]
+    assert call("report", "--json").json == before
+    assert "nothing to pack" in call("runs", "--pack", "long").out
+
+
+def test_a_packing_that_was_killed_is_read_once_and_ended_by_the_next(call: Any) -> None:
+    run = FakeRun(Path(".gpuwatch") / "cut")
+    run.trainer().loop(batches=50)
+    spool = run.write() / "spool"
+    (file,) = spool.iterdir()
+    before = call("report", "--json").json
+    (spool / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+    (spool / f".{file.name}.gz").write_bytes(b"half")
+    assert call("report", "--json").json == before
+    assert call("runs", "--pack", "cut").code == 0
+    assert [entry.name for entry in spool.iterdir()] == [f"{file.name}.gz"]
+
+
+def test_a_run_that_goes_on_is_not_packed(call: Any) -> None:
+    path = add_run("r1")
+    info = folder.new_info(path, ("x",), None, "0")
+    folder.write_info(path, info)
+    told = call("runs", "--pack", "r1")
+    assert (told.code, told.out) == (1, "") and "still running" in told.err
 
 
 def test_check_ends_with_3_only_when_it_trips(call: Any, reports: Any) -> None:
