@@ -188,13 +188,16 @@ def conduct(
     it with what is known. Raises LoopNotDriven when the command has no loop to experiment on, GpuwatchError when it
     cannot be started or nothing can be written."""
     asked = tuple(asked_as or command)
-    path = folder.create(base, "try").path
+    created = folder.create(base, "try")
+    path = created.path
     info = replace(folder.new_info(path, asked, "try", ""), experiment={"command": list(mask_arguments(asked))})
     folder.write_info(path, info)
     start = time.monotonic()
     empty = Experiment(path.name, mask_arguments(asked), time.time_ns(), 0.0)
     with _signals_interrupt(), Session(command, path, start + budget_s, cwd=cwd, environment=environment) as session:
         conductor = Conductor(session, empty, show)
+        if created.note:
+            conductor.note(created.note)
         _run(conductor, experiments)
     result = replace(conductor.experiment, seconds=time.monotonic() - start)
     try:

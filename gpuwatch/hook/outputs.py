@@ -65,25 +65,25 @@ def _made(twin, indices, base):
     if name:
         remedies.switch_on(name, parameters)
     try:
-        samples = []
-        for i in indices:
-            seed(base + i)
-            samples += _items(twin.dataset, i)
-        collate = twin.collate_fn
-        return numbers(remedies.opened(collate(samples)))
+        return numbers(remedies.opened(_batch(twin, indices, base)))
     finally:
         if name:
             remedies.switch_off(name)
 
 
-def _items(dataset, index):
+def _batch(twin, indices, base):
     from .remedy_data import Remembering, Rows
 
-    if isinstance(dataset, Remembering):
-        return [dataset.dataset[index]]  # every item is its own when all are kept
+    dataset = twin.dataset
     if isinstance(dataset, Rows):
-        return [tuple(column[0] for column in dataset[index])]
-    return [dataset[index]]
+        return twin.collate_fn(dataset.__getitems__(indices))
+    if isinstance(dataset, Remembering):
+        dataset = dataset.dataset  # every item is its own when all are kept
+    samples = []
+    for i in indices:
+        seed(base + i)
+        samples.append(dataset[i])
+    return twin.collate_fn(samples)
 
 
 def numbers(batch):

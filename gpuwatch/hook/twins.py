@@ -26,6 +26,7 @@ class Arms:
         self.iterators = {}
         self.started = {}
         self.epochs = {}
+        self.unasked = set()
         self.starts = 0
         self.all_cores = sorted(os.sched_getaffinity(0))
         self.cores = len(self.all_cores)
@@ -66,6 +67,10 @@ class Arms:
 
     def _next(self, name):
         """Return the iterator's next batch; a library remedy acts in this process only for a twin without workers."""
+        if name in self.unasked:
+            # Without workers the sampler draws its order only now.
+            self.unasked.discard(name)
+            outputs.seed(self.epochs[name])
         remedy = self.twins[name].__dict__.get("_gpuwatch_remedy")
         if remedy is None or self.twins[name].num_workers:
             return next(self.iterators[name])
@@ -109,6 +114,7 @@ class Arms:
         # The n-th epoch of every arm has the same order and the same draws.
         self.epochs[name] = self.epochs.get(name, 0) + 1
         outputs.seed(self.epochs[name])
+        self.unasked.add(name)
         old = self.iterators.pop(name, None)
         start_ns = now_ns()
         if old is not None and twin.persistent_workers and hasattr(old, "_reset"):

@@ -11,7 +11,7 @@ from gpuwatch.experiments import edits
 from gpuwatch.experiments.sweep import Setting
 from gpuwatch.model import Interval, LoaderTrial, Place
 
-SCRIPT = '''import torch
+SCRIPT = """import torch
 from torchvision import transforms as T
 
 def make(data, args):
@@ -32,7 +32,7 @@ def make(data, args):
 def read(path):
     image = Image.open(path).convert("RGB")
     return image
-'''
+"""
 
 
 @pytest.fixture

@@ -29,7 +29,9 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert kept.read(tmp_path) == whole
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema": "gpuwatch.experiment/9"}', '{"schema": "gpuwatch.experiment/1"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"schema": "gpuwatch.experiment/9"}', '{"schema": "gpuwatch.experiment/1"}']
+)
 def test_a_file_of_another_kind_is_no_result(tmp_path: Path, text: str) -> None:
     (tmp_path / kept.RESULT).write_text(text)
     assert kept.read(tmp_path) is None

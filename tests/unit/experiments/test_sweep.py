@@ -42,9 +42,7 @@ class Training:
         step *= 1 + self.noise * self.random.uniform(-1, 1)
         return Result(window.arm, window.round, window.kind, 100, 100, 100 * step, 0.1, None, 50e6)
 
-    def rounds(
-        self, make: Callable[[int], Sequence[Window]], enough: Callable[[], bool], share: float
-    ) -> list[Result]:
+    def rounds(self, make: Callable[[int], Sequence[Window]], enough: Callable[[], bool], share: float) -> list[Result]:
         return [result for number in range(4) for result in self.run(make(number))]
 
 
@@ -60,7 +58,9 @@ def best_of_grid(training: Training) -> float:
     ("work", "blocked", "device", "cores"),
     [(0.1, 0.0, 0.02, 16), (0.1, 0.0, 0.02, 2), (0.01, 0.0, 0.05, 8), (0.001, 0.2, 0.02, 2), (0.04, 0.0, 0.02, 4)],
 )
-def test_the_knee_is_near_the_best_of_an_exhaustive_grid(work: float, blocked: float, device: float, cores: int) -> None:
+def test_the_knee_is_near_the_best_of_an_exhaustive_grid(
+    work: float, blocked: float, device: float, cores: int
+) -> None:
     training = Training(work, device, cores, blocked=blocked)
     search = sweep(training)
     knee = next(row for row in search.search() if row.knee)

@@ -1,0 +1,96 @@
+"""Every way of writing a training can be driven, and agrees with what a person would measure by hand."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpuwatch.experiments.session import Result, Window
+from tests.unit.experiments.driving import drive, truth
+
+# Imports of torch take most of it, and many times as long on a loaded machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+SHORT = [Window("e", "real", 0, 0.3), Window("d", "cached", 0, 0.3), Window("l", "loader", 0, 0.3, memory=True), Window("e", "real", 1, 0.3)]  # fmt: skip
+
+
+def assert_plausible(results: list[Result]) -> None:
+    """Every window measured something, in the limits that sleeps set: 10 ms a step, 16 ms a batch."""
+    assert [r.note for r in results] == [None] * len(SHORT)
+    ends, device, loader = results[0], results[1], results[2]
+    assert device.step_ms is not None and loader.step_ms is not None and ends.step_ms is not None
+    assert device.step_ms >= 10 and loader.step_ms >= 16 and ends.step_ms >= 16
+    assert ends.samples == 4 * ends.steps
+
+
+@pytest.mark.parametrize(
+    ("way", "settings"),
+    [
+        ("plain", {"WORKERS": 0}),
+        ("plain", {"WORKERS": 1}),
+        ("plain", {"WORKERS": 1, "METHOD": "spawn"}),
+        ("plain", {"WORKERS": 1, "PERSISTENT": 1, "LENGTH": 40}),
+        ("plain", {"WORKERS": 1, "LENGTH": 40}),
+        ("short_epochs", {"WORKERS": 1}),
+        ("validates_first", {}),
+        ("inference", {}),
+        ("stateful", {}),
+        ("accelerated", {}),
+        ("lightning", {}),
+        ("transformers", {}),
+    ],
+    ids=lambda value: (
+        value if isinstance(value, str) else " ".join(f"{k.lower()}={v}" for k, v in value.items()) or "-"
+    ),
+)
+def test_a_training_can_be_driven(tmp_path: Path, way: str, settings: dict[str, Any]) -> None:
+    driven, results = drive(tmp_path, way, SHORT, **settings)
+    assert_plausible(results)
+    assert driven.starts == 1
+    assert driven.loop["num_workers"] == settings.get("WORKERS", 1)
+    memory = results[2].memory_bytes
+    assert (memory is None) if settings.get("WORKERS") == 0 else memory > 5e6
+
+
+def test_windows_agree_with_hand_written_loops(tmp_path: Path) -> None:
+    """Within 5 % on a quiet machine; sleeps of 40 and 60 ms keep a busy one within 10 %."""
+    settings = {"ITEM": 0.015, "STEP": 0.04, "WORKERS": 1}
+    kinds = {"device": "cached", "loader": "loader", "both": "real"}
+    windows = [Window(name, kind, r, 1.0) for r in range(3) for name, kind in kinds.items()]
+    _, results = drive(tmp_path, "plain", windows, **settings)
+    for name in kinds:
+        measured = statistics.median(1e3 / r.step_ms for r in results if r.arm == name and r.step_ms)
+        by_hand = truth(name, **settings)
+        print(f"{name}: {measured:.2f} in windows, {by_hand:.2f} by hand, ratio {measured / by_hand:.3f}")
+        assert measured == pytest.approx(by_hand, rel=0.10)
+
+
+def test_restarting_workers_costs_an_epoch_its_start_and_persistent_ones_do_not(tmp_path: Path) -> None:
+    windows = [
+        Window("made anew", "real", 0, 0.5, epochs=True),
+        Window("kept", "real", 0, 0.5, epochs=True, loader={"persistent_workers": True}),
+    ]
+    settings = {"ITEM": 0.0, "STEP": 0.002, "WORKERS": 2, "LENGTH": 24}
+    driven, results = drive(tmp_path, "plain", windows * 3, **settings)
+    made, kept = ([r for r in results if r.arm == arm] for arm in ("made anew", "kept"))
+    assert all(r.steps % 6 == 0 for r in results), "windows of short epochs hold whole ones"
+    faster = statistics.median((a.step_ms or 0) / (b.step_ms or 1) for a, b in zip(made, kept, strict=True))
+    assert faster > 1.3, "starting two processes every six short steps is most of their time"
+    assert driven.loop["length"] == 6
+
+
+def test_a_script_that_ends_early_is_started_again(tmp_path: Path) -> None:
+    windows = [Window("e", "real", number, 0.4) for number in range(4)]
+    settings = {"ITEM": 0.001, "LENGTH": 120, "EPOCHS": 1}
+    driven, results = drive(tmp_path, "plain", windows, **settings)
+    assert all(r.step_ms for r in results) and len(results) == 4
+    assert driven.starts >= 1
+
+
+def test_a_schedule_that_runs_out_makes_the_experiment_respect_epochs(tmp_path: Path) -> None:
+    windows = [Window("e", "real", number, 0.3) for number in range(6)]
+    driven, results = drive(tmp_path, "one_cycle", windows, ITEM=0.001, LENGTH=120)
+    assert driven.respect_epochs and driven.starts > 1
+    assert len(results) == 6 and all(r.step_ms and r.step_ms < 100 for r in results)
