@@ -41,9 +41,11 @@ def torch_profiler(outcome: Outcome) -> str:
     """Return the first row of the table that the script prints, sorted by own CPU time."""
     lines = outcome.text.splitlines()
     rules = [number for number, line in enumerate(lines) if re.fullmatch(r"[-\s]{40,}", line)]
-    if len(rules) < 2 or rules[1] + 1 >= len(lines):
+    # The schedule's own mark stands in the table like an operation.
+    rows = [line for line in lines[rules[1] + 1 : rules[2]] if "ProfilerStep" not in line] if len(rules) > 2 else []
+    if not rows:
         return NOTHING
-    name, share, *_ = re.split(r"\s{2,}", lines[rules[1] + 1].strip())
+    name, share, *_ = re.split(r"\s{2,}", rows[0].strip())
     return f"{name} {share} of CPU (trainer only)"
 
 
@@ -125,11 +127,7 @@ def own_times(events: list[dict[str, Any]]) -> tuple[Counter[str], float]:
 
 
 def traceml(outcome: Outcome) -> str:
-    """Return the diagnosis of its summary card."""
-    found = re.search(r"STEP TIME: ([^|]+?)\s*(?:\|\||$)", outcome.text, re.MULTILINE)
-    cause = re.search(
-        r"(Input Wait|Compute|Forward|Backward|Optimizer|Residual)\s+[\d.]+ ms\s+(\d+%)\s+◀", outcome.text
-    )
-    said = [found[1]] if found else []
-    said += [f"{cause[1]} {cause[2]} of the step"] if cause else []
+    """Return verdict, reason and advice of its summary card."""
+    found = dict(re.findall(r"^\W*(Verdict|Why|Next): (.+?)\s*(?:\||$)", outcome.text, re.MULTILINE))
+    said = [found[name].rstrip(".") for name in ("Verdict", "Why", "Next") if name in found]
     return "; ".join(said) or NOTHING
