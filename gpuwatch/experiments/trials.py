@@ -66,7 +66,7 @@ def _trial(
 ) -> Trial:
     unchanged, changed = _arms(remedy, groups, loop)
     value = ratio(unchanged, changed)
-    found = "failed" if remedy.name in notes else outcome(value)
+    found = "failed" if remedy.name in notes else outcome(value) if value else "inconclusive"
     return Trial(
         id=remedy.name,
         remedy=remedy.name,

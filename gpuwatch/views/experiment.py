@@ -71,7 +71,7 @@ def balance(experiment: Experiment) -> str:
         return on + "the two halves are even, or too close to tell apart: neither alone is worth making faster."
     lost = 1.0 - most.end_to_end.median / most.device.median
     sentence = on + f"the device gives away {max(lost, 0.0):.0%} of its throughput to the input."
-    return sentence + (f" About {cores:.2g} cores would balance the two." if cores else "")
+    return sentence + (f" About {cores:.{1 if cores < 10 else 0}f} cores would balance the two." if cores else "")
 
 
 def sweep_table(rows: Iterable[LoaderTrial]) -> Table:
@@ -128,7 +128,7 @@ def _trial(row: Trial) -> list[str | Text]:
         speedup(row.ratio) if measured else "–",
         f"{row.predicted:.2f}×" if row.predicted else "–",
         Text(row.verdict, style=_STYLES[row.verdict]),
-        Text(clean(row.outputs) if measured else "see below"),
+        Text("see below" if row.verdict == "failed" else clean(row.outputs)),
     ]
 
 
@@ -149,10 +149,14 @@ def _edit(trial: Trial) -> Text:
 
 
 def rate(value: Interval | None) -> str:
-    """Return a rate with its interval."""
-    return "–" if value is None else f"{value.median:.4g} ({value.low:.4g}–{value.high:.4g})"
+    """Return a rate with its interval; that of one round has none."""
+    if value is None:
+        return "–"
+    spread = f"({value.low:.4g}–{value.high:.4g})" if value.n > 1 else "(one round)"
+    return f"{value.median:.4g} {spread}"
 
 
 def speedup(value: Interval) -> str:
-    """Return a ratio with its interval."""
-    return f"{value.median:.2f}× ({value.low:.2f}–{value.high:.2f})"
+    """Return a ratio with its interval; that of one round has none."""
+    spread = f"({value.low:.2f}–{value.high:.2f})" if value.n > 1 else "(one round)"
+    return f"{value.median:.2f}× {spread}"
