@@ -173,7 +173,14 @@ def make_machine(**changes: Any) -> MachineProfile:
 
 def make_rank(**changes: Any) -> RankProfile:
     """Return rank 0 with phases that sum to 20 s."""
-    seconds = {"startup": 3.0, "loader startup": 0.2, "input wait": 5.0, "forward": 3.0, "backward": 5.0, "optimizer": 2.0}
+    seconds = {
+        "startup": 3.0,
+        "loader startup": 0.2,
+        "input wait": 5.0,
+        "forward": 3.0,
+        "backward": 5.0,
+        "optimizer": 2.0,
+    }
     seconds |= {"other in-step": 0.5, "between loops": 0.5, "shutdown": 0.5, "unexplained": 0.3}
     rank = RankProfile(
         rank=0,

@@ -77,7 +77,16 @@ class Activity:
     def columns(self, until_ns):
         """Return the values of columns.ACTIVITY with the open stretch closed at `until_ns` as other."""
         other = self.other + max(0, until_ns - self.mark)
-        return (self.forward, self.backward, self.backward_n, self.optimizer, self.optimizer_n, other, self.gc, self.gc_n)
+        return (
+            self.forward,
+            self.backward,
+            self.backward_n,
+            self.optimizer,
+            self.optimizer_n,
+            other,
+            self.gc,
+            self.gc_n,
+        )
 
     def trained(self):
         """Tell whether a backward or an optimizer step happened in this account."""

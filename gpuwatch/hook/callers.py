@@ -7,7 +7,17 @@ import sys
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
-_MACHINERY = ("torch", "torchdata", "lightning", "pytorch_lightning", "lightning_fabric", "accelerate", "transformers", "ignite", "fastai")
+_MACHINERY = (
+    "torch",
+    "torchdata",
+    "lightning",
+    "pytorch_lightning",
+    "lightning_fabric",
+    "accelerate",
+    "transformers",
+    "ignite",
+    "fastai",
+)
 _DEEPEST = 60
 _USER, _LIBRARY, _MACHINE = "user", "library", "machinery"
 

@@ -9,7 +9,9 @@ from . import columns
 
 _MASK = "***"
 _LONGEST_ARGUMENT = 300
-_SECRET_NAME = re.compile(r"(?i)(^|[^a-z])(\w*(api|access|auth|private|secret)[-_]?(key|token|id)|token|secret|passw(or)?d|passwd|pwd|credentials?|\w+[-_]token|key)$")
+_SECRET_NAME = re.compile(
+    r"(?i)(^|[^a-z])(\w*(api|access|auth|private|secret)[-_]?(key|token|id)|token|secret|passw(or)?d|passwd|pwd|credentials?|\w+[-_]token|key)$"
+)
 _SECRET_VALUE = re.compile(
     r"^(hf_\w{16,}|sk-[\w-]{16,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|AKIA[0-9A-Z]{12,}"
     r"|eyJ[\w-]{10,}\.[\w.-]{10,}|[0-9a-f]{40}|local-[0-9a-f]{40})$"

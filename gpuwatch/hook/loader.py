@@ -182,7 +182,15 @@ def _giving(original):
         try:
             batch = original(self)
         except BaseException as ending:
-            _write(self, record, account, asked_ns, now_ns(), _EXHAUSTED if isinstance(ending, StopIteration) else _FAILED, seen)
+            _write(
+                self,
+                record,
+                account,
+                asked_ns,
+                now_ns(),
+                _EXHAUSTED if isinstance(ending, StopIteration) else _FAILED,
+                seen,
+            )
             raise
         _write(self, record, account, asked_ns, now_ns(), 0, seen)
         return batch

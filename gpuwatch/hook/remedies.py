@@ -9,7 +9,15 @@ import copy
 import sys
 
 ACTIVE = {}
-_SHRINKING = ("Resize", "RandomResizedCrop", "CenterCrop", "RandomCrop", "FiveCrop", "SmallestMaxSize", "LongestMaxSize")
+_SHRINKING = (
+    "Resize",
+    "RandomResizedCrop",
+    "CenterCrop",
+    "RandomCrop",
+    "FiveCrop",
+    "SmallestMaxSize",
+    "LongestMaxSize",
+)
 _TO_FLOAT = ("ToTensor", "ToDtype", "ConvertImageDtype", "ConvertDtype")
 
 

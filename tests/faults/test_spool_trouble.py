@@ -66,7 +66,9 @@ while True:
     sys.stdout.flush()
     number += 1
 """
-    with subprocess.Popen([sys.executable, "-c", source, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", source, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if int(line) == 500:
@@ -178,7 +180,9 @@ def fill_and_recover(folder: Path, allow: Any, forbid: Any) -> list[list[Any]]:
 def test_a_full_disk_drops_events_and_says_how_many(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "gpuwatch-test", str(disk)], capture_output=True, text=True)
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "gpuwatch-test", str(disk)], capture_output=True, text=True
+    )
     if mount.returncode:
         pytest.skip("cannot mount a small tmpfs: " + mount.stderr.strip())
     ballast = disk / "ballast"
@@ -227,4 +231,8 @@ def test_an_event_from_within_the_opening_does_not_hang(tmp_path: Path, monkeypa
     spool.write(event(2))
     os.close(spool.descriptor)
     rows = events(tmp_path)
-    assert [row[0] for row in rows] == ["meta", "dropped", "meta"] or [row[0] for row in rows] == ["dropped", "meta", "meta"]
+    assert [row[0] for row in rows] == ["meta", "dropped", "meta"] or [row[0] for row in rows] == [
+        "dropped",
+        "meta",
+        "meta",
+    ]

@@ -58,7 +58,9 @@ def read_logs(run_dir: Path) -> list[Log]:
 
 def bare_environment() -> dict[str, str]:
     """Return this test's environment without anything of ours in it."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and not name.startswith("GPUWATCH_")}
+    return {
+        name: value for name, value in os.environ.items() if name != "PYTHONPATH" and not name.startswith("GPUWATCH_")
+    }
 
 
 def environment(run_dir: Path, **more: str) -> dict[str, str]:

@@ -42,7 +42,16 @@ BACKWARD = ((5, "backward_begins"), (7, "backward_ends"))
 
 def test_a_plain_step(clock: Clock) -> None:
     took = play(clock, *BACKWARD, (2, "optimizer_begins"), (3, "optimizer_ends"), (1, "ask"))
-    assert took == {"forward_ns": 5, "backward_ns": 7, "backward_n": 1, "optimizer_ns": 3, "optimizer_n": 1, "other_ns": 3, "gc_ns": 0, "gc_n": 0}
+    assert took == {
+        "forward_ns": 5,
+        "backward_ns": 7,
+        "backward_n": 1,
+        "optimizer_ns": 3,
+        "optimizer_n": 1,
+        "other_ns": 3,
+        "gc_ns": 0,
+        "gc_n": 0,
+    }
 
 
 def test_accumulated_gradients_have_a_forward_before_each_backward(clock: Clock) -> None:
@@ -56,12 +65,21 @@ def test_a_closure_inside_the_step_keeps_its_forward_and_backward(clock: Clock) 
 
 
 def test_an_optimizer_within_an_optimizer_is_one_step(clock: Clock) -> None:
-    took = play(clock, (1, "optimizer_begins"), (2, "optimizer_begins"), (3, "optimizer_ends"), (4, "optimizer_ends"), (0, "ask"))
+    took = play(
+        clock,
+        (1, "optimizer_begins"),
+        (2, "optimizer_begins"),
+        (3, "optimizer_ends"),
+        (4, "optimizer_ends"),
+        (0, "ask"),
+    )
     assert (took["other_ns"], took["optimizer_ns"], took["optimizer_n"]) == (1, 9, 1)
 
 
 def test_a_backward_within_a_backward_is_one_backward(clock: Clock) -> None:
-    took = play(clock, (5, "backward_begins"), (1, "backward_begins"), (1, "backward_ends"), (1, "backward_ends"), (9, "ask"))
+    took = play(
+        clock, (5, "backward_begins"), (1, "backward_begins"), (1, "backward_ends"), (1, "backward_ends"), (9, "ask")
+    )
     assert (took["forward_ns"], took["backward_ns"], took["backward_n"], took["other_ns"]) == (5, 3, 1, 9)
 
 

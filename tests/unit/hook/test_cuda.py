@@ -57,7 +57,9 @@ class FakeEvent:
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(spool, "later", lambda line, row, at_ns: rows.append((json.loads(line % (0, 0, 0, 0))[0], *row)))
+    monkeypatch.setattr(
+        spool, "later", lambda line, row, at_ns: rows.append((json.loads(line % (0, 0, 0, 0))[0], *row))
+    )
     return rows
 
 

@@ -72,7 +72,13 @@ def torch(tmp_path: Path) -> Path:
 
 def start(command: list[str], run_dir: Path, text: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=environment(run_dir, **more), cwd=run_dir.parent, input=text, capture_output=True, text=True, timeout=60
+        command,
+        env=environment(run_dir, **more),
+        cwd=run_dir.parent,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 
@@ -105,8 +111,12 @@ def test_older_pythons_are_left_alone_silently(python: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize("way", ["script", "-c", "-m", "stdin", "-O -s", "-P"])
 def test_every_way_of_starting_is_entered(way: str, tmp_path: Path, torch: Path) -> None:
     (tmp_path / "train.py").write_text(TRAIN)
-    arguments = {"script": ["train.py"], "-c": ["-c", TRAIN], "-m": ["-m", "train"], "stdin": ["-"]}.get(way, [*way.split(), "train.py"])
-    done = start([sys.executable, *arguments], tmp_path / "run", TRAIN if way == "stdin" else None, PYTHONPATH=str(torch))
+    arguments = {"script": ["train.py"], "-c": ["-c", TRAIN], "-m": ["-m", "train"], "stdin": ["-"]}.get(
+        way, [*way.split(), "train.py"]
+    )
+    done = start(
+        [sys.executable, *arguments], tmp_path / "run", TRAIN if way == "stdin" else None, PYTHONPATH=str(torch)
+    )
     assert done.returncode == 0, done.stderr
     assert len(read_logs(tmp_path / "run")[0].of("batch")) == 4
 
@@ -156,7 +166,9 @@ def test_a_hook_that_fails_leaves_the_training_running_and_says_so(tmp_path: Pat
     broken = tmp_path / "run/boot/_gpuwatch/spans.py"
     broken.write_text("raise RuntimeError('planted')\n")
     del wanted["GPUWATCH_DEBUG"]
-    done = subprocess.run([sys.executable, "train.py"], env=wanted, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "train.py"], env=wanted, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stderr) == (0, "")
     (log,) = read_logs(tmp_path / "run")
     said = [(row["key"], row["value"]) for row in log.of("meta")]
@@ -195,14 +207,24 @@ print(len(list(torch.utils.data.DataLoader([1]))))
 def test_the_finder_leaves_modules_as_torch_made_them(tmp_path: Path, torch: Path) -> None:
     done = start([sys.executable, "-c", FINDER], tmp_path / "run", PYTHONPATH=str(torch))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["SourceFileLoader", "[] def save(obj, f): True True", "Save. SourceFileLoader False", "1"]
+    assert done.stdout.splitlines() == [
+        "SourceFileLoader",
+        "[] def save(obj, f): True True",
+        "Save. SourceFileLoader False",
+        "1",
+    ]
 
 
 def test_torch_imported_before_us_is_hooked(tmp_path: Path, torch: Path) -> None:
-    source = "import torch, sys; sys.path.insert(0, sys.argv[1]); import _gpuwatch.boot as b; b.arm(); " + TRAIN.replace("\n", ";").strip(";")
+    source = (
+        "import torch, sys; sys.path.insert(0, sys.argv[1]); import _gpuwatch.boot as b; b.arm(); "
+        + TRAIN.replace("\n", ";").strip(";")
+    )
     wanted = environment(tmp_path / "run", PYTHONPATH=str(torch))
     boot, _, wanted["PYTHONPATH"] = wanted["PYTHONPATH"].partition(":")
-    done = subprocess.run([sys.executable, "-c", source, boot], env=wanted, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", source, boot], env=wanted, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     (log,) = read_logs(tmp_path / "run")
     assert len(log.of("batch")) == 4 and len(log.of("span")) == 1
@@ -210,7 +232,9 @@ def test_torch_imported_before_us_is_hooked(tmp_path: Path, torch: Path) -> None
 
 def test_a_module_that_fails_to_import_can_be_imported_again(tmp_path: Path, torch: Path) -> None:
     good = (torch / "torch/serialization.py").read_text()
-    (torch / "torch/serialization.py").write_text("import os\nif not os.environ.pop('FIXED', None):\n    os.environ['FIXED'] = '1'\n    1 / 0\n" + good)
+    (torch / "torch/serialization.py").write_text(
+        "import os\nif not os.environ.pop('FIXED', None):\n    os.environ['FIXED'] = '1'\n    1 / 0\n" + good
+    )
     source = "try:\n    import torch\nexcept ZeroDivisionError:\n    print('failed')\nimport torch\ntorch.save(1, 2)\n"
     done = start([sys.executable, "-c", source], tmp_path / "run", PYTHONPATH=str(torch))
     assert done.stdout == "failed\n", done.stderr

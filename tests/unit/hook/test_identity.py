@@ -30,7 +30,16 @@ def test_secrets_are_masked(argument: list[str], shown: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "argument",
-    ["--max-tokens", "--num_tokens=5", "--monkey=3", "--key-frames", "--tokenizer=bert", "train.py", "lr=0.1", "--secret-sauce=2"],
+    [
+        "--max-tokens",
+        "--num_tokens=5",
+        "--monkey=3",
+        "--key-frames",
+        "--tokenizer=bert",
+        "train.py",
+        "lr=0.1",
+        "--secret-sauce=2",
+    ],
 )
 def test_what_is_no_secret_stays(argument: str) -> None:
     assert identity.mask_secrets([argument, "7"]) == [argument, "7"]

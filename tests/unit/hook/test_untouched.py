@@ -165,16 +165,16 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict
     return json.loads(output), json.loads(hooked.done.stdout), hooked
 
 
-@pytest.mark.parametrize(
-    "story", ["losses", "forked", "distributed", "halting", "objects", "lifetimes", "threads"]
-)
+@pytest.mark.parametrize("story", ["losses", "forked", "distributed", "halting", "objects", "lifetimes", "threads"])
 def test_the_training_tells_the_same(told: tuple[dict[str, Any], dict[str, Any], Run], story: str) -> None:
     bare, hooked, _ = told
     assert hooked[story] == bare[story]
     assert bare[story] is not None
 
 
-def test_compiled_graphs_are_the_same_and_nothing_of_ours_is_compiled(told: tuple[dict[str, Any], dict[str, Any], Run]) -> None:
+def test_compiled_graphs_are_the_same_and_nothing_of_ours_is_compiled(
+    told: tuple[dict[str, Any], dict[str, Any], Run],
+) -> None:
     (bare, *graphs), (hooked, *hooked_graphs) = told[0]["graphs"], told[1]["graphs"]
     assert hooked_graphs == graphs and graphs[0] > 0
     assert hooked["total"] <= bare["total"] and hooked["ok"] == hooked["total"]
