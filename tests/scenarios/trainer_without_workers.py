@@ -52,7 +52,7 @@ def main():
     )
     trainer = Trainer(Model(), arguments, train_dataset=Hashed(1440))
     started = time.perf_counter()
-    trainer.train()
+    trainer.train()  # <- cause
     report(trainer.state.global_step, started)
 
 
