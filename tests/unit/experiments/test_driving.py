@@ -94,3 +94,18 @@ def test_a_schedule_that_runs_out_makes_the_experiment_respect_epochs(tmp_path: 
     driven, results = drive(tmp_path, "one_cycle", windows, ITEM=0.001, LENGTH=120)
     assert driven.respect_epochs and driven.starts > 1
     assert len(results) == 6 and all(r.step_ms and r.step_ms < 100 for r in results)
+
+
+def test_an_arm_that_fails_leaves_the_others_their_results(tmp_path: Path) -> None:
+    windows = [
+        Window("e", "real", 0, 0.3),
+        Window("unsuitable", "real", 0, 0.3, remedy="shrink-first"),
+        Window("fatal", "real", 0, 0.3, loader={"num_workers": 0}),
+        Window("e", "real", 1, 0.3),
+        Window("fatal", "real", 1, 0.3, loader={"num_workers": 0}),
+    ]
+    _, results = drive(tmp_path, "brittle", windows)
+    by_arm = {arm: [r for r in results if r.arm == arm] for arm in ("e", "unsuitable", "fatal")}
+    assert [r.step_ms is not None for r in by_arm["e"]] == [True, True]
+    assert "no list of transforms" in str(by_arm["unsuitable"][0].note)
+    assert len(by_arm["fatal"]) == 1 and "the training ended under it (status 7)" in str(by_arm["fatal"][0].note)

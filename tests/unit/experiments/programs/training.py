@@ -172,11 +172,17 @@ def crashing():
             raise ValueError("the label file is broken")
 
 
+class Marked(Numbers):
+    def __getitem__(self, index):
+        x, _ = super().__getitem__(index)
+        return x, int(torch.utils.data.get_worker_info() is None)
+
+
 def brittle():
-    """A loop that only bears batches of lists: what a remedy gives it otherwise ends it."""
+    """A loop that ends the script as soon as a batch was not made in a worker."""
     step = Step()
-    for batch in made():
-        if float(batch[0].max()) != int(batch[0].max()):
+    for batch in DataLoader(Marked(), batch_size=BATCH, num_workers=WORKERS):
+        if batch[1].any():
             raise SystemExit(7)
         step(batch)
 

@@ -1,0 +1,73 @@
+"""From the windows of remedies to trials: paired with the unchanged loader, failures kept apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpuwatch.experiments import trials
+from gpuwatch.experiments.remedies import Remedy
+from gpuwatch.experiments.session import Result
+
+PLAIN = Remedy("plain", loader={"in_order": False}, edit="+ edit", predicted=1.5)
+EPOCHS = Remedy("epochs", loader={"persistent_workers": True}, epochs=True)
+
+
+def windows(arm: str, *steps_ms: float, steps: int = 10) -> list[Result]:
+    return [Result(arm, n, "real", steps, 4, steps * ms / 1e3, 0.1, None) for n, ms in enumerate(steps_ms)]
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"), [(10, "helps"), (20, "no difference"), (40, "hurts"), (19.7, "no difference")]
+)
+def test_a_verdict_comes_from_the_pairs(after: float, verdict: str) -> None:
+    drift = (1.0, 1.3, 0.8, 1.1)
+    results = [*windows("unchanged", *(20 * d for d in drift)), *windows("plain", *(after * d for d in drift))]
+    (trial,) = trials.conclude(results, [PLAIN], {}, {})
+    assert trial.verdict == verdict and trial.ratio.median == pytest.approx(20 / after)
+    assert (trial.predicted, trial.outputs) == (1.5, "another order")
+
+
+def test_a_remedy_that_does_not_fit_fails_with_its_reason_and_the_other_stays() -> None:
+    misfit = Result("epochs", 0, "real", 0, 0, None, None, "the loader has no workers")
+    results = [*windows("unchanged", 20, 20, 20), *windows("plain", 10, 10, 10), misfit]
+    plain, failed = trials.conclude(results, [PLAIN, EPOCHS], {}, {})
+    assert plain.verdict == "helps"
+    assert (failed.verdict, failed.note) == ("failed", "the loader has no workers")
+
+
+def test_before_there_is_a_pair_nothing_is_concluded() -> None:
+    (trial,) = trials.conclude(windows("plain", 10), [PLAIN], {}, {})
+    assert trial.verdict == "inconclusive"
+
+
+def test_the_gain_of_epochs_is_that_of_a_whole_one() -> None:
+    """Windows saw 20 steps after a start of 1 s; the epoch has 100: (1 + 2) s against 2 s."""
+    results = [
+        *windows("unchanged", 20, 20, 20),
+        *windows("unchanged, epochs", 70, 70, 70, steps=20),
+        *windows("epochs", 20, 20, 20, steps=20),
+    ]
+    (trial,) = trials.conclude(results, [EPOCHS], {}, {"length": 100})
+    assert trial.ratio.median == pytest.approx(3 / 2)
+    assert trial.note == "over epochs of 100 batches"
+
+
+def test_every_round_has_the_unchanged_loader_and_the_order_turns() -> None:
+    rounds = [[w.arm for w in trials.round_of([PLAIN, EPOCHS], n, 1.0)] for n in range(4)]
+    assert all(set(r) == {"plain", "epochs", "unchanged", "unchanged, epochs"} for r in rounds)
+    assert len({r[0] for r in rounds}) == 4
+    assert {w.arm for w in trials.closing([PLAIN])} == {"plain", "unchanged"}
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"max": 0.0, "samples": 16}, "identical (16 samples)"),
+        ({"max": 0.5, "mean": 0.01, "scale": 1.0, "random": False}, "differ by 0.5 at most, 0.01 on average (values up to 1)"),
+        ({"max": 0.5, "random": True, "means": [0.4, 0.41]}, "random: distribution only (mean 0.4, then 0.41)"),
+        ({"note": "other shapes"}, "other shapes"),
+        (None, "not compared"),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_the_samples_is_said(found: dict[str, object] | None, said: str) -> None:
+    assert trials.outputs_text(Remedy("packed", hook="packed-batches"), found) == said
