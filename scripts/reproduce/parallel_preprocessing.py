@@ -174,7 +174,7 @@ def judge_cpu(options: Options, result: Result, serving: Serving) -> None:
         used = {n: rate_of(serving, Case(library, "each", n)).used for n in process_counts(options)}
         full[library] = next((n for n, value in used.items() if value is not None and value >= FULL * cores()), None)
     here = "; ".join(
-        f"{library}: {FULL:.0%} of {cores()} cores with {'no number tried' if n is None else n} of processes"
+        f"{library}: {FULL:.0%} of {cores()} cores {'never' if n is None else f'from {n} processes on'}"
         for library, n in full.items()
     )
     opencv, other = full["opencv"], full["torchvision"]
