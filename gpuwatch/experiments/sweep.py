@@ -131,10 +131,12 @@ class Sweep:
         rates = self.loader_rates
         reach = min(max(rates.values(), default=0.0), device)
         enough = [s for s in rates if rates[s] >= reach * (1 - 2 * KNEE)]
-        smallest = min(enough, key=lambda s: s.workers, default=self.now)
-        near = [
-            s for s in rates if s.workers in (smallest.workers, _next(rates, smallest, 1), _next(rates, smallest, -1))
-        ]
+        # Without workers a fast loader is still in the way: so the smallest with workers runs too.
+        smallest = {
+            min(group, key=lambda s: s.workers) for group in (enough, [s for s in enough if s.workers]) if group
+        } or {self.now}
+        beside = {_next(rates, setting, step) for setting in smallest for step in (-1, 0, 1)}
+        near = [s for s in rates if s.workers in beside]
         return list(dict.fromkeys([self.now, *near]))
 
     def _variants(self, knee: Setting) -> list[Setting]:

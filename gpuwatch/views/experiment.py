@@ -77,8 +77,11 @@ def balance(experiment: Experiment) -> str:
 def sweep_table(rows: Iterable[LoaderTrial]) -> Table:
     """Return the settings that were tried, the knee marked."""
     table = _table(
-        "Loader settings, batches per second", "", "workers", "prefetch", "threads", "loader alone", "end to end", "start-up", "memory/worker", ""
+        "Loader settings, batches per second", "", "workers", "prefetch", "threads", "loader alone", "end to end", "start-up", "memory each", ""
     )  # fmt: skip
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    table.columns[-1].justify = "left"
     for row in rows:
         table.add_row(
             "→" if row.knee else "",
