@@ -24,6 +24,8 @@ from gpuwatch.model import (
 
 # A loop that waits for less than this share of its steps has nothing to win from its input pipeline.
 STARVED_SHARE = 0.10
+# Workers busy this much have no batch to spare, whatever stood in the queue.
+BUSY_SHARE = 0.75
 # A batch with this many tensors or bytes is dear to take over.
 HEAVY_TENSORS = 24.0
 HEAVY_BYTES = 4e6
@@ -83,7 +85,8 @@ def finds_batches_ready(loader: LoaderProfile) -> bool:
     if loader.workers == 0 or queue is None or fetch is None or queue.unmade_share is None or share is None:
         return False
     heavy = (fetch.tensors_per_batch or 0.0) >= HEAVY_TENSORS or (fetch.bytes_per_batch or 0.0) >= HEAVY_BYTES
-    return queue.unmade_share * share.median < STARVED_SHARE / 2 and not heavy
+    rests = fetch.busy_share is None or fetch.busy_share < BUSY_SHARE
+    return queue.unmade_share * share.median < STARVED_SHARE / 2 and rests and not heavy
 
 
 def missing_starvation(profile: Profile) -> str:

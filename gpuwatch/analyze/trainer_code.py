@@ -41,7 +41,7 @@ def own_share(profile: Profile, lines: list[HotLine]) -> float:
 
 
 def _is_model(line: HotLine) -> bool:
-    return line.function == "forward" or (line.callee or "").startswith("torch")
+    return line.function.rpartition(".")[2] in ("forward", "backward") or (line.callee or "").startswith("torch")
 
 
 def _is_blocked(line: HotLine, waits: bool) -> bool:
