@@ -164,10 +164,15 @@ def primary(report: Report) -> LoaderProfile | None:
 def _of_finding(finding: Finding, loader: LoaderProfile, report: Report) -> list[Remedy]:
     names = [name for name, (findings, _) in REMEDIES.items() if finding.id in findings]
     if finding.id in ("no-worker-processes", "too-few-workers", "too-many-workers") and report.costs:
-        from gpuwatch.analyze.throughput import best_workers
-
-        names.append(f"workers={best_workers(report.costs)}")
+        names.append(f"workers={_best_workers(report)}")
     return [remedy for name in names if (remedy := _make(name, report)) is not None]
+
+
+def _best_workers(report: Report) -> int | None:
+    """Return the number of workers that the findings' predictions are about."""
+    from gpuwatch.analyze.throughput import best_workers
+
+    return best_workers(report.costs) if report.costs else None
 
 
 def _workers(name: str) -> int | None:
@@ -191,5 +196,6 @@ def _make(name: str, report: Report | None) -> Remedy | None:
         return None
     told = (*report.findings, *report.suppressed) if report else ()
     finding = next((f for f in told if f.id in wanted), None)
-    predicted = finding.speedup.predicted if finding and finding.speedup else None
+    meant = count is None or (report is not None and count == _best_workers(report))
+    predicted = finding.speedup.predicted if meant and finding and finding.speedup else None
     return replace(made, name=name, finding=finding.id if finding else None, predicted=predicted)
