@@ -24,8 +24,8 @@ from gpuwatch.model import (
 
 # A loop that waits for less than this share of its steps has nothing to win from its input pipeline.
 STARVED_SHARE = 0.10
-# Workers busy this much have no batch to spare, whatever stood in the queue.
-BUSY_SHARE = 0.75
+# Workers busy this much keep the trainer from its core even when its batch is made: that is input work too.
+BUSY_SHARE = 0.5
 # A batch with this many tensors or bytes is dear to take over.
 HEAVY_TENSORS = 24.0
 HEAVY_BYTES = 4e6
