@@ -1,0 +1,69 @@
+"""Trainings that were written without knowledge of gpuwatch's rules, and what a person would say of each.
+
+What is expected here was written down before gpuwatch ever looked at these scripts, and stays as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.scenarios.catalogue import Scenario
+
+FOLDER = Path(__file__).parent
+
+
+class _Here(Scenario):
+    """A scenario whose script lies in this folder."""
+
+    __slots__ = ()
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / f"{self.id}.py"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """One training script `<id>.py` and what is true of it.
+
+    `cause` is the finding that should come first; `also_ok` are findings that would be no mistake in its place, or on
+    a control; `bound` the verdicts that are right; a `negative` control has nothing to win in its input.
+    """
+
+    id: str
+    case: str
+    cause: str | None
+    also_ok: tuple[str, ...]
+    bound: tuple[str, ...]
+    negative: bool = False
+
+    @property
+    def scenario(self) -> Scenario:
+        """Return it in the form that `judge` takes; a line is judged where the script marks one."""
+        marked = "# <- cause" in (FOLDER / f"{self.id}.py").read_text(encoding="utf-8")
+        return _Here(
+            self.id, self.case, self.cause, self.also_ok, self.bound, line=marked, fix=False, negative=self.negative
+        )
+
+
+HELD_OUT = (
+    HeldOut("voice_digits", "F7", "slow-dataset-code", (), ("input",)),
+    HeldOut("wearable_sensors", "F", "slow-dataset-code", ("expensive-decode",), ("input",)),
+    HeldOut(
+        "field_segmentation",
+        "E1",
+        "transform-order",
+        ("expensive-transform", "slow-dataset-code", "oversized-decode"),
+        ("input",),
+    ),
+    HeldOut("packed_dialogues", "G12", "expensive-collate", (), ("input",)),
+    HeldOut("stamp_gan", "A1", "no-worker-processes", ("expensive-decode",), ("input",)),
+    HeldOut("curriculum_spawn", "B2", "worker-restart", (), ("startup", "input")),
+    HeldOut("char_lm_accumulation", "control", None, ("too-many-workers",), ("compute",), negative=True),
+    HeldOut("click_log", "F5", "slow-dataset-code", (), ("input",)),
+    HeldOut("traffic_detector", "I1", "batch-transport", (), ("input",)),
+    HeldOut("tabular_validation", "K4", "evaluation-share", (), ("host", "compute")),
+    HeldOut("item_embeddings", "K1", "periodic-pause", (), ("host", "compute")),
+    HeldOut("wide_batches", "control", None, (), ("compute",), negative=True),
+)
