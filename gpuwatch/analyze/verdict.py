@@ -7,6 +7,9 @@ from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, starved, 
 from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Speedup, Verdict
 
 SURE_STEPS = 30
+# Start-up bounds a run of which it is at least this share.
+MOST = 0.5
+STARTUP_UNIT = "share of the run"
 
 BOUND_BY_FINDING: dict[str, Bound] = {
     "communication-bound": "communication",
@@ -73,14 +76,15 @@ def _not_starved(loader: LoaderProfile, share: Interval, free: Speedup | None, f
 
 def _other(findings: list[Finding]) -> Bound:
     """Return what bounds a run that is not starved: what a strong finding says, else the device's work."""
-    for finding in findings:
-        if (
-            finding.id in BOUND_BY_FINDING
-            and finding.severity != "info"
-            and finding.confidence not in ("low", "borderline")
-        ):
-            return BOUND_BY_FINDING[finding.id]
-    return "compute"
+    return next((BOUND_BY_FINDING[f.id] for f in findings if f.id in BOUND_BY_FINDING and _is_strong(f)), "compute")
+
+
+def _is_strong(finding: Finding) -> bool:
+    """Say whether a finding may decide the verdict; start-up only when it was most of the run."""
+    if finding.id == "slow-startup":
+        shares = [e.value for e in finding.evidence if e.unit == STARTUP_UNIT and isinstance(e.value, float)]
+        return finding.severity != "info" and max(shares, default=0.0) >= MOST
+    return finding.severity != "info" and finding.confidence not in ("low", "borderline")
 
 
 def _unknown(profile: Profile, loader: LoaderProfile | None) -> Verdict:
