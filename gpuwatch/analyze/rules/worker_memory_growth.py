@@ -23,6 +23,8 @@ ID = "worker-memory-growth"
 GROWTH_SHARE = 0.05
 HOURLY_SHARE = 0.25
 MIN_BYTES = 64e6
+# Growth seen for less than this may be warm-up.
+SURE_SECONDS = 30.0
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -36,10 +38,11 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     grown = memory.growth_bytes / total
     if memory.growth_bytes < MIN_BYTES or (grown < GROWTH_SHARE and hourly < HOURLY_SHARE):
         return Clear(ID)
+    seen_s = memory.growth_bytes / memory.growth_bytes_per_s
     return Finding(
         id=ID,
-        severity="critical" if hourly >= 1 else "warning",
-        confidence="medium",
+        severity="critical" if hourly >= 1 and seen_s >= SURE_SECONDS else "warning",
+        confidence="medium" if seen_s >= SURE_SECONDS else "low",
         summary=f"{memory.workers} workers grew by {memory.growth_bytes / 1e6:.0f} MB, {memory.growth_bytes_per_s * 60 / 1e6:.0f} MB a minute",
         evidence=(
             Evidence("growth", memory.growth_bytes, "bytes", MIN_BYTES),
