@@ -33,7 +33,14 @@ HEAVY_BYTES = 4e6
 MIN_STEPS = 8
 
 # What a batch costs: no longer the run's problem where workers alone hide the input behind the device.
-BATCH_COST = ("slow-dataset-code", "expensive-decode", "expensive-transform", "expensive-collate")
+BATCH_COST = (
+    "slow-dataset-code",
+    "expensive-decode",
+    "oversized-decode",
+    "expensive-transform",
+    "transform-order",
+    "expensive-collate",
+)
 
 State = Literal["yes", "no", "borderline"]
 

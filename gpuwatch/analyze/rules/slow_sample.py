@@ -27,9 +27,9 @@ from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile, Spee
 
 ID = "slow-sample"
 LATE_SHARE = 0.3
-SPREAD = 2.5
-# Workers that never rest have no idle time that another order could fill.
-BUSY_SHARE = 0.9
+SPREAD = 1.8
+# Workers that hardly rest have no idle time that another order could fill.
+BUSY_SHARE = 0.8
 MIN_GAIN = 1.05
 
 
