@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import Starved, certainty, share_of, starved_loop, wait_evidence
+from gpuwatch.analyze.evidence import Starved, certainty, share_of, wait_evidence, working_loop
 from gpuwatch.model import Clear, Costs, Evidence, Finding, LoaderProfile, NotEvaluated, Profile, Speedup
 
 ID = "per-item-access"
@@ -36,7 +36,7 @@ CHEAPER = 10.0
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report a starved loop over data in memory that is taken row by row."""
-    seen = starved_loop(profile, ID)
+    seen = working_loop(profile, ID)
     if not isinstance(seen, Starved):
         return seen
     loader, fetch = seen.loader, seen.fetch
