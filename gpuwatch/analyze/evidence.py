@@ -191,13 +191,6 @@ def place(line: HotLine | None, fallback: Place | None = None) -> Place | None:
     return Place(line.file, line.line, line.function) if line else fallback
 
 
-def phase_share(profile: Profile, *names: str) -> float | None:
-    """Return the mean share of the ranks' wall time that phases take; None without ranks."""
-    if not profile.ranks:
-        return None
-    return sum(p.share for rank in profile.ranks for p in rank.phases if p.name in names) / len(profile.ranks)
-
-
 def loop_seconds(profile: Profile) -> float:
     """Return the mean seconds of the ranks from the first batch on, shut-down left out."""
     outside = ("startup", "shutdown")

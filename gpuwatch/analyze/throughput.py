@@ -196,3 +196,10 @@ def without_operation(costs: Costs, share: float, cheaper: float = math.inf) -> 
     """Return the costs with an operation of `share` of the fetch made `cheaper` times cheaper (inf: free)."""
     kept = 1.0 - share + (0.0 if math.isinf(cheaper) else share / cheaper)
     return with_work(costs, max(kept, 1e-6))
+
+
+def made_free(costs: Costs, share: float, halved: float, basis: str) -> Speedup:
+    """Return what a share of the fetch made free would win, with a share `halved` made half as dear as the low end."""
+    free = predict(costs, without_operation(costs, share), basis)
+    half = predict(costs, without_operation(costs, halved, 2.0), basis)
+    return Speedup(free.predicted, half.low, free.high, basis)

@@ -78,6 +78,5 @@ def lines_command(profile: Profile) -> str:
 
 
 def _speedup(seen: Starved, share: float) -> Speedup:
-    free = throughput.predict(seen.costs, throughput.without_operation(seen.costs, min(share, 0.98)), "")
-    half = throughput.predict(seen.costs, throughput.without_operation(seen.costs, share, 2.0), "")
-    return Speedup(free.predicted, half.low, free.high, "collating made free; the low end is half as expensive")
+    basis = "collating made free; the low end is half as expensive"
+    return throughput.made_free(seen.costs, min(share, 0.98), share, basis)

@@ -33,7 +33,6 @@ from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, OperationProf
 
 ID = "expensive-transform"
 SHARE = 0.35
-HALF = 2.0
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -79,6 +78,5 @@ def _where(profile: Profile, top: OperationProfile) -> Place | None:
 
 def _speedup(seen: Starved, top: OperationProfile) -> Speedup:
     """Predict it free, with "half as dear" as the low end."""
-    free = throughput.predict(seen.costs, throughput.without_operation(seen.costs, top.share), "")
-    half = throughput.predict(seen.costs, throughput.without_operation(seen.costs, top.share, HALF), "")
-    return Speedup(free.predicted, half.low, free.high, f"{top.name} made free; the low end is half as expensive")
+    basis = f"{top.name} made free; the low end is half as expensive"
+    return throughput.made_free(seen.costs, top.share, top.share, basis)

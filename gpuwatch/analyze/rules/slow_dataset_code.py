@@ -77,9 +77,6 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
 
 def _speedup(seen: Starved, share: float, line: HotLine | None) -> Speedup:
     """Predict the dataset code free, with its hottest line half as dear as the low end."""
-    free = throughput.predict(seen.costs, throughput.without_operation(seen.costs, min(share, 0.98)), "")
     part = min(line.share, share) if line else share / 2
-    half = throughput.predict(seen.costs, throughput.without_operation(seen.costs, part, 2.0), "")
-    return Speedup(
-        free.predicted, half.low, free.high, "dataset code made free; the low end is its hottest line half as expensive"
-    )
+    basis = "dataset code made free; the low end is its hottest line half as expensive"
+    return throughput.made_free(seen.costs, min(share, 0.98), part, basis)
