@@ -34,9 +34,10 @@ COLUMNS = {
     "gap": ("t0", "t1", "source", "reason"),
     # `stacks` writer only (spool/stacks.jsonl): one burst of py-spy, and its samples folded to distinct stacks.
     # `frames`: [[function, file, line], ...] leaf last. `weight` samples. `main_in_wait`: samples during which the trainer
-    # (`trainer` pid) was inside the loader's next. `tid` is py-spy's thread name.
-    "burst": ("t0", "t1", "hz", "why", "ok", "note", "processes", "cpu_ns"),
-    "stack": ("t0", "t1", "pid", "tid", "frames", "weight", "main_in_wait", "idle"),
+    # (`trainer` pid) was inside the loader's next. `tid` is py-spy's thread name. `began`: when the first sample was due.
+    # `runs`, of the trainer's main thread only: [[index of a sample, how many in a row], ...] among all its samples.
+    "burst": ("t0", "t1", "hz", "why", "ok", "note", "processes", "cpu_ns", "began"),
+    "stack": ("t0", "t1", "pid", "tid", "frames", "weight", "main_in_wait", "idle", "runs"),
     # Rows lost since the last one (full disk).
     "dropped": ("t", "rows", "reason"),
 }

@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 # Beyond its own duration: finding the interpreters of many processes, writing the file; then an interrupt; then a kill.
 PATIENCE_S, INTERRUPT_PATIENCE_S = 10.0, 1.2
@@ -35,9 +35,25 @@ _LASTING = (
 )
 
 
+# What py-spy says once it has found its processes, just before the first sample.
+_GREETING = b"Sampling process"
+
+
+class Stop(Protocol):
+    """Tells a burst to end early: a threading.Event, or what is asked like one."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for so many seconds at most; return whether to end."""
+
+    def is_set(self) -> bool:
+        """Return whether to end."""
+
+
 @dataclass(frozen=True)
 class Burst:
-    """What came of a burst. `profile`: the speedscope file, None when there is none; `note`: py-spy's own words."""
+    """What came of a burst. `profile`: the speedscope file, None when there is none; `note`: py-spy's own words.
+
+    `began`: when the first sample was due; None when py-spy did not say."""
 
     t0: int
     t1: int
@@ -45,6 +61,7 @@ class Burst:
     profile: dict[str, Any] | None
     note: str | None
     cpu_ns: int
+    began: int | None = None
 
     @property
     def lasting(self) -> bool:
@@ -67,7 +84,7 @@ def why_not() -> str | None:
 
 
 def record(
-    pid: int, hz: int, seconds: float, file: Path, stop: threading.Event, clock: Callable[[], int] = time.monotonic_ns
+    pid: int, hz: int, seconds: float, file: Path, stop: Stop, clock: Callable[[], int] = time.monotonic_ns
 ) -> Burst:
     """Sample `pid` and its children for `seconds`; `stop` ends it early with what there is. Never raises for py-spy."""
     t0, cpu = clock(), _children_cpu_ns()
@@ -76,27 +93,42 @@ def record(
         return Burst(t0, t0, hz, None, why_not(), 0)
     command = [binary, "record", "-p", str(pid), "-s", "--nonblocking", "--idle", "--full-filenames"]
     command += ["-r", str(hz), "-d", str(max(1, round(seconds))), "-f", "speedscope", "-o", str(file)]
+    began = None
     try:
-        said = _run(command, seconds, stop)
+        said, began = _run(command, seconds, stop, clock)
         profile = json.loads(file.read_bytes()) if file.exists() else None
     except (OSError, ValueError) as error:
         said, profile = str(error), None
     file.unlink(missing_ok=True)
-    return Burst(t0, clock(), hz, profile, _note(said, profile), _children_cpu_ns() - cpu)
+    return Burst(t0, clock(), hz, profile, _note(said, profile), _children_cpu_ns() - cpu, began)
 
 
-def _run(command: list[str], seconds: float, stop: threading.Event) -> str:
-    """Return what py-spy printed; it is interrupted (it then writes its file) when late or told to, and killed after that."""
+def _run(command: list[str], seconds: float, stop: Stop, clock: Callable[[], int]) -> tuple[str, int | None]:
+    """Return what py-spy printed, and when it began to sample; it is interrupted (it then writes its file) when late or
+    told to, and killed after that."""
     # In a session of its own: a Ctrl-C is not for it.
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
     deadline = time.monotonic() + seconds + PATIENCE_S
-    while process.poll() is None and time.monotonic() < deadline and not stop.wait(_LOOK_S):
-        pass
+    said, began = b"", None
+    while process.poll() is None and time.monotonic() < deadline and not stop.wait(0 if began is None else _LOOK_S):
+        if began is None:
+            said += _heard(process)
+            began = clock() if _GREETING in said else None
     late = process.poll() is None and not stop.is_set()
-    said = _end(process)
-    return "py-spy did not end in time and was stopped" if late else said
+    told = said.decode("utf-8", "replace") + _end(process)
+    return ("py-spy did not end in time and was stopped" if late else told), began
+
+
+def _heard(process: subprocess.Popen[bytes]) -> bytes:
+    """Return what py-spy says within a moment; nothing when it is silent."""
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], _LOOK_S)
+    heard = os.read(process.stdout.fileno(), 4096) if ready else b""
+    if ready and not heard:
+        time.sleep(_LOOK_S)  # it has closed its output and is about to end
+    return heard
 
 
 def _end(process: subprocess.Popen[bytes]) -> str:

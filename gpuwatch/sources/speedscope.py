@@ -10,7 +10,8 @@ from typing import Any
 from gpuwatch.sources.base import Row
 
 _THREAD = re.compile(r'^Process (\d+) Thread (\S+) "(.*)"$', re.DOTALL)
-_MAX_FRAMES = 80
+# Of a deeper stack the middle is left out: its outer end tells of the script, its inner one of what it called.
+_MOST_OUTER, _MOST_INNER = 24, 56
 # A read that failed costs a thread one sample. So few leave the index right to within that many ticks; with more
 # (a process that began or ended meanwhile) it means nothing.
 _MAX_MISSING = 2
@@ -31,7 +32,8 @@ Frame = list[Any]
 
 def fold(profile: dict[str, Any], t0: int, t1: int, trainer: int) -> list[Row]:
     """Return `stack` rows. Sample i of each thread is the same tick, so waiting of the trainer joins by index; a
-    thread with another number of samples has None there. Helper threads that only wait (queue feeders) are left out."""
+    thread with another number of samples has None there. Helper threads that only wait (queue feeders) are left out.
+    The trainer's own main thread has the indexes of its samples too."""
     frames = [_frame(frame) for frame in profile["shared"]["frames"]]
     threads = [(*_thread(one["name"], trainer), one["samples"]) for one in profile["profiles"]]
     waits = [frame is not None and _waits(frame) for frame in frames]
@@ -39,11 +41,12 @@ def fold(profile: dict[str, Any], t0: int, t1: int, trainer: int) -> list[Row]:
     rows: list[Row] = []
     for pid, thread, samples in threads:
         joined = _fit(in_wait, len(samples))
+        places = _places(samples) if (pid, thread) == (trainer, "MainThread") else {}
         for stack, weight, waited in _distinct(samples, joined):
             told = [frame for frame in (frames[at] for at in stack) if frame is not None]
             if told and not (thread != "MainThread" and is_idle(told)):
-                told = _from_worker_loop(told)[-_MAX_FRAMES:]
-                rows.append(["stack", t0, t1, pid, thread, told, weight, waited, is_idle(told)])
+                told = _shortened(_from_worker_loop(told))
+                rows.append(["stack", t0, t1, pid, thread, told, weight, waited, is_idle(told), places.get(stack)])
     return rows
 
 
@@ -100,6 +103,23 @@ def _distinct(
     )
     for stack, weight in Counter(stacks).items():
         yield stack, weight, None if waited is None else waited[stack]
+
+
+def _places(samples: Sequence[list[int]]) -> dict[tuple[int, ...], list[list[int]]]:
+    """Return of each distinct stack where it was met: [first index, how many in a row] each time."""
+    found: dict[tuple[int, ...], list[list[int]]] = {}
+    for at, stack in enumerate(samples):
+        runs = found.setdefault(tuple(stack), [])
+        if runs and sum(runs[-1]) == at:
+            runs[-1][1] += 1
+        else:
+            runs.append([at, 1])
+    return found
+
+
+def _shortened(frames: list[Frame]) -> list[Frame]:
+    deepest = _MOST_OUTER + _MOST_INNER
+    return frames if len(frames) <= deepest else frames[:_MOST_OUTER] + frames[-_MOST_INNER:]
 
 
 def _from_worker_loop(frames: list[Frame]) -> list[Frame]:

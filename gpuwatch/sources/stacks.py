@@ -1,9 +1,10 @@
 """Stack samples of the training and its workers: when py-spy looks, at whom, for how long, and what it costs.
 
-The first burst comes soon after the loop runs steadily, so that a short run has one too; a short one comes before,
-when the first batch is long in coming. Later ones come while the trainer waits for data, has become slower or has new
-workers, else at doubling distances, and only as long as what they have cost stays below COST_SHARE of the run. Where
-py-spy may not look, its own words go into the spool and `control.json` asks the timer inside the processes to take over.
+A start-up is looked at from its first seconds until the first batch, and now and then when that is long in coming: it
+costs no throughput. The loop's first burst comes soon after it runs steadily, so that a short run has one too. Later
+ones come while the trainer waits for data, has become slower or has new workers, else at doubling distances, and only
+as long as what they have cost stays below COST_SHARE of the run. Where py-spy may not look, its own words go into the
+spool and `control.json` asks the timer inside the processes to take over.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from gpuwatch.sources.tree import ProcessTree
 
 HZ, MANY_WORKERS, HZ_MANY = 50, 8, 20
 BURST_S = 5.0
-# A start-up is looked at once it has taken this long, for less time and more coarsely.
-STARTUP_NS, STARTUP_S, STARTUP = 4_000_000_000, 3.0, "startup"
+# A start-up is looked at once the process is this old, for this long; then again after this long, and doubling.
+STARTUP_NS, STARTUP_S, STARTUP_GAP_NS, STARTUP = 1_000_000_000, 20.0, 20_000_000_000, "startup"
 # Steady: so many batches, or so long after the first one.
 STEADY_BATCHES, STEADY_NS = 20, 2_000_000_000
 FIRST_GAP_NS, LONGEST_GAP_NS = 10_000_000_000, 600_000_000_000
@@ -32,6 +33,7 @@ STARVED_SHARE = 0.2
 SLOWER = 1.5
 COST_SHARE = 0.01
 _LOOK_S, _LONGEST_LOOK_S, _END_PATIENCE_S = 0.5, 5.0, 3.0
+_FIRST_BATCH_LOOK_S = 0.1
 _ATTEMPTS = 2
 
 
@@ -52,7 +54,7 @@ class Plan:
         self._ended: int | None = None
         self._spent_ns = self._last_ns = 0
         self._looked: dict[int, _Looked] = {}
-        self._startups: set[int] = set()
+        self._startups: dict[int, tuple[int, int]] = {}  # by pid: when looked at last, and when again
 
     def due(self, now: int, trainers: Sequence[Trainer]) -> tuple[Trainer, str] | None:
         """Return the trainer to look at and why, or None."""
@@ -77,8 +79,9 @@ class Plan:
     def done(self, now: int, trainer: Trainer, cpu_ns: int, why: str = "") -> None:
         """Note a burst that ended now and cost so much CPU time."""
         if why == STARTUP:
-            self._startups.add(trainer.pid)
-            self._spent_ns += cpu_ns
+            before, due = self._startups.get(trainer.pid, (0, 0))
+            gap = min(2 * (due - before), LONGEST_GAP_NS) if before else STARTUP_GAP_NS
+            self._startups[trainer.pid] = now, now + gap
             return
         if self._ended is not None:
             self._gap_ns = min(2 * self._gap_ns, LONGEST_GAP_NS)
@@ -93,11 +96,16 @@ class Plan:
         return first is not None and (trainer.batches >= STEADY_BATCHES or now - first >= STEADY_NS)
 
     def _startup(self, now: int, trainers: Sequence[Trainer]) -> tuple[Trainer, str] | None:
-        """Return a process whose first batch is long in coming; one burst each, of one process if there are many."""
-        if self._startups or self._ended is not None:
+        """Return a process that is starting, if none has its first batch yet; of many that start together only one."""
+        if any(one.first_batch_ns is not None for one in trainers):
             return None
-        late = (one for one in trainers if one.since_ns is not None and now - one.since_ns >= STARTUP_NS)
-        return next(((one, STARTUP) for one in late if one.first_batch_ns is None), None)
+        old = [one for one in trainers if one.since_ns is not None and now - one.since_ns >= STARTUP_NS]
+        chosen = next((one for one in old if one.pid in self._startups), next(iter(old), None))
+        return (chosen, STARTUP) if chosen and now >= self._startups.get(chosen.pid, (0, 0))[1] else None
+
+    def seconds(self, trainer: Trainer, why: str) -> float:
+        """Return how long a burst shall last; of a start-up the first one lasts until the first batch, if it can."""
+        return STARTUP_S if why == STARTUP and trainer.pid not in self._startups else BURST_S
 
     def _affordable(self, now: int, trainers: Sequence[Trainer]) -> bool:
         """Tell whether one more burst like the last keeps the cost low, on cores that are all in use by the training."""
@@ -114,6 +122,23 @@ class Plan:
             if looked.step_ns and (trainer.step_ns or 0.0) > SLOWER * looked.step_ns:
                 return trainer, "slow"
         return None
+
+
+class _FirstBatch:
+    """Ends the look at a start-up with the first batch, or with all looking. Asked like a threading.Event."""
+
+    def __init__(self, halt: threading.Event, came: Callable[[], bool]) -> None:
+        self._halt, self._came, self._over = halt, came, False
+        self._asked_s = 0.0
+
+    def wait(self, timeout: float) -> bool:
+        halted = self._halt.wait(timeout)
+        if time.monotonic() - self._asked_s >= _FIRST_BATCH_LOOK_S:
+            self._over, self._asked_s = self._over or self._came(), time.monotonic()
+        return halted or self._over
+
+    def is_set(self) -> bool:
+        return self._over or self._halt.is_set()
 
 
 class StacksThread(threading.Thread):
@@ -173,22 +198,27 @@ class StacksThread(threading.Thread):
     def _burst(self, trainer: Trainer, why: str) -> bool:
         """Take one burst; return False when there is no sense in another."""
         workers = max(trainer.workers, sum(parent == trainer.pid for parent in self._tree.members.copy().values()))
-        hz = HZ_MANY if workers >= MANY_WORKERS or why == STARTUP else HZ
-        seconds = STARTUP_S if why == STARTUP else BURST_S
-        burst = pyspy.record(trainer.pid, hz, seconds, self._run / "stacks.tmp", self._halt, self._clock)
+        hz, seconds = HZ_MANY if workers >= MANY_WORKERS else HZ, self._plan.seconds(trainer, why)
+        stop = _FirstBatch(self._halt, lambda: self._has_batch(trainer.pid)) if why == STARTUP else self._halt
+        burst = pyspy.record(trainer.pid, hz, seconds, self._run / "stacks.tmp", stop, self._clock)
         self._plan.done(self._clock(), trainer, burst.cpu_ns, why)
         rows = speedscope.fold(burst.profile, burst.t0, burst.t1, trainer.pid) if burst.profile else []
         seen = speedscope.processes(burst.profile, trainer.pid) if burst.profile else 0
-        # A trainer that ended before py-spy had found it is nobody's failure.
-        if not rows and not burst.lasting and not os.path.exists(f"/proc/{trainer.pid}"):
+        # A process that ended before py-spy had found it is nobody's failure, whatever py-spy calls it.
+        if not rows and not os.path.exists(f"/proc/{trainer.pid}"):
             return True
-        self._write([["burst", burst.t0, burst.t1, hz, why, bool(rows), burst.note, seen, burst.cpu_ns], *rows])
+        told = ["burst", burst.t0, burst.t1, hz, why, bool(rows), burst.note, seen, burst.cpu_ns, burst.began]
+        self._write([told, *rows])
         self._failures = 0 if rows else self._failures + 1
         return not burst.lasting and self._failures < _ATTEMPTS
 
+    def _has_batch(self, pid: int) -> bool:
+        """Say whether a process has its first batch, or is gone."""
+        return all(one.first_batch_ns is not None for one in self._candidates() if one.pid == pid)
+
     def _write_refusal(self, reason: str) -> None:
         now = self._clock()
-        self._write([["burst", now, now, 0, "start", False, reason, 0, 0]])
+        self._write([["burst", now, now, 0, "start", False, reason, 0, 0, None]])
 
     def _write(self, rows: list[list[object]]) -> None:
         try:

@@ -6,7 +6,7 @@ import itertools
 import json
 from pathlib import Path
 
-from gpuwatch.sources.stacks import COST_SHARE, FIRST_GAP_NS, STARTUP_NS, Plan
+from gpuwatch.sources.stacks import BURST_S, COST_SHARE, FIRST_GAP_NS, STARTUP_GAP_NS, STARTUP_NS, STARTUP_S, Plan
 from gpuwatch.sources.trainers import Trainer, Trainers
 
 S = 1_000_000_000
@@ -52,14 +52,29 @@ def test_a_loop_that_became_slower_calls_for_a_look() -> None:
     assert _why(plan.due(FIRST_GAP_NS, [Trainer(1, 90, 1, 2, 0, 0.0, step_ns=160.0)])) == "slow"
 
 
-def test_a_slow_start_is_looked_at_once_and_does_not_delay_the_steady_look() -> None:
+def test_a_start_is_looked_at_from_its_first_second_and_again_when_it_takes_long() -> None:
+    plan = Plan(4)
+    starting, other = Trainer(1, since_ns=0), Trainer(2, since_ns=0)
+    assert plan.due(STARTUP_NS - 1, [starting]) is None
+    assert _why(plan.due(STARTUP_NS, [starting, other])) == "startup"
+    assert plan.seconds(starting, "startup") == STARTUP_S
+    at = 21 * S
+    for gap in (STARTUP_GAP_NS, 2 * STARTUP_GAP_NS, 4 * STARTUP_GAP_NS):
+        plan.done(at, starting, S, "startup")
+        assert plan.due(at + gap - 1, [starting, other]) is None
+        due = plan.due(at + gap, [starting, other])
+        assert due is not None and due[0].pid == 1 and plan.seconds(*due) == BURST_S
+        at += gap
+
+
+def test_a_start_up_is_over_for_all_ranks_with_the_first_batch_of_one_and_costs_the_loop_nothing() -> None:
     plan = Plan(4)
     starting = Trainer(1, since_ns=0)
-    assert plan.due(STARTUP_NS - 1, [starting]) is None
-    assert _why(plan.due(STARTUP_NS, [starting])) == "startup"
-    plan.done(7 * S, starting, S, "startup")
-    assert plan.due(60 * S, [starting, Trainer(2, since_ns=0)]) is None
+    plan.done(7 * S, starting, 100 * S, "startup")
+    assert plan.due(60 * S, [starting, Trainer(2, 1, 1, 2, 60 * S)]) is None
     assert _why(plan.due(61 * S, [_trainer()])) == "steady"
+    plan.done(66 * S, _trainer(), 0)
+    assert _why(plan.due(66 * S + FIRST_GAP_NS, [_trainer(wait_share=0.9)])) == "starved"
 
 
 def test_nobody_is_looked_at_while_nothing_can_be_due() -> None:
