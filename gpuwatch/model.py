@@ -270,7 +270,8 @@ class LoaderProfile:
     loader (epoch), from asking for the iterator to having its first batch; `startup_s`: the part of each that made
     the iterator and its worker processes (0 for a persistent one). `seconds` and `wait_seconds` add up the steps
     without those first batches, `batches` counts all. `epoch_batches`: mean batches per pass. `attributes`: what the
-    hook told of the loader, and `remade` (True) when it was constructed again and again."""
+    hook told of the loader, and `remade` (True) when it was constructed again and again. `iterated_where`: the user's
+    line that loops over it."""
 
     id: str
     rank: int
@@ -309,6 +310,7 @@ class LoaderProfile:
     worker_pids: tuple[int, ...] = ()
     dataset_kind: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+    iterated_where: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,8 +432,9 @@ class HotLine:
     `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
     while the trainer waited for this worker's batch. `callee`: the library function below it, for people.
     `activity` of its process at that instant: fetch | collate | serialise | idle (worker), wait | step | evaluation |
-    startup | importing (before the first batch) | between loops | long step (trainer). `blocked_share`: samples asleep or in a blocking call, None
-    where neither the samples nor the CPU time of their process tell."""
+    startup | importing (before the first batch; share of that time) | between loops (share of it) | long step (trainer).
+    `blocked_share`: samples asleep or in a blocking call, None where neither the samples nor the CPU time of their
+    process tell. `makes`: the dataset's or transform's class that this line makes, where its library code took the time."""
 
     file: str
     line: int
@@ -447,6 +450,7 @@ class HotLine:
     speedup_if_free: float | None = None
     blocked_share: float | None = None
     stack: tuple[str, ...] = ()
+    makes: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -699,8 +703,28 @@ class PredictionScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Training:
+    """One of several trainings of a run. `number`: in the order of their starts, from 1; `start_s` since the run's start;
+    `pid` of its lowest rank; `findings`: their ids; `shown`: whether the rest of the report is about this one."""
+
+    number: int
+    pid: int
+    command: str
+    start_s: float
+    seconds: float
+    ranks: int
+    steps: int
+    verdict: Verdict
+    phases: tuple[Phase, ...]
+    findings: tuple[str, ...]
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Everything a view may show. `to_dict` in `views.json` renders it as the public contract."""
+    """Everything a view may show. `to_dict` in `views.json` renders it as the public contract.
+
+    Of a run with several trainings it is about one, the longest; `trainings` lists them all, and is empty otherwise."""
 
     run: RunInfo
     seconds: float
@@ -727,6 +751,7 @@ class Report:
     trials: tuple[Trial, ...] = ()
     experiments: tuple[Experiment, ...] = ()
     prediction_score: PredictionScore | None = None
+    trainings: tuple[Training, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,15 @@ def place(line: HotLine | None, fallback: Place | None = None) -> Place | None:
     return Place(line.file, line.line, line.function) if line else fallback
 
 
+def inside(profile: Profile, operation: OperationProfile) -> Place | None:
+    """Return the hottest line inside an operation that is the user's own code, else where the operation is made."""
+    made, name = operation.where, operation.name.rsplit(".", 1)[-1]
+    if made is None:
+        return None
+    lines = [h for h in profile.hot_lines if h.file == made.file and name in h.function.split(".")]
+    return place(max(lines, key=lambda h: h.share, default=None), made)
+
+
 def loop_seconds(profile: Profile) -> float:
     """Return the mean seconds of the ranks from the first batch on, shut-down left out."""
     outside = ("startup", "shutdown")

@@ -57,7 +57,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
             ),
         ),
         advice="Evaluate less often or on a subset, with a larger batch, and give its loader persistent workers.",
-        where=loader.created_where if loader else None,
+        where=(loader.iterated_where or loader.created_where) if loader else None,
         speedup=_speedup(profile.costs, seconds) if profile.costs else None,
     )
 

@@ -22,14 +22,14 @@ from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import (
     Starved,
     certainty,
+    inside,
     operations,
-    place,
     saturation,
     try_command,
     wait_evidence,
     working_loop,
 )
-from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, OperationProfile, Place, Profile, Speedup
+from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, OperationProfile, Profile, Speedup
 
 ID = "expensive-transform"
 SHARE = 0.35
@@ -60,20 +60,11 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         ),
         advice=f"Make {top.name} cheaper: after the image is small, on the whole batch on the GPU, with a faster library, or"
         " pre-computed if it is not random.",
-        where=_where(profile, top),
+        where=inside(profile, top),
         speedup=_speedup(seen, top),
         verify=try_command(profile, "--remedies cache-items"),
         explains=saturation(top.share),
     )
-
-
-def _where(profile: Profile, top: OperationProfile) -> Place | None:
-    """Return the hottest line inside a transform of the user's own, else where the transform is made."""
-    made, name = top.where, top.name.rsplit(".", 1)[-1]
-    if made is None:
-        return None
-    inside = [h for h in profile.hot_lines if h.file == made.file and name in h.function.split(".")]
-    return place(max(inside, key=lambda h: h.share, default=None), made)
 
 
 def _speedup(seen: Starved, top: OperationProfile) -> Speedup:

@@ -20,7 +20,7 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import Starved, certainty, saturation, try_command, wait_evidence, working_loop
+from gpuwatch.analyze.evidence import Starved, certainty, inside, saturation, try_command, wait_evidence, working_loop
 from gpuwatch.model import Clear, Evidence, Finding, LoaderProfile, NotEvaluated, OperationProfile, Profile
 
 ID = "transform-order"
@@ -58,7 +58,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
             Evidence("saved by shrinking first", round(saved, 4), "share of the fetch", MIN_SAVED, seen.fetch.n),
         ),
         advice=f"Put {shrink.name} before {names}.",
-        where=max(early, key=lambda o: o.share).where or shrink.where,
+        where=inside(profile, max(early, key=lambda o: o.share)) or shrink.where,
         speedup=throughput.predict(
             seen.costs, after, "per-pixel work falls with the pixels; decoding and the shrink unchanged", 0.25
         ),
