@@ -95,6 +95,11 @@ class Processes:
         """Wall time of the run so far."""
         return max(self.end_ns - self.start_ns, 0.0) / 1e9
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the command had not ended when this was recorded."""
+        return self.recording.run.state == "running"
+
 
 def sort_processes(recording: Recording) -> Processes:
     """Tell trainers, workers and the sampler apart and put them on one clock."""
@@ -105,7 +110,6 @@ def sort_processes(recording: Recording) -> Processes:
     chosen = _training_logs(rest)
     end_ns = _run_end(recording)
     trainers = [_trainer(log, run, end_ns) for log in chosen]
-    _number_ranks(trainers)
     _give_workers(trainers, workers)
     sampler = next(iter(recording.by_writer("sampler")), None)
     others = [log for log in rest if log not in chosen]
@@ -187,8 +191,8 @@ def _integer(value: Any, missing: int) -> int:
     return int(value) if isinstance(value, (int, float)) else missing
 
 
-def _number_ranks(trainers: list[Trainer]) -> None:
-    """Sort by rank; a process that told none gets the next free number."""
+def number_ranks(trainers: list[Trainer]) -> None:
+    """Sort the processes of one training by rank; one that told none gets the next free number."""
     free = iter(number for number in range(len(trainers) + 1) if number not in {t.rank for t in trainers})
     for trainer in sorted(trainers, key=lambda t: t.start_ns):
         if trainer.rank < 0:

@@ -21,8 +21,9 @@ from gpuwatch.analyze.operations import operation_profiles
 from gpuwatch.analyze.overhead import hook_us_per_step, overhead
 from gpuwatch.analyze.processes import Processes, meta_of, sort_processes
 from gpuwatch.analyze.queues import queue_profile
-from gpuwatch.analyze.steps import Steps, evaluation_time, find_steps, first_batches, windows
+from gpuwatch.analyze.steps import Steps, evaluation_time, find_steps, first_batches, stops, windows
 from gpuwatch.analyze.timeline import Walk, phases, walk
+from gpuwatch.analyze.trainings import main_training
 from gpuwatch.analyze.usage import Usage, Window, read_usage, sampled_window
 from gpuwatch.model import Costs, HotLine, LoaderProfile, Place, Profile, RankProfile, Recording
 
@@ -59,8 +60,12 @@ def profile(recording: Recording) -> Profile:
 
 
 def analyse(recording: Recording) -> Analysis:
-    """Sort a recording's processes and cut their loops into steps."""
-    processes = sort_processes(recording)
+    """Sort a recording's processes and cut the loops of its main training into steps."""
+    return analysis_of(main_training(sort_processes(recording)))
+
+
+def analysis_of(processes: Processes) -> Analysis:
+    """Cut the loops of one training's processes into steps."""
     walks = [walk(trainer) for trainer in processes.trainers]
     loaders = find_loaders(walks)
     evaluation = {id(this): evaluation_time(this, roles_of(loaders, this)) for this in walks}

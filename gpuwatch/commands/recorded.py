@@ -43,14 +43,14 @@ def find(run: str | None, base: str | None) -> Path:
     return folder.resolve(run, base_folder(base))
 
 
-def load(run: str | None, base: str | None, timeline: bool = False) -> Report:
+def load(run: str | None, base: str | None, timeline: bool = False, training: int | None = None) -> Report:
     """Return the report of a run, analysed now, with the pictures' series if asked, and with the experiments that
-    were made on the same command. Raises RunNotFound or NotARun."""
+    were made on the same command; `training` chooses one of several. Raises RunNotFound, NotARun or UsageError."""
     from gpuwatch.analyze.report import build
     from gpuwatch.store.reader import read
 
     path = find(run, base)
-    return with_experiments(build(read(path), timeline), path.parent)
+    return with_experiments(build(read(path), timeline, training), path.parent)
 
 
 def with_experiments(report: Report, base: Path) -> Report:

@@ -21,8 +21,16 @@ from gpuwatch.commands.recorded import RUN_HELP, dir_option, load, write_file
     flag_value="-",
     help="Write Markdown for a pull request's comment to FILE, or to stdout.",
 )
-def command(run: str | None, base: str | None, html: str | None, json_file: str | None, markdown: str | None) -> None:
-    report = load(run, base, timeline=html is not None)
+@click.option("--training", type=int, metavar="N", help="Of a run with several trainings, report on number N.")
+def command(
+    run: str | None,
+    base: str | None,
+    html: str | None,
+    json_file: str | None,
+    markdown: str | None,
+    training: int | None,
+) -> None:
+    report = load(run, base, timeline=html is not None, training=training)
     if html:
         from gpuwatch.views.html import render as render_html
 

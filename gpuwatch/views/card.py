@@ -24,6 +24,7 @@ from gpuwatch.views.card_rows import (
     loaders,
     primary,
     rank,
+    training,
     trial,
 )
 from gpuwatch.views.text import clean
@@ -90,6 +91,7 @@ class Card:
     cost: str
     next: str
     tried_note: str = ""
+    trainings: tuple[tuple[str, ...], ...] = ()
 
 
 def prepare(report: Report) -> Card:
@@ -121,6 +123,7 @@ def prepare(report: Report) -> Card:
         cost=_cost(report),
         next=_next(report),
         tried_note=trials.score(report),
+        trainings=tuple(training(each) for each in report.trainings),
     )
 
 
@@ -237,7 +240,8 @@ def _slice(phase: Phase) -> Slice:
 def _phases_of(report: Report) -> str:
     seconds = sum(phase.seconds for phase in report.phases)
     over = f", mean of {len(report.ranks)} ranks" if len(report.ranks) > 1 else ""
-    return f"{text.duration(seconds)}{over}" if report.phases else ""
+    which = next((f" of training {each.number}" for each in report.trainings if each.shown), "")
+    return f"{text.duration(seconds)}{which}{over}" if report.phases else ""
 
 
 def _notes(report: Report) -> list[str]:

@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from gpuwatch.views.card import Action, Card, Slice
-from gpuwatch.views.card_rows import LOADER_HEADER, RANK_HEADER, TRIAL_HEADER, Fact, Line
+from gpuwatch.views.card_rows import LOADER_HEADER, RANK_HEADER, TRAINING_HEADER, TRIAL_HEADER, Fact, Line
 from gpuwatch.views.text import shorten, shorten_path
 
 DIM, STRONG = "dim", "bold"
@@ -46,6 +46,8 @@ def draw(card: Card, width: int, color: bool) -> RenderableType:
     tried = _aligned([TRIAL_HEADER, *card.tried], inner, left={0, 3, 5}) if card.tried else []
     parts += _section("Tried", tried, card.tried_note)
     parts += _section("Where the time went", _phases(card.phases, inner, color), card.phases_of)
+    trainings = _aligned([TRAINING_HEADER, *card.trainings], inner, left={0, 1, 6}) if card.trainings else []
+    parts += _section("Trainings of this run", trainings)
     parts += _section("Ranks", _aligned([RANK_HEADER, *card.ranks], inner, left={1, 2}) if card.ranks else [])
     parts += _section("Hot lines", _lines(card.lines, inner), card.lines_note)
     parts += _section("Loaders", _loaders(card, inner))

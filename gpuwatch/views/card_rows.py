@@ -12,6 +12,7 @@ from gpuwatch.model import (
     OperationProfile,
     RankProfile,
     Report,
+    Training,
     Trial,
 )
 from gpuwatch.views import text
@@ -19,8 +20,10 @@ from gpuwatch.views.text import clean
 
 SHOWN_LINES, SHOWN_LOADERS, SHOWN_DEVICES = 3, 4, 8
 SMALLEST_LINE = 0.02
+LONGEST_COMMAND = 34
 LOADER_HEADER = ("", "dataset", "workers", "batch", "batches", "samples/s", "wait")
 RANK_HEADER = ("rank", "host", "device", "steps", "step", "wait")
+TRAINING_HEADER = ("", "command", "started at", "took", "steps", "wait", "bound by")
 TRIAL_HEADER = ("remedy", "before", "after", "gain", "predicted", "outputs")
 
 
@@ -67,6 +70,20 @@ def rank(rank: RankProfile) -> tuple[str, ...]:
         f"{rank.steps:,}",
         text.milliseconds(rank.step_ms.median) if rank.step_ms else text.DASH,
         text.share_range(rank.wait_share),
+    )
+
+
+def training(training: Training) -> tuple[str, ...]:
+    """Return the cells of one of several trainings."""
+    share = training.verdict.input_wait_share
+    return (
+        f"{training.number}{' (here)' if training.shown else ''}",
+        text.shorten(clean(training.command), LONGEST_COMMAND),
+        text.duration(training.start_s),
+        text.duration(training.seconds),
+        f"{training.steps:,}" + (f" ×{training.ranks}" if training.ranks > 1 else ""),
+        text.percent(share.median if share else None),
+        training.verdict.bound,
     )
 
 

@@ -46,6 +46,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "trials": plain(report.trials),
         "experiments": plain(report.experiments),
         "prediction_score": plain(report.prediction_score),
+        "trainings": plain(report.trainings),
     }
 
 

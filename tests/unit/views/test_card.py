@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from gpuwatch.model import Experiment, Gap, NotEvaluated, Overhead, Speedup, Trial
+from gpuwatch.model import Experiment, Gap, NotEvaluated, Overhead, Speedup, Training, Trial
 from gpuwatch.views import card, terminal, text
 from gpuwatch.views.card_drawing import _cells
 from tests.builders import (
@@ -250,3 +250,17 @@ def test_colour_on_a_terminal(env: dict[str, str], color: bool, monkeypatch: pyt
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     assert terminal.screen(Tty()).color is color
+
+
+def test_several_trainings_are_listed_with_their_own_verdicts() -> None:
+    verdict = make_report().verdict
+    one = Training(1, 10, "python a.py --epochs 3", 0.5, 12.0, 1, 300, verdict, (), ())
+    here = dataclasses.replace(one, number=2, pid=20, command="python b.py", ranks=2, shown=True)
+    report = make_report(trainings=(one, here))
+    shown = card.prepare(report)
+    assert [row[0] for row in shown.trainings] == ["1", "2 (here)"]
+    assert shown.trainings[1][4] == "300 ×2"
+    assert "of training 2" in shown.phases_of
+    screen = drawn(report, 120)
+    assert "Trainings of this run" in screen and "python a.py --epochs 3" in screen
+    assert card.prepare(make_report()).trainings == ()
