@@ -19,6 +19,8 @@ from gpuwatch.sources.tree import ProcessTree
 
 _PYTHON = re.compile(r"^(?P<name>python|pypy)(?P<version>[\d.]*)")
 _TORCH = re.compile(rb"/(libtorch_python|libtorch_cpu|libc10)[^/\n]*\.so")
+# Helpers that torch and Python start for themselves, some with a PYTHONPATH of their own: they train nothing.
+_HELPER = re.compile(r"torch[./]_inductor[./]compile_worker|multiprocessing\.(resource_tracker|forkserver)")
 _OLDEST = (3, 8)
 _COMMAND_CHARS = 200
 _FIRST_LOOK_NS, _LAST_LOOK_NS = 250_000_000, 60_000_000_000
@@ -192,6 +194,9 @@ class UnenteredSource:
             if watched.torch_ns is None and uses_torch(pid, self._proc):
                 watched.torch_ns = now
             if watched.torch_ns is None:
+                return None
+            if _HELPER.search(" ".join(_arguments(self._proc / str(pid)))):
+                self._entered.add(pid)
                 return None
             return cause(pid, self._run, self._proc) or self._silent(pid, watched, now)
         except OSError:

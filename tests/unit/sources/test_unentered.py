@@ -189,3 +189,12 @@ def test_a_real_isolated_python_is_told_from_the_real_proc(tmp_path: Path) -> No
     assert found is not None
     assert found.reason == "it was started with -I"
     assert without_torch is False
+
+
+def test_a_helper_that_torch_starts_for_itself_is_no_training(proc: Proc) -> None:
+    environ = {"GPUWATCH_RUN": str(proc.run), "PYTHONPATH": "/usr/lib/python3"}
+    worker = "/venv/lib/python3.10/site-packages/torch/_inductor/compile_worker/__main__.py"
+    proc.add(7, "python", worker, "--workers=2", environ=environ, maps=TORCH_MAPS)
+    proc.add(8, "python", "train.py", environ=environ, maps=TORCH_MAPS)
+    source = UnenteredSource(Tree({7: 1, 8: 1}), proc.run, proc=proc.path)  # type: ignore[arg-type]
+    assert [row[2] for row in source.read(0)] == [8]
