@@ -25,7 +25,7 @@ def with_blocked_shares(
     kinds = [
         ("worker", _FETCHING, _of_fetches([loader for loader in loaders if loader.workers > 0])),
         ("trainer", _FETCHING, _of_fetches([loader for loader in loaders if loader.workers == 0])),
-        ("trainer", ("step",), _of_steps(loaders, ranks)),
+        ("trainer", ("step", "long step"), _of_steps(loaders, ranks)),
     ]
     told = {id(line): line for line in lines}
     for role, activities, blocked in kinds:

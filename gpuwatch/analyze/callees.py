@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gpuwatch.analyze.frames import Frame, package_of
+from gpuwatch.analyze.frames import Frame, is_installed, package_of
 
 # What people call the innards of a few libraries: (package, file, function) or (package, class), anywhere in the call.
 _SAID = {
@@ -37,6 +37,15 @@ def callee(below: tuple[Frame, ...]) -> str | None:
     inside = [frame for frame in below[below.index(named) :] if package_of(frame.file) == package]
     said = next((said for frame in inside if (said := _said(package, frame))), None)
     return f"{package} {said or _called(next((f for f in inside if not _passes_on(f)), named))}"
+
+
+def inner_callee(work: tuple[Frame, ...]) -> str | None:
+    """Return what a library's dataset, in the frames of making a sample, has called of another package; else itself."""
+    whose = package_of(work[0].file) if work else None
+    inside = next(
+        (i for i, frame in enumerate(work) if is_installed(frame.file) and package_of(frame.file) != whose), 0
+    )
+    return callee(work[inside:])
 
 
 def _said(package: str, frame: Frame) -> str | None:

@@ -19,6 +19,7 @@ _INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages)[/\\]([^/\\]+)")
 _STANDARD = re.compile(r"[/\\]lib(?:64)?[/\\]python\d[^/\\]*[/\\]([^/\\]+)")
 _OURS = re.compile(r"[/\\](_gpuwatch|gpuwatch[/\\]hook)[/\\]")
 _TORCH_DATA = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
+_FETCHING = re.compile(r"torch[/\\]utils[/\\]data[/\\]_utils[/\\]")
 _QUEUE_FUNCTIONS = {"_try_get_data", "_get_data", "_next_data"}
 _SAMPLING = {"__getitem__", "__getitems__", "__next__", "__iter__", "<listcomp>", "<genexpr>"}
 _IMPORTING = {"_find_and_load", "_find_and_load_unlocked", "_load_unlocked", "exec_module"}
@@ -86,6 +87,11 @@ def is_library(file: str) -> bool:
     return bool(_LIBRARY.search(file))
 
 
+def is_installed(file: str) -> bool:
+    """Say whether a file belongs to an installed package, other than the standard library."""
+    return bool(_INSTALLED.search(file))
+
+
 def imports(below: tuple[Frame, ...]) -> bool:
     """Say whether what a line called is an import at work, the line's own or a library's."""
     return any(frame.file.startswith("<frozen importlib") and frame.name in _IMPORTING for frame in below)
@@ -128,6 +134,13 @@ def transform_frame(frames: tuple[Frame, ...], made: Mapping[str, Frame]) -> tup
         if owner in made and not frames[i].is_torch_data:
             return made[owner], frames[i:]
     return None
+
+
+def work_of(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """Return the frames of making a sample, without those of the loader round it."""
+    work = frames[_work_begins(frames) :]
+    at = next((i for i, frame in enumerate(work) if not _FETCHING.search(frame.file)), 0)
+    return work[at:]
 
 
 def _work_begins(frames: tuple[Frame, ...]) -> int:

@@ -16,7 +16,9 @@ from gpuwatch.analyze.gaps import find_gaps, find_unentered
 from gpuwatch.analyze.hot_lines import Seconds, find_hot_lines
 from gpuwatch.analyze.loaders import Loader, find_loaders, roles_of
 from gpuwatch.analyze.long_steps import find_long_steps
+from gpuwatch.analyze.loop_lines import LoopLines
 from gpuwatch.analyze.machine import machine_profile
+from gpuwatch.analyze.moments import moments_of
 from gpuwatch.analyze.operations import operation_profiles
 from gpuwatch.analyze.overhead import hook_us_per_step, overhead
 from gpuwatch.analyze.processes import Processes, meta_of, sort_processes
@@ -85,7 +87,8 @@ def profile_of(analysis: Analysis) -> Profile:
     ]
     machine = machine_profile(processes, analysis.window, analysis.usages, makers, _worker_counts(analysis))
     ranks = tuple(_rank(analysis, this) for this in analysis.walks)
-    lines, quality = find_hot_lines(processes, _seconds(analysis, ranks))
+    loops = LoopLines(loop.loader for loop in analysis.loops)
+    lines, quality = find_hot_lines(processes, _seconds(analysis, ranks), loops)
     lines = with_blocked_shares(lines, [loop.profile for loop in analysis.loops], ranks)
     costs = throughput.measure_costs(primary.profile, machine, _rest_s(ranks, primary)) if primary else None
     recording = processes.recording
@@ -162,6 +165,7 @@ def _loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> Loader
         dataset=str(told.get("dataset") or "?"),
         dataset_where=_place(told.get("dataset_file"), told.get("dataset_line")),
         created_where=first.made_place or first.place,
+        iterated_where=first.place,
         workers=first.worker_count,
         batch_size=told.get("batch_size"),
         prefetch=told.get("prefetch"),
@@ -295,13 +299,10 @@ def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
         for maker in loop.makers
         if maker.sent
     )
-    trainer = sum(float(loop.steps.compute.sum()) for loop in analysis.loops if loop.profile.role != "evaluation")
-    evaluation = [
-        window for loop in analysis.loops if loop.profile.role == "evaluation" for window in windows(loop.loader)
-    ]
-    firsts = [float(loop.steps.begin.min()) for loop in analysis.loops if len(loop.steps)]
-    startup = sum(phase.seconds for rank in ranks for phase in rank.phases if phase.name == "startup")
-    return Seconds((loader + sent) / 1e9, trainer / 1e9, tuple(evaluation), min(firsts, default=np.inf), startup)
+    trainer = sum(float(loop.steps.compute.sum()) for loop in analysis.loops)
+    between = sum(phase.seconds for rank in ranks for phase in rank.phases if phase.name == "between loops")
+    moments = moments_of(analysis.walks, [loop.loader for loop in analysis.loops], ranks)
+    return Seconds((loader + sent) / 1e9, trainer / 1e9, between, moments)
 
 
 def _with_speedups(lines: tuple[HotLine, ...], costs: Costs | None, primary: Loop | None) -> tuple[HotLine, ...]:
@@ -315,7 +316,7 @@ def _speedup(line: HotLine, costs: Costs) -> float | None:
     basis: Literal["line free"] = "line free"
     if line.activity in ("fetch", "collate", "serialise"):
         return throughput.predict(costs, throughput.without_operation(costs, min(line.share, 0.999)), basis).predicted
-    if line.activity == "step" and line.process_role == "trainer":
+    if line.activity in ("step", "long step") and line.process_role == "trainer":
         return throughput.predict(
             costs, throughput.with_step(costs, costs.device_ms * (1 - line.share)), basis
         ).predicted

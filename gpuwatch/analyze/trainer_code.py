@@ -7,11 +7,12 @@ from gpuwatch.model import HotLine, LoaderProfile, Profile
 BLOCKED = 0.5
 # A training thread on the CPU for less of its step than this mostly waits for something.
 WAITING_CPU = 0.5
+_IN_STEP = ("step", "long step")
 
 
 def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
     """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
-    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step"]
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in _IN_STEP]
     waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
     own = [h for h in lines if not _is_model(h) and not _is_blocked(h, waits)]
     return sorted(own, key=lambda h: -h.share)
