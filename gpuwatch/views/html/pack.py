@@ -14,7 +14,7 @@ from gpuwatch.views.html.decimate import Buckets, Floats, bridge, line_buckets, 
 from gpuwatch.views.html.lanes import Family, Lanes, Member
 
 RAW_POINTS = 1500
-FEWEST, MOST = 128, 8192
+FEWEST, MOST = 128, 32_768
 MARKS = 400
 # Per number in the blob, as base64: between all noise (1.9) and all alike (0).
 TYPICAL_BYTES = 1.1

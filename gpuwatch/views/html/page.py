@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 from importlib import resources
-from pathlib import Path
 from string import Template
 
 from gpuwatch.model import Report
@@ -22,6 +19,7 @@ LARGEST_BYTES = 2_480_000
 # What the lanes get at least, when a report's text takes the rest.
 LEAST_FOR_LANES = 60_000
 ROWS_OF_A_FAMILY = 16
+SCRIPTS = ("page", "store", "figures", "draw", "rows", "lanes")
 NAVIGATION = (
     ("why", "Why"),
     ("what-to-do", "What to do"),
@@ -40,13 +38,12 @@ def render(report: Report) -> str:
     lanes = prepare(report.timeline)
     sections = _sections(report, lanes)
     data = script_json(to_dict(report))
-    plotly = _plotly() if lanes.families else ""
-    taken = sum(len(part.encode()) for part in (sections, data)) + len(plotly) + 60_000
+    taken = sum(len(part.encode()) for part in (sections, data)) + 80_000
     packed = pack(lanes, max(LEAST_FOR_LANES, LARGEST_BYTES - taken))
-    return _fill(report, sections, data, plotly, packed, lanes)
+    return _fill(report, sections, data, packed, lanes)
 
 
-def _fill(report: Report, sections: Markup, data: str, plotly: str, packed: Packed, lanes: Lanes) -> str:
+def _fill(report: Report, sections: Markup, data: str, packed: Packed, lanes: Lanes) -> str:
     marked = [shown(finding, report, lanes) for finding in report.findings]
     index = packed.index | {
         "findings": [
@@ -60,12 +57,9 @@ def _fill(report: Report, sections: Markup, data: str, plotly: str, packed: Pack
         style=_asset("style.css"),
         body=sections,
         report=data,
-        plotly=plotly,
         lanes=packed.blob,
         index=script_json(index),
-        page_js=_asset("page.js"),
-        store_js=_asset("store.js"),
-        lanes_js=_asset("lanes.js"),
+        **{f"{name}_js": _asset(f"{name}.js") for name in SCRIPTS},
     )
 
 
@@ -123,14 +117,6 @@ def _as_table(lanes: Lanes) -> Markup:
         el("summary", "The same in figures"),
         table(["lane", "of", "what was measured"], rows + marks, "Lanes of the timeline in figures"),
     )
-
-
-def _plotly() -> str:
-    """Return plotly's script, compressed; the browser inflates it."""
-    import plotly
-
-    script = Path(plotly.__file__).with_name("package_data") / "plotly.min.js"
-    return base64.b64encode(gzip.compress(script.read_bytes(), 9, mtime=0)).decode("ascii")
 
 
 def _asset(name: str) -> str:

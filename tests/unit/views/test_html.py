@@ -205,13 +205,11 @@ def test_page_has_its_sections_in_order() -> None:
 @pytest.mark.parametrize("report", [make_report, hostile, three_steps, nothing])
 def test_page_asks_for_nothing(report) -> None:  # type: ignore[no-untyped-def]
     page = render(report())
-    readable = page.split('<script type="text/plain" id="plotly-data">')[0]
-    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", readable)
+    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page)
     assert "default-src 'none'" in page
     assert json.loads(re.search(r'id="gpuwatch-report">(.*?)</script>', page, re.S)[1])["schema"] == "gpuwatch.report/1"  # type: ignore[index]
 
 
-def test_page_without_series_carries_no_chart_code() -> None:
-    assert len(render(make_report(timeline=None))) < 100_000
+def test_page_without_series_says_so_and_a_short_run_has_a_small_one() -> None:
     assert "Nothing was recorded over time." in render(make_report(timeline=None))
-    assert len(render(make_report(timeline=make_timeline()))) > 1_000_000
+    assert len(render(make_report(timeline=make_timeline()))) < 150_000
