@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpuwatch.analyze.statistics import Array
 from gpuwatch.model import ColumnRows, Table
+from gpuwatch.store.rows import MixedRows, list_sums
 
 
 def numbers(table: Table, name: str) -> Array:
@@ -17,6 +19,14 @@ def numbers(table: Table, name: str) -> Array:
         told: Array = table.rows.floats(table.columns.index(name))
         return told
     return to_floats(table.column(name))
+
+
+def sums(table: Table, name: str) -> tuple[Array, NDArray[np.int64]]:
+    """Return per row the sum of a list of numbers (NaN without any) and how many there are."""
+    if name not in table.columns:
+        return np.full(len(table), np.nan), np.zeros(len(table), dtype=np.int64)
+    at = table.columns.index(name)
+    return table.rows.sums(at) if isinstance(table.rows, MixedRows) else list_sums(table.rows, at)
 
 
 def columns_of(table: Table, names: Iterable[str]) -> dict[str, Array]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import as_list, columns_of, numbers, to_floats
+from gpuwatch.analyze.arrays import as_list, columns_of, numbers, sums, to_floats
 from gpuwatch.analyze.devices import THROTTLE_REASONS
 from gpuwatch.analyze.fetches import Maker
 from gpuwatch.analyze.gaps import unavailable
@@ -168,8 +168,7 @@ def _reasons(bits: int) -> str:
 def _machine_lanes(analysis: Analysis) -> Iterable[Lane]:
     cpu = _table(analysis, "cpu")
     if len(cpu) and "busy" in cpu.columns:
-        busy = np.array([sum(core or 0.0 for core in as_list(row)) if row else np.nan for row in cpu.column("busy")])
-        yield _line(analysis, "CPU busy", "machine", "cores", numbers(cpu, "t"), busy)
+        yield _line(analysis, "CPU busy", "machine", "cores", numbers(cpu, "t"), sums(cpu, "busy")[0])
     yield from _pressure_lanes(analysis)
     memory = _table(analysis, "memory")
     if len(memory):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuwatch.analyze.arrays import numbers, to_floats, whole
+from gpuwatch.analyze.arrays import numbers, sums, to_floats, whole
 from gpuwatch.analyze.fetches import Maker
 from gpuwatch.analyze.processes import Processes
 from gpuwatch.analyze.statistics import mean, median
@@ -68,12 +68,10 @@ def _table(sampler: ProcessLog | None, kind: str) -> Table:
 
 def _busy(table: Table, window: Window) -> tuple[float | None, int | None]:
     """Return busy cores (mean) and how many there are. A sample says what happened in the interval before it."""
-    if "busy" not in table.columns:
-        return None, None
-    rows = [row for row in table.pick("busy", _rows_inside(table, window)) if row and isinstance(row, list)]
-    if not rows:
-        return None, None
-    return float(np.mean([sum(core or 0.0 for core in row) for row in rows])), max(len(row) for row in rows)
+    cores, counts = sums(table, "busy")
+    inside = _rows_inside(table, window)
+    cores, counts = cores[inside][counts[inside] > 0], counts[inside]
+    return (float(np.nanmean(cores)), int(counts.max())) if np.isfinite(cores).any() else (None, None)
 
 
 def _rows_inside(table: Table, window: Window) -> list[int]:

@@ -26,6 +26,13 @@ _FEW = 64
 _PAD = b" " * 24
 _MOST_DIGITS = 18
 _NULL_WORD = np.uint64(int.from_bytes(b"null", "little"))
+_ZEROS, _SIXES, _HIGH = (np.uint64(0x0101010101010101 * byte) for byte in (0x30, 0x06, 0xF0))
+# Neighbours become one number: digits pairs, pairs fours, fours eights.
+_JOINED = (
+    (np.uint64(10), np.uint64(8), np.uint64(0x00FF00FF00FF00FF)),
+    (np.uint64(100), np.uint64(16), np.uint64(0x0000FFFF0000FFFF)),
+    (np.uint64(10000), np.uint64(32), np.uint64(0xFFFFFFFF)),
+)
 _MASKS = np.array([(2**64 - 1) ^ (2 ** (8 * (8 - n)) - 1) for n in range(9)], dtype=np.uint64)
 
 
@@ -70,18 +77,25 @@ class Piece:
     def _cut(self) -> tuple[Positions, NDArray[np.bool_]]:
         """Find the commas between a line's own fields, and the lines that are one array from end to end."""
         buffer = self._bytes
-        opened, closed, comma = buffer == ord("["), buffer == ord("]"), buffer == ord(",")
-        sound = (self._stop - self._start > 8) & opened[self._start] & closed[self._stop - 1]
-        if np.count_nonzero(opened) == len(self._start) == np.count_nonzero(closed):
-            return np.flatnonzero(comma), sound
-        depth = np.cumsum(opened.view(np.int8) - closed.view(np.int8), dtype=np.int8)
-        comma &= depth == 1
-        return np.flatnonzero(comma), sound & (depth[self._start] == 1) & (depth[self._stop - 1] == 0)
+        commas = np.flatnonzero(buffer == ord(","))
+        # `[` and `]` differ in two bits; `Y` and `_` look like them without these.
+        brackets = np.flatnonzero((buffer | 0x06) == 0x5F)
+        opened, closed = buffer[brackets] == ord("["), buffer[brackets] == ord("]")
+        depth = np.cumsum(opened.view(np.int8) - closed.view(np.int8), dtype=np.int32)
+        sound = (
+            (self._stop - self._start > 8) & (buffer[self._start] == ord("[")) & (buffer[self._stop - 1] == ord("]"))
+        )
+        if len(brackets):
+            first, last = (np.searchsorted(brackets, at) for at in (self._start, self._stop - 1))
+            most = len(brackets) - 1
+            sound &= (depth[np.minimum(first, most)] == 1) & (depth[np.minimum(last, most)] == 0)
+        begins, ends = brackets[opened & (depth == 2)], brackets[closed & (depth == 1)]
+        return _outside(commas, begins, ends) if len(begins) == len(ends) else commas[:0], sound
 
     def take(self, kinds: Mapping[str, int]) -> dict[str, list[Column]]:
         """Return the columns of each kind (name: number of columns) that has many lines, all of them regular."""
         found = {}
-        for kind in self._frequent() & kinds.keys():
+        for kind in self._kinds() & kinds.keys():
             lines, width = np.flatnonzero(self._of_kind(kind) & self._left), kinds[kind]
             if len(lines) < _FEW or not width or not (self._sound[lines] & (self._count[lines] == width)).all():
                 continue
@@ -92,10 +106,11 @@ class Piece:
             self._left[lines] = False
         return found
 
-    def _frequent(self) -> set[str]:
-        """Return the kinds of some lines in equal distances, and of those next to them: kinds may take turns."""
-        some = {at + next for at in range(0, len(self._start), max(len(self._start) // 64, 1)) for next in (0, 1, 2)}
-        heads = (self._text[start : start + 64] for start in self._start[[i for i in some if i < len(self._start)]])
+    def _kinds(self) -> set[str]:
+        """Return the kinds of the lines; of several whose names begin alike, one may be left out."""
+        # Eight bytes hold `["` and the first letters.
+        _, some = np.unique(self._words[np.minimum(self._start, len(self._words) - 1)], return_index=True)
+        heads = (self._text[start : start + 64] for start in self._start[some])
         return {head.split(b'"', 2)[1].decode(errors="replace") for head in heads if head.count(b'"') >= 2}
 
     def rest(self) -> bytes:
@@ -118,35 +133,48 @@ class Piece:
         return alike
 
     def _columns(self, lines: Positions, width: int) -> list[Column]:
-        at = self._first[lines] + np.arange(width)[:, None]
-        begin = self._separators[at] + 1
-        end = np.concatenate((begin[1:] - 1, self._stop[None, lines] - 1))
-        head = self._bytes[begin[:, 0]].tobytes()
-        numbers = [number for number in range(width) if head[number] not in b'[{"']
-        values, null, plain = self._integers(begin[numbers], end[numbers])
-        columns: list[Column] = [Cells()] * width
-        for row, number in enumerate(numbers):
-            odd = np.flatnonzero(~plain[row])
-            whole = values[row]
-            columns[number] = self._with_odd(whole, null[row], odd, begin[number], end[number]) if len(odd) else whole
-        for number in set(range(width)) - set(numbers):
-            cells = self._cells(begin[number], end[number])
-            columns[number] = cells if head[number] in b"[{" else _strings(cells)
-        return columns
+        at = self._first[lines]
+        edges = [self._separators[at + number] for number in range(width)] + [self._stop[lines] - 1]
+        return [self._column(edges[number] + 1, edges[number + 1]) for number in range(width)]
+
+    def _column(self, begin: Positions, end: Positions) -> Column:
+        length = end - begin
+        shortest, longest = int(length.min()), int(length.max())
+        if shortest == longest <= 16 and self._alike(begin, end, longest):
+            return _constant(self._text[begin[0] : end[0]], len(begin))
+        head = self._text[begin[0] : begin[0] + 1]
+        if head in (b"[", b"{", b'"'):
+            cells = self._cells(begin, end)
+            return _strings(cells) if head == b'"' else cells
+        values, null, plain = self._integers(begin, end)
+        odd = np.flatnonzero(~plain)
+        return self._with_odd(values, null, odd, begin, end) if len(odd) else values
+
+    def _alike(self, begin: Positions, end: Positions, length: int) -> bool:
+        """Say whether all fields, of this one length of up to 16, are the same text."""
+        if length < 1 or self._bytes[begin[0]] != self._bytes[begin[-1]]:
+            return False
+        last = self._words[end - 8] & _MASKS[min(length, 8)]
+        if not (last == last[0]).all():
+            return False
+        first = self._words[begin] if length > 8 else last
+        return bool((first == first[0]).all())
 
     def _integers(self, begin: Positions, end: Positions) -> tuple[Positions, NDArray[np.bool_], NDArray[np.bool_]]:
         """Return the values of fields that are nothing but digits or null; which are null, and which neither is not."""
         length = end - begin
+        shortest, longest = int(length.min()), int(length.max())
         word = self._words[end - 8]
-        null = (length == 4) & ((word >> np.uint64(32)) == _NULL_WORD)
-        values, plain = _digits(word, length)
-        plain &= length > 0
-        for done in range(8, _MOST_DIGITS, 8):
-            longer = np.flatnonzero(length > done)
-            more, digits = _digits(self._words[end.flat[longer] - 8 - done], length.flat[longer] - done)
-            values.flat[longer] += more * np.uint64(10**done)
-            plain.flat[longer] &= digits
-        plain &= length <= _MOST_DIGITS
+        null = (word >> np.uint64(32)) == _NULL_WORD if shortest <= 4 <= longest else np.zeros(len(word), dtype=bool)
+        null &= length == 4
+        values, plain = _digits(word, length, shortest)
+        for done in range(8, min(longest, _MOST_DIGITS), 8):
+            longer = slice(None) if shortest > done else np.flatnonzero(length > done)
+            more, digits = _digits(self._words[end[longer] - 8 - done], length[longer] - done, shortest - done)
+            more *= np.uint64(10**done)
+            values[longer] += more
+            plain[longer] &= digits
+        plain &= (length > 0) & (length <= _MOST_DIGITS)
         told = values.view(np.int64)
         told[null] = NULL
         return told, null, plain | null
@@ -189,13 +217,44 @@ class Piece:
         return Cells(text[start:stop] for start, stop in zip(begin.tolist(), end.tolist(), strict=True))
 
 
-def _digits(word: Words, length: Positions) -> tuple[Words, NDArray[np.bool_]]:
-    """Return the number in the last `length` (or 8) bytes of each word, and whether these are all digits."""
-    digits = (word ^ np.uint64(0x3030303030303030)) & _MASKS[np.minimum(length, 8)]
-    plain = (((digits + np.uint64(0x0606060606060606)) | digits) & np.uint64(0xF0F0F0F0F0F0F0F0)) == 0
-    pairs = (digits * np.uint64(10) + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-    fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
-    return (fours * np.uint64(10000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF), plain
+def _outside(commas: Positions, begins: Positions, ends: Positions) -> Positions:
+    """Return the commas that lie in none of the (disjoint) stretches."""
+    if not len(begins):
+        return commas
+    nested = np.zeros(len(commas) + 1, dtype=np.int32)
+    np.add.at(nested, np.searchsorted(commas, begins), 1)
+    np.subtract.at(nested, np.searchsorted(commas, ends), 1)
+    told: Positions = commas[np.cumsum(nested[:-1]) == 0]
+    return told
+
+
+def _constant(cell: bytes, count: int) -> Column:
+    """Return a column whose fields are all the same text; a number takes no room."""
+    value = _whole(cell)
+    if value is None or (type(value) is int and abs(value) < -NULL):
+        return np.broadcast_to(np.int64(NULL if value is None else value), count)
+    if type(value) is float:
+        return np.broadcast_to(np.float64(value), count)
+    return Cells([cell] * count) if isinstance(value, (list, dict)) else [value] * count
+
+
+def _digits(word: Words, length: Positions, shortest: int) -> tuple[Words, NDArray[np.bool_]]:
+    """Return the number in the last `length` (or 8) bytes of each word, and whether these are all digits.
+
+    Works in place of `word`."""
+    word ^= _ZEROS
+    if shortest < 8:
+        word &= _MASKS[np.minimum(length, 8)]
+    over = word + _SIXES
+    over |= word
+    over &= _HIGH
+    plain = over == 0
+    for factor, shift, mask in _JOINED:
+        np.right_shift(word, shift, out=over)
+        word *= factor
+        word += over
+        word &= mask
+    return word, plain
 
 
 def _strings(cells: Cells) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import orjson
 
 from gpuwatch.errors import NotARun
 from gpuwatch.model import ProcessLog, Recording, Row, RunInfo, Table
-from gpuwatch.store import archive, folder
+from gpuwatch.store import archive, folder, timed
 from gpuwatch.store.fields import Piece
 from gpuwatch.store.rows import MixedRows
 
@@ -109,17 +109,32 @@ class SpoolFile:
         if self.header is not None:
             for piece in _pieces(text):
                 self._add_rows(self._add_columns(piece) if len(piece) >= _MANY else piece)
+                self._add_timed(self._tables.pop(timed.KIND, ()))
+
+    def _add_timed(self, rows: Sequence[Row]) -> None:
+        """Add steps that were only timed to the batches."""
+        assert self.header is not None
+        if not rows:
+            return
+        columns, skipped = timed.batch_columns(rows, self.header["columns"].get("batch", ()))
+        self._skipped += skipped
+        if columns is not None:
+            self._by_column("batch").add(columns)
+
+    def _by_column(self, kind: str) -> MixedRows:
+        rows = self._tables[kind]
+        if not isinstance(rows, MixedRows):
+            rows = self._tables[kind] = MixedRows(rows)
+        return rows
 
     def _add_columns(self, piece: bytes) -> bytes:
         """Take what can be taken by column; return the other lines."""
         assert self.header is not None
         parsed = Piece(piece)
         widths = {kind: len(names) for kind, names in self.header["columns"].items() if isinstance(names, list)}
+        widths.pop(timed.KIND, None)
         for kind, columns in parsed.take(widths).items():
-            rows = self._tables[kind]
-            if not isinstance(rows, MixedRows):
-                rows = self._tables[kind] = MixedRows(rows)
-            rows.add(columns)
+            self._by_column(kind).add(columns)
         return parsed.rest()
 
     def _add_rows(self, piece: bytes) -> None:

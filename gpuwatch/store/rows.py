@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from gpuwatch.model import ColumnRows, Row
 from gpuwatch.store.fields import NULL, Cells, Column
 
 Floats = NDArray[np.float64]
+# Per row: the sum of its numbers, NaN without any, and how many entries it has.
+Sums = tuple[Floats, NDArray[np.int64]]
+_CHUNK = 512
 
 
 class Segment:
@@ -19,9 +23,17 @@ class Segment:
 
     def __init__(self, columns: list[Column]) -> None:
         self.columns = columns
+        self._sums: dict[int, Sums] = {}
 
     def __len__(self) -> int:
         return len(self.columns[0])
+
+    def sums(self, at: int) -> Sums:
+        """Return the sum and the length of each list in a column; decoded once."""
+        if at not in self._sums:
+            column = self.columns[at]
+            self._sums[at] = _sums_of_cells(column) if isinstance(column, Cells) else _sums(_values(column))
+        return self._sums[at]
 
     def rows(self, chosen: slice) -> list[Row]:
         """Return some of its rows."""
@@ -104,6 +116,45 @@ class MixedRows(ColumnRows):
     def floats(self, at: int) -> Floats:
         """Return one column as floats; NaN where there is no number."""
         return np.concatenate([_floats(part, at) for part in self._parts] or [np.zeros(0)])
+
+    def sums(self, at: int) -> Sums:
+        """Return the sum and the length of each list in a column."""
+        return _joined([part.sums(at) if isinstance(part, Segment) else list_sums(part, at) for part in self._parts])
+
+
+def list_sums(rows: Sequence[Row], at: int) -> Sums:
+    """Return the sum and the length of each list in a column of rows."""
+    return _sums([row[at] if at < len(row) else None for row in rows])
+
+
+def _decoded(cells: Sequence[bytes]) -> list[Any]:
+    try:
+        told: list[Any] = orjson.loads(b"[%b]" % b",".join(cells))
+        return told
+    except ValueError:
+        return Cells(cells).decoded()
+
+
+def _sums_of_cells(cells: Cells) -> Sums:
+    return _joined([_sums(_decoded(cells[start : start + _CHUNK])) for start in range(0, len(cells), _CHUNK)])
+
+
+def _sums(lists: Sequence[Any]) -> Sums:
+    """Return the sums and lengths of lists of numbers; of anything else NaN and 0."""
+    try:
+        table = np.array(lists, dtype=np.float64)
+        if table.ndim == 2:
+            return np.nansum(table, axis=1), np.full(len(table), table.shape[1])
+    except (TypeError, ValueError):
+        pass
+    told = [value if isinstance(value, list) else [] for value in lists]
+    sums = [sum(n for n in value if isinstance(n, (int, float)) and n == n) if value else np.nan for value in told]
+    return np.array(sums, dtype=np.float64), np.array([len(value) for value in told], dtype=np.int64)
+
+
+def _joined(parts: list[Sums]) -> Sums:
+    sums, counts = zip(*parts, strict=True) if parts else ((), ())
+    return np.concatenate([np.zeros(0), *sums]), np.concatenate([np.zeros(0, dtype=np.int64), *counts])
 
 
 def _rows(part: Part, chosen: slice) -> list[Row]:

@@ -1,0 +1,43 @@
+"""Steps that were only timed, back in the form of the `batch` events that they are short for.
+
+A `steps` row is (iterator, index of the first batch, [t0, t1, t0, t1, ...]). What such a step did was not noted:
+every other column is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuwatch.model import Row
+from gpuwatch.store.fields import NULL, Column
+
+KIND = "steps"
+
+
+def batch_columns(rows: Sequence[Row], names: Sequence[str]) -> tuple[list[Column] | None, int]:
+    """Return the columns of `batch` events, in the order of `names`, and how many rows could not be read."""
+    sound = [row for row in rows if _is_sound(row)]
+    if not sound or not {"iterator", "index", "t0", "t1"} <= set(names):
+        return None, len(rows) - len(sound)
+    counts = np.array([len(row[2]) // 2 for row in sound], dtype=np.int64)
+    times: NDArray[np.int64] = np.fromiter(chain.from_iterable(row[2] for row in sound), dtype=np.int64)
+    first = np.cumsum(counts) - counts
+    missing = np.full(len(times) // 2, NULL, dtype=np.int64)
+    told = {
+        "iterator": np.repeat([row[0] for row in sound], counts),
+        "index": np.repeat([row[1] for row in sound] - first, counts) + np.arange(len(missing)),
+        "t0": times[0::2],
+        "t1": times[1::2],
+        "end": np.zeros_like(missing),
+    }
+    return [told.get(name, missing) for name in names], len(rows) - len(sound)
+
+
+def _is_sound(row: Row) -> bool:
+    if len(row) < 3 or not isinstance(row[2], list) or not row[2] or len(row[2]) % 2:
+        return False
+    return all(type(value) is int and abs(value) < 2**62 for value in (row[0], row[1], *row[2]))
