@@ -111,6 +111,14 @@ def _call(args: list[str] | None) -> int:
     except GpuwatchError as error:
         click.echo(f"gpuwatch: {error}", err=True)
         return error.exit_code
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if os.environ.get("GPUWATCH_DEBUG"):
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        click.echo(f"gpuwatch: {what}. This is gpuwatch's own fault; GPUWATCH_DEBUG=1 shows where", err=True)
+        return 1
     return code if isinstance(code, int) else 0
 
 

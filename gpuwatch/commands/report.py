@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from gpuwatch.commands.recorded import RUN_HELP, dir_option, load, write_file
+from gpuwatch.commands.recorded import RUN_HELP, dir_option, find, load, write_file
+from gpuwatch.errors import NotARun, RunNotFound
 
 
 @click.command("report", help=f"Show a run's card again; write it as HTML, JSON or Markdown.\n\n{RUN_HELP}")
@@ -30,6 +31,8 @@ def command(
     markdown: str | None,
     training: int | None,
 ) -> None:
+    if run is None:
+        run, json_file, markdown = _meant(base, json_file, markdown)
     report = load(run, base, timeline=html is not None, training=training)
     if html:
         from gpuwatch.views.html import render as render_html
@@ -51,3 +54,19 @@ def command(
     for name in (html, json_file, markdown):
         if name and name != "-":
             click.echo(f"gpuwatch: wrote {name}", err=True)
+
+
+def _meant(base: str | None, json_file: str | None, markdown: str | None) -> tuple[str | None, str | None, str | None]:
+    """Return (RUN, JSON file, Markdown file) of `report --json RUN`: a run is not the file to write to."""
+    if json_file not in (None, "-") and _is_run(json_file, base):
+        return json_file, "-", markdown
+    if markdown not in (None, "-") and _is_run(markdown, base):
+        return markdown, json_file, "-"
+    return None, json_file, markdown
+
+
+def _is_run(value: str | None, base: str | None) -> bool:
+    try:
+        return find(value, base).is_dir()
+    except (RunNotFound, NotARun):
+        return False

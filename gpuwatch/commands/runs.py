@@ -74,7 +74,7 @@ def _entry(path: Path) -> dict[str, Any]:
     except NotARun as error:
         return {"id": path.name, "path": str(path), "problem": str(error)}
     return {
-        "id": info.id,
+        "id": path.name,
         "name": info.name,
         "path": str(path),
         "state": info.state,

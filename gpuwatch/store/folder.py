@@ -25,6 +25,8 @@ from gpuwatch.store import liveness
 SCHEMA = "gpuwatch.run/1"
 DEFAULT_BASE = ".gpuwatch"
 INFO = "run.json"
+_TEXTS, _OPTIONAL_TEXTS = ("id", "cwd", "host", "gpuwatch", "state"), ("name", "boot_id")
+_SEE_RUNS = "`gpuwatch runs` lists the runs here"
 _COLLISIONS = 1000
 
 
@@ -148,6 +150,8 @@ def read_info(path: Path) -> RunInfo:
     """Read `run.json`, with `state` as it is now. Raises NotARun with the reason."""
     raw = _read_json(path)
     schema = raw.get("schema")
+    if schema is None:
+        raise NotARun(f"{path / INFO} is not gpuwatch's: it names no schema", _SEE_RUNS)
     if schema != SCHEMA:
         raise NotARun(
             f"{path} is of schema {schema!r}, this gpuwatch reads {SCHEMA!r}",
@@ -155,12 +159,28 @@ def read_info(path: Path) -> RunInfo:
         )
     known = {field.name for field in dataclasses.fields(RunInfo)}
     values = {key: value for key, value in raw.items() if key in known}
+    wrong = next((name for name, value in values.items() if not _fits(name, value)), None)
+    if wrong:
+        raise NotARun(f"{path / INFO} is damaged: {wrong} is {values[wrong]!r:.60}", _SEE_RUNS)
     try:
         values["command"] = tuple(values["command"])
         info = RunInfo(**values)
     except (KeyError, TypeError) as error:
-        raise NotARun(f"{path / INFO} lacks what every run has: {error}") from error
+        raise NotARun(f"{path / INFO} lacks what every run has: {error}", _SEE_RUNS) from error
     return dataclasses.replace(info, state=liveness.state(info, path / "spool"))
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Say whether a value of `run.json` is of its field's type."""
+    if name == "command":
+        return isinstance(value, list) and all(isinstance(word, str) for word in value)
+    if name == "experiment":
+        return value is None or isinstance(value, dict)
+    if name in _TEXTS:
+        return isinstance(value, str)
+    if value is None:
+        return name not in ("started_wall_ns", "started_ns")
+    return isinstance(value, str if name in _OPTIONAL_TEXTS else int)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -169,15 +189,19 @@ def _read_json(path: Path) -> dict[str, Any]:
         raw = json.loads(file.read_text())
     except FileNotFoundError:
         what = f"{path} is not a run folder: it has no {INFO}" if path.is_dir() else f"there is no folder {path}"
-        raise NotARun(what, "`gpuwatch runs` lists the runs here") from None
+        raise NotARun(what, _SEE_RUNS) from None
+    except NotADirectoryError:
+        raise NotARun(f"{path} is a file, not a run folder", _SEE_RUNS) from None
     except PermissionError:
         raise NotARun(
             f"{file} may not be read by you", "Run folders are private to the user who recorded them"
         ) from None
-    except (OSError, ValueError) as error:
-        raise NotARun(f"{file} cannot be read: {error}") from error
+    except OSError as error:
+        raise NotARun(f"{file} cannot be read: {error.strerror or error}", _SEE_RUNS) from error
+    except ValueError as error:
+        raise NotARun(f"{file} is damaged: {error}", _SEE_RUNS) from error
     if not isinstance(raw, dict):
-        raise NotARun(f"{file} is not gpuwatch's: it holds a {type(raw).__name__}")
+        raise NotARun(f"{file} is not gpuwatch's: it holds a {type(raw).__name__}", _SEE_RUNS)
     return raw
 
 
@@ -213,7 +237,12 @@ def resolve(run: str | None, base: Path) -> Path:
 
 def _existing(path: Path) -> Path:
     path = path.parent if path.name == INFO else path
-    read_info(path)
+    try:
+        read_info(path)
+    except NotARun as error:
+        # What the processes wrote tells most of a run whose run.json was lost (a full disk); another version's cannot be read.
+        if "schema" in error.what or not any((path / "spool").glob("*.jsonl*")):
+            raise
     return path
 
 

@@ -93,3 +93,22 @@ def test_a_reader_that_has_enough_gets_no_complaint() -> None:
             [sys.executable, "-m", "gpuwatch", "--help"], cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True
         )
     assert (done.stderr, done.returncode) == ("", 1)
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_and_whole_on_request(tmp_path: Path) -> None:
+    code = (
+        "import gpuwatch.store.folder as folder, sys\n"
+        "def fail(*arguments): raise ValueError('odd\\ndata')\n"
+        "folder.list_runs = fail\n"
+        "from gpuwatch.__main__ import main\n"
+        "main(['runs'])\n"
+    )
+    for debug, lines in (("", 1), ("1", None)):
+        environment = {**os.environ, "GPUWATCH_DEBUG": debug, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 1
+        assert ("Traceback" in done.stderr) == bool(debug)
+        if lines:
+            assert done.stderr.startswith("gpuwatch: ValueError: odd data.") and done.stderr.count("\n") == lines

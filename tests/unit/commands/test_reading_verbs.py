@@ -59,7 +59,7 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Reports by run id, handed out in place of an analysis; a run that is not in it gets the default one."""
     made: dict[str, Any] = {}
 
-    def build(recording: Any, with_timeline: bool = True) -> Any:
+    def build(recording: Any, with_timeline: bool = True, training: int | None = None) -> Any:
         return made.get(recording.run.id, make_report(run=recording.run))
 
     monkeypatch.setattr("gpuwatch.analyze.report.build", build)
@@ -250,3 +250,12 @@ def test_explain_draws_a_page_and_suggests_for_a_typo(call: Any) -> None:
     typo = call("explain", "to-few-worker")
     assert typo.code == 2 and "gpuwatch explain too-few-workers" in typo.err
     assert call("explain", "zzz").code == 2
+
+
+def test_a_run_after_json_is_the_run_and_not_the_file_to_write(call: Any, tmp_path: Path) -> None:
+    add_run("20261120-120000")
+    add_run("20261120-130000", started_s=1_795_003_600)
+    assert call("report", "--json", "20261120-120000").json["run"]["id"] == "20261120-120000"
+    assert "20261120-120000" in call("report", "--markdown", ".gpuwatch/20261120-120000").out
+    assert call("report", "--json", "out.json").out == ""
+    assert json.loads(Path("out.json").read_text())["run"]["id"] == "20261120-130000"

@@ -84,11 +84,12 @@ def test_no_runs_at_all_says_how_to_get_one(tmp_path: Path) -> None:
     ("text", "told"),
     [
         (None, "is not a run folder"),
-        ("{", "cannot be read"),
+        ("{", "is damaged"),
         ("[]", "holds a list"),
         ('{"schema": "gpuwatch.run/9"}', "gpuwatch.run/9"),
         ('{"schema": "gpuwatch.run/1", "id": "x"}', "lacks"),
-        ('{"schema": "gpuwatch.run/1", "command": 3}', "lacks"),
+        ('{"schema": "gpuwatch.run/1", "command": 3}', "command is 3"),
+        ('{"name": "npm"}', "names no schema"),
     ],
 )
 def test_foreign_folders_are_refused_with_the_reason(tmp_path: Path, text: str | None, told: str) -> None:
@@ -97,6 +98,32 @@ def test_foreign_folders_are_refused_with_the_reason(tmp_path: Path, text: str |
     with pytest.raises(NotARun, match=told) as error:
         folder.resolve(str(tmp_path), tmp_path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("started_ns", "x"), ("command", "python"), ("cwd", 7), ("host", None), ("exit_code", "a")]
+)
+def test_values_of_a_wrong_type_are_refused_by_name(tmp_path: Path, field: str, value: object) -> None:
+    path = folder.create(tmp_path / "runs").path
+    folder.write_info(path, folder.new_info(path, ("python",), None, "1"))
+    raw = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps(raw | {field: value}))
+    with pytest.raises(NotARun, match=f"damaged: {field} is {value!r}"):
+        folder.read_info(path)
+
+
+def test_a_file_is_no_run_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotARun, match="is a file, not a run folder"):
+        folder.resolve(str(tmp_path / "file"), tmp_path)
+
+
+def test_a_folder_that_lost_its_metadata_is_found_by_its_path(tmp_path: Path) -> None:
+    path = folder.create(tmp_path / "runs").path
+    with pytest.raises(NotARun, match=r"no run\.json"):
+        folder.resolve(str(path), tmp_path)
+    (path / "spool" / "1-2.jsonl").write_text("{}\n")
+    assert folder.resolve(str(path), tmp_path) == path
 
 
 def test_fields_of_a_later_version_are_left_out(tmp_path: Path) -> None:
