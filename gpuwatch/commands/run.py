@@ -36,7 +36,8 @@ Examples:
 
 \b
 Exit status: the command's own (same code, same signal); 126/127 when it cannot be
-started; after it ended with 0: 3 when --fail-on trips, 4 when gpuwatch itself failed.
+started; after it ended with 0: 3 when --fail-on trips, 4 when the report failed. When
+nothing could be recorded: 4 if --html, --json or --fail-on was given, else 0.
 """
 
 
@@ -148,9 +149,13 @@ def _live(arguments: tuple[str, ...], options: Options) -> Recorded:
 
 def _afterwards(recorded: Recorded, wanted: _Wanted) -> int:
     """Analyse and show; return 0, 3 or 4. Whatever fails here is one line, never an end of the run's own status."""
+    asked = bool(wanted.html or wanted.json or wanted.gate or wanted.gate_lost)
     if recorded.path is None:
-        return FAILED_AFTERWARDS
-    if wanted.quiet and not (wanted.html or wanted.json or wanted.gate or wanted.gate_lost):
+        # The training went well and was told to be unrecorded; only a file or a gate that somebody waits for is a failure.
+        if asked:
+            tell("nothing was recorded, so there is no HTML, JSON or gate; free some space or name a folder with --dir")
+        return FAILED_AFTERWARDS if asked else 0
+    if wanted.quiet and not asked:
         return 0
     try:
         return _report(recorded.path, wanted)

@@ -95,6 +95,26 @@ def test_no_place_at_all_still_runs_the_command(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "code", "lines"),
+    [
+        ((), 0, 1),
+        (("--fail-on", "input_wait>10%"), 4, 2),
+        (("--json", "out.json"), 4, 2),
+        (("--html", "out.html"), 4, 2),
+    ],
+)
+def test_a_run_recorded_nowhere_fails_only_what_was_asked_of_us(
+    tmp_path: Path, asked: tuple[str, ...], code: int, lines: int
+) -> None:
+    (tmp_path / "file").write_text("")
+    program = "import tempfile; tempfile.tempdir = '/proc/none'; from gpuwatch.__main__ import main; main()"
+    done = _python(tmp_path, program, "run", "--dir", "file/runs", *asked, "--", "echo", "trained")
+    assert (done.returncode, done.stdout) == (code, "trained\n")
+    assert done.stderr.count("\n") == lines
+    assert not (tmp_path / "out.json").exists()
+
+
 @pytest.mark.parametrize("broken", ["inject.install_boot", "folder.new_info", "_start_sampler"])
 def test_whatever_fails_of_ours_is_told_and_the_command_is_waited_for(tmp_path: Path, broken: str) -> None:
     code = (
