@@ -94,6 +94,9 @@ def write_file(path: str, text: str) -> None:
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        if target.exists() and not target.is_file():  # a device or a pipe is written to: to replace /dev/null harms all
+            target.write_text(text, encoding="utf-8", errors="replace")
+            return
         partial.write_text(text, encoding="utf-8", errors="replace")
         partial.replace(target)
     except OSError as error:

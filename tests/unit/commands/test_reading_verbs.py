@@ -259,3 +259,16 @@ def test_a_run_after_json_is_the_run_and_not_the_file_to_write(call: Any, tmp_pa
     assert "20261120-120000" in call("report", "--markdown", ".gpuwatch/20261120-120000").out
     assert call("report", "--json", "out.json").out == ""
     assert json.loads(Path("out.json").read_text())["run"]["id"] == "20261120-130000"
+
+
+def test_a_device_is_written_to_and_stays_what_it_is(tmp_path: Path) -> None:
+    from gpuwatch.commands.recorded import write_file
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_file(str(pipe), "told")
+        assert os.read(reader, 100) == b"told" and pipe.is_fifo()
+    finally:
+        os.close(reader)
