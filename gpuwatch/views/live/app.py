@@ -81,7 +81,7 @@ class Dashboard(App[str]):
         self._reading = False
 
     def compose(self) -> ComposeResult:
-        yield Static(id="header")
+        yield Panel("", self._header, id="header")
         with Horizontal(id="body"):
             with Vertical(id="left"):
                 yield Panel("Verdict", panels.verdict, id="verdict")
@@ -171,7 +171,6 @@ class Dashboard(App[str]):
         if self.latest is None or not self.query("#header"):
             return
         self.latest = replace(self.latest, view=self._view)
-        self.query_one("#header", Static).update(panels.header(self.latest, max(20, self.size.width - 2)))
         self._give_room(self.latest)
         for panel in self.query(Panel):
             panel.show(self.latest)
@@ -195,6 +194,9 @@ class Dashboard(App[str]):
             ("workers", "Workers", workers),
         ):
             self.query_one(f"#{name}").border_title = f"{title} · {count}" if count > 1 else title
+
+    def _header(self, frame: Frame, width: int, height: int) -> RenderableType:
+        return panels.header(frame, max(20, width))
 
     def _findings(self, frame: Frame, width: int, height: int) -> RenderableType:
         return panels.findings(frame, width, height, self._selected("findings", len(frame.report.findings)))

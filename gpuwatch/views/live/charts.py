@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
@@ -37,33 +39,42 @@ class Area:
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(len(self.lower), len(self.lower))
 
-    def line(self, row: int) -> Iterable[Segment]:
-        """Return one line of the chart, counted from the bottom."""
+    def line(self, row: int) -> list[Segment]:
+        """Return one line of the chart, counted from the bottom; neighbours of one style in one piece."""
+        made: list[tuple[str, Style | None]] = []
         for low, up in zip(self.lower, self.upper, strict=True):
-            yield self._cell(low, up, row)
+            block, style = self._cell(low, up, row)
+            if made and made[-1][1] == style:
+                made[-1] = (made[-1][0] + block, style)
+            else:
+                made.append((block, style))
+        return [Segment(text, style) for text, style in made]
 
-    def _cell(self, low: float | None, up: float | None, row: int) -> Segment:
+    def _cell(self, low: float | None, up: float | None, row: int) -> tuple[str, Style | None]:
         if low is None and up is None:
-            return Segment(" ")
+            return " ", None
         scale = 8 * self.height / self.top if self.top > 0 else 0.0
         filled = min(8, max(0, round((low or 0.0) * scale) - 8 * row))
         whole = min(8, max(0, round(((low or 0.0) + (up or 0.0)) * scale) - 8 * row))
+        if whole == 0:
+            return " ", None
         if filled == 0 or filled == whole:
-            return Segment(EIGHTHS[whole], Style(color=self.styles[1 if filled == 0 else 0]))
+            return EIGHTHS[whole], Style.parse(self.styles[1 if filled == 0 else 0])
         # Both in one cell: the lower one as a block on the upper one's colour, which then fills the whole cell.
-        return Segment(EIGHTHS[filled], Style(color=self.styles[0], bgcolor=self.styles[1]))
+        return EIGHTHS[filled], Style.parse(f"{self.styles[0]} on {self.styles[1]}")
 
 
 def history(values: Sequence[float | None], top: float, style: str = WORK) -> Text:
     """Return a series as one line of blocks; what was not measured is a dot."""
     drawn = Text()
-    for value in values:
-        if value is None:
-            drawn.append("·", "dim")
-        else:
-            level = min(8, max(1, round(8 * value / top))) if top > 0 else 1
-            drawn.append(EIGHTHS[level], style)
+    blocks = ((style, EIGHTHS[_level(value, top)]) if value is not None else ("dim", "·") for value in values)
+    for of, run in groupby(blocks, itemgetter(0)):
+        drawn.append("".join(block for _, block in run), of)
     return drawn
+
+
+def _level(value: float, top: float) -> int:
+    return min(8, max(1, round(8 * value / top))) if top > 0 else 1
 
 
 def meter(share: float | None, width: int, style: str = WORK) -> Text:

@@ -6,8 +6,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from gpuwatch.views import text
-from gpuwatch.views.live.charts import BAD, WAIT, WORK, grid, history
+from gpuwatch.views.live.charts import BAD, WAIT, WORK, history
 from gpuwatch.views.live.frame import Frame, columns, first, last, spans_in, typical, values_in
+from gpuwatch.views.live.rows import Rows
 
 WITH_POWER = 66
 MACHINE_ROWS = (
@@ -30,9 +31,9 @@ def gpus(frame: Frame, width: int, height: int = 4) -> RenderableType:
         key=lambda group: _worst(frame, group),
     )
     room = max(6, min(60, width - (50 if width >= WITH_POWER else 30)))
-    table = grid()
+    table = Rows()
     for group in groups[: max(1, height)]:
-        table.add_row(*_gpu_row(frame, group, start, end, room, width))
+        table.add(*_gpu_row(frame, group, start, end, room, width))
     return table
 
 
@@ -63,7 +64,7 @@ def machine(frame: Frame, width: int, height: int = 3) -> RenderableType:
     """Return the machine: CPU in use, pressure, memory."""
     start, end = frame.window
     room = max(6, min(60, width - 26))
-    table = grid()
+    table = Rows()
     for name, label in MACHINE_ROWS[: max(1, height)]:
         lane = first(frame.lanes(name))
         if lane is None:
@@ -77,5 +78,5 @@ def machine(frame: Frame, width: int, height: int = 3) -> RenderableType:
             if latest is not None
             else text.DASH
         )
-        table.add_row(Text(label), history(drawn, top, WAIT if "stalls" in label else WORK), Text(now, "bold"))
-    return table if table.row_count else Text("no sample of the machine yet", "dim")
+        table.add(Text(label), history(drawn, top, WAIT if "stalls" in label else WORK), Text(now, "bold"))
+    return table if len(table) else Text("no sample of the machine yet", "dim")

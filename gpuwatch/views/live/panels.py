@@ -9,9 +9,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gpuwatch.views import text
-from gpuwatch.views.live.charts import BAD, GOOD, QUIET, WAIT, WORK, Area, grid, meter, parts_bar
+from gpuwatch.views.live.charts import BAD, GOOD, QUIET, WAIT, WORK, Area, meter, parts_bar
 from gpuwatch.views.live.devices import gpus, machine
 from gpuwatch.views.live.frame import Frame, first, last, step_columns, typical, values_in
+from gpuwatch.views.live.rows import Rows
 from gpuwatch.views.live.workers import workers
 
 PHASE_STYLES = {
@@ -144,7 +145,7 @@ def findings(frame: Frame, width: int, height: int = 3, selected: int | None = N
     found = frame.report.findings
     if not found:
         return Text("Nothing found yet." if frame.live else "Nothing found to blame.", "dim")
-    table = grid()
+    table = Rows(wide=1)
     told = found[: max(1, height)]
     advised = lines_each(len(told), height) == 2
     for at, finding in enumerate(told):
@@ -154,11 +155,9 @@ def findings(frame: Frame, width: int, height: int = 3, selected: int | None = N
         )
         gain = Text(f"{text.factor(finding.speedup.predicted)}" if finding.speedup else "", f"bold {GOOD}")
         said = Text(text.clean(finding.summary), "bold" if at == selected else "", no_wrap=True, overflow="ellipsis")
-        table.add_row(mark, said, gain, Text(finding.confidence, "dim"))
+        table.add(mark, said, gain, Text(finding.confidence, "dim"))
         if advised:
-            table.add_row("", Text(f"→ {text.clean(finding.advice)}", "dim", no_wrap=True, overflow="ellipsis"), "", "")
-    table.columns[1].ratio = 1
-    table.expand = True
+            table.add("", Text(f"→ {text.clean(finding.advice)}", "dim", no_wrap=True, overflow="ellipsis"), "", "")
     return table
 
 
@@ -174,16 +173,14 @@ def lines(frame: Frame, width: int, height: int = 3, selected: int | None = None
         return Text(
             f"No lines yet: {frame.report.stacks.note or 'the first samples come once the training is steady'}", "dim"
         )
-    table = grid()
+    table = Rows(wide=4)
     for at, line in enumerate(hot[: max(1, height)]):
         style = "bold" if at == selected else ""
         where = f"{text.shorten_path(text.relative(text.clean(line.file), frame.report.run.cwd), 24)}:{line.line}"
         source = Text(text.clean((line.source or line.function).strip()), style, no_wrap=True, overflow="ellipsis")
         share = f"{'▸' if at == selected else ' '}{text.percent(line.share)}"
         role = Text(line.process_role if line.activity in ("fetch", "step", "") else line.activity, "dim")
-        table.add_row(Text(share, "bold"), meter(line.share, 6, WAIT), role, Text(where, WORK), source)
-    table.columns[4].ratio = 1
-    table.expand = True
+        table.add(Text(share, "bold"), meter(line.share, 6, WAIT), role, Text(where, WORK), source)
     return table
 
 

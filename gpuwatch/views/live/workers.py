@@ -9,8 +9,9 @@ from rich.text import Text
 
 from gpuwatch.model import Lane
 from gpuwatch.views import text
-from gpuwatch.views.live.charts import grid, history
+from gpuwatch.views.live.charts import history
 from gpuwatch.views.live.frame import Frame, spans_in, typical
+from gpuwatch.views.live.rows import Rows
 
 WIDE = 66
 SORTS = ("busiest", "number", "slowest")
@@ -43,10 +44,10 @@ def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
     room = max(6, min(60, width - (47 if wide else 34) - max(len(_name(lane, several, wide)) for lane in lanes)))
     told = in_order([measure(frame, lane, room) for lane in lanes], frame.view.sort)
     shown = told[: max(1, height - 1 if len(told) > height > 4 else height)]
-    table = grid()
+    table = Rows()
     for worker in shown:
         batches = f"{worker.batches} batches" if wide else ""
-        table.add_row(
+        table.add(
             Text(text.clean(_name(worker, several, wide))),
             history(worker.strip, 1.0),
             Text(f"{text.percent(worker.at_work)} at work"),
