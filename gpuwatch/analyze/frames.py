@@ -65,7 +65,7 @@ def activity_of(frames: tuple[Frame, ...]) -> Activity:
         return "idle"
     if "__next__" in functions or functions & _QUEUE_FUNCTIONS:
         return "wait"
-    if frames[0].name in _LEAVING or "_shutdown_workers" in functions:
+    if "_shutdown_workers" in functions or any(f.name in _LEAVING and is_library(f.file) for f in frames):
         return "shutdown"
     return "startup" if "__iter__" in functions or "_get_iterator" in functions else "step"
 

@@ -1,11 +1,13 @@
-"""The hot lines as a ranked table, then the source round each, with each line's heat in the margin."""
+"""The hot lines as ranked tables, one for each thing that shares are of, then the source round the hottest ones."""
 
 from __future__ import annotations
 
 import linecache
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
@@ -13,14 +15,34 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gpuwatch.model import HotLine, Report
+from gpuwatch.model import HotLine, Report, StackQuality
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 
 AROUND = 3
 HEAT = " ▁▂▃▄▅▆▇█"
 LINE = 2
-HEADER = ("share", "of waits", "line", "function", "in", "if free")
+HEADER = ("share", "of waits", "line", "function", "spent in", "while", "if free")
+NAMES = (LINE, 3, 4, 5)
+LOADING, BEFORE = ("fetch", "collate", "serialise"), ("startup", "importing")
+IN_WORKERS, IN_TRAINER = "Making batches, in the workers", "Making batches, in the training process"
+IN_LOOP, BETWEEN = "The training loop's own code", "Between loops"
+START, WORKER_START = "Before the first batch: share of all that time", "Before the first batch, in the workers"
+# What a process does anyway is not worth a word.
+USUAL = ("fetch", "step", "startup", "between loops")
+SMALL, MOST_EXCERPTS, DEEPEST, TOO_FEW = 0.05, 6, 10, 5
+LEAST = 0.01
+# Between columns; how far names are cut where a terminal is narrow, at last they go; what a path keeps.
+GAP, LONGEST_NAMES, LEAST_PATH = 3, (60, 28, 20, 14, 0), 24
+_STACK = re.compile(r"^(?P<name>.*) \((?P<file>.*):(?P<line>\d+)\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines whose shares are of the same whole, hottest first; `title` names it."""
+
+    title: str
+    lines: tuple[HotLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +56,36 @@ class SourceLine:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Neighbouring source lines of one file with the shares of their role's work. Empty `lines`: `note` says why."""
+    """Neighbouring source lines of one file with the shares of their section. Empty `lines`: `note` says why."""
 
     title: str
-    role: str
+    about: str
     lines: tuple[SourceLine, ...]
     note: str
     stack: tuple[str, ...]
+
+
+def sections(lines: Sequence[HotLine]) -> list[Section]:
+    """Return the lines by what their shares are of: making batches, the loops' own code, what is round the loops."""
+    found: dict[str, list[HotLine]] = {}
+    for line in lines:
+        found.setdefault(_whole(line), []).append(line)
+    if len(found) > 1:
+        found = {title: those for title, those in found.items() if sum(line.samples for line in those) >= TOO_FEW}
+    return [
+        Section(title, tuple(found[title]))
+        for title in (IN_WORKERS, IN_TRAINER, IN_LOOP, BETWEEN, START, WORKER_START)
+        if title in found
+    ]
+
+
+def _whole(line: HotLine) -> str:
+    worker = line.process_role == "worker"
+    if line.activity in LOADING:
+        return IN_WORKERS if worker else IN_TRAINER
+    if line.activity in BEFORE:
+        return WORKER_START if worker else START
+    return BETWEEN if line.activity == "between loops" else IN_LOOP
 
 
 def table_rows(lines: Sequence[HotLine], base: str) -> list[tuple[str, ...]]:
@@ -50,30 +95,40 @@ def table_rows(lines: Sequence[HotLine], base: str) -> list[tuple[str, ...]]:
             text.percent(line.share),
             text.percent(line.waited_share),
             f"{text.relative(clean(line.file), base)}:{line.line}",
-            clean(line.function),
+            _function(line),
             clean(line.callee or ""),
+            "" if line.activity in USUAL else clean(line.activity),
             text.factor(line.speedup_if_free) if line.speedup_if_free is not None else "",
         )
         for line in lines
     ]
 
 
+def _function(line: HotLine) -> str:
+    return f"{clean(line.makes)}, made here" if line.makes else clean(line.function)
+
+
 def excerpts(lines: Sequence[HotLine], everything: Sequence[HotLine], base: str) -> list[Excerpt]:
-    """Return the source round each line, hottest first; a line that an earlier excerpt shows gets none of its own."""
+    """Return the source round the lines that cost much, or else the hottest; a line that an earlier excerpt shows gets
+    none of its own."""
     shown: set[tuple[str, str, int]] = set()
-    found = []
+    found: list[Excerpt] = []
     for line in lines:
-        if (line.process_role, line.file, line.line) in shown:
+        whole = _whole(line)
+        if (whole, line.file, line.line) in shown or (found and line.share < SMALL) or len(found) == MOST_EXCERPTS:
             continue
-        excerpt = _excerpt(line, everything, base)
-        shown |= {(line.process_role, line.file, part.number) for part in excerpt.lines}
+        excerpt = _excerpt(line, [x for x in everything if _whole(x) == whole], base)
+        shown |= {(whole, line.file, part.number) for part in excerpt.lines}
         found.append(excerpt)
     return found
 
 
-def _excerpt(line: HotLine, everything: Sequence[HotLine], base: str) -> Excerpt:
+def _excerpt(line: HotLine, rivals: Sequence[HotLine], base: str) -> Excerpt:
     title = f"{text.relative(clean(line.file), base)}:{line.line}"
-    heat = {x.line: x.share for x in everything if (x.file, x.process_role) == (line.file, line.process_role)}
+    heat: dict[int, float] = {}
+    for rival in rivals:
+        if rival.file == line.file:
+            heat[rival.line] = heat.get(rival.line, 0.0) + rival.share
     source, note = _source(line)
     numbers = range(max(line.line - AROUND, 1), min(line.line + AROUND, len(source)) + 1) if source else range(0)
     parts = tuple(
@@ -81,7 +136,21 @@ def _excerpt(line: HotLine, everything: Sequence[HotLine], base: str) -> Excerpt
     )
     if not parts and line.source:
         parts = (SourceLine(line.line, clean(line.source.strip()), line.share),)
-    return Excerpt(title, line.process_role, parts, note, tuple(clean(entry) for entry in line.stack))
+    return Excerpt(title, _about_line(line), parts, note, tuple(_call(entry, base) for entry in line.stack))
+
+
+def _about_line(line: HotLine) -> str:
+    """Return in words what the table says of a line beside its place."""
+    role = "trainer" if line.process_role == "trainer" else ""
+    told = (role, "" if line.activity in USUAL else line.activity, f"in {line.callee}" if line.callee else "")
+    made = f"{clean(line.makes)} is made here" if line.makes else ""
+    return " · ".join(clean(part) for part in (*told, made) if part)
+
+
+def _call(entry: str, base: str) -> str:
+    """Return one call of a stack, its file as short as that of a line."""
+    told = _STACK.match(clean(entry))
+    return f"{told['name']}  {text.relative(told['file'], base)}:{told['line']}" if told else clean(entry)
 
 
 def _source(line: HotLine) -> tuple[list[str], str]:
@@ -96,13 +165,20 @@ def _source(line: HotLine) -> tuple[list[str], str]:
     return source, ""
 
 
-def render(report: Report, lines: Sequence[HotLine], width: int = 100, stack: bool = False) -> RenderableType:
-    """Return table and excerpts as a rich renderable; says why when there are no lines."""
+def render(
+    report: Report, lines: Sequence[HotLine], width: int = 100, stack: bool = False, number: int = 10
+) -> RenderableType:
+    """Return tables and excerpts as a rich renderable, at most `number` lines of each kind; says why there are none."""
     base = report.run.cwd
     if not lines:
         return Padding(Text(_why_none(report)), (1, 2))
-    parts: list[RenderableType] = [Text(_about(report), "dim"), Text(), _table(table_rows(lines, base), width - 4)]
-    for excerpt in excerpts(lines, report.hot_lines, base):
+    parts: list[RenderableType] = [Text(about(report.stacks), "dim")]
+    hottest: list[HotLine] = []
+    for section in sections(lines):
+        shown = [line for line in section.lines[:number] if line.share >= LEAST or line is section.lines[0]]
+        hottest += shown
+        parts += [Text(), Text(section.title, "bold"), _table(table_rows(shown, base), width - 4)]
+    for excerpt in excerpts(hottest, report.hot_lines, base):
         parts += [Text(), *_draw(excerpt, width - 4, stack)]
     return Padding(Group(*parts), (1, 2))
 
@@ -113,37 +189,46 @@ def _why_none(report: Report) -> str:
     return f"No hot lines: {clean(report.stacks.note) or 'no stack was sampled'}. `gpuwatch doctor` says whether stacks can be sampled here."
 
 
-def _about(report: Report) -> str:
-    quality = report.stacks
-    note = f": {clean(quality.note)}" if quality.note and quality.trust != "high" else ""
-    return (
-        f"Share of each process's work · {quality.samples:,} samples by {quality.sampler} · {quality.trust} trust{note}"
-    )
+def about(quality: StackQuality) -> str:
+    """Return who took the samples, and how far to trust them and why."""
+    note = clean(quality.note) or f"{quality.samples:,} samples by {quality.sampler}"
+    if quality.trust == "high":
+        return f"{note} · high trust"
+    why = {"timer": "approximate, as seen from inside the processes"}.get(quality.sampler, "few samples")
+    return f"{note} · {quality.trust} trust: {why}"
 
 
 def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    kept = [i for i in range(len(HEADER)) if any(row[i] not in ("", text.DASH) for row in rows)]
-    others = sum(max(cell_len(row[i]) for row in (HEADER, *rows)) + 3 for i in kept if i != LINE)
-    for i in kept:
-        # Names may be cut, figures may not.
-        least = None if i in (LINE, 3, 4) else max(cell_len(row[i]) for row in (HEADER, *rows))
-        table.add_column(
-            HEADER[i],
-            justify="left" if i in (LINE, 3, 4) else "right",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=least,
-        )
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+    widths = column_widths(rows, width)
+    for i, room in widths.items():
+        justify: Literal["left", "right"] = "left" if i in NAMES else "right"
+        table.add_column(HEADER[i], justify=justify, no_wrap=True, overflow="ellipsis", min_width=room, max_width=room)
     for row in rows:
-        cells = [text.shorten_path(row[i], max(width - others, 24)) if i == LINE else row[i] for i in kept]
+        cells = [text.shorten_path(row[i], room) if i == LINE else row[i] for i, room in widths.items()]
         table.add_row(*(Text(cell, "bold" if at == 0 else "") for at, cell in enumerate(cells)))
     return table
 
 
+def column_widths(rows: Sequence[tuple[str, ...]], width: int) -> dict[int, int]:
+    """Return the columns that are shown and how wide: figures whole, a line's number whole, names as far as they go."""
+    kept = [i for i in range(len(HEADER)) if any(row[i] not in ("", text.DASH) for row in rows)]
+    full = {i: max(cell_len(row[i]) for row in (HEADER, *rows)) for i in kept}
+    least = max(cell_len(row[LINE].rpartition("/")[2]) for row in rows) + 2
+    for longest in LONGEST_NAMES:
+        names = {i: min(full[i], longest) for i in kept if i in NAMES and i != LINE and longest}
+        figures = {i: full[i] for i in kept if i not in NAMES}
+        room = width - sum((names | figures).values()) - GAP * len(names | figures)
+        if room >= min(full[LINE], max(least, LEAST_PATH)) or not longest:
+            found = names | figures | {LINE: min(full[LINE], max(room, least))}
+            return {i: found[i] for i in kept if i in found}
+    raise AssertionError  # the last of the lengths always fits
+
+
 def _draw(excerpt: Excerpt, width: int, stack: bool) -> list[Text]:
-    head = Text.assemble((excerpt.title, "#4c8fd0"), ("  trainer" if excerpt.role == "trainer" else "", "dim"))
+    head = Text.assemble((excerpt.title, "#4c8fd0"), (f"  {excerpt.about}" if excerpt.about else "", "dim"))
     head.append(f"  ({excerpt.note})" if excerpt.note else "", "dim")
+    head.truncate(width, overflow="ellipsis")
     drawn = [head]
     hottest = max((line.share or 0.0 for line in excerpt.lines), default=0.0)
     margin = len(str(excerpt.lines[-1].number)) if excerpt.lines else 0
@@ -157,7 +242,7 @@ def _draw(excerpt: Excerpt, width: int, stack: bool) -> list[Text]:
     if stack:
         calls = excerpt.stack or ("no stack was kept for this line",)
         drawn += [
-            Text("  " * depth + f"└ {call}", "dim", no_wrap=True, overflow="ellipsis")
+            Text("  " * min(depth, DEEPEST) + f"└ {call}", "dim", no_wrap=True, overflow="ellipsis")
             for depth, call in enumerate(calls, 1)
         ]
     return drawn
