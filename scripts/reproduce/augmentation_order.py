@@ -50,14 +50,19 @@ def operations(library: Library) -> dict[str, Callable[[Path], object]]:
     }
 
 
-def measure(size: Size, path: Path, rounds: int) -> Times:
+def measure(size: Size, path: Path, count: int) -> Times:
     """Return the seconds of every (library, case) for one size."""
     cases = {
         (name, case): partial(work, path)
         for name, make in {**PUBLISHED, **BEYOND}.items()
         for case, work in operations(make()).items()
     }
-    return interleaved(cases, rounds, lambda done: tell(f"{size[0]}×{size[1]}: round {done} of {rounds + 1}"))
+    return interleaved(cases, count, lambda done: tell(f"{size[0]}×{size[1]}: round {done} of {count + 1}"))
+
+
+def rounds(options: Options, size: Size) -> int:
+    """Return the published number of iterations; fewer of the largest photographs where ten would take minutes."""
+    return options.pick(2, 10 if size[0] * size[1] < 10_000_000 else 4, 10)
 
 
 def photo(options: Options, size: Size) -> Path:
@@ -67,7 +72,7 @@ def photo(options: Options, size: Size) -> Path:
     return data.photos(options.made, 1, *size)[0]
 
 
-def tables(result: Result, times: dict[Size, Times], rounds: int) -> None:
+def tables(result: Result, times: dict[Size, Times]) -> None:
     """Add a table per size: milliseconds per case and library."""
     names = [*PUBLISHED, *BEYOND]
     for size, measured in times.items():
@@ -77,7 +82,9 @@ def tables(result: Result, times: dict[Size, Times], rounds: int) -> None:
         gains = [ratio(measured[name, LATE], measured[name, EARLY]) for name in names]
         rows.append(("second order: times faster", *(f"{g.median:.2f} [{g.low:.2f}, {g.high:.2f}]" for g in gains)))
         note = "ms, loading included, median of {} rounds in turns, one thread; published beside it: Pillow up to 25 % faster, the second order up to 4×"
-        result.tables.append(Table(f"{size[0]}×{size[1]}", ("", *names), tuple(rows), note.format(rounds)))
+        result.tables.append(
+            Table(f"{size[0]}×{size[1]}", ("", *names), tuple(rows), note.format(len(measured[names[0], LATE])))
+        )
 
 
 def judge_library(result: Result, times: dict[Size, Times], judged: bool) -> None:
@@ -123,7 +130,7 @@ def training(options: Options, result: Result, folder: Path) -> None:
     tell("gpuwatch run on the detector's training")
     watched = watch.run(options, "detector", script, html=timeline)
     tell("gpuwatch try on the same")
-    budget = options.pick("60s", "120s", "180s")
+    budget = options.pick("60s", "80s", "180s")
     tried = watch.try_(options, ["--remedies", "shrink-first", "--budget", budget], script)
     result.named.append(watched.named(watch.trials(tried)))
     result.notes.append(f"the timeline of the training (their Figure 1), as gpuwatch draws it: {timeline.name}")
@@ -143,7 +150,7 @@ def utilisation(options: Options, result: Result, watched: watch.Watched) -> Non
         values.append(scale * float(row["value"]))
     if series:
         title = "Utilization during the detector's training, exported by gpuwatch"
-        figures.add(result, figures.lines(title, series, "seconds", "%"), options.out)
+        result.figures.append(figures.lines(title, series, "seconds", "%"))
 
 
 def _is_gpu_share(row: dict[str, str]) -> bool:
@@ -168,20 +175,19 @@ def study(options: Options, result: Result) -> None:
     # First, so that data that will not do is told at once.
     side = options.pick((640, 480), (1600, 1200), (1600, 1200))
     detection = originals.detection(options) if options.data else data.coco(options.made, 12, *side)
-    rounds = options.pick(2, 10, 10)
     sizes = [(w // 5, h // 5) for w, h in SIZES] if options.size == "smallest" else list(SIZES)
-    times = {size: measure(size, photo(options, size), rounds) for size in sizes}
-    tables(result, times, rounds)
+    times = {size: measure(size, photo(options, size), rounds(options, size)) for size in sizes}
+    tables(result, times)
     names = [f"{w}×{h}" for w, h in times]
     gains = {
         name: [ratio(measured[name, LATE], measured[name, EARLY]).median for measured in times.values()]
         for name in {**PUBLISHED, **BEYOND}
     }
-    figures.add(result, figures.bars("Gain of cropping first", names, gains, "times faster"), options.out)
+    result.figures.append(figures.bars("Gain of cropping first", names, gains, "times faster"))
     for size, measured in times.items():
         alone = {name: [1e3 * median(measured[name, case]) for case in ALONE] for name in {**PUBLISHED, **BEYOND}}
         title = f"Each operation alone at {size[0]}×{size[1]}, loading included"
-        figures.add(result, figures.bars(title, ALONE, alone, "ms"), options.out)
+        result.figures.append(figures.bars(title, ALONE, alone, "ms"))
     judge_library(result, times, options.judged)
     judge_order(result, times, options.judged)
     training(options, result, detection)

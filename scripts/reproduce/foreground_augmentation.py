@@ -36,14 +36,14 @@ Curve = list[list[float]]
 
 def settings(options: Options) -> list[object]:
     """Return the size of the training: the published network in full, a shallow one where two cores have to do."""
-    epochs, depth = options.pick(1, 12, 200), options.pick(8, 8, 44)
+    epochs, depth = options.pick(1, 10, 200), options.pick(8, 8, 44)
     return ["--epochs", epochs, "--depth", depth, "--workers", cores()]
 
 
 def folder_of(options: Options) -> Path:
     """Return the folder with CIFAR-10's files. Raises SystemExit when `--data` has none."""
     if options.data is None:
-        return data.cifar10(options.made, *options.pick((128, 64), (1000, 1000), (20_000, 4000)))
+        return data.cifar10(options.made, *options.pick((128, 64), (700, 1000), (20_000, 4000)))
     files = sorted(options.data.rglob("data_batch_*.bin"))
     if not files or not (files[0].parent / "test_batch.bin").exists():
         raise SystemExit(f"{options.data}: CIFAR-10's binary files (data_batch_1.bin ... test_batch.bin) are not in it")
@@ -98,11 +98,11 @@ def table(options: Options, result: Result, curves: dict[str, Curve], on_made: b
     result.tables.append(Table("Training and validation", ("strategy", *COLUMNS[1:]), rows, note))
 
 
-def draw(options: Options, result: Result, curves: dict[str, Curve]) -> None:
+def draw(result: Result, curves: dict[str, Curve]) -> None:
     """Draw the four curves."""
     for column, name in enumerate(COLUMNS[1:], 1):
         series = {STRATEGIES[s]: ([r[0] for r in c], [r[column] for r in c]) for s, c in curves.items()}
-        figures.add(result, figures.lines(name.capitalize(), series, "epoch", name.split()[1]), options.out)
+        result.figures.append(figures.lines(name.capitalize(), series, "epoch", name.split()[1]))
 
 
 def judge(options: Options, result: Result, curves: dict[str, Curve], images: int, on_made: bool) -> None:
@@ -174,7 +174,7 @@ def watched_training(options: Options, result: Result, folder: Path) -> None:
     call = command(SCRIPT, folder, *size, "--strategy", "foreground")
     watched = watch.run(options, "foreground", call)
     tell("gpuwatch try on the same")
-    budget = options.pick("60s", "120s", "180s")
+    budget = options.pick("60s", "80s", "180s")
     tried = watch.try_(options, ["--remedies", "cache-items", "--budget", budget], call)
     result.named.append(watched.named(watch.trials(tried)))
     judge_watched(options, result, watched, tried)
@@ -201,7 +201,7 @@ def study(options: Options, result: Result) -> None:
     folder = folder_of(options)
     curves = train(options, folder)
     table(options, result, curves, options.data is None)
-    draw(options, result, curves)
+    draw(result, curves)
     images = (folder / "test_batch.bin").stat().st_size // data.CIFAR_RECORD
     judge(options, result, curves, images, options.data is None)
     export(options, result, folder)

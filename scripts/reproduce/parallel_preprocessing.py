@@ -134,7 +134,7 @@ def draw(options: Options, result: Result, serving: Serving) -> None:
             for library in LIBRARIES
             for queues in QUEUES
         }
-        figures.add(result, figures.lines(title, series, "processes", unit), options.out)
+        result.figures.append(figures.lines(title, series, "processes", unit))
 
 
 def judge_queues(options: Options, result: Result, serving: Serving) -> None:

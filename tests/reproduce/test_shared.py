@@ -138,7 +138,7 @@ def test_result_reads_back(result, tmp_path):
 
 
 def test_page_escapes_and_needs_no_other_file(result, tmp_path):
-    figures.add(result, figures.lines("Rates", {"a": ([1, 2], [3.0, None])}, "x", "y"), tmp_path)
+    result.figures.append(figures.lines("Rates", {"a": ([1, 2], [3.0, None])}, "x", "y"))
     page = figures.page(result)
     assert "A &lt;study&gt;" in page and "Plotly.newPlot" in page and "plotly.js v" in page
     assert "<script src" not in page and "<link" not in page
@@ -175,6 +175,17 @@ def test_readme_without_marks_is_left_alone(tmp_path):
 def test_index_names_failures_and_counts_what_held(result):
     page = all_script().index([result], {"input_overhead": "status 1: no <data>"})
     assert "1 of 3 claims held" in page and "failed: status 1: no &lt;data&gt;" in page
+
+
+def test_resume_takes_results_of_the_size_asked_for_only(result, tmp_path):
+    from argparse import Namespace
+
+    result.write(tmp_path)
+    kept = all_script().kept
+    assert kept("a_study", Namespace(size=[], out=tmp_path))
+    assert not kept("a_study", Namespace(size=["--full"], out=tmp_path))
+    (tmp_path / "torn.json").write_text("{")
+    assert not kept("torn", Namespace(size=[], out=tmp_path)) and not kept("none", Namespace(size=[], out=tmp_path))
 
 
 def test_all_refuses_a_study_that_is_none(tmp_path):

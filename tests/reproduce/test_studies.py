@@ -28,6 +28,17 @@ def test_input_overhead(tmp_path):
     assert result["named"][0]["script"] == "classifier.py"
 
 
+def test_joint_preprocessing(tmp_path):
+    result, page, printed = run("joint_preprocessing", tmp_path)
+    assert_whole(result, page, printed)
+    stages, rates, devices, accuracies = result["tables"]
+    assert all(float(row[2]) > 0 for row in stages["rows"])
+    assert len(rates["rows"]) == 8 and all(float(row[2]) > 0 for row in rates["rows"])
+    assert [row[0] for row in devices["rows"]] == ["8"]
+    assert len(accuracies["rows"]) == 8 and any(row[5] for row in accuracies["rows"])
+    assert [named["script"] for named in result["named"]] == ["inference.py"] * 2
+
+
 def test_parallel_preprocessing(tmp_path):
     result, page, printed = run("parallel_preprocessing", tmp_path)
     assert_whole(result, page, printed)

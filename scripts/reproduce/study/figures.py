@@ -47,28 +47,18 @@ def _layout(title: str) -> go.Layout:
     return go.Layout(title=title, template="plotly_white", colorway=COLOURS, height=420, legend={"orientation": "h"})
 
 
-def add(result: Result, figure: go.Figure, folder: Path) -> None:
-    """Add a figure to a result; a PNG beside it where kaleido works."""
-    title = figure.layout.title.text
-    part = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
-    result.figures.append((title, part))
-    trouble = _png(figure, folder / f"{result.study}-{len(result.figures)}.png")
-    note = f"no PNG files: {trouble}"
-    if trouble and note not in result.notes:
-        result.notes.append(note)
-
-
-def _png(figure: go.Figure, file: Path) -> str:
-    """Write a PNG; return why not, or nothing."""
+def write_pngs(result: Result, folder: Path) -> None:
+    """Write the figures as PNG files, all by one browser, or note why not."""
     try:
         import kaleido  # noqa: F401
     except ImportError:
-        return "kaleido is not installed"
+        result.notes.append("no PNG files: kaleido is not installed")
+        return
+    files = [folder / f"{result.study}-{number}.png" for number in range(1, len(result.figures) + 1)]
     try:
-        plotly.io.write_image(figure, file, width=1000, height=450)
+        plotly.io.write_images(result.figures, files, width=1000, height=450)
     except Exception as error:  # it wants a browser of its own, and says so in many ways
-        return f"kaleido does not work here ({' '.join(str(error).split())[:120]})"
-    return ""
+        result.notes.append(f"no PNG files: kaleido does not work here ({' '.join(str(error).split())[:120]})")
 
 
 def page(result: Result) -> str:
@@ -76,7 +66,7 @@ def page(result: Result) -> str:
     parts = [f"<h1>{_text(result.title)}</h1><p>{_text(result.paper)}</p>", claims(result.claims)]
     parts += [f"<p class=note>{_text(result.machine)}; {result.size} size; {result.seconds:.0f} s</p>"]
     parts += [_named(named) for named in result.named]
-    parts += [part for _, part in result.figures]
+    parts += [_drawn(figure) for figure in result.figures]
     parts += [_table(table) for table in result.tables]
     parts += [f"<p class=note>{_text(note)}</p>" for note in result.notes]
     return whole(result.title, "\n".join(parts), with_plotly=bool(result.figures))
@@ -98,6 +88,11 @@ def claims(found: Sequence[Claim]) -> str:
         for c in found
     )
     return f"<table><tr><th>claim<th>published<th>here<th>held{rows}</table>"
+
+
+def _drawn(figure: go.Figure) -> str:
+    config = {"displaylogo": False, "responsive": True, "showSendToCloud": False}
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))
 
 
 def _named(named: Named) -> str:

@@ -1,4 +1,4 @@
-"""The original data in the form that the trainings read: COCO's and Open Images' folders, photographs of given sizes."""
+"""The original data in the form that the trainings read: boxes as COCO's, photographs of a size, classes with thumbnails."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from study import textures
 from study.data import found, made
 from study.options import Options
 
@@ -23,6 +24,26 @@ def resized(options: Options, count: int, width: int, height: int) -> list[Path]
                 image.convert("RGB").resize((width, height)).save(into / f"{index:05d}.jpg", quality=88)
 
     return found(made(options.made / f"original-{_mark(options.data)}-{count}-{width}x{height}", make))
+
+
+def classes(options: Options, train: int, test: int) -> Path:
+    """Return a folder as `textures.folder` makes it, from up to so many images of each part of ImageNet's folders."""
+    source = options.data or Path()
+    parts = {"train": (source / "train", train), "test": (source / "val", test)}
+    for place, _ in parts.values():
+        if not any(child.is_dir() for child in place.glob("*")):
+            raise SystemExit(f"{place}: no folder per class in it; {source} needs train/<class>/ and val/<class>/")
+    names = sorted(place.name for place in (source / "train").iterdir() if place.is_dir())
+
+    def make(into: Path) -> None:
+        for part, (place, most) in parts.items():
+            for label, name in enumerate(names):
+                for index, path in enumerate(found(place / name)[: max(most // len(names), 1)]):
+                    with Image.open(path) as image:
+                        for form in textures.FORMATS if part == "test" else ("full size",):
+                            textures.save(image.convert("RGB"), into / part, form, label, f"{index:05d}")
+
+    return made(options.made / f"original-{_mark(source)}-classes-{train}-{test}", make)
 
 
 def _mark(folder: Path | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class Named:
 
 @dataclass(slots=True)
 class Result:
-    """One study's results; `figures` are files beside it, `machine` what it ran on."""
+    """One study's results; `figures` are plotly's, `machine` what it ran on."""
 
     study: str
     title: str
@@ -62,7 +62,7 @@ class Result:
     claims: list[Claim] = field(default_factory=list)
     named: list[Named] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    figures: list[tuple[str, str]] = field(default_factory=list)
+    figures: list[Any] = field(default_factory=list)
     seconds: float = 0.0
 
     def claim(self, text: str, published: str, here: str, held: bool | None, *, judged: bool = True) -> None:
@@ -72,7 +72,8 @@ class Result:
     def write(self, folder: Path) -> Path:
         """Write the result as JSON; return the file."""
         file = folder / f"{self.study}.json"
-        plain = {**asdict(self), "figures": [title for title, _ in self.figures]}
+        titles = [figure.layout.title.text for figure in self.figures]
+        plain = {**asdict(replace(self, figures=[])), "figures": titles}
         file.write_text(json.dumps(plain, indent=1), encoding="utf-8")
         return file
 

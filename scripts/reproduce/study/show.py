@@ -32,6 +32,8 @@ def main(study: str, title: str, paper: str, description: str | None, work: Call
     except KeyboardInterrupt:
         raise SystemExit(f"{study}: interrupted; nothing is written") from None
     result.seconds = time.monotonic() - started
+    if result.figures:
+        figures.write_pngs(result, options.out)
     show(result)
     result.write(options.out)
     written = options.out / f"{study}.html"
