@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from gpuwatch.analyze.arrays import to_floats
 from gpuwatch.analyze.fetches import Maker
 from gpuwatch.analyze.loaders import Loader
 from gpuwatch.model import OperationProfile, Place
@@ -36,7 +37,8 @@ _Key = tuple[Kind, str, Place | None]
 
 def operation_profiles(loader: Loader, makers: list[Maker]) -> tuple[OperationProfile, ...]:
     """Return the stages of a fetch, the costliest first; their shares sum to one. Empty without fetches."""
-    rows = [_chosen(maker, makers) for maker in makers]
+    chosen = [_chosen(maker, makers) for maker in makers]
+    rows = [at for at, _ in chosen]
     wall = sum(
         float((maker.fetches["t1"] - maker.fetches["t0"])[at].sum()) for maker, at in zip(makers, rows, strict=True)
     )
@@ -44,8 +46,8 @@ def operation_profiles(loader: Loader, makers: list[Maker]) -> tuple[OperationPr
     if wall <= 0:
         return ()
     sums: dict[_Key, _Sum] = defaultdict(_Sum)
-    for maker, at in zip(makers, rows, strict=True):
-        _add_operations(maker, at, sums)
+    for maker, (_, told) in zip(makers, chosen, strict=True):
+        _add_operations(maker, told, sums)
     collate = sum(float(np.nansum(maker.fetches["collate_ns"][at])) for maker, at in zip(makers, rows, strict=True))
     serialise = sum(_serialise_ns(maker, at) for maker, at in zip(makers, rows, strict=True))
     _add_rest(loader, sums, wall - collate)
@@ -56,32 +58,39 @@ def operation_profiles(loader: Loader, makers: list[Maker]) -> tuple[OperationPr
     return tuple(sorted(found, key=lambda operation: -operation.share))
 
 
-def _chosen(maker: Maker, makers: list[Maker]) -> np.ndarray[Any, np.dtype[np.intp]]:
+def _chosen(maker: Maker, makers: list[Maker]) -> tuple[np.ndarray[Any, np.dtype[np.intp]], list[Any]]:
+    """Return the fetches to look at, and the operations of each."""
     total = sum(len(other) for other in makers)
     first = 1 if len(maker) > 3 else 0
     at = np.arange(first, len(maker), max(total // _MOST_FETCHES, 1))
+    operations = maker.operations(at)
     # Without workers the hook measures the operations of some of the trainer's fetches only: the others tell nothing.
-    told = np.array([operations is not None for operations in maker.operations(at)], dtype=bool)
-    return at[told] if told.any() else at
+    told = np.array([one is not None for one in operations], dtype=bool)
+    return (at[told] if told.any() else at), operations
 
 
-def _add_operations(maker: Maker, at: np.ndarray[Any, np.dtype[np.intp]], sums: dict[_Key, _Sum]) -> None:
+def _add_operations(maker: Maker, told: list[Any], sums: dict[_Key, _Sum]) -> None:
+    by_number: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
+    for operations in told:
+        for operation in operations if isinstance(operations, list) else ():
+            by_number[operation[0]].append((*operation, None, None, None, None, None)[1:6])
     names = _names(maker)
-    for told in maker.operations(at):
-        for operation in told if isinstance(told, list) else ():
-            if operation[0] in names:
-                key, position = names[operation[0]]
-                _add(sums[key], operation, position)
+    for number, rows in by_number.items():
+        if number in names:
+            key, position = names[number]
+            _add(sums[key], rows, position)
 
 
-def _add(into: _Sum, operation: list[Any], position: int | None) -> None:
-    _, calls, own_ns, pixels_in, pixels_out, bytes_in = (*operation, None, None, None, None, None)[:6]
-    into.own_ns += own_ns or 0
-    into.calls += calls or 0
+def _add(into: _Sum, rows: list[tuple[Any, ...]], position: int | None) -> None:
+    """Add one operation's rows of calls, own time (ns), pixels in, pixels out and bytes in."""
+    calls, own_ns, *sizes = (to_floats(column) for column in zip(*rows, strict=True))
+    into.own_ns += float(np.nansum(own_ns))
+    into.calls += int(np.nansum(calls))
     into.position = position if into.position is None else into.position
-    for values, value in ((into.pixels_in, pixels_in), (into.pixels_out, pixels_out), (into.bytes_in, bytes_in)):
-        if value is not None and calls:
-            values.append(value / calls)
+    called = np.nan_to_num(calls) > 0
+    for values, size in zip((into.pixels_in, into.pixels_out, into.bytes_in), sizes, strict=True):
+        known = called & np.isfinite(size)
+        values.extend((size[known] / calls[known]).tolist())
 
 
 def _names(maker: Maker) -> dict[Any, tuple[_Key, int | None]]:

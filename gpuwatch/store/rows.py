@@ -166,7 +166,7 @@ def _picked(part: Part, at: int, positions: list[int]) -> list[Any]:
         return [part[i][at] if at < len(part[i]) else None for i in positions]
     column = part.columns[at]
     if isinstance(column, Cells):
-        return Cells(column[i] for i in positions).decoded()
+        return _decoded([column[i] for i in positions])
     return _values(column[positions] if isinstance(column, np.ndarray) else [column[i] for i in positions])
 
 
