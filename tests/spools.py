@@ -130,6 +130,17 @@ class FakeTrainer(FakeLog):
         self.do("forward", 0.4 * compute_ms).do("backward", 0.4 * compute_ms)
         return self.do("optimizer", 0.1 * compute_ms).do("other", 0.1 * compute_ms)
 
+    def only_timed(self, iterator: int, index: int, count: int, wait_ms: float, compute_ms: float) -> FakeTrainer:
+        """Run steps from batch `index` on that tell nothing but when each batch was asked for and given."""
+        times: list[int] = []
+        for _ in range(count):
+            times.append(self.now)
+            self.pass_ms(wait_ms)
+            times.append(self.now)
+            self.pass_ms(compute_ms)
+        self.add("steps", iterator=iterator, index=index, times=times)
+        return self
+
     def loop(
         self,
         batches: int = 50,

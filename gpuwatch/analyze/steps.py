@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gpuwatch.analyze.arrays import numbers
 from gpuwatch.analyze.loaders import Loader
 from gpuwatch.analyze.statistics import Array, mean_interval, ratio_interval
-from gpuwatch.analyze.timeline import Indices, Walk
+from gpuwatch.analyze.timeline import Indices, Walk, told_parts
 from gpuwatch.model import Interval
 
 _MIN_WARM_UP = 2
@@ -23,7 +23,8 @@ _MIN_WARM_UP = 2
 @dataclass(slots=True)
 class Steps:
     """Steps of a loader, epochs together; arrays are parallel, in nanoseconds. A step ends with the hand-over of the
-    batch of event `event`; `nested` is evaluation inside it, not part of `compute`. `steady` leaves the warm-up out."""
+    batch of event `event`; `nested` is evaluation inside it, not part of `compute`. `told`: it was measured in full, not
+    only timed. `steady` leaves the warm-up out."""
 
     event: Indices
     begin: Array
@@ -33,6 +34,7 @@ class Steps:
     nested: Array
     gc: Array
     gpu_wait: Array
+    told: NDArray[np.bool_]
     steady: NDArray[np.bool_]
     group: int
     batches: int
@@ -69,9 +71,10 @@ class Steps:
         return ratio_interval(self.wait[self.steady], (self.wait + self.compute)[self.steady], self.group)
 
     def gpu_wait_share(self) -> Interval | None:
-        """Return the share of the steps in which the GPU had nothing to do; None unless most steps told it."""
+        """Return the share of the steps in which the GPU had nothing to do; None unless most of those measured in full
+        told it."""
         chosen = self.steady & np.isfinite(self.gpu_wait)
-        if chosen.sum() < max(0.5 * self.count, 1):
+        if chosen.sum() < max(0.5 * (self.steady & self.told).sum(), 1):
             return None
         return ratio_interval(self.gpu_wait[chosen], (self.wait + self.compute)[chosen], self.group)
 
@@ -105,6 +108,7 @@ def find_steps(loader: Loader, evaluation: Array) -> Steps:
         nested=nested,
         gc=fields["gc_ns"][event],
         gpu_wait=_gpu_waits(loader, event),
+        told=told_parts(walk)[event],
         steady=_steady([len(pair[1]) for pair in pairs], depth, loader.first.worker_count),
         group=max(loader.first.worker_count, 1),
         batches=sum(len(walk.of(position)) for position in loader.positions),
@@ -172,6 +176,13 @@ def windows(loader: Loader) -> list[tuple[float, float]]:
             last = "t1" if walk.fields["end"][events[-1]] == 0 else "t0"
             found.append((float(walk.fields["t1"][events[0]]), float(walk.fields[last][events[-1]])))
     return [(start, end) for start, end in found if end > start]
+
+
+def stops(loader: Loader) -> tuple[float, ...]:
+    """Return per iterator that came to its end the seconds of the call that found it: workers are stopped in it."""
+    walk = loader.walk
+    ended = np.flatnonzero((walk.fields["end"] == 1) & np.isin(walk.iterator, loader.positions))
+    return tuple(float(seconds) for seconds in walk.wait[ended] / 1e9)
 
 
 def first_batches(loader: Loader) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -214,9 +214,15 @@ def _training_iterators(this: Walk) -> set[int]:
         near = (this.gap[earlier + 1] < 0.05 * this.gap[together]) & (this.fields["end"][earlier] == 0)
         together = together[near]
         np.add.at(credit, this.iterator[earlier[near]], 1)
-    handed = np.bincount(this.iterator[this.iterator >= 0], minlength=len(credit))
+    handed = np.bincount(this.iterator[(this.iterator >= 0) & told_parts(this)], minlength=len(credit))
     trained = {p for p in range(len(this.trainer.iterators)) if credit[p] > max(0.0, 0.01 * handed[p])}
     return trained or _last_ones(this, active)
+
+
+def told_parts(this: Walk) -> NDArray[np.bool_]:
+    """Say of each event whether the thread told what it did before it; steps that were only timed do not."""
+    told = [np.isfinite(this.parts[name]) for name in _PARTS]
+    return told[0] | told[1] | told[2] | told[3]
 
 
 def _last_ones(this: Walk, active: Indices) -> set[int]:
@@ -277,6 +283,10 @@ def _loop_events(this: Walk) -> tuple[int, int]:
 
 def _add_parts(this: Walk, net: Array, chosen: NDArray[np.bool_], rest: str, seconds: dict[str, float]) -> None:
     """Divide gaps by what the thread told it did in them; `rest` gets what it called other, or did not divide."""
+    if rest == "other in-step":
+        untold = chosen & ~told_parts(this)
+        chosen = chosen & ~untold
+        _add_untold(this, net, untold, chosen, seconds)
     told = np.stack([np.nan_to_num(this.parts[name][chosen]) for name in _PARTS])
     # Making an iterator is no activity that the thread tells: it counted as other.
     told[3] = np.maximum(told[3] - this.making[chosen], 0.0)
@@ -284,7 +294,7 @@ def _add_parts(this: Walk, net: Array, chosen: NDArray[np.bool_], rest: str, sec
     if rest != "other in-step":
         # Outside of loops only backward and optimizer are told for sure; a forward there has no beginning.
         told[0], told[3] = 0.0, np.maximum(length - told[1] - told[2], 0.0)
-    elif not np.isfinite(this.parts["other"][chosen]).any():
+    if rest == "other in-step" and not np.isfinite(this.parts["other"][chosen]).any():
         told[3] = np.maximum(length - told[:3].sum(axis=0), 0.0)
     whole = told.sum(axis=0)
     scale = np.where(whole > length, length / np.maximum(whole, 1.0), 1.0)
@@ -292,6 +302,26 @@ def _add_parts(this: Walk, net: Array, chosen: NDArray[np.bool_], rest: str, sec
     for name, value in zip(("forward", "backward", "optimizer", rest), sums, strict=True):
         seconds[name] += float(value)
     seconds["unexplained"] += float(length.sum() - sums.sum())
+
+
+# A step this many times as long as the usual one that told what it did has something in it that the others lack.
+_MOST_USUAL = 2.0
+
+
+def _add_untold(
+    this: Walk, net: Array, untold: NDArray[np.bool_], told: NDArray[np.bool_], seconds: dict[str, float]
+) -> None:
+    """Divide the steps that were only timed as those were that told what they did; what is far above them is other."""
+    length = net[untold]
+    if not told.any():
+        seconds["other in-step"] += float(length.sum())
+        return
+    alike = np.minimum(length, _MOST_USUAL * float(np.median(net[told])))
+    parts = np.array([float(np.nan_to_num(this.parts[name][told]).sum()) for name in _PARTS[:3]])
+    shares = parts / max(float(net[told].sum()), float(parts.sum()), 1.0)
+    for name, share in zip(_PARTS[:3], shares, strict=True):
+        seconds[name] += float(share * alike.sum())
+    seconds["other in-step"] += float(length.sum() - shares.sum() * alike.sum())
 
 
 def _add_ends(this: Walk, role: NDArray[np.int_], seconds: dict[str, float]) -> None:

@@ -1,7 +1,8 @@
 """What each thread of the trainer did since its last batch event: forward, backward, optimizer, other, collecting.
 
 Nothing hooks modules: a stretch is named by what ends it. What ran up to a backward is forward, what ran up to an
-optimizer step or up to the next ask for a batch is other. The stretches of one thread never overlap.
+optimizer step or up to the next ask for a batch is other. The stretches of one thread never overlap. While steps are
+only timed (`pace`) nothing but collections is noted.
 """
 
 import gc
@@ -10,9 +11,11 @@ import threading
 import time
 
 from . import spool
+from .pace import pace
 
 now_ns = time.monotonic_ns
 _thread_cpu_ns = time.thread_time_ns
+_PAUSE_NS = 1_000_000
 
 
 class Activity:
@@ -20,7 +23,7 @@ class Activity:
 
     __slots__ = (
         "mark", "forward", "backward", "backward_n", "optimizer", "optimizer_n", "other", "gc", "gc_n", "gc_since",
-        "in_backward", "in_optimizer", "cpu", "cpu_at", "own", "iterator", "delay_at", "delay", "gpu",
+        "in_backward", "in_optimizer", "cpu", "cpu_at", "own", "iterator", "delay_at", "delay", "gpu", "stretch",
     )  # fmt: skip
 
     def __init__(self):
@@ -35,6 +38,17 @@ class Activity:
         self.mark = at_ns
         self.forward = self.backward = self.backward_n = self.optimizer = self.optimizer_n = self.other = 0
         self.gc = self.gc_n = self.in_backward = self.in_optimizer = 0
+        self.stretch = pace.stretch
+
+    def resume(self, at_ns):
+        """Begin a new account after steps that were only timed: what they told of collections is still to be written."""
+        gc_ns, gc_n = self.gc, self.gc_n
+        self.restart(at_ns)
+        self.gc, self.gc_n = gc_ns, gc_n
+
+    def is_whole(self):
+        """Tell whether everything since this account began was noted: no steps were only timed."""
+        return self.stretch == pace.stretch and not pace.light
 
     def backward_begins(self):
         """Name the stretch up to here forward; a backward inside a backward is part of it."""
@@ -76,6 +90,8 @@ class Activity:
 
     def columns(self, until_ns):
         """Return the values of columns.ACTIVITY with the open stretch closed at `until_ns` as other."""
+        if not self.is_whole():
+            return (None,) * 6 + (self.gc, self.gc_n)
         other = self.other + max(0, until_ns - self.mark)
         return (
             self.forward,
@@ -118,9 +134,12 @@ def _collecting(phase, info, threads=_THREADS, clock=now_ns):
     if phase == "start":
         account.gc_since = clock()
     elif account.gc_since:
-        account.gc += clock() - account.gc_since
+        took_ns = clock() - account.gc_since
+        account.gc += took_ns
         account.gc_n += 1
         account.gc_since = 0
+        if took_ns > _PAUSE_NS:
+            pace.until_ns = pace.rest_ns = 0  # the step that it stopped is to be told by itself
 
 
 def watch_collector():

@@ -28,6 +28,9 @@ COLUMNS = {
     # `late`: held batches that came before the wanted one did; `awaited`: worker that owed it. `cpu_ns`: this thread's
     # CPU time since the previous event. `delay_ns`: its time runnable without a core, since then. `hook_ns`: our own.
     "batch": ("iterator", "index", "t0", "t1", "end", "ready", "available", "late", "awaited", *ACTIVITY, "cpu_ns", "delay_ns", "hook_ns"),
+    # Steps that were only timed (`pace`), from batch `index` on: `times` are [t0, t1, t0, t1, ...] as in `batch`, of which
+    # these rows are a shorter form. The `batch` event after them has no activity but `gc`, which is told since the last one.
+    "steps": ("iterator", "index", "times"),
     # Activity after the last batch event of a thread: at exit, or when an iterator goes away.
     "tail": ("t", "iterator", *ACTIVITY),
     # CUDA events of step `index`: `wait_ms` the stream was empty before the batch came, `work_ms` handed over -> asked.
@@ -49,7 +52,7 @@ COLUMNS = {
     # `float_bytes`: of them float32 or float64. `write_ns`: getting the bytes into the pipe (its lock and a full pipe in
     # it). `cpu_ns`: of the feeder thread, for both.
     "send": ("worker", "index", "t0", "t1", "bytes", "tensors", "tensor_bytes", "float_bytes", "write_ns", "cpu_ns"),
-    # A line of the timer sampler: `activity` fetch | idle | wait | step | startup; counts of ticks.
+    # A line of the timer sampler: `activity` fetch | idle | wait | step | startup | importing; counts of ticks.
     "line": ("t", "worker", "file", "line", "function", "activity", "ticks", "starved", "awaited", "blocked", "callee"),
     # Experiment mode: facts of the loop and of its end; and the result of one window of one arm (`windows.py`): `steps` and
     # `samples` from t0 to t1, `startup_ns` of the arm's newest iterator, `note` why there is no result,

@@ -96,6 +96,13 @@ class Meter:
             self.free.append(before)
         self.resolve(_READ_PER_STEP)
 
+    def skip(self):
+        """Leave out the step that is open: the asks since it began were not told."""
+        step, self.open = self.open, None
+        self.last_end = None
+        if step is not None:
+            self._recycle(step)
+
     def resolve(self, most=_MOST_PENDING):
         """Write up to `most` steps that are complete on the GPU, without waiting for any."""
         try:

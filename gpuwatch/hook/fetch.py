@@ -8,6 +8,7 @@ import time
 
 from . import columns, counters, datasets, operations, origins, spool
 from .instruments import Instruments
+from .pace import pace
 
 _now = time.monotonic_ns
 _CLASSES = ("_MapDatasetFetcher", "_IterableDatasetFetcher")
@@ -18,7 +19,7 @@ _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
 
 
 class _Here(threading.local):
-    busy = False
+    busy = measuring = False
     collate_ns = 0
 
 
@@ -78,6 +79,8 @@ class Collate:
         self.batched = batched
 
     def __call__(self, *args, **kwargs):
+        if not here.measuring:
+            return self.function(*args, **kwargs)
         tally = operations.stage.tally or operations.Tally()
         outer_ns, tally.inner_ns = tally.inner_ns, 0
         t0 = _now()
@@ -115,11 +118,11 @@ class Fetch:
         self.samples = None if whole else Samples(index)
         self.index = index if whole else self.samples
         here.collate_ns = 0
+        here.measuring = True
         self.measured = instruments.enter()
         if self.measured:
             operations.begin()
-        # Of fetches that are over at once only each eighth is measured in full: it would cost more than they do.
-        self.full = not worker.short & 7 and _is_due()
+        self.full = _is_due()
         self.io = counters.process_io() if self.full else _UNKNOWN
         self.gc_ns = counters.collected_ns()
         self.t0 = _now()
@@ -147,6 +150,7 @@ class Fetch:
 
     def close(self, row):
         """Stop measuring operations, and hand the row on; without a row only stop."""
+        here.measuring = False
         rows = None
         if self.measured:
             rows = operations.end()
@@ -191,8 +195,8 @@ _OPERATION = "[%s,%s,%s,%s,%s,%s]"
 
 
 def write(row):
-    """Write a `fetch` event; formatted by hand, at half the cost of json."""
-    spool.write((_LINE % _values(row)).replace("None", "null").encode())
+    """Write a `fetch` event; together with that of sending the batch, which follows in the feeder thread."""
+    spool.later(_LINE, _values(row), row[4])
 
 
 def _values(row):
@@ -233,10 +237,12 @@ def measured(genuine):
     def fetch(self, possibly_batched_index):
         if here.busy:  # a loader iterated inside a dataset: part of the outer fetch
             return genuine(self, possibly_batched_index)
+        if pace.light and worker.number < 0:
+            return _unmeasured(genuine, self, possibly_batched_index)
         here.busy = True
         watch = row = None
-        if worker.short > 7 and worker.short & 7 and worker.number < 0:
-            return _pass(genuine, self, possibly_batched_index)
+        if worker.short > 7 and worker.short & 7:
+            return (_pass if worker.number < 0 else _time)(genuine, self, possibly_batched_index)
         try:
             watch = _open(self, possibly_batched_index)
             batch = genuine(self, possibly_batched_index if watch is None else watch.index)
@@ -261,6 +267,30 @@ def _pass(genuine, fetcher, index):
     if type(fetcher.collate_fn) is Collate:
         fetcher.collate_fn.count += 1
     return batch
+
+
+def _time(genuine, fetcher, index):
+    """Fetch in a worker, and tell no more than the times: the eighths measured in full stand for what is in them."""
+    begun_ns, cpu_ns = _now(), time.thread_time_ns()
+    try:
+        batch = genuine(fetcher, index)
+    finally:
+        here.busy = False
+    cpu_ns, ended_ns = time.thread_time_ns() - cpu_ns, _now()
+    worker.short = worker.short + 1 if ended_ns - begun_ns < _SHORT_NS else 0
+    worker.row = [
+        worker.number, worker.index, worker.idle_t0, worker.got_ns or begun_ns, ended_ns, cpu_ns,
+        None, None, None, None, None, None, None, None, None, None,
+    ]  # fmt: skip
+    return batch
+
+
+def _unmeasured(genuine, fetcher, index):
+    """Fetch in the trainer while its steps are only timed."""
+    notes = fetcher.collate_fn
+    if type(notes) is Collate:
+        notes.count += 1
+    return genuine(fetcher, index)
 
 
 def _open(fetcher, index):

@@ -12,7 +12,7 @@ import os
 import sys
 import weakref
 
-from . import activity, callers, columns, cuda, describe, making, queues, spool, timer
+from . import activity, callers, columns, cuda, describe, importlib_bootstrap, making, pace, queues, spool, timer
 
 _BASE = "_BaseDataLoaderIter"
 _RECORD = "_gpuwatch"
@@ -26,9 +26,10 @@ _facts = {}
 
 
 class Record:
-    """What is known of one iterator. `making`: it, or its next epoch, is under construction."""
+    """What is known of one iterator. `making`: it, or its next epoch, is under construction. `steps`: where the times
+    of its steps go while they are only timed."""
 
-    __slots__ = ("number", "loader", "epoch", "making", "queue", "open", "place", "process")
+    __slots__ = ("number", "loader", "epoch", "making", "queue", "open", "place", "process", "steps", "__weakref__")
 
     def __init__(self, loader):
         self.loader, self.epoch = _register(loader)
@@ -42,6 +43,7 @@ class Record:
         self.number = next(_numbers)
         self.place = callers.calling_place()
         self.making = True
+        self.steps = None
 
     def close(self):
         """Write the tail of an iterator that was left before its end, in the thread that trained with it."""
@@ -76,7 +78,8 @@ def on_import(name, module):
             if method in vars(cls) and not hasattr(vars(cls)[method], _RECORD):
                 setattr(cls, method, _making(vars(cls)[method]))
     if not hasattr(base.__next__, _RECORD):
-        base.__next__ = _giving(base.__next__)
+        base.__next__ = importlib_bootstrap.giving(base.__next__, _asked, _given, _paused)
+        setattr(base.__next__, _RECORD, True)
         _start(module)
 
 
@@ -144,6 +147,8 @@ def _made(iterator, loader, record, start_ns):
         spool.meta("hook_error", "iterator: %s: %s" % (type(trouble).__name__, trouble))
     record.making = False
     record.open = True
+    if pace.closely(end_ns):
+        activity.current().resume(end_ns)
 
 
 def _say_facts():
@@ -166,76 +171,73 @@ def _say_facts():
         spool.meta("ranks", group)
 
 
-def _giving(original):
-    """Wrap `__next__`: one `batch` event per call."""
-
-    @functools.wraps(original)
-    def __next__(self):
-        record = self.__dict__.get(_RECORD)
-        if record is None or record.making:
-            return original(self)
-        account = _THREADS.activity
-        entered_ns = now_ns()
-        seen = _asked(self, record, account)
-        asked_ns = now_ns()
-        account.own += asked_ns - entered_ns
-        try:
-            batch = original(self)
-        except BaseException as ending:
-            _write(
-                self,
-                record,
-                account,
-                asked_ns,
-                now_ns(),
-                _EXHAUSTED if isinstance(ending, StopIteration) else _FAILED,
-                seen,
-            )
-            raise
-        _write(self, record, account, asked_ns, now_ns(), 0, seen)
-        return batch
-
-    setattr(__next__, _RECORD, True)
-    return __next__
-
-
 _THREADS = activity._THREADS
+_PACE = pace.pace
 _METERS = activity.ThreadMeters()
 _METERS_NS = _METERS.cpu_every_ns
 _BATCH = '["batch",' + ",".join(["%s"] * len(columns.COLUMNS["batch"])) + "]\n"
 
 
-def _asked(iterator, record, account):
+def _asked(iterator, record):
+    """Look at the queue just before a batch is asked for; return (account, what was seen, when it is asked for)."""
+    account = _THREADS.activity
+    entered_ns = now_ns()
+    seen = None
     try:
         if account.gpu is not None:
             account.gpu.asked()
         seen = record.queue and record.queue.before(iterator)
         if timer.state.sampler is not None:
             timer.waiting(iterator, seen)
-        return seen
     except Exception:
-        return None
+        seen = None
+    asked_ns = now_ns()
+    account.own += asked_ns - entered_ns
+    return account, seen, asked_ns
 
 
-def _write(iterator, record, account, asked_ns, given_ns, end, seen):
+def _paused(iterator, record, asked_ns, given_ns):
+    """Write the steps that were only timed; at the end of them tell the last by itself, and measure the next in full."""
+    try:
+        if record.steps is not None and pace.go_on(given_ns):
+            record.steps += (asked_ns, given_ns)
+            return spool.flush(given_ns)
+        account = _THREADS.activity
+        if account.gpu is not None:
+            account.gpu.skip()
+        _given(iterator, record, account, None, asked_ns, given_ns, None)
+    except Exception as trouble:
+        spool.meta("hook_error", "batch: %s: %s" % (type(trouble).__name__, trouble))
+
+
+def _given(iterator, record, account, seen, asked_ns, given_ns, ending):
+    """Write a `batch` event: `ending` is what was raised instead of a batch, or None."""
     # Flat, and formatted later: this is the training's every step, run with the caches full of the user's work.
     try:
         ready = available = late = awaited = cpu_ns = delay_ns = None
-        if end:
+        forward = backward = backward_n = optimizer = optimizer_n = other = None
+        end = 0
+        if ending is not None:
+            end = _EXHAUSTED if isinstance(ending, StopIteration) else _FAILED
             record.open = end != _EXHAUSTED
             index = iterator._num_yielded
-        elif seen is None:
-            index = iterator._num_yielded - 1
-        else:
+        elif seen is not None:
             index, ready, available, late, awaited = record.queue.after(iterator, seen)
+        else:
+            index = record.queue.index(iterator) if record.queue else iterator._num_yielded - 1
+        if account.stretch == _PACE.stretch and not _PACE.light:
+            forward, backward, backward_n = account.forward, account.backward, account.backward_n
+            optimizer, optimizer_n = account.optimizer, account.optimizer_n
+            other = account.other + asked_ns - account.mark
         if given_ns - account.cpu_at >= _METERS_NS:
             cpu_ns, delay_ns = _now_and_then(account, given_ns)
+        own_ns = account.own
         values = (
             record.number, index, asked_ns, given_ns, end, ready, available, late, awaited,
-            account.forward, account.backward, account.backward_n, account.optimizer, account.optimizer_n,
-            account.other + asked_ns - account.mark, account.gc, account.gc_n, cpu_ns, delay_ns, account.own,
+            forward, backward, backward_n, optimizer, optimizer_n, other,
+            account.gc, account.gc_n, cpu_ns, delay_ns, own_ns,
         )  # fmt: skip
-        spool.later(_BATCH, values, given_ns)
+        spool.later(_BATCH, values, given_ns, _PACE.together_ns)
         account.iterator = record.number
         account.restart(given_ns)
         if end:
@@ -244,6 +246,10 @@ def _write(iterator, record, account, asked_ns, given_ns, end, seen):
             account.gpu.given(record.number, index)
         if timer.state.sampler is not None:
             timer.given(given_ns)
+        elif other is not None:
+            pace.measured(given_ns, own_ns)
+        if _PACE.light and not end:
+            record.steps = pace.time_only(record, index + 1)
         account.own = now_ns() - given_ns
     except Exception as trouble:
         spool.meta("hook_error", "batch: %s: %s" % (type(trouble).__name__, trouble))

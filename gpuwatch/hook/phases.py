@@ -7,6 +7,7 @@ stays what it was, and the optimizer's time is part of the step's other time.
 import sys
 
 from . import activity
+from .pace import pace
 
 _THREADS = activity._THREADS
 torch = None
@@ -22,11 +23,11 @@ def on_import(name, module):
 
 def step_begins(optimizer, args, kwargs):
     """Tell the thread's account that an optimizer step begins."""
-    if not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and not pace.light:
         _THREADS.activity.optimizer_begins()
 
 
 def step_ends(optimizer, args, kwargs):
     """Tell the thread's account that an optimizer step has ended."""
-    if not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and not pace.light:
         _THREADS.activity.optimizer_ends()

@@ -41,6 +41,10 @@ class Workers:
         available = 1 if had else 0 if arrived == 0 else None if late or arrived is None else 1
         return iterator._rcvd_idx - 1, None if arrived is None else held + arrived, available, late, awaited
 
+    def index(self, iterator):
+        """Return the number of the batch just given."""
+        return iterator._rcvd_idx - 1 if self.in_order else iterator._num_yielded - 1
+
     def _held(self, iterator):
         # Ended workers of an iterable dataset leave entries behind that are not batches.
         return sum(len(task) > 1 for task in iterator._task_info.values())

@@ -2,7 +2,8 @@
 
 Every event is handed to the kernel by `os.write` on an O_APPEND descriptor: nothing waits for another process, nothing
 raises into the caller. What could not be written is counted and said once writing works again. Events of steps shorter
-than 10 ms (`later`) are written together: only those of the last 10 ms can be lost with a killed process.
+than 10 ms (`later`) are written together, those of steps that are only timed in turns (`pace`) every 50 ms: no older
+ones can be lost with a killed process.
 """
 
 import collections
@@ -30,6 +31,8 @@ class Spool:
     def __init__(self, folder):
         self.folder = folder
         self.lock = threading.RLock()
+        # What collects events of its own: each thing's `take()` gives (template, values), or None.
+        self.gather = []
         self._forget()
 
     def _forget(self):
@@ -58,25 +61,27 @@ class Spool:
     def write(self, line):
         """Append `line` (bytes, newline at its end), after what is pending; on trouble count it as lost."""
         with self.lock:  # another thread may be writing what this one said before
-            if self.pending:
+            if self.pending or self.gather:
                 self.flush()
             self._append(line)
 
-    def later(self, template, values, at_ns):
-        """Append the line `template % values` (None becomes null): at once if nothing was for 10 ms before `at_ns`.
+    def later(self, template, values, at_ns, together_ns=0):
+        """Append the line `template % values` (None becomes null): at once if nothing was for 10 ms before `at_ns`, or
+        for `together_ns` if that is longer.
 
         With `at_ns` 0 it goes with the next line, which must be near.
         """
         self.pending.append((template, values))
-        if at_ns - self.flushed_ns >= _TOGETHER_NS or len(self.pending) >= _MOST_TOGETHER:
-            self.flushed_ns = at_ns
-            self.flush()
+        if at_ns - self.flushed_ns >= (together_ns or _TOGETHER_NS) or len(self.pending) >= _MOST_TOGETHER:
+            self.flush(at_ns)
 
-    def flush(self):
-        """Append what is pending."""
+    def flush(self, at_ns=0):
+        """Append what is pending; `at_ns`: now, if the caller knows."""
+        self.flushed_ns = at_ns or self.flushed_ns
         with self.lock:
             lines = []
             try:
+                self.pending.extendleft(filter(None, [one.take() for one in self.gather]))
                 while self.pending:
                     template, values = self.pending.popleft()
                     lines.append(template % values)
@@ -194,6 +199,7 @@ os.register_at_fork(after_in_child=lambda: _SPOOL.after_fork())
 write = _SPOOL.write
 later = _SPOOL.later
 flush = _SPOOL.flush
+gather = _SPOOL.gather
 
 
 def event(kind, *values):

@@ -13,7 +13,7 @@ import sys
 import time
 import weakref
 
-from . import activity, spool, twins, windows
+from . import activity, pace, spool, twins, windows
 
 FOLDER = "GPUWATCH_EXPERIMENT"
 CONDUCTOR = "GPUWATCH_EXPERIMENT_PID"
@@ -67,6 +67,7 @@ class Driver:
         self.cache = []
         self.loader = None
         self.executor = None
+        pace.pace.always = True  # the loop is told by what its steps do
         self.respect_epochs = bool(os.environ.get("GPUWATCH_RESPECT_EPOCHS"))
 
     def give(self, iterator, original):

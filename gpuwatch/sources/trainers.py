@@ -58,6 +58,8 @@ class _Tail:
         for line in lines:
             if line.startswith(b'["batch",'):
                 waits += _asked_and_given(line)
+            elif line.startswith(b'["steps",'):
+                waits += _only_timed(line)
             elif line.startswith(b'["iterator",'):
                 self._iterator(line)
             elif line.startswith(b'["worker",'):
@@ -140,3 +142,11 @@ def _asked_and_given(line: bytes) -> list[tuple[int, int]]:
         return [(int(parts[3]), int(parts[4]))]
     except (ValueError, IndexError):
         return []
+
+
+def _only_timed(line: bytes) -> list[tuple[int, int]]:
+    """Return [(t0, t1), ...] of steps that were only timed."""
+    times = row[3] if len(row := _row(line)) > 3 else None
+    if not isinstance(times, list) or not all(isinstance(time, int) for time in times):
+        return []
+    return list(zip(times[0::2], times[1::2], strict=False))

@@ -14,6 +14,7 @@ from gpuwatch.store.reader import read
 from tests.spools import MS, FakeRun, FakeTrainer
 
 WORKERS = ((0, 201), (1, 202))
+UNTOLD = ("forward_ns", "backward_ns", "backward_n", "optimizer_ns", "optimizer_n", "other_ns")
 
 
 def profile_of(run: FakeRun) -> Profile:
@@ -203,3 +204,34 @@ def test_phases_always_partition_the_wall_time(run: FakeRun, moves: list[int], l
     for rank in profile_of(run).ranks:
         assert sum(phase.seconds for phase in rank.phases) == pytest.approx(rank.seconds, abs=1e-9)
         assert all(phase.seconds >= -1e-9 for phase in rank.phases), rank.phases
+
+
+def test_steps_that_were_only_timed_are_divided_like_those_that_told_more(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate()
+    for index in range(10):
+        trainer.ask(number, index, 1.0).step(2.0)
+    trainer.only_timed(number, 10, 90, 1.0, 2.0)
+    # What a stretch that was only timed did is not told, and not held against it.
+    trainer.ask(number, 100, 1.0, **dict.fromkeys(UNTOLD)).step(2.0)
+    trainer.ask(number, 101, 1.0, end=1)
+    assert phases_of(run) == {"input wait": 101, "between loops": 1, "forward": 80.8, "backward": 80.8} | {
+        "optimizer": 20.2,
+        "other in-step": 20.2,
+    }
+    profiled = profile_of(run)
+    assert profiled.primary is not None and profiled.primary.batches == 101
+    assert profiled.primary.role == "training"
+    assert profiled.ranks[0].hook_us_per_step == pytest.approx(8 * 12 / 102)
+
+
+def test_a_pause_in_a_step_that_was_only_timed_is_other(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate()
+    for index in range(20):
+        trainer.ask(number, index, 0.0).step(2.0)
+    trainer.only_timed(number, 20, 1, 0.0, 1000.0)
+    trainer.ask(number, 21, 0.0, end=1, **dict.fromkeys(UNTOLD))
+    phases = phases_of(run)
+    assert phases["other in-step"] == pytest.approx(4 + 0.4 + 996)
+    assert phases["backward"] == pytest.approx(16 + 1.6)

@@ -136,6 +136,27 @@ def test_trouble_stops_the_meter_and_is_said_once(
     assert said == ["missing_seam"] and written == []
 
 
+def test_steps_that_were_only_timed_leave_a_gap_and_no_wrong_wait(written: list[tuple[Any, ...]]) -> None:
+    gpu = Gpu()
+    meter = cuda.Meter(gpu)
+    for stretch in range(50):
+        for index in range(5):
+            if index:
+                meter.asked()
+            gpu.host += 10
+            meter.given(1, 100 * stretch + index)
+            gpu.enqueue(4)
+            gpu.host += 1
+        gpu.host += 500  # the steps that nobody looked at
+        meter.skip()
+    gpu.host += 100
+    meter.resolve()
+    told = [row for row in written if row[3] is not None]
+    assert [row[2] % 100 for row in told] == [1, 2, 3] * 50
+    assert [row[3] for row in told] == pytest.approx([7.0] * 150)
+    assert gpu.made <= 60
+
+
 def test_devices_carry_the_uuid_that_nvml_knows() -> None:
     assert cuda._nvml_uuid("01234567-89ab") == "GPU-01234567-89ab"
     assert cuda._nvml_uuid("GPU-01234567-89ab") == "GPU-01234567-89ab"

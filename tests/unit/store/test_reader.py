@@ -166,3 +166,52 @@ def test_a_packed_run_reads_like_the_plain_one(tmp_path: Path) -> None:
     file = next((path / "spool").glob("*.gz"))
     file.write_bytes(file.read_bytes()[:-200])
     assert 0 < batches(path) <= 301
+
+
+def test_steps_that_were_only_timed_are_batches(tmp_path: Path) -> None:
+    trainer = FakeRun(tmp_path).trainer()
+    number = trainer.iterate()
+    trainer.ask(number, 0, 5.0).only_timed(number, 1, 3, 2.0, 1.0)
+    trainer.ask(number, 4, 5.0)
+    trainer.run.write()
+    table = read(tmp_path).logs[0].table("batch")
+    rows = sorted(zip(table.column("index"), table.column("end"), table.column("other_ns"), strict=True))
+    assert rows == [(0, 0, 0), (1, 0, None), (2, 0, None), (3, 0, None), (4, 0, 0)]
+    waits = [t1 - t0 for t0, t1 in zip(table.column("t0"), table.column("t1"), strict=True)]
+    assert sorted(waits) == [2_000_000] * 3 + [5_000_000] * 2
+    assert "steps" not in read(tmp_path).logs[0].tables
+
+
+def test_a_damaged_row_of_timed_steps_is_left_out_and_told(tmp_path: Path) -> None:
+    trainer = FakeRun(tmp_path).trainer()
+    number = trainer.iterate()
+    trainer.ask(number, 0, 5.0).only_timed(number, 1, 3, 2.0, 1.0)
+    for times in (None, [1], [1, None], "text", [1, 2.5], [1, 10**30]):
+        trainer.add("steps", iterator=number, index=4, times=times)
+    trainer.rows.append(["steps"])
+    trainer.run.write()
+    recording = read(tmp_path)
+    assert len(recording.logs[0].table("batch")) == 4
+    assert "7 unreadable lines" in recording.problems[0]
+
+
+def test_timed_steps_of_a_large_file_and_of_one_read_as_it_grows_are_the_same(tmp_path: Path) -> None:
+    trainer = FakeRun(tmp_path).trainer()
+    number = trainer.iterate()
+    for index in range(0, 12_000, 40):
+        trainer.only_timed(number, index, 35, 2.0, 1.0)
+        for more in range(5):
+            trainer.ask(number, index + 35 + more, 5.0)
+    file = spool_file(trainer.run.write())
+    text = file.read_bytes()
+    assert len(text) > 1 << 17
+    whole = read(tmp_path).logs[0].table("batch")
+    file.write_bytes(text[:5000])
+    tail = Tail(tmp_path)
+    for end in range(5000, len(text) + 20_000, 20_000):
+        file.write_bytes(text[:end])
+        grown = tail.refresh().logs[0].table("batch")
+    for name in ("index", "t0", "t1", "forward_ns"):
+        key = lambda value: (value is None, value)  # noqa: E731
+        assert sorted(whole.column(name), key=key) == sorted(grown.column(name), key=key)
+    assert sorted(whole.column("index")) == list(range(12_000))

@@ -1,0 +1,136 @@
+"""How closely steps are looked at: all of each where steps are long, and short ones in turns.
+
+What a step is made of (forward, backward, optimizer, the queue, CUDA events) costs some tens of microseconds to tell,
+with the caches full of the training's own work. Where that is more than 1 % of a step, a few steps in a row are
+measured in full, and then for some 50 ms each step is only timed: asked for, and given. How long is drawn by lot, so
+that it does not fall in with a rhythm of the training's own.
+"""
+
+import os
+import weakref
+
+from . import spool
+
+# Measured in full: the first steps of each iterator, and of each stretch.
+_FIRST = 16
+_STRETCH = 5
+# A step this many times as long as what it costs to measure is always measured in full.
+_LONG = 100
+# After a stretch steps are only timed this many times as long as one costs: 0.5 % of the time are spent on stretches.
+_REST = _STRETCH * 200
+_DEAREST_NS = 200_000
+_TOGETHER_NS = 40_000_000
+_STEPS = '["steps",%d,%d,%s]\n'
+
+
+class Pace:
+    """Whether the training's steps are only timed (`light`), until when (`until_ns`: the next look at that; `rest_ns`:
+    their end); and which stretch in full is the newest."""
+
+    __slots__ = (
+        "light", "until_ns", "rest_ns", "stretch", "left", "taken", "began_ns", "own_ns", "seed", "always", "together_ns",
+    )  # fmt: skip
+
+    def __init__(self):
+        self.light = self.always = False
+        self.stretch = self.until_ns = self.rest_ns = self.taken = self.began_ns = self.own_ns = 0
+        self.left = _FIRST
+        self.seed = os.getpid()
+        self.together_ns = 0
+
+
+class Steps:
+    """Steps of one iterator that were only timed: when each batch was asked for and given, one after the other."""
+
+    __slots__ = ("iterator", "index", "times", "record")
+
+    def __init__(self, record, index):
+        self.iterator, self.index, self.times = record.number, index, []
+        self.record = weakref.ref(record)
+
+    def take(self):
+        """Return what was not taken yet as (template, values); None when there is nothing."""
+        count = len(self.times)
+        if not count:
+            return None
+        times, index = self.times[:count], self.index
+        del self.times[:count]
+        self.index += count // 2
+        return _STEPS, (self.iterator, index, times)
+
+
+pace = Pace()
+_open = spool.gather
+
+
+def closely(at_ns, steps=_FIRST):
+    """Measure at least `steps` steps in full from `at_ns` on; tell whether they were only timed before."""
+    was_light = pace.light
+    if was_light:
+        pace.light = False
+        pace.stretch += 1
+        _close_all()
+    pace.left, pace.taken, pace.own_ns, pace.began_ns = steps, 0, 0, at_ns
+    return was_light
+
+
+def go_on(at_ns):
+    """Write what was timed; tell whether it is time for the next stretch in full."""
+    if at_ns >= pace.rest_ns:
+        closely(at_ns, _STRETCH)
+        return False
+    pace.until_ns = min(pace.rest_ns, at_ns + _TOGETHER_NS)
+    return True
+
+
+def measured(at_ns, own_ns):
+    """Count a step measured in full, which cost `own_ns` in the loader's seam; at a stretch's end decide how to go on."""
+    pace.taken += 1
+    pace.own_ns += own_ns
+    pace.left -= 1
+    if pace.left > 0 or pace.always:
+        return
+    # The optimizer's and backward's seams cost about what the loader's does.
+    cost_ns = min(2 * pace.own_ns // pace.taken, _DEAREST_NS)
+    if at_ns - pace.began_ns >= _LONG * cost_ns * pace.taken:
+        pace.together_ns = 0
+        closely(at_ns, _STRETCH)
+        return
+    pace.together_ns = _TOGETHER_NS
+    pace.seed = (pace.seed * 1103515245 + 12345) & 0x7FFFFFFF
+    pace.rest_ns = at_ns + _REST * cost_ns * (768 + (pace.seed >> 22)) // 1024
+    pace.until_ns = min(pace.rest_ns, at_ns + _TOGETHER_NS)
+    pace.light = True
+    spool.flush(at_ns)
+
+
+def time_only(record, index):
+    """Return the list that takes the times of a record's steps, of which the next batch is number `index`."""
+    steps = Steps(record, index)
+    _open.append(steps)
+    return steps.times
+
+
+def _close_all():
+    for steps in _open:
+        line = steps.take()
+        if line is not None:
+            spool.later(line[0], line[1], 0)
+        _forget(steps)
+    del _open[:]
+
+
+def _forget(steps):
+    record = steps.record()
+    if record is not None:
+        record.steps = None
+
+
+def _after_fork():
+    for steps in _open:
+        _forget(steps)
+    del _open[:]
+    pace.__init__()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,251 @@
+"""Short steps are looked at in turns: each is timed, some in full, and none is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpuwatch.hook import pace as hook_pace
+from gpuwatch.hook.pace import pace
+from gpuwatch.store.reader import read
+
+from .hooked import Log, Run, environment, read_log, run
+
+MS = 1_000_000
+
+SCRIPT = """
+import gc, json, os, sys, time, torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+torch.set_num_threads(1)
+now = time.monotonic_ns
+story, workers = sys.argv[1], int(sys.argv[2])
+
+class Rows(Dataset):
+    def __len__(self): return int(sys.argv[3])
+    def __getitem__(self, index): return torch.ones(4)
+
+class Heavy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x): spin(0.0003); return x.clone()
+    @staticmethod
+    def backward(ctx, grad): spin(0.0006); return grad
+
+def spin(seconds):
+    # The thread's own time: on a loaded machine the parts of a step keep their proportion.
+    until = time.thread_time() + seconds
+    while time.thread_time() < until: pass
+
+def train():
+    model = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    truth, spent = [], {"forward": 0, "backward": 0}
+    batches = iter(DataLoader(Rows(), batch_size=1, num_workers=workers))
+    while True:
+        begin = now()
+        try:
+            batch = next(batches)
+        except StopIteration:
+            break
+        truth.append([begin, now()])
+        a = now()
+        loss = Heavy.apply(model(batch)).sum()
+        b = now()
+        loss.backward()
+        c = now()
+        optimizer.step(); optimizer.zero_grad()
+        spent["forward"] += b - a; spent["backward"] += c - b
+        if story == "gc" and len(truth) == 400:
+            garbage = [[] for _ in range(2000000)]; gc.collect(); del garbage
+        if story == "kill" and len(truth) % 20 == 0:
+            print(truth[-1][1], flush=True)
+        if story == "fork" and len(truth) == 300:
+            if os.fork() == 0:
+                next(batches) if not workers else None
+                os._exit(0)
+            os.wait()
+    return truth, spent
+
+truth, spent = train()
+print(json.dumps({"truth": truth, "spent": spent}))
+"""
+
+
+@pytest.fixture
+def placed() -> Iterator[None]:
+    kept = [getattr(pace, name) for name in type(pace).__slots__]
+    pace.__init__()  # type: ignore[misc]
+    yield
+    for name, value in zip(type(pace).__slots__, kept):
+        setattr(pace, name, value)
+
+
+def steps_of(log: Log) -> list[dict[str, Any]]:
+    """Return every step of a log, in order: `timed` ones told no more than their times."""
+    rows = [dict(row, timed=False) for row in log.of("batch")]
+    for row in log.of("steps"):
+        pairs = zip(row["times"][0::2], row["times"][1::2])
+        rows += [
+            {"iterator": row["iterator"], "index": row["index"] + n, "t0": t0, "t1": t1, "end": 0, "timed": True}
+            for n, (t0, t1) in enumerate(pairs)
+        ]
+    return sorted(rows, key=lambda row: row["t0"])
+
+
+def go(count: int, step_ns: int, own_ns: int) -> list[bool]:
+    """Let equal steps follow one another; return whether each was measured in full."""
+    seen, at = [], 0
+    hook_pace.closely(at)
+    for _ in range(count):
+        at += step_ns
+        seen.append(not pace.light)
+        if not pace.light:
+            hook_pace.measured(at, own_ns)
+        elif at >= pace.until_ns:
+            hook_pace.go_on(at)
+    return seen
+
+
+def test_long_steps_are_all_measured_in_full(placed: None) -> None:
+    assert all(go(500, 10 * MS, 25_000))
+
+
+def test_of_short_steps_some_are_and_what_that_costs_stays_below_a_hundredth(placed: None) -> None:
+    for step_ns, own_ns in ((MS, 25_000), (MS // 3, 25_000), (2 * MS, 60_000), (MS, 8_000)):
+        seen = go(20_000, step_ns, own_ns)
+        assert all(seen[:16])
+        share = sum(seen) / len(seen)
+        assert 0.02 < share < 1
+        assert share * 2 * own_ns <= 0.008 * step_ns
+
+
+def test_stretches_do_not_keep_a_rhythm(placed: None) -> None:
+    seen = np.array(go(20_000, MS, 25_000))
+    begins = np.flatnonzero(seen[1:] & ~seen[:-1])
+    for period in (2, 4, 8, 16):
+        share = np.bincount(begins % period, minlength=period) / len(begins)
+        assert share.max() < 2 / period and share.min() > 0.4 / period
+
+
+@pytest.fixture(scope="module", params=[0, 2])
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(SCRIPT, tmp_path_factory.mktemp("pace") / "run", "plain", str(request.param), "1500")
+
+
+def test_every_step_is_told_once_and_as_the_training_saw_it(trained: Run) -> None:
+    truth = json.loads(trained.done.stdout)["truth"]
+    steps = [step for step in steps_of(trained.trainer) if step["end"] == 0]
+    assert [step["index"] for step in steps] == list(range(1500))
+    assert all(begin <= step["t0"] <= step["t1"] <= end for (begin, end), step in zip(truth, steps))
+    timed = sum(step["timed"] for step in steps)
+    assert 200 < timed < 1480, "short steps are to be measured in turns"
+    assert [step["end"] for step in steps_of(trained.trainer)][-1] == 1
+    assert not any("hook_error" in log.facts() for log in trained.logs)
+
+
+def test_what_steps_are_made_of_is_told_rightly_by_some_of_them(trained: Run) -> None:
+    told = json.loads(trained.done.stdout)
+    measured = [row for row in trained.trainer.of("batch") if row["other_ns"] is not None][1:]
+    assert {(row["backward_n"], row["optimizer_n"]) for row in measured} == {(1, 1)}
+    rows = trained.trainer.of("batch")
+    for before, row in zip(rows, rows[1:]):
+        if row["other_ns"] is not None:
+            parts = sum(row[name] for name in ("forward_ns", "backward_ns", "optimizer_ns", "other_ns"))
+            assert parts == row["t0"] - before["t1"]
+    ratio = np.median([row["backward_ns"] / row["forward_ns"] for row in measured])
+    assert ratio == pytest.approx(told["spent"]["backward"] / told["spent"]["forward"], rel=0.25)
+
+
+def test_the_reader_makes_batches_of_them(trained: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    lines = [json.dumps(trained.trainer.header)]
+    kept = trained.trainer.events
+    columns = trained.trainer.header["columns"]
+    lines += [json.dumps([row["kind"], *(row.get(name) for name in columns[row["kind"]])]) for row in kept]
+    (folder / "1-1.jsonl").write_text("\n".join(lines) + "\n")
+    table = read(tmp_path).logs[0].table("batch")
+    expected = steps_of(trained.trainer)
+    assert sorted(zip(table.column("t0"), table.column("t1"), table.column("index"))) == [
+        (step["t0"], step["t1"], step["index"]) for step in expected
+    ]
+
+
+def test_a_killed_training_loses_no_more_than_its_last_steps(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    run_dir = tmp_path / "run"
+    with subprocess.Popen(
+        [sys.executable, str(script), "kill", "0", "1000000"],
+        env=environment(run_dir),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = [int(process.stdout.readline()) for _ in range(40)]
+        os.kill(process.pid, signal.SIGKILL)
+        said += [int(line) for line in process.stdout.read().splitlines()]
+    (path,) = (run_dir / "spool").glob("*.jsonl")
+    steps = steps_of(read_log(path))
+    step_ns = (steps[-1]["t1"] - steps[0]["t1"]) / (len(steps) - 1)
+    assert [step["index"] for step in steps] == list(range(len(steps)))
+    # 50 ms, and a step or two that a busy machine held up.
+    assert said[-1] - steps[-1]["t1"] <= 60 * MS + 5 * step_ns
+    assert any(step["timed"] for step in steps)
+
+
+def test_a_collection_is_told_with_the_step_that_it_stopped(tmp_path: Path) -> None:
+    trained = run(SCRIPT, tmp_path / "run", "gc", "0", "500")
+    steps = steps_of(trained.trainer)
+    longest = max(range(1, len(steps)), key=lambda n: steps[n]["t0"] - steps[n - 1]["t1"])
+    assert steps[longest]["index"] == 400
+    assert not steps[longest]["timed"] and steps[longest]["gc_ns"] > 10 * MS
+
+
+def test_a_forked_child_tells_no_step_of_its_parents(tmp_path: Path) -> None:
+    trained = run(SCRIPT, tmp_path / "run", "fork", "0", "600")
+    with_steps = [log for log in trained.logs if log.of("batch") or log.of("steps")]
+    parent = max(with_steps, key=lambda log: len(log.of("batch")))
+    assert [step["index"] for step in steps_of(parent)] == list(range(601))
+    for child in with_steps:
+        if child is not parent:
+            assert [step["index"] for step in steps_of(child)] == [300]
+
+
+WARNING = """
+import sys, torch
+from torch.utils.data import DataLoader, IterableDataset
+
+class Wrong(IterableDataset):
+    def __len__(self): return 2
+    def __iter__(self): return iter(torch.ones(int(sys.argv[1])))
+
+loader = DataLoader(Wrong(), batch_size=1)
+len(loader)
+for batch in loader:
+    pass
+"""
+
+
+@pytest.mark.parametrize("batches", ["4", "2000"])
+def test_a_warning_of_the_loader_names_the_users_line(tmp_path: Path, batches: str) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(WARNING)
+
+    def said(**more: Any) -> str:
+        done = subprocess.run([sys.executable, str(script), batches], capture_output=True, text=True, **more)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    wrapped = said(env=environment(tmp_path / "run"))
+    assert "%s:%d:" % (script, 1 + WARNING.splitlines().index("for batch in loader:")) in wrapped
+    assert wrapped == said()
