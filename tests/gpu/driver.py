@@ -50,6 +50,8 @@ def _outcome(check: Callable[[Library, Any], Seen], library: Library, handle: An
         holds, seen = check(library, handle)
     except NvmlError as error:
         return skipped(_PART, name, f"refused here: {error.reason} ({error.code})")
+    except Exception as error:  # one answer of an unexpected shape must not hide the others
+        return judge(_PART, name, False, f"{type(error).__name__}: {error}", "as the double does")
     return judge(_PART, name, holds, seen, "as the double does")
 
 
@@ -63,7 +65,7 @@ def _torch_uuid(library: Library, handle: Any) -> Seen:
     """torch knows the GPU by the same UUID."""
     try:
         import torch
-    except ImportError:
+    except Exception:
         raise NvmlError(NOT_SUPPORTED, "no torch here") from None
     if not torch.cuda.is_available():
         raise NvmlError(NOT_SUPPORTED, "torch sees no GPU")

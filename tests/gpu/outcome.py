@@ -49,8 +49,11 @@ def table(outcomes: Iterable[Outcome]) -> str:
     return "\n".join([*lines, "", counts])
 
 
-def write(path: Path, machine: dict[str, Any], outcomes: Iterable[Outcome]) -> None:
-    """Write the result: what machine it was, and every check."""
+def write(path: Path, machine: dict[str, Any], outcomes: Iterable[Outcome], whole: bool = True) -> None:
+    """Write the result: what machine it was, and every check; `whole` is False while further checks are to come."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    result = {"format": FORMAT, "machine": machine, "checks": [dataclasses.asdict(one) for one in outcomes]}
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    checks = [dataclasses.asdict(one) for one in outcomes]
+    result = {"format": FORMAT, "machine": machine, "whole": whole, "checks": checks}
+    partial = path.with_name(f".{path.name}")
+    partial.write_text(json.dumps(result, indent=1) + "\n")
+    partial.replace(path)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +21,28 @@ PROGRAM = Path(__file__).with_name("training.py")
 # What is measured by two clocks on both sides of one call; a share of the step.
 CLOCKS_DIFFER = 0.02
 PROFILER_DIFFERS = 0.05
-_PATIENCE_S = 240.0
+# A training that hangs may cost no more than this; what comes after the trainings gets the time that it needs.
+_PATIENCE_S = 120.0
+_RESERVED_S = {"cuda": 120.0, "cpu": 60.0}
+# The profiler writes thousands of events a step, which have to be read again.
+_PROFILED_S = 3.0
+_BOUNDS = ("device", "loader")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is run: seconds per training, bare and wrapped ones per bound, on which device."""
+    """How much is run: seconds per training, bare and wrapped ones per bound, on which device, until when (monotonic)."""
 
     device: str
     seconds: float
     rounds: int
     folder: Path
     tell: Callable[[str], None]
+    until: float = float("inf")
+
+    def left_s(self) -> float:
+        """Return the time that is left for the trainings: what follows them has its own."""
+        return self.until - time.monotonic() - _RESERVED_S[self.device]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +64,40 @@ class Trained:
 
 
 def check_trainings(plan: Plan) -> list[Outcome]:
-    """Train bare and wrapped in turn, each bound; judge verdict, input wait and throughput."""
+    """Train bare and wrapped in turn, each bound; judge verdict, input wait and throughput.
+
+    What fails or no longer fits into the time is an outcome, and the rest goes on."""
+    pairs: dict[str, list[tuple[Trained, Trained]]] = {bound: [] for bound in _BOUNDS}
+    ended: dict[str, Outcome] = {}
+    for number in range(plan.rounds):
+        for bound in _BOUNDS:
+            if bound in ended:
+                continue
+            begun = time.monotonic()
+            try:
+                pairs[bound].append(_pair(plan, bound, number))
+            except Exception as error:
+                what = f"{type(error).__name__}: {error}"
+                ended[bound] = judge(f"{bound}-bound training", f"round {number + 1}", False, what, "an end")
+            took = time.monotonic() - begun
+            if bound not in ended and number + 1 < plan.rounds and plan.left_s() < len(_BOUNDS) * took:
+                why = f"{number + 1} of {plan.rounds} were run: no time is left for more"
+                ended[bound] = skipped(f"{bound}-bound training", "more rounds", why)
     found: list[Outcome] = []
-    for bound in ("device", "loader"):
-        bare, wrapped = [], []
-        for number in range(plan.rounds):
-            for arm in ("bare", "wrapped") if number % 2 == 0 else ("wrapped", "bare"):
-                plan.tell(f"{bound}-bound training, {arm}, {number + 1} of {plan.rounds}")
-                (bare if arm == "bare" else wrapped).append(train(plan, bound, arm == "wrapped"))
-        found += judge_trainings(bound, bare, wrapped)
+    for bound in _BOUNDS:
+        if pairs[bound]:
+            found += judge_trainings(bound, *(list(arm) for arm in zip(*pairs[bound], strict=True)))
+        found += [ended[bound]] if bound in ended else []
     return found
+
+
+def _pair(plan: Plan, bound: str, number: int) -> tuple[Trained, Trained]:
+    """Return a bare and a wrapped training, in turns the one or the other first."""
+    trained = {}
+    for arm in ("bare", "wrapped") if number % 2 == 0 else ("wrapped", "bare"):
+        plan.tell(f"{bound}-bound training, {arm}, {number + 1} of {plan.rounds}")
+        trained[arm] = train(plan, bound, arm == "wrapped")
+    return trained["bare"], trained["wrapped"]
 
 
 def train(plan: Plan, bound: str, wrap: bool, profile: bool = False) -> Trained:
@@ -69,11 +105,12 @@ def train(plan: Plan, bound: str, wrap: bool, profile: bool = False) -> Trained:
     number = len(list(plan.folder.glob("result-*.json")))
     result = plan.folder / f"result-{number:02}.json"
     command = [
-        sys.executable, str(PROGRAM), "--bound", bound, "--device", plan.device, "--seconds", f"{plan.seconds:g}",
+        sys.executable, str(PROGRAM), "--bound", bound, "--device", plan.device,
+        "--seconds", f"{min(plan.seconds, _PROFILED_S) if profile else plan.seconds:g}",
         "--data", str(plan.folder), "--result", str(result), *(["--profile"] if profile else []),
     ]  # fmt: skip
     log = plan.folder / f"log-{number:02}.txt"
-    run = _wrapped(command, plan.folder, log) if wrap else _bare(command, log)
+    run = _wrapped(command, plan, log) if wrap else _bare(command, log)
     if not result.exists():
         last = (log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"])[-1]
         raise RuntimeError(f"the {bound}-bound training failed: {last}")
@@ -85,16 +122,19 @@ def _bare(command: list[str], log: Path, environment: dict[str, str] | None = No
         subprocess.run(command, stdout=file, stderr=file, env=environment, timeout=_PATIENCE_S, check=False)
 
 
-def _wrapped(command: list[str], folder: Path, log: Path) -> Path:
+def _wrapped(command: list[str], plan: Plan, log: Path) -> Path:
     """Record the command as `gpuwatch run` does; where a dependency of that is missing, put only the hook in."""
     try:
         from gpuwatch.record import Options, record
         from gpuwatch.supervise import Stdio
     except ImportError:
-        return _hooked(command, folder, log)
+        return _hooked(command, plan.folder, log)
+    if shutil.which("timeout"):
+        # The recording waits for its command as long as that runs: a hanging one would take the whole check with it.
+        command = ["timeout", "--foreground", f"{_PATIENCE_S:g}", *command]
     with log.open("w") as file:
         stdio = Stdio(stdout=file.fileno(), stderr=file.fileno())
-        path = record(command, Options(folder / "runs", rate=5.0, stacks=False, stdio=stdio)).path
+        path = record(command, Options(plan.folder / "runs", rate=5.0, stacks=False, stdio=stdio, tell=plan.tell)).path
     if path is None:
         raise RuntimeError("the run was not recorded")
     return path
@@ -146,6 +186,8 @@ def _judge_verdict(part: str, bound: str, wrapped: list[Trained]) -> Outcome:
         reports = [gpuwatch.to_dict(gpuwatch.load(str(one.run))) for one in wrapped]
     except ImportError as error:
         return skipped(part, "verdict", f"needs the package {error.name}")
+    except gpuwatch.GpuwatchError as error:
+        return judge(part, "verdict", False, str(error), "a report")
     verdicts = [report["verdict"] for report in reports]
     seen = ", ".join(str(verdict["bound"]) for verdict in verdicts)
     wanted = {"device": "compute", "loader": "input"}[bound]
@@ -157,9 +199,13 @@ def _judge_verdict(part: str, bound: str, wrapped: list[Trained]) -> Outcome:
 def check_gpu_wait(plan: Plan) -> list[Outcome]:
     """Compare the wait by CUDA events with the GPU's idle time by torch.profiler, in the same steps of one run."""
     found = []
-    for bound in ("device", "loader"):
+    for bound in _BOUNDS:
         plan.tell(f"{bound}-bound training under torch.profiler")
-        found.append(judge_gpu_wait(bound, train(plan, bound, wrap=True, profile=True)))
+        try:
+            found.append(judge_gpu_wait(bound, train(plan, bound, wrap=True, profile=True)))
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            found.append(judge("GPU wait", f"{bound}-bound: CUDA events against the profiler", False, what, "an end"))
     return found
 
 
@@ -186,7 +232,7 @@ def check_step_cost(plan: Plan, pairs: int) -> list[Outcome]:
     """Measure the hook's cost per step in one process, windows with and without it in turn."""
     plan.tell("step cost at steps of 1 and 10 ms")
     command = [sys.executable, str(ROOT / "scripts" / "bench_hook"), "--json", "--device", plan.device,
-               "--pads", "1", "10", "--pairs", str(pairs), "--steps", "50"]  # fmt: skip
+               "--pads", "1", "10", "--pairs", str(pairs)]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +44,13 @@ def test_without_a_gpu_it_says_so_and_that_is_no_failure(tmp_path: Path) -> None
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_on_the_cpu_it_trains_bare_and_wrapped_and_names_what_it_could_not_check(tmp_path: Path) -> None:
-    done = run("--cpu", "--seconds", "1", "--rounds", "1", "--pairs", "6", "--out", str(tmp_path / "out.json"))
+    done = run("--cpu", "--seconds", "1", "--rounds", "1", "--pairs", "6", "--out", str(tmp_path))
     assert done.returncode in (0, 1), done.stderr  # a busy machine may well miss the budgets
-    result = json.loads((tmp_path / "out.json").read_text())
+    (file,) = tmp_path.glob("*-cpu.json")
+    result = json.loads(file.read_text())
+    assert result["whole"] is True
+    with tarfile.open(next(tmp_path.glob("*.runs.tar.gz"))) as kept:
+        assert sum(name.endswith("/run.json") for name in kept.getnames()) == 2
     checks = {(one["part"], one["name"]): one for one in result["checks"]}
     assert result["format"] == outcome.FORMAT and result["machine"]["torch"]
     for bound in ("device", "loader"):
@@ -164,3 +170,52 @@ def test_on_a_gpu_everything_is_checked(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(SCRIPT), "--out", str(out)], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {one["status"] for one in json.loads(out.read_text())["checks"]} <= {"ok", "not checked"}
+
+
+def plan(folder: Path, rounds: int, until: float = float("inf")) -> runs.Plan:
+    return runs.Plan("cpu", 1.0, rounds, folder, lambda line: None, until)
+
+
+def pretended(waits: float = 1.0) -> runs.Trained:
+    truth = {"first": 0, "seconds": 1.0, "step_ms": [10.0] * 100, "wait_ms": [waits] * 100}
+    return runs.Trained(truth)
+
+
+def test_a_training_that_fails_is_an_outcome_and_the_other_kind_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(plan: runs.Plan, bound: str, wrap: bool, profile: bool = False) -> runs.Trained:
+        if bound == "device":
+            raise RuntimeError("out of memory")
+        return pretended()
+
+    monkeypatch.setattr(runs, "train", train)
+    monkeypatch.setattr(
+        runs, "_judge_verdict", lambda part, bound, wrapped: outcome.skipped(part, "verdict", "pretended")
+    )
+    found = runs.check_trainings(plan(tmp_path, 2))
+    (failed,) = [one for one in found if one.part == "device-bound training"]
+    assert failed.status == "differs" and "out of memory" in failed.seen
+    ratio = next(one for one in found if one.name.startswith("throughput"))
+    assert len(ratio.values["ratios"]) == 2
+
+
+def test_rounds_that_no_longer_fit_are_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "train", lambda *arguments, **named: pretended())
+    monkeypatch.setattr(
+        runs, "_judge_verdict", lambda part, bound, wrapped: outcome.skipped(part, "verdict", "pretended")
+    )
+    found = runs.check_trainings(plan(tmp_path, 3, until=time.monotonic()))
+    assert [one.seen for one in found if one.name == "more rounds"] == ["1 of 3 were run: no time is left for more"] * 2
+
+
+def test_without_torch_the_driver_is_still_checked(nvml: Double, tmp_path: Path) -> None:  # noqa: F811
+    for name in ("torch", "torchvision"):
+        (tmp_path / f"{name}.py").write_text("raise OSError('libcudart.so.13: cannot open shared object file')\n")
+    environment = {**nvml.environment, "PYTHONPATH": str(tmp_path)}
+    done = run("--out", str(tmp_path), **environment)
+    assert done.returncode in (0, 1), done.stderr
+    (file,) = tmp_path.glob("*.json")
+    checks = json.loads(file.read_text())["checks"]
+    assert "libcudart" in next(one["seen"] for one in checks if one["name"] == "trainings")
+    assert sum(one["part"] == "NVML and GPM" for one in checks) == 16
