@@ -10,14 +10,14 @@ from pathlib import Path
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-def read_from(path: Path, offset: int) -> bytes:
+def read_from(path: Path, offset: int, most: int = -1) -> bytes:
     """Return the bytes of a spool file from `offset` of its unpacked text on. Raises OSError.
 
-    A packed file that was cut off gives what can still be unpacked."""
+    `most` bytes of a plain file. A packed file that was cut off gives what can still be unpacked."""
     if path.suffix != ".gz":
         with path.open("rb") as file:
             file.seek(offset)
-            return file.read()
+            return file.read(most)
     try:
         # Unlike gzip.open this gives what a cut-off file still holds.
         return zlib.decompressobj(_GZIP).decompress(path.read_bytes())[offset:]

@@ -18,13 +18,15 @@ import orjson
 
 from gpuwatch.errors import NotARun
 from gpuwatch.model import ProcessLog, Recording, Row, RunInfo, Table
-from gpuwatch.store import archive, folder, timed
+from gpuwatch.store import archive, folder, recent, timed
 from gpuwatch.store.fields import Piece
 from gpuwatch.store.rows import MixedRows
 
 SPOOL_FORMAT = "gpuwatch.spool/1"
 # Parsing in pieces keeps what is made on the way small; a broken line costs only its own piece a slow pass.
 _PIECE = 1 << 20
+# So much of a file is in memory as text at a time.
+_BLOCK = 1 << 24
 # Less than this is read as rows: it is quicker, and a live view adds little at a time.
 _MANY = 1 << 16
 _HEADER_NEEDS = ("pid", "mono_ns", "columns")
@@ -42,11 +44,15 @@ def read(path: str | Path) -> Recording:
 
 
 class Tail:
-    """A run folder that is read again and again: each `refresh` parses only what was written since the last one."""
+    """A run folder that is read again and again: each `refresh` parses only what was written since the last one.
 
-    def __init__(self, path: str | Path) -> None:
+    With `most_rows` the oldest events are left out once there are more than so many; a process then seems to have begun
+    where its events begin."""
+
+    def __init__(self, path: str | Path, most_rows: int | None = None) -> None:
         self.path = Path(path)
         self._files: dict[str, SpoolFile] = {}
+        self._most_rows = most_rows
 
     def refresh(self) -> Recording:
         """Return the recording as it is now. Raises NotARun as `read` does."""
@@ -54,12 +60,25 @@ class Tail:
         run, problems = _read_run(self.path, bool(names))
         with _no_collector():
             for name in names:
-                self._files.setdefault(name, SpoolFile(self.path / "spool" / name)).refresh()
+                self._files.setdefault(name, SpoolFile(self.path / "spool" / name)).refresh(self._most_rows)
+                self._leave_out()
         files = [self._files[name] for name in sorted(self._files)]
         logs = tuple(file.log() for file in files if file.header is not None)
         problems += [line for file in files for line in file.problems()]
         run = run or _guess_run(self.path, logs)
         return Recording(run, logs, str(self.path), sum(file.size for file in files), tuple(problems))
+
+    def _leave_out(self) -> None:
+        """Leave out the oldest events when there are too many: of the files of one host those before one time."""
+        held = sum(file.count for file in self._files.values()) if self._most_rows else 0
+        if not self._most_rows or held <= self._most_rows:
+            return
+        by_host: dict[object, list[SpoolFile]] = defaultdict(list)
+        for file in self._files.values():
+            if file.header is not None:
+                by_host[file.header.get("host")].append(file)
+        for files in by_host.values():
+            _keep_last(files, recent.LEFT * self._most_rows / held)
 
     def _spool_names(self) -> list[str]:
         try:
@@ -87,20 +106,49 @@ class SpoolFile:
         self._trouble: str | None = None
         self._tables: dict[str, list[Row] | MixedRows] = defaultdict(list)
 
-    def refresh(self) -> None:
+    def refresh(self, most_rows: int | None = None) -> None:
         """Parse what was appended since the last call; a file that shrank is read anew."""
         try:
             if self.path.suffix != ".gz" and self.path.stat().st_size < self._offset:
                 self._forget()
-            text = archive.read_from(self.path, self._offset)
+            while self._read_block():
+                if most_rows and self.count > most_rows:
+                    _keep_last([self], recent.LEFT * most_rows / self.count)
         except OSError as error:
             self._trouble = f"cannot be read: {error.strerror or error}"
-            return
+
+    def _read_block(self) -> bool:
+        """Parse the next block; return False when that was the last."""
+        most = _BLOCK if self.path.suffix != ".gz" else -1
+        text = archive.read_from(self.path, self._offset, most)
+        while len(text) == most and b"\n" not in text:
+            most *= 2
+            text = archive.read_from(self.path, self._offset, most)
         self.size = self._offset + len(text)
         whole = text.rfind(b"\n") + 1
         self._torn = whole < len(text)
         self._offset += whole
         self._parse(text[:whole])
+        return len(text) == most
+
+    @property
+    def count(self) -> int:
+        """Return how many of its events may be left out."""
+        return recent.count(self._tables)
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Return the times of the first and the last of them."""
+        return recent.span(self._tables, self.header["columns"]) if self.header else None
+
+    def forget(self, before_ns: float) -> None:
+        """Leave out events from before a time, as if a process that trains had begun then."""
+        assert self.header is not None
+        recent.forget(self._tables, self.header["columns"], before_ns)
+        if "worker" in self._tables:
+            return  # found by when it started
+        begun = max(float(self.header.get("process_start_ns") or self.header["mono_ns"]), before_ns)
+        self.header = {**self.header, "process_start_ns": int(begun)}
 
     def _parse(self, text: bytes) -> None:
         if self.header is None and self._trouble is None and text:
@@ -168,6 +216,17 @@ class SpoolFile:
         if self._skipped:
             found.append(f"spool/{self.path.name}: {self._skipped} unreadable lines left out")
         return found
+
+
+def _keep_last(files: list[SpoolFile], share: float) -> None:
+    """Leave out all but about this share of the events, the last ones."""
+    spans = [span for file in files if (span := file.span) is not None]
+    if not spans:
+        return
+    begin, end = min(span[0] for span in spans), max(span[1] for span in spans)
+    for file in files:
+        if (span := file.span) is not None and span[0] < end - share * (end - begin):
+            file.forget(end - share * (end - begin))
 
 
 @contextmanager

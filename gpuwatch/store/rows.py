@@ -35,6 +35,17 @@ class Segment:
             self._sums[at] = _sums_of_cells(column) if isinstance(column, Cells) else _sums(_values(column))
         return self._sums[at]
 
+    def after(self, count: int) -> Segment:
+        """Return all but the first rows; nothing of these is kept in memory."""
+        left = [column[count:] for column in self.columns]
+        # A part of an array would keep all of it.
+        return Segment(
+            [
+                Cells(c) if isinstance(of, Cells) else c.copy() if isinstance(c, np.ndarray) and c.strides[0] else c
+                for c, of in zip(left, self.columns, strict=True)
+            ]
+        )
+
     def rows(self, chosen: slice) -> list[Row]:
         """Return some of its rows."""
         values = (_values(Cells(c[chosen]) if isinstance(c, Cells) else c[chosen]) for c in self.columns)
@@ -61,6 +72,14 @@ class MixedRows(ColumnRows):
         last = self._parts[-1]
         assert isinstance(last, list)
         last.append(row)
+
+    def drop(self, count: int) -> None:
+        """Leave out the first rows. What was handed out before does not change."""
+        while self._parts and count >= len(self._parts[0]):
+            count -= len(self._parts.pop(0))
+        if count and self._parts:
+            first = self._parts[0]
+            self._parts[0] = first[count:] if isinstance(first, list) else first.after(count)
 
     def __len__(self) -> int:
         return sum(len(part) for part in self._parts)

@@ -25,7 +25,7 @@ from gpuwatch.views.live.workers import workers
 
 REFRESH_S = 0.5
 # The analysis may use this share of one core; a longer recording is read less often.
-ANALYSIS_SHARE = 0.02
+ANALYSIS_SHARE = 0.03
 SHORTEST_PAUSE_S = 1.0
 FOCUS = ("findings", "lines")
 

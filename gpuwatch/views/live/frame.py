@@ -9,11 +9,13 @@ from itertools import pairwise
 from statistics import median
 
 from gpuwatch.model import HotLine, Lane, Report
+from gpuwatch.views import text
 
 WINDOWS_S = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 # A median over more values than this looks the same and costs more.
 ENOUGH = 48
 SMALLEST_LINE = 0.01
+OF_ALL = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,14 @@ class Frame:
         """Return the stretch of time shown."""
         start = max(0.0, self.now_s - self.view.window_s)
         return start, max(self.now_s, start + 1e-6)
+
+    @property
+    def scope(self) -> str:
+        """Return what the report is about: all of the run, or its last stretch where the rest was left out."""
+        told = max((rank.seconds for rank in self.report.ranks), default=self.report.seconds)
+        if told < OF_ALL * self.report.seconds:
+            return f"last {text.duration(told)}"
+        return "so far" if self.live else "whole run"
 
     @property
     def hot_lines(self) -> list[HotLine]:

@@ -57,8 +57,7 @@ def verdict(frame: Frame, width: int, height: int = 3) -> RenderableType:
         facts.append(f"waiting {text.share_range(said.input_wait_share)} of each step")
     if said.speedup_if_input_free and said.bound == "input":
         facts.append(f"{text.gain(said.speedup_if_input_free)} if data were free")
-    scope = "whole run" if not frame.live else "so far"
-    lines.append(Text(f"{scope}: {' · '.join(facts)}", "dim", no_wrap=True, overflow="ellipsis"))
+    lines.append(Text(f"{frame.scope}: {' · '.join(facts)}", "dim", no_wrap=True, overflow="ellipsis"))
     if said.reason and height > 2:
         lines.append(Text(said.reason, overflow="ellipsis", no_wrap=height < 5))
     return Group(*lines)
@@ -81,7 +80,7 @@ def phases(frame: Frame, width: int, height: int = 2) -> RenderableType:
             for phase in frame.report.phases
             if phase.share > 0
         ]
-        lines += [parts_bar(shown, width), _legend("whole run ", shown)]
+        lines += [parts_bar(shown, width), _legend(f"{frame.scope} ", shown)]
     return Group(*lines)
 
 

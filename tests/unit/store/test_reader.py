@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpuwatch.errors import NotARun
-from gpuwatch.store import archive
+from gpuwatch.store import archive, reader
 from gpuwatch.store.reader import Tail, read
 from tests.spools import FakeRun
 
@@ -215,3 +215,15 @@ def test_timed_steps_of_a_large_file_and_of_one_read_as_it_grows_are_the_same(tm
         key = lambda value: (value is None, value)  # noqa: E731
         assert sorted(whole.column(name), key=key) == sorted(grown.column(name), key=key)
     assert sorted(whole.column("index")) == list(range(12_000))
+
+
+@pytest.mark.parametrize("block", [64, 1000, 1 << 14])
+def test_a_file_read_in_blocks_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    run = FakeRun(tmp_path)
+    run.trainer().loop(batches=300)
+    path = run.write()
+    file = next((path / "spool").glob("100-*.jsonl"))
+    file.write_text(file.read_text() + '["batch",1,')
+    whole = read(path)
+    monkeypatch.setattr(reader, "_BLOCK", block)
+    assert read(path) == whole and whole.logs[0].torn
