@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import replace
 
@@ -56,10 +57,11 @@ def _among(report: Report, processes: Processes, trainings: list[Group], shown: 
 
 def _summary(report: Report, number: int, group: Group, start_ns: float) -> Training:
     first = group[0]
+    interpreter, *arguments = map(str, first.log.header.get("argv") or ("?",))
     return Training(
         number=number,
         pid=first.log.pid,
-        command=shlex.join(map(str, first.log.header.get("argv") or ())),
+        command=shlex.join((os.path.basename(interpreter), *arguments)),
         start_s=(min(trainer.start_ns for trainer in group) - start_ns) / 1e9,
         seconds=seconds_of(group),
         ranks=len(group),

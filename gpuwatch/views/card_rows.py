@@ -78,7 +78,7 @@ def training(training: Training) -> tuple[str, ...]:
     share = training.verdict.input_wait_share
     return (
         f"{training.number}{' (here)' if training.shown else ''}",
-        text.shorten(clean(training.command), LONGEST_COMMAND),
+        text.shorten_start(clean(training.command), LONGEST_COMMAND),
         text.duration(training.start_s),
         text.duration(training.seconds),
         f"{training.steps:,}" + (f" ×{training.ranks}" if training.ranks > 1 else ""),

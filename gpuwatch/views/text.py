@@ -31,6 +31,11 @@ def shorten(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)].rstrip() + "…"
 
 
+def shorten_start(text: str, width: int) -> str:
+    """Return text cut at its beginning to `width` characters: of commands that are alike the end tells them apart."""
+    return text if len(text) <= width else "…" + text[len(text) - max(width - 1, 0) :].lstrip()
+
+
 def shorten_path(path: str, width: int) -> str:
     """Return a path cut in its middle: the file's name, with its line, is never lost."""
     if len(path) <= width:
