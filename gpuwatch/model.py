@@ -271,7 +271,8 @@ class LoaderProfile:
     the iterator and its worker processes (0 for a persistent one). `seconds` and `wait_seconds` add up the steps
     without those first batches, `batches` counts all. `epoch_batches`: mean batches per pass. `attributes`: what the
     hook told of the loader, and `remade` (True) when it was constructed again and again. `iterated_where`: the user's
-    line that loops over it."""
+    line that loops over it. `stop_s`: per pass, the call that found the data at its end (it stops the workers unless they
+    persist)."""
 
     id: str
     rank: int
@@ -311,6 +312,7 @@ class LoaderProfile:
     dataset_kind: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
     iterated_where: Place | None = None
+    stop_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,7 +480,7 @@ class Costs:
     """The step model's parameters for the primary loader: T = S(n) + N * max(G, P / min(n, cores)) + host.
 
     `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms`
-    the part that needs a core; `startup_s` S(n) per iterator; `cores` those that workers may use."""
+    the part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores` those that workers may use."""
 
     device_ms: float
     work_ms: float
@@ -768,7 +770,8 @@ class ExactLine:
 
 @dataclass(frozen=True, slots=True)
 class ExactFunction:
-    """A function timed line by line in `batches_measured` of the `batches` that its processes made or took."""
+    """A function timed line by line in `batches_measured` of the `batches` that its processes made or took; these took
+    `times_longer` than the others."""
 
     file: str
     line: int
@@ -779,11 +782,13 @@ class ExactFunction:
     batches: int
     seconds: float
     lines: tuple[ExactLine, ...]
+    times_longer: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ExactPass:
-    """What an exact pass found. `unseen`: functions that were not found; `uncalled`: found, but not called in a
+    """What an exact pass found, of one batch in `sample`. `slowdown`: how much longer the measured processes' batches
+    took altogether for it (1.1: a tenth), None when too few tell. `unseen`: functions that were not found; `uncalled`: found, but not called in a
     measured batch. `missing`: why line_profiler could not be used, in the Pythons `pythons`."""
 
     run: str
@@ -793,3 +798,4 @@ class ExactPass:
     uncalled: tuple[str, ...] = ()
     missing: str | None = None
     pythons: tuple[str, ...] = ()
+    slowdown: float | None = None

@@ -107,6 +107,8 @@ def missing_starvation(profile: Profile) -> str:
 
 # An operation with this share of the fetch is why the cores are used up.
 DOMINANT = 0.5
+# ... or work of this share that is not needed at all.
+SAVING = 0.3
 # Workers busy less than this while the loop waits are held back by something else than their work.
 WORKING_SHARE = 0.6
 
@@ -167,9 +169,9 @@ def share_of(loader: LoaderProfile, kind: str) -> float:
     return sum(o.share for o in loader.operations if o.kind == kind)
 
 
-def saturation(share: float) -> tuple[str, ...]:
-    """Return what an operation with this share of the fetch explains: used-up cores, when it is most of the work."""
-    return ("cpu-saturated",) if share >= DOMINANT else ()
+def saturation(share: float, enough: float = DOMINANT) -> tuple[str, ...]:
+    """Return what an operation with this share of the fetch explains: used-up cores, when it is enough of the work."""
+    return ("cpu-saturated",) if share >= enough else ()
 
 
 def blocked_share(loader: LoaderProfile) -> float | None:

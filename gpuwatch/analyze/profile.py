@@ -166,6 +166,7 @@ def _loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> Loader
         dataset_where=_place(told.get("dataset_file"), told.get("dataset_line")),
         created_where=first.made_place or first.place,
         iterated_where=first.place,
+        stop_s=stops(loader),
         workers=first.worker_count,
         batch_size=told.get("batch_size"),
         prefetch=told.get("prefetch"),

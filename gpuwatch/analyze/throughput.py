@@ -6,7 +6,7 @@
 
 G is the step without waiting, P the time a worker needs for a batch when it has a core, C the CPU time in it (of all
 its threads; the invariant when n changes), `cores` those the workers may use, S(n) the start-up of n workers until
-the first batch, `rest` what is neither (evaluation, long pauses). k anchors the input term at the rate seen while
+the first batch and their stop at the end, `rest` what is neither (evaluation, long pauses). k anchors the input term at the rate seen while
 the loop was starved. Gains are ratios of T before and after, so errors common to both cancel.
 
 Source: the pipelined-loader bound of FACTS 10 (`max()` alone over-promised 2.00x against a measured 1.65x because
@@ -53,9 +53,9 @@ def measure_costs(loader: LoaderProfile, machine: MachineProfile, rest_s: float)
         spare_cores=spare,
         batches=float(loader.batches or loader.steps),
         iterators=float(max(len(loader.first_batch_s), 1)),
-        startup_s=_mean(loader.first_batch_s),
+        startup_s=_mean(loader.first_batch_s) + sum(loader.stop_s) / max(len(loader.first_batch_s), 1),
         step_ms=step_ms,
-        seconds=loader.seconds + sum(loader.first_batch_s) + max(rest_s, 0.0),
+        seconds=loader.seconds + sum(loader.first_batch_s) + sum(loader.stop_s) + max(rest_s, 0.0),
     )
 
 

@@ -75,6 +75,9 @@ def fill_share(loader: LoaderProfile, costs: Costs) -> float:
 def _speedup(loader: LoaderProfile, costs: Costs) -> Speedup:
     """Predict an even stream of the same work: P / min(n, cores) per batch, first batches a small part of one."""
     per_batch = max(costs.device_ms, throughput.input_ms(costs))
-    first = max(costs.startup_s - 0.75 * costs.work_ms / 1e3, 0.0)
+    pieces = max(2 * BATCHES_PER_WORKER * loader.workers / max(loader.epoch_batches or 1.0, 1.0), 2.0)
+    # An epoch's last batch may be short: the usual one is what its first is like.
+    made_s = max(costs.work_ms, loader.fetch.wall_ms.median if loader.fetch else 0.0) / 1e3
+    first = max(costs.startup_s - (1 - 1 / pieces) * made_s, 0.0)
     after = replace(costs, workers=0, device_ms=per_batch, work_ms=0.0, startup_s=first)
     return throughput.predict(costs, after, "throughput model: the same work in finer pieces", 0.3)

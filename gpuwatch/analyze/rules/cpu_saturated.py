@@ -28,6 +28,8 @@ from gpuwatch.model import Clear, Costs, Evidence, Finding, LoaderProfile, NotEv
 ID = "cpu-saturated"
 BUSY_SHARE = 0.85
 DELAY_SHARE = 0.10
+# Other programs are worth a word from this share of the cores.
+OTHERS_SHARE = 0.2
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -53,10 +55,18 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         confidence=certainty(state),
         summary=f"all {machine.usable_cores:.2g} cores are used up: more workers cannot help; this device needs about {needed:.2g}",
         evidence=_evidence(profile, loader, costs, needed),
-        advice=f"Make a batch cost less CPU, or use about {needed:.2g} cores with this device. Leave num_workers at {loader.workers}.",
+        advice=_advice(machine.other_cores or 0.0, machine.usable_cores, needed, loader.workers),
         speedup=speedup,
         verify=try_command(profile, "--ceilings"),
         explains=("too-few-workers",),
+    )
+
+
+def _advice(others: float, usable: float, needed: float, workers: int) -> str:
+    stop = f"Other programs use {others:.2g} of the cores: stop them first. " if others >= OTHERS_SHARE * usable else ""
+    return (
+        f"{stop}Make a batch cost less CPU, or use about {needed:.2g} cores with this device."
+        f" Leave num_workers at {workers}."
     )
 
 

@@ -10,6 +10,7 @@ How it is measured
     the cores that are free, and the start-up of the workers for each epoch.
 
 When it is wrong
+    Where threads of the training process make the batches, the loader only waits for them: then the rule keeps still.
     For data that is already in memory, fetching item by item in workers costs more than it saves (see
     per-item-access). For very short epochs the start-up of workers eats the gain; the prediction includes it.
 
@@ -22,7 +23,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import BATCH_COST, certainty, missing_starvation, starved, try_command, wait_evidence
+from gpuwatch.analyze.evidence import (
+    BATCH_COST,
+    certainty,
+    hot_line,
+    missing_starvation,
+    starved,
+    try_command,
+    wait_evidence,
+)
+from gpuwatch.analyze.waiting import waits_for_threads
 from gpuwatch.model import Clear, Confidence, Costs, Evidence, Finding, LoaderProfile, NotEvaluated, Profile, Speedup
 
 ID = "no-worker-processes"
@@ -39,6 +49,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return Clear(ID)
     if profile.costs is None:
         return NotEvaluated(ID, "the cost of making a batch")
+    if waits_for_threads(hot_line(profile, "trainer", "fetch")):
+        return Clear(ID)
     costs, crowded = profile.costs, False
     workers, speedup = _plan(costs)
     if speedup.predicted < MIN_GAIN:

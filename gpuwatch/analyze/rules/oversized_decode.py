@@ -6,8 +6,8 @@ What it means
 
 How it is measured
     Pixels that come out of the decoder against the smallest image that a later operation makes of it. The decoder can
-    save something only if both sides can be halved; the gain assumes that entropy decoding (about a third of the
-    cost) stays and the rest shrinks with the pixels.
+    save something only if both sides can be halved; the scale named leaves twice the size used where it can. The gain
+    assumes that entropy decoding stays, by the bytes of the file, and the rest shrinks with the pixels.
 
 When it is wrong
     With strong random crops the crop uses only a part of the image, so that a scaled decode must stay larger. For
@@ -23,6 +23,7 @@ import math
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import (
+    SAVING,
     Starved,
     certainty,
     operations,
@@ -35,9 +36,13 @@ from gpuwatch.model import Clear, Evidence, Finding, LoaderProfile, NotEvaluated
 
 ID = "oversized-decode"
 MIN_SHARE = 0.2
-# The part of decoding a JPEG that reads every coefficient whatever the output size.
-ENTROPY_SHARE = 0.35
+# Reading every coefficient costs the same whatever the output size: a byte of the file as much as this many pixels.
+# Measured with Pillow's libjpeg-turbo by `scripts/bench_jpeg`: about half of decoding a file of 0.1 to 0.5 bytes per pixel.
+PIXELS_PER_BYTE = 4.0
+TYPICAL_BYTES_PER_PIXEL = 0.2
 SCALES = (8, 4, 2)
+# A picture is made this much larger than it is used, where that still saves something: what Pillow's thumbnail keeps.
+MARGIN = 2.0
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -75,7 +80,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         ),
         verify=try_command(profile, "--remedies scaled-decode"),
         edit="image = Image.open(path); image.draft('RGB', (2 * size, 2 * size))",
-        explains=("expensive-decode", *saturation(1.0 - kept)),
+        explains=("expensive-decode", *_cheaper_too(seen.loader, shrink), *saturation(1.0 - kept, SAVING)),
     )
 
 
@@ -91,11 +96,11 @@ def first_shrink(loader: LoaderProfile, decode: OperationProfile) -> OperationPr
 
 
 def usable_scale(decode: OperationProfile, shrink: OperationProfile | None) -> int:
-    """Return the largest of 8, 4, 2 by which both sides can shrink and still cover what is used; 1 for none."""
+    """Return by which of 8, 4, 2 both sides can shrink and still cover what is used, twice over if possible; 1 for none."""
     if shrink is None or not decode.pixels_out or not shrink.pixels_out:
         return 1
     ratio = math.sqrt(decode.pixels_out / shrink.pixels_out)
-    return next((s for s in SCALES if ratio >= s), 1)
+    return next((s for s in SCALES if ratio >= MARGIN * s), 2 if ratio >= 2 else 1)
 
 
 def kept_work(loader: LoaderProfile, decode: OperationProfile, shrink: OperationProfile, scale: int) -> float:
@@ -104,10 +109,25 @@ def kept_work(loader: LoaderProfile, decode: OperationProfile, shrink: Operation
     pixelwise = [
         o for o in loader.operations if o.kind == "transform" and o.position is not None and o.position <= last
     ]
-    kept_decode = decode.share * (ENTROPY_SHARE + (1 - ENTROPY_SHARE) / scale**2)
+    entropy = entropy_share(decode)
+    kept_decode = decode.share * (entropy + (1 - entropy) / scale**2)
     kept_pixels = sum(o.share for o in pixelwise) / scale**2
     rest = 1.0 - decode.share - sum(o.share for o in pixelwise)
     return max(kept_decode + kept_pixels + rest, 0.02)
+
+
+def entropy_share(decode: OperationProfile) -> float:
+    """Return the part of decoding a JPEG that stays whatever the output size."""
+    pixels = decode.pixels_out or 1.0
+    reading = PIXELS_PER_BYTE * (decode.bytes_in or TYPICAL_BYTES_PER_PIXEL * pixels)
+    return reading / (reading + pixels)
+
+
+def _cheaper_too(loader: LoaderProfile, shrink: OperationProfile) -> tuple[str, ...]:
+    """Return what else a smaller picture cures: a costliest transform that works before the shrink, or is it."""
+    transforms = operations(loader, "transform")
+    first = bool(transforms) and (transforms[0].position or 0) <= (shrink.position or 0)
+    return ("expensive-transform",) if first else ()
 
 
 def _mega(pixels: float | None) -> str:

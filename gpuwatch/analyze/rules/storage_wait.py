@@ -20,8 +20,6 @@ What to do
 
 from __future__ import annotations
 
-import re
-
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import (
     Starved,
@@ -33,6 +31,7 @@ from gpuwatch.analyze.evidence import (
     wait_evidence,
     working_loop,
 )
+from gpuwatch.analyze.waiting import waits_for_threads, words
 from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Profile, Speedup
 
 ID = "storage-wait"
@@ -88,13 +87,15 @@ def reads(profile: Profile, seen: Starved) -> bool:
     # Sockets are read past the counters of read calls; the line that waits tells.
     if line is not None and line.share >= LINE_SHARE and reading(line):
         return True
+    # It does not read itself then, whatever its process reads.
+    if waits_for_threads(line):
+        return False
     return per_sample >= BYTES_PER_SAMPLE or bool(seen.fetch.read_bytes_per_batch) or pressure
 
 
 def reading(line: HotLine) -> bool:
     """Say whether a line's callee or source is a call that reads."""
-    words = set(re.findall(r"[a-z]+", f"{line.callee or ''} {line.source or ''}".lower()))
-    return not words.isdisjoint(READING)
+    return bool(words(line) & READING)
 
 
 def _speedup(seen: Starved, blocked: float) -> Speedup:

@@ -20,8 +20,9 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import Starved, certainty, inside, saturation, try_command, wait_evidence, working_loop
-from gpuwatch.model import Clear, Evidence, Finding, LoaderProfile, NotEvaluated, OperationProfile, Profile
+from gpuwatch.analyze.evidence import SAVING, Starved, certainty, saturation, try_command, wait_evidence, working_loop
+from gpuwatch.analyze.frames import is_library, read_told
+from gpuwatch.model import Clear, Evidence, Finding, LoaderProfile, NotEvaluated, OperationProfile, Place, Profile
 
 ID = "transform-order"
 SHRINK = 0.5
@@ -58,14 +59,28 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
             Evidence("saved by shrinking first", round(saved, 4), "share of the fetch", MIN_SAVED, seen.fetch.n),
         ),
         advice=f"Put {shrink.name} before {names}.",
-        where=inside(profile, max(early, key=lambda o: o.share)) or shrink.where,
+        where=_where(profile, max(early, key=lambda o: o.share)) or shrink.where,
         speedup=throughput.predict(
             seen.costs, after, "per-pixel work falls with the pixels; decoding and the shrink unchanged", 0.25
         ),
         verify=try_command(profile, "--remedies shrink-first"),
         edit=f"Compose([{shrink.name}, {names}, ...])",
-        explains=("expensive-transform", *saturation(saved)),
+        explains=("expensive-transform", *saturation(saved, SAVING)),
     )
+
+
+def _where(profile: Profile, early: OperationProfile) -> Place | None:
+    """Return where the order is decided: the dataset's line that calls a transform of the user's own, else its place.
+
+    A transform called by another one (a Compose of the user's own) is put in its order elsewhere."""
+    made, name = early.where, early.name.rsplit(".", 1)[-1]
+    for line in profile.hot_lines:
+        frames = [read_told(frame) for frame in line.stack] if made and line.file == made.file else []
+        at = next((i for i, f in enumerate(frames) if f and f.function.split(".")[0] == name), 0)
+        caller = frames[at - 1] if at else None
+        if caller and caller.name in ("__getitem__", "__getitems__", "__iter__") and not is_library(caller.file):
+            return Place(caller.file, caller.line, caller.function)
+    return made
 
 
 def shrinking_operation(loader: LoaderProfile) -> OperationProfile | None:

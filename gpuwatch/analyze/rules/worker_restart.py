@@ -7,8 +7,8 @@ What it means
     the same, with or without persistent_workers.
 
 How it is measured
-    Per epoch, the time from asking for the iterator until its first batch, from the second epoch on, against the
-    loop's time. What would remain with persistent workers is the time to make one batch.
+    Per epoch, the time from asking for the iterator until its first batch, from the second epoch on, and the time in
+    which workers were stopped at the end of one, against the loop's time. What would remain with persistent workers is the time to make one batch.
 
 When it is wrong
     Long epochs hide it (the rule is clear below 5 % of the loop). DataLoaders constructed one after the other at one
@@ -53,7 +53,7 @@ def remade(loader: LoaderProfile) -> bool:
 def avoidable_seconds(loader: LoaderProfile, costs: Costs) -> float:
     """Return the seconds of later epochs' start-up that persistent workers would not pay."""
     later = len(loader.first_batch_s) - 1
-    return max(restart_seconds(loader) - later * costs.work_ms / 1e3, 0.0)
+    return max(restart_seconds(loader) - later * costs.work_ms / 1e3, 0.0) + sum(loader.stop_s)
 
 
 _ADVICE = {
@@ -70,6 +70,7 @@ _EDIT = {
 def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float) -> Finding:
     passes = len(loader.first_batch_s)
     mean_s = restart_seconds(loader) / (passes - 1)
+    stop_s = sum(loader.stop_s) / max(len(loader.stop_s), 1)
     kept = (loader.first_batch_s[0] + (passes - 1) * costs.work_ms / 1e3) / passes
     after = throughput.with_startups(costs, costs.iterators, kept)
     return Finding(
@@ -80,6 +81,7 @@ def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float
         evidence=(
             Evidence("avoidable start-up", round(share, 4), "share of the loop", RESTART_SHARE, passes - 1),
             Evidence("epoch start to first batch", round(mean_s, 3), "s", n=passes - 1),
+            *((Evidence("stopping the workers", round(stop_s, 3), "s", n=len(loader.stop_s)),) if stop_s else ()),
             Evidence("batches per epoch", loader.epoch_batches, "batches"),
             Evidence("start method", loader.start_method, ""),
         ),
