@@ -167,13 +167,25 @@ BACKWARD_LINE = make_hot_line(
 SYNC_LINE = make_hot_line(
     process_role="trainer", activity="step", share=0.5, callee="item", source="loss.item()", blocked_share=0.9
 )
+# Threads of the process make the batches; the loader waits for them.
+ENGINE = run_of(
+    workers=0,
+    fetch=BLOCKED | {"rchar_per_batch": 3e6},
+    loader={"operations": (DATASET,)},
+    hot_lines=(
+        make_hot_line(process_role="trainer", share=0.97, callee="threading wait", source="self.ready[number].wait()"),
+    ),
+    stacks=SAMPLED,
+)
 GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)
 
 CASES: dict[str, Cases] = {
     "not-instrumented": Cases(
         (make_profile(unentered=(Unentered(7, "python -I x.py", "started with -I", "drop -I"),)),), (STARVED,), ()
     ),
-    "no-worker-processes": Cases((LONE,), (STARVED, HIDDEN, run_of(0.5, 10.0, workers=0)), (no_loader(), FEW_STEPS)),
+    "no-worker-processes": Cases(
+        (LONE,), (STARVED, HIDDEN, run_of(0.5, 10.0, workers=0), ENGINE), (no_loader(), FEW_STEPS)
+    ),
     "too-few-workers": Cases((STARVED,), (HIDDEN, LONE, run_of(cores=2.0)), (no_loader(), FEW_STEPS)),
     "cpu-saturated": Cases(
         (run_of(cores=2.0, machine=make_machine(usable_cores=2.0, spare_cores=0.1, cores=2)),),
@@ -219,7 +231,7 @@ CASES: dict[str, Cases] = {
     ),
     "storage-wait": Cases(
         (run_of(fetch=BLOCKED | {"rchar_per_batch": 3e6}),),
-        (STARVED, HIDDEN, run_of(fetch=BLOCKED | {"rchar_per_batch": 10.0, "read_bytes_per_batch": 0.0})),
+        (STARVED, HIDDEN, ENGINE, run_of(fetch=BLOCKED | {"rchar_per_batch": 10.0, "read_bytes_per_batch": 0.0})),
         (run_of(fetch={"blocked_ms": None}), no_loader()),
     ),
     "expensive-decode": Cases(
@@ -253,7 +265,7 @@ CASES: dict[str, Cases] = {
     ),
     "slow-dataset-code": Cases(
         (with_operations(DATASET), with_operations(DATASET, hot_lines=(make_hot_line(),), stacks=SAMPLED)),
-        (HIDDEN, with_operations(JITTER)),
+        (HIDDEN, ENGINE, with_operations(JITTER)),
         (run_of(loader={"operations": ()}), no_loader()),
     ),
     "per-item-access": Cases(

@@ -31,6 +31,7 @@ from gpuwatch.analyze.evidence import (
     wait_evidence,
     working_loop,
 )
+from gpuwatch.analyze.waiting import waits_for_threads
 from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Profile, Speedup
 
 ID = "slow-dataset-code"
@@ -50,6 +51,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     line = hot_line(profile, "worker" if seen.loader.workers else "trainer", "fetch") or hot_line(
         profile, "worker", "fetch"
     )
+    if not seen.loader.workers and waits_for_threads(line):
+        return Clear(ID)
     at = f" at line {line.line}: {line.source.strip()}" if line and line.source else ""
     return Finding(
         id=ID,
