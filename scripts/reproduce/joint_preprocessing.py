@@ -219,9 +219,9 @@ def shown(rates: list[float] | None) -> str:
 def accuracy_table(result: Result, found: Accuracies, whole: dict[int, Rates], images: int) -> None:
     """Add accuracy beside throughput, and draw both with the Pareto front."""
     points = pareto_points(found, whole)
-    best = front(points)
+    best = figures.front(list(points.values()))
     rows = [
-        (str(depth), name, trained, f"{right:.1%}", f"{rate:.0f}", "yes" if (depth, name, trained) in best else "")
+        (str(depth), name, trained, f"{right:.1%}", f"{rate:.0f}", "yes" if (rate, right) in best else "")
         for (depth, name, trained), (rate, right) in points.items()
     ]
     columns = ("depth", "input", "trained", "accuracy", "images per second", "on the Pareto front")
@@ -232,16 +232,6 @@ def accuracy_table(result: Result, found: Accuracies, whole: dict[int, Rates], i
 def pareto_points(found: Accuracies, whole: dict[int, Rates]) -> dict[accuracy.Key, tuple[float, float]]:
     """Return images per second and accuracy by depth, input and training, through the engine."""
     return {key: (median(whole[key[0]][ENGINE, key[1]]), right) for key, right in found.items()}
-
-
-def front(points: dict[accuracy.Key, tuple[float, float]]) -> list[accuracy.Key]:
-    """Return the keys that no other one beats in both throughput and accuracy, the fastest first."""
-    chosen, best = [], -1.0
-    for key in sorted(points, key=lambda key: points[key], reverse=True):
-        if points[key][1] > best:
-            chosen.append(key)
-            best = points[key][1]
-    return chosen
 
 
 def draw(result: Result, alone: Rates, devices: Any, whole: dict[int, Rates], found: Accuracies) -> None:
@@ -255,17 +245,11 @@ def draw(result: Result, alone: Rates, devices: Any, whole: dict[int, Rates], fo
     title = f"Rates before the network of {deepest} layers"
     groups = [f"{name}, {source}" for source, name in WHOLE]
     result.figures.append(figures.bars(title, groups, series, "images per second"))
-    points = pareto_points(found, whole)
-    lines: dict[str, tuple[list[float], list[float | None]]] = {}
-    for key in points:
-        label = key[1] if key[2] == REGULAR else f"{key[1]}, {key[2]}"
-        xs, ys = lines.setdefault(label, ([], []))
-        xs.append(points[key][0])
-        ys.append(100 * points[key][1])
-    best = [points[key] for key in front(points)]
-    lines["Pareto front"] = ([rate for rate, _ in best], [100 * right for _, right in best])
-    figure = figures.lines("Accuracy against throughput", lines, "images per second, end to end", "accuracy, %")
-    result.figures.append(figure.update_yaxes(rangemode="normal").update_xaxes(rangemode="tozero"))
+    named: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
+    for (depth, name, trained), (rate, right) in pareto_points(found, whole).items():
+        named.setdefault((name, trained), {})[str(depth)] = (rate, 100 * right)
+    title = "Accuracy against throughput, by layers"
+    result.figures.append(figures.trade_off(title, named, "images per second, end to end", "accuracy, %"))
 
 
 def judge_rates(

@@ -156,15 +156,3 @@ def test_imagenet_folders_become_formats(tmp_path):
 def test_data_without_classes_is_told(tmp_path):
     with pytest.raises(SystemExit, match="no folder per class"):
         originals.classes(Options("small", tmp_path, tmp_path / "out"), 4, 4)
-
-
-def test_front_keeps_what_nothing_beats():
-    import joint_preprocessing as study
-
-    points = {
-        (8, "a", "x"): (10.0, 0.5),
-        (8, "b", "x"): (8.0, 0.9),
-        (8, "c", "x"): (7.0, 0.8),
-        (8, "d", "x"): (9.0, 0.6),
-    }
-    assert study.front(points) == [(8, "a", "x"), (8, "d", "x"), (8, "b", "x")]

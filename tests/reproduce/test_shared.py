@@ -144,6 +144,11 @@ def test_page_escapes_and_needs_no_other_file(result, tmp_path):
     assert "<script src" not in page and "<link" not in page
 
 
+def test_front_keeps_what_nothing_beats():
+    points = [(8.0, 0.9), (10.0, 0.5), (7.0, 0.8), (9.0, 0.6), (9.0, 0.4)]
+    assert figures.front(points) == [(10.0, 0.5), (9.0, 0.6), (8.0, 0.9)]
+
+
 def test_sizes_pick_their_values(tmp_path):
     assert [Options(size, None, tmp_path).pick(1, 2, 3) for size in ("smallest", "small", "full")] == [1, 2, 3]
     assert parse(parser(""), ["--full", "--out", str(tmp_path)]).size == "full"

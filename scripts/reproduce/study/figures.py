@@ -43,8 +43,47 @@ def lines(title: str, series: Mapping[str, tuple[Sequence[Any], Sequence[float |
     return figure.update_xaxes(title=x).update_yaxes(title=y, rangemode="tozero")
 
 
+def trade_off(
+    title: str, points: Mapping[tuple[str, str], Mapping[str, tuple[float, float]]], x: str, y: str
+) -> go.Figure:
+    """Return points with the front of those that no other one beats: a colour per first word of the key, a mark per
+    second, the name beside each point."""
+    colours = dict(zip(dict.fromkeys(kind for kind, _ in points), COLOURS, strict=False))
+    marks = dict(zip(dict.fromkeys(way for _, way in points), ("circle-open", "diamond"), strict=False))
+    best = front([point for named in points.values() for point in named.values()])
+    line = {"color": "#888", "dash": "dot"}
+    traces = [go.Scatter(name="Pareto front", x=[a for a, _ in best], y=[b for _, b in best], mode="lines", line=line)]
+    for (kind, way), named in points.items():
+        traces.append(
+            go.Scatter(
+                name=f"{kind}, {way}",
+                x=[a for a, _ in named.values()],
+                y=[b for _, b in named.values()],
+                text=list(named),
+                mode="markers+text",
+                textposition="top center",
+                marker={"color": colours[kind], "symbol": marks[way], "size": 10, "line": {"width": 2}},
+            )
+        )
+    return go.Figure(traces, _layout(title)).update_xaxes(title=x, rangemode="tozero").update_yaxes(title=y)
+
+
+def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points that no other one beats in both numbers, the largest first number first."""
+    chosen: list[tuple[float, float]] = []
+    for point in sorted(set(points), reverse=True):
+        if not chosen or point[1] > chosen[-1][1]:
+            chosen.append(point)
+    return chosen
+
+
 def _layout(title: str) -> go.Layout:
-    return go.Layout(title=title, template="plotly_white", colorway=COLOURS, height=420, legend={"orientation": "h"})
+    # Above the plot, where no axis title is.
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
+    top = {"text": title, "y": 0.97, "yanchor": "top"}
+    return go.Layout(
+        title=top, template="plotly_white", colorway=COLOURS, height=450, legend=legend, margin={"t": 130, "b": 60}
+    )
 
 
 def write_pngs(result: Result, folder: Path) -> None:
