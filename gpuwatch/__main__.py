@@ -87,6 +87,7 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit: 0, the wrapped command's own status, or an error's code (2 for a wrong call)."""
+    _open_closed()
     try:
         code = _call(args)
         sys.stdout.flush()
@@ -94,6 +95,11 @@ def main(args: list[str] | None = None) -> None:
         # The reader (head, less) has enough; the interpreter's own flush at exit must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1  # as click says it for its own output
+    except OSError as error:
+        # A full disk under the redirected output: what click could not flush must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f"gpuwatch: output: {error.strerror or error}", err=True)
+        code = 1
     except KeyboardInterrupt:
         _die_of_interrupt()
         code = 128 + signal.SIGINT
@@ -111,8 +117,14 @@ def _call(args: list[str] | None) -> int:
     except GpuwatchError as error:
         click.echo(f"gpuwatch: {error}", err=True)
         return error.exit_code
-    except (BrokenPipeError, KeyboardInterrupt):
+    except BrokenPipeError:
         raise
+    except OSError as error:
+        if os.environ.get("GPUWATCH_DEBUG"):
+            raise
+        what = f"{error.filename}: {error.strerror}" if error.filename else f"output: {error.strerror or error}"
+        click.echo(f"gpuwatch: {what}", err=True)
+        return 1
     except Exception as error:
         if os.environ.get("GPUWATCH_DEBUG"):
             raise
@@ -120,6 +132,13 @@ def _call(args: list[str] | None) -> int:
         click.echo(f"gpuwatch: {what}. This is gpuwatch's own fault; GPUWATCH_DEBUG=1 shows where", err=True)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _open_closed() -> None:
+    # Started with a closed descriptor (>&-, some daemons): Python leaves None there. Ours is closed again in the command.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _die_of_interrupt() -> None:

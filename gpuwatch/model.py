@@ -121,6 +121,8 @@ class RunInfo:
     boot_id: str | None = None
     supervisor_start: int | None = None
     child_start: int | None = None
+    # What went wrong with the recording itself, for a person.
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

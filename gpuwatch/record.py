@@ -110,7 +110,8 @@ class _Run:
             inject.install_boot(self.path)
             return dict(inject.child_environment(environment, self.path))
         except Exception as error:
-            self.options.tell(f"the hook could not be put in place ({error}); only the machine is measured")
+            why = getattr(error, "strerror", None) or error
+            self.options.tell(f"the hook could not be put in place ({why}); only the machine is measured")
             return environment
 
     def started(self, pid: int) -> None:
@@ -131,6 +132,13 @@ class _Run:
         self.info = dataclasses.replace(
             self.info, ended_ns=ended.ended_ns, exit_code=ended.exit_code, signal=ended.signal, state="finished"
         )
+        try:
+            if folder.free_room(self.path):
+                problem = "the disk of the run folder was full at the end: what came after it filled up is missing"
+                self.info = dataclasses.replace(self.info, problem=problem)
+                self.options.tell(f"{problem}. Free some space there, or record elsewhere with --dir")
+        except OSError:
+            pass  # the folder is gone; writing run.json tells so
         self._write()
         if self.sampler is None:
             return

@@ -104,8 +104,11 @@ def command(
 
 
 def tell(line: str) -> None:
-    """Say one line of ours, on stderr."""
-    click.echo(f"gpuwatch: {line}", err=True)
+    """Say one line of ours, on stderr, if anybody still listens there."""
+    try:
+        click.echo(f"gpuwatch: {line}", err=True)
+    except OSError:
+        pass  # `| head` has enough, or the disk under the log is full: neither is the command's trouble
 
 
 def _cwd() -> Path:
@@ -175,7 +178,10 @@ def _report(path: Path, wanted: _Wanted) -> int:
 
     report = build(read(path), with_timeline=wanted.html is not None)
     if not wanted.quiet:
-        show(report)
+        try:
+            show(report)
+        except BrokenPipeError:
+            pass  # the reader has enough; files and gate are still wanted
     failed = [_write(report, "HTML timeline", wanted.html, _html), _write(report, "JSON", wanted.json, _json)]
     if wanted.gate is not None and _trips(wanted.gate, report):
         return GATE_TRIPPED

@@ -7,6 +7,7 @@ events). `run.json` is rewritten whole at the run's start and end, so a reader n
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -25,9 +26,11 @@ from gpuwatch.store import liveness
 SCHEMA = "gpuwatch.run/1"
 DEFAULT_BASE = ".gpuwatch"
 INFO = "run.json"
-_TEXTS, _OPTIONAL_TEXTS = ("id", "cwd", "host", "gpuwatch", "state"), ("name", "boot_id")
+_TEXTS, _OPTIONAL_TEXTS = ("id", "cwd", "host", "gpuwatch", "state"), ("name", "boot_id", "problem")
 _SEE_RUNS = "`gpuwatch runs` lists the runs here"
 _COLLISIONS = 1000
+# What a short run needs (the hook's copy and its first events), and what the end of run.json needs.
+_ROOM, _NEEDED_BYTES, _KEPT_BYTES = ".room", 1 << 20, 16384
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +86,27 @@ def _fresh_folder(base: Path, name: str | None) -> Path:
 
 
 def _check_room(path: Path) -> None:
-    # On a full disk the folder can often still be made: only a written block tells.
-    probe = path / "spool" / ".room"
-    probe.write_bytes(b"\0" * 8192)
-    probe.unlink()
+    # On a full disk the folder can often still be made: only allocated blocks tell. A part is kept until the end.
+    with (path / _ROOM).open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, _NEEDED_BYTES)
+        file.truncate(_KEPT_BYTES)
+
+
+def free_room(path: Path) -> bool:
+    """Give back what was kept for the last write of `run.json`; return whether the disk was full without it."""
+    probe = path / f"{_ROOM}.probe"
+    try:
+        probe.write_bytes(b"\0" * _KEPT_BYTES)
+        full = False
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    for file in (probe, path / _ROOM):
+        file.unlink(missing_ok=True)
+    return full
 
 
 def _remove(path: Path) -> None:
-    for part in (path / "spool" / ".room", path / "spool", path / "boot", path):
+    for part in (path / _ROOM, path / "spool", path / "boot", path):
         try:
             part.unlink() if part.is_file() else part.rmdir()
         except OSError:

@@ -284,7 +284,8 @@ def _parse_lines(piece: bytes) -> tuple[list[Any], int]:
 def _read_run(path: Path, has_spool: bool) -> tuple[RunInfo | None, list[str]]:
     """Return `run.json`; without a readable one, None and the reason, if there is a spool to go by."""
     try:
-        return folder.read_info(path), []
+        info = folder.read_info(path)
+        return info, [info.problem] if info.problem else []
     except NotARun as error:
         if not has_spool or "schema" in error.what:
             raise

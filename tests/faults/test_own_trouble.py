@@ -146,7 +146,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "full"
     place.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(place)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(place)], capture_output=True, text=True
     )
     if mounted.returncode:
         pytest.skip(f"needs a small tmpfs: {mounted.stderr.strip()}")
@@ -157,7 +157,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_one_line_and_the_run_is_kept_elsewhere(full_disk: Path, tmp_path: Path) -> None:
-    (full_disk / "ballast").write_bytes(b"x" * 256 * 1024)
+    (full_disk / "ballast").write_bytes(b"x" * 2048 * 1024)
     done = _run(tmp_path, "run", "--quiet", "--dir", str(full_disk), "--", "echo", "trained", TMPDIR=str(tmp_path))
     assert (done.returncode, done.stdout) == (0, "trained\n")
     assert "No space left on device" in done.stderr
@@ -165,12 +165,53 @@ def test_a_full_disk_is_one_line_and_the_run_is_kept_elsewhere(full_disk: Path, 
     assert next(tmp_path.glob("gpuwatch-*/*/run.json"))
 
 
-def test_a_disk_that_fills_up_mid_run_does_not_reach_the_command(full_disk: Path, tmp_path: Path) -> None:
-    # The hook's copy fills it: boot/ needs more than is left.
-    body = f"head -c 300000 /dev/zero >{full_disk}/ballast 2>/dev/null; echo trained; exit 2"
+def test_a_disk_that_fills_up_mid_run_does_not_reach_the_command_and_is_told(full_disk: Path, tmp_path: Path) -> None:
+    body = f"head -c 3000000 /dev/zero >{full_disk}/ballast 2>/dev/null; echo trained; exit 2"
     done = _run(tmp_path, "run", "--quiet", "--dir", str(full_disk), "--", "sh", "-c", body, TMPDIR=str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "trained\n")
-    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1 and "was full at the end" in done.stderr
+    (run,) = folder.list_runs(full_disk)
+    info = folder.read_info(run)
+    assert (info.state, info.exit_code) == ("finished", 2), "a little room is kept for the end"
+    report = _run(tmp_path, "report", str(run))
+    assert "was full at the end" in " ".join(report.stdout.split())
+
+
+def test_too_little_room_for_a_run_is_known_before_it_starts(full_disk: Path, tmp_path: Path) -> None:
+    (full_disk / "ballast").write_bytes(b"x" * 1500 * 1024)
+    done = _run(tmp_path, "run", "--quiet", "--dir", str(full_disk), "--", "echo", "trained", TMPDIR=str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "trained\n")
+    assert done.stderr.count("\n") == 1 and "No space left on device" in done.stderr and "instead" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_descriptors_change_neither_the_status_nor_whose_output_it_is(tmp_path: Path, closed: str) -> None:
+    ours = f"{PYTHON} -m gpuwatch run --dir {tmp_path}/runs -- sh -c 'echo trained; exit 5' {closed}"
+    done = subprocess.run(
+        ["sh", "-c", ours], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 5
+    assert done.stdout == ("trained\n" if closed == "2>&-" else "")
+
+
+@pytest.mark.parametrize("reader", ["true", "head -1"])
+def test_a_reader_that_leaves_changes_no_status(tmp_path: Path, reader: str) -> None:
+    ours = f"{PYTHON} -m gpuwatch run --json out.json -- sh -c 'exit 0' 2>&1 | {reader} >/dev/null; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", ours], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "out.json").read_text())["run"]["status"]["exit_code"] == 0
+
+
+def test_output_that_finds_no_room_is_one_line(tmp_path: Path) -> None:
+    recorded = _run(tmp_path, "run", "--quiet", "--", "true")
+    assert recorded.returncode == 0
+    for verb in (["report"], ["report", "--json"], ["runs"], ["explain", "too-few-workers"]):
+        with open("/dev/full", "w") as full:
+            call = [PYTHON, "-m", "gpuwatch", *verb]
+            done = subprocess.run(call, cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr) == (1, "gpuwatch: output: No space left on device\n"), verb
 
 
 def test_a_broken_settings_file_is_one_line_and_the_command_runs(tmp_path: Path) -> None:

@@ -28,6 +28,12 @@ def test_a_run_folder_is_private_and_ignored_by_git(tmp_path: Path) -> None:
     assert {stat.S_IMODE(part.stat().st_mode) for part in (path, path / "boot", path / "spool")} == {0o700}
     assert stat.S_IMODE((path / "run.json").stat().st_mode) == 0o600
     assert (path.parent / ".gitignore").read_text() == "*\n"
+    assert sorted(entry.name for entry in path.iterdir()) == [".room", "boot", "run.json", "spool"]
+
+
+def test_the_room_that_is_kept_for_the_end_is_given_back(tmp_path: Path) -> None:
+    path = _run(tmp_path)
+    assert folder.free_room(path) is False
     assert sorted(entry.name for entry in path.iterdir()) == ["boot", "run.json", "spool"]
 
 
