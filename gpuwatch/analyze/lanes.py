@@ -11,14 +11,13 @@ import numpy as np
 
 from gpuwatch.analyze.arrays import as_list, columns_of, numbers, sums, to_floats
 from gpuwatch.analyze.devices import THROTTLE_REASONS
-from gpuwatch.analyze.fetches import Maker
 from gpuwatch.analyze.gaps import unavailable
 from gpuwatch.analyze.profile import Analysis, Loop
+from gpuwatch.analyze.series import Span, line, seconds
 from gpuwatch.analyze.statistics import Array
 from gpuwatch.analyze.steps import windows
+from gpuwatch.analyze.worker_lanes import worker_lanes
 from gpuwatch.model import Lane, Profile, Table, Timeline
-
-Span = tuple[float, float, str]
 
 
 def draw_lanes(analysis: Analysis, profile: Profile) -> Timeline:
@@ -26,30 +25,11 @@ def draw_lanes(analysis: Analysis, profile: Profile) -> Timeline:
     lanes = [
         *_device_lanes(analysis),
         *_rank_lanes(analysis),
-        *_worker_lanes(analysis),
+        *worker_lanes(analysis),
         *_machine_lanes(analysis),
         *_marks(analysis, profile),
     ]
     return Timeline(profile.seconds, tuple(lane for lane in lanes if lane.t_s or lane.spans))
-
-
-def _seconds(analysis: Analysis, times: Array) -> Array:
-    return (times - analysis.processes.start_ns) / 1e9
-
-
-def _line(analysis: Analysis, name: str, group: str, unit: str, times: Array, values: Array, note: str = "") -> Lane:
-    told: list[float | None] = values.tolist()
-    if not np.isfinite(values).all():
-        told = [None if value != value else value for value in told]
-    return Lane(name, group, "line", unit, t_s=tuple(_seconds(analysis, times).tolist()), values=tuple(told), note=note)
-
-
-def _spans(analysis: Analysis, starts: Array, ends: Array, label: str) -> list[Span]:
-    return [
-        (a, b, label)
-        for a, b in zip(_seconds(analysis, starts).tolist(), _seconds(analysis, ends).tolist(), strict=True)
-        if b >= a
-    ]
 
 
 def _table(analysis: Analysis, kind: str) -> Table:
@@ -63,8 +43,8 @@ def _rank_lanes(analysis: Analysis) -> Iterable[Lane]:
             continue
         group, steps = _group(loop), loop.steps
         order = np.argsort(steps.end, kind="stable")
-        yield _line(analysis, "input wait", group, "ms", steps.end[order], steps.wait[order] / 1e6)
-        yield _line(
+        yield line(analysis, "input wait", group, "ms", steps.end[order], steps.wait[order] / 1e6)
+        yield line(
             analysis,
             "step time",
             group,
@@ -73,34 +53,11 @@ def _rank_lanes(analysis: Analysis) -> Iterable[Lane]:
             (steps.wait + steps.compute + steps.nested)[order] / 1e6,
         )
         if np.isfinite(steps.gpu_wait).any():
-            yield _line(analysis, "GPU wait", group, "ms", steps.end[order], steps.gpu_wait[order] / 1e6)
+            yield line(analysis, "GPU wait", group, "ms", steps.end[order], steps.gpu_wait[order] / 1e6)
 
 
 def _group(loop: Loop) -> str:
     return f"rank {loop.profile.rank}"
-
-
-def _worker_lanes(analysis: Analysis) -> Iterable[Lane]:
-    """One strip per worker number of the main loaders; each epoch's workers follow each other in it."""
-    for loop in analysis.loops:
-        if loop.profile.role == "evaluation":
-            continue
-        strips: dict[int, list[Span]] = {}
-        for maker in loop.makers:
-            strips.setdefault(maker.number, []).extend(_strip(analysis, maker))
-        for number, spans in sorted(strips.items()):
-            name = f"worker {number}" if number >= 0 else "loading in the trainer"
-            yield Lane(name, _group(loop), "spans", "", spans=tuple(sorted(spans)))
-
-
-def _strip(analysis: Analysis, maker: Maker) -> list[Span]:
-    fetches, sent = maker.fetches, maker.sent
-    spans = _spans(analysis, fetches["t0"], fetches["t1"], "fetching")
-    if maker.number >= 0:
-        spans += _spans(analysis, fetches["idle_t0"], fetches["t0"], "waiting")
-    if sent:
-        spans += _spans(analysis, sent["t0"], sent["t1"], "sending")
-    return spans
 
 
 def _device_lanes(analysis: Analysis) -> Iterable[Lane]:
@@ -116,13 +73,13 @@ def _device_lanes(analysis: Analysis) -> Iterable[Lane]:
         for name, column, unit, factor in _GPU_LINES:
             values = told[column][at]
             if np.isfinite(values).any():
-                yield _line(analysis, name, group, unit, t[at], values * factor)
+                yield line(analysis, name, group, unit, t[at], values * factor)
         yield Lane(
             "throttling",
             group,
             "spans",
             "",
-            spans=tuple(_throttle_spans(_seconds(analysis, t[at]), told["reasons"][at])),
+            spans=tuple(_throttle_spans(seconds(analysis, t[at]), told["reasons"][at])),
         )
 
 
@@ -146,8 +103,8 @@ def _busy_lane(analysis: Analysis, index: int, group: str, t: Array, busy: Array
         after = np.repeat(np.cumsum(count), count) - 1 - np.arange(count.sum())
         step = np.nan_to_num(numbers(table, "interval_ns")[chosen]) / np.maximum(count, 1)
         times = np.repeat(numbers(table, "t")[chosen], count) - after * np.repeat(step, count)
-        return _line(analysis, "GPU busy", group, "%", times, values)
-    return _line(analysis, "GPU busy", group, "%", t, busy)
+        return line(analysis, "GPU busy", group, "%", times, values)
+    return line(analysis, "GPU busy", group, "%", t, busy)
 
 
 def _throttle_spans(t: Array, reasons: Array) -> list[Span]:
@@ -168,13 +125,13 @@ def _reasons(bits: int) -> str:
 def _machine_lanes(analysis: Analysis) -> Iterable[Lane]:
     cpu = _table(analysis, "cpu")
     if len(cpu) and "busy" in cpu.columns:
-        yield _line(analysis, "CPU busy", "machine", "cores", numbers(cpu, "t"), sums(cpu, "busy")[0])
+        yield line(analysis, "CPU busy", "machine", "cores", numbers(cpu, "t"), sums(cpu, "busy")[0])
     yield from _pressure_lanes(analysis)
     memory = _table(analysis, "memory")
     if len(memory):
         used = numbers(memory, "total_bytes") - numbers(memory, "available_bytes")
-        yield _line(analysis, "memory used", "machine", "GiB", numbers(memory, "t"), used / 2**30)
-        yield _line(
+        yield line(analysis, "memory used", "machine", "GiB", numbers(memory, "t"), used / 2**30)
+        yield line(
             analysis, "shared memory", "machine", "GiB", numbers(memory, "t"), numbers(memory, "shm_used_bytes") / 2**30
         )
 
@@ -187,7 +144,7 @@ def _pressure_lanes(analysis: Analysis) -> Iterable[Lane]:
         known = np.flatnonzero(np.isfinite(values))
         if len(known) >= 2:
             share = np.diff(values[known]) * 1e3 / np.maximum(np.diff(t[known]), 1.0)
-            yield _line(analysis, name, "machine", "%", t[known][1:], np.clip(share * 100, 0.0, 100.0))
+            yield line(analysis, name, "machine", "%", t[known][1:], np.clip(share * 100, 0.0, 100.0))
 
 
 def _marks(analysis: Analysis, profile: Profile) -> Iterable[Lane]:

@@ -23,6 +23,7 @@ ORDER = (
     ("sm active", "how much of the GPU's chip worked"),
     ("pressure", "share of the time in which something stood still for lack of CPU, IO or memory"),
     ("memory", ""),
+    ("process cpu", "cores that each loader worker used"),
     ("power", ""),
     ("throttl", "the driver slowed the GPU down"),
 )
@@ -123,7 +124,8 @@ def _family(name: str, lanes: list[Lane]) -> Family:
     members.sort(key=lambda member: (_badness(member, low), member.name))
     labels = sorted({span[2] for member in members for span in member.spans}, key=lambda label: label in IDLE_LABELS)
     shown = any(word in name.lower() for word in SHOWN_FIRST)
-    note = next((lane.note for lane in lanes if lane.note), "") or _help(name)
+    # A strip's note says what its worker has in hand just now.
+    note = next((lane.note for lane in lanes if lane.note and lane.kind == "line"), "") or _help(name)
     return Family(name, lanes[0].kind, clean(lanes[0].unit), note, shown, tuple(members), tuple(labels))
 
 

@@ -74,7 +74,8 @@ class Frame:
     def _selected(self, group: str) -> bool:
         kind, _, number = group.partition(" ")
         chosen = {"rank": self.view.rank, "GPU": self.view.device}.get(kind)
-        return chosen is None or number == str(chosen)
+        # A worker's group begins with its rank's: `rank 0 worker 3`.
+        return chosen is None or number.partition(" ")[0] == str(chosen)
 
 
 def values_in(lane: Lane, start: float, end: float) -> Sequence[float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
@@ -10,16 +11,19 @@ from rich.text import Text
 from gpuwatch.model import Lane
 from gpuwatch.views import text
 from gpuwatch.views.live.charts import history
-from gpuwatch.views.live.frame import Frame, spans_in, typical
+from gpuwatch.views.live.frame import Frame, spans_in, typical, values_in
 from gpuwatch.views.live.rows import Rows
 
-WIDE = 66
+HEADED, WIDE = 5, 58
 SORTS = ("busiest", "number", "slowest")
+# The CPU shown is that of the last samples, not of a window of hours.
+CPU_OVER_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker in the window: its share of time at work, in all and per column, and its batches."""
+    """A worker in the window: its share of time at work, in all and per column, its batches, the cores it used, and
+    the batch that it has in hand (`batch 7`, `waits`, empty where that is not known)."""
 
     group: str
     name: str
@@ -27,6 +31,8 @@ class Worker:
     strip: tuple[float | None, ...]
     batches: int
     batch_ms: float | None
+    cores: float | None = None
+    in_hand: str = ""
 
     @property
     def number(self) -> int:
@@ -35,42 +41,52 @@ class Worker:
 
 
 def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
-    """Return a row per loader worker: at work or waiting, its share at work, batches and time per batch."""
+    """Return a row per loader worker: at work or waiting, its CPU, the batch in hand, the time that a batch takes."""
     lanes = frame.lanes("worker") or frame.lanes("loading in the trainer")
     if not lanes:
         return Text("No worker yet. With num_workers=0 the training process makes its batches itself.", "dim")
-    several = len({lane.group for lane in lanes}) > 1
-    wide = width >= WIDE
-    room = max(6, min(60, width - (47 if wide else 34) - max(len(_name(lane, several, wide)) for lane in lanes)))
-    told = in_order([measure(frame, lane, room) for lane in lanes], frame.view.sort)
-    shown = told[: max(1, height - 1 if len(told) > height > 4 else height)]
+    several, headed, wide = len({lane.group for lane in lanes}) > 1, height >= HEADED, width >= WIDE
+    names = max(len(_name(lane, several, wide)) for lane in lanes)
+    room = max(6, min(60, width - names - (44 if headed else 36)))
+    cpu = {lane.group: lane for lane in frame.lanes("process CPU")}
+    told = in_order([measure(frame, lane, room, cpu) for lane in lanes], frame.view.sort)
+    rows = height - headed
+    shown = told[: max(1, rows - 1 if len(told) > rows > 3 else rows)]
     table = Rows()
+    known = any(worker.in_hand for worker in told)
+    if headed:
+        heads = ("at work", "CPU", "a batch", "in hand") if known else ("at work", "CPU", "a batch")
+        table.add("", Text(" " * room), *(Text(name, "dim") for name in heads))
     for worker in shown:
-        batches = f"{worker.batches} batches" if wide else ""
-        table.add(
-            Text(text.clean(_name(worker, several, wide))),
-            history(worker.strip, 1.0),
-            Text(f"{text.percent(worker.at_work)} at work"),
-            Text(batches),
-            Text(f"{text.milliseconds(worker.batch_ms)} each", "dim"),
-        )
+        cells = _cells(worker, _name(worker, several, wide), headed)
+        table.add(*(cells if known else cells[:-1]))
     hidden = len(told) - len(shown)
-    return Group(table, Text(f"and {hidden} more", "dim")) if hidden and height > 4 else table
+    return Group(table, Text(f"and {hidden} more", "dim")) if hidden and rows > 3 else table
+
+
+def _cells(worker: Worker, name: str, headed: bool) -> tuple[Text, ...]:
+    strip = (Text(text.clean(name)), history(worker.strip, 1.0))
+    at_work, cpu = text.percent(worker.at_work), text.percent(worker.cores)
+    if not headed:
+        return (*strip, Text(f"{at_work} at work"), Text(f"{cpu} CPU"), Text(worker.in_hand, "dim"))
+    each = text.milliseconds(worker.batch_ms)
+    return (*strip, Text(at_work.rjust(7)), Text(cpu.rjust(4)), Text(each), Text(worker.in_hand or text.DASH, "dim"))
 
 
 def _name(of: Worker | Lane, several: bool, wide: bool) -> str:
     """Return `worker 3`, of several ranks `rank 0 worker 3`, or `r0 w3` where room is short."""
     name = f"{of.group} {of.name}" if several else of.name
-    return name if wide else name.replace("rank ", "r").replace("worker ", "w")
+    return name if wide and not several else name.replace("rank ", "r").replace("worker ", "w")
 
 
-def measure(frame: Frame, lane: Lane, room: int) -> Worker:
-    """Return what a worker did in the window, its strip in `room` columns."""
+def measure(frame: Frame, lane: Lane, room: int, cpu: Mapping[str, Lane] | None = None) -> Worker:
+    """Return what a worker did in the window, its strip in `room` columns. `cpu`: the lanes of the workers' CPU."""
     start, end = frame.window
     spans = [span for span in spans_in(lane, start, end) if span[2] != "sending"]
     work = [(a, b) for a, b, label in spans if label != "waiting"]
     known = sum(b - a for a, b, _ in spans)
     at_work = min(1.0, sum(b - a for a, b in work) / known) if known > 0 else None
+    sampled = (cpu or {}).get(f"{lane.group} {lane.name}")
     return Worker(
         lane.group,
         lane.name,
@@ -78,6 +94,8 @@ def measure(frame: Frame, lane: Lane, room: int) -> Worker:
         tuple(_strip(spans, start, end, room)),
         len(work),
         typical([(b - a) * 1e3 for a, b in work]),
+        typical(values_in(sampled, max(start, end - CPU_OVER_S), end)) if sampled else None,
+        lane.note if frame.live and frame.view.at_s is None else "",
     )
 
 

@@ -152,13 +152,29 @@ def test_workers_sort_and_count() -> None:
     assert [worker.name for worker in in_order(told, "busiest")] == ["worker 1", "worker 0"]
     assert [worker.name for worker in in_order(told, "slowest")] == ["worker 0", "worker 1"]
     assert told[0].strip[-1] == pytest.approx(1 / 6) and told[0].strip[0] is None
-    assert "and 59 more" in drawn(
+    assert "and 60 more" in drawn(
         workers(
             frame(*(Lane(f"worker {n}", "rank 0", "spans", "", spans=((90.0, 95.0, "fetching"),)) for n in range(64))),
             80,
             6,
         )
     )
+
+
+def test_workers_show_their_cpu_and_the_batch_in_hand_of_a_run_that_goes_on() -> None:
+    lanes = (
+        Lane("worker 0", "rank 0", "spans", "", spans=((90.0, 95.0, "fetching"),), note="batch 1240"),
+        Lane("worker 1", "rank 0", "spans", "", spans=((90.0, 95.0, "fetching"),), note="waits"),
+        line("process CPU", "rank 0 worker 1", "cores", [0.97] * 100),
+    )
+    told = drawn(workers(frame(*lanes), 60, 6)).splitlines()
+    assert told[0].split() == ["at", "work", "CPU", "a", "batch", "in", "hand"]
+    assert told[1].endswith("batch 1240") and "–" in told[1]
+    assert "97%" in told[2] and "waits" in told[2]
+    assert "97% CPU" in drawn(workers(frame(*lanes), 60, 2))
+    assert "97%" in drawn(workers(frame(*lanes, view=View(rank=0)), 60, 6))
+    earlier = drawn(workers(frame(*lanes, view=View(at_s=96.0)), 60, 6))
+    assert "batch 1240" not in earlier and "in hand" not in earlier
 
 
 def test_findings_mark_the_selected_one() -> None:
