@@ -1,0 +1,95 @@
+"""Where Yama keeps everybody but ancestors out, each process of the run permits gpuwatch's supervisor, and nobody else."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpuwatch.hook import ptrace
+
+PR_SET_PTRACER = 0x59616D61  # <linux/prctl.h>: "Yama"
+SUPERVISOR = 4321
+
+
+class Kernel:
+    """Stands in for the C library: notes what prctl is called with, and in which process."""
+
+    def __init__(self, note: Path) -> None:
+        self.note = note
+
+    def __call__(self, name: object) -> Kernel:
+        assert name is None
+        return self
+
+    def prctl(self, option: int, pid: Any, *rest: int) -> int:
+        with self.note.open("a") as file:
+            file.write(json.dumps([os.getpid(), option, pid.value, *rest]) + "\n")
+        return 0
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A kernel with Yama in a mode, a run folder, and what was asked of that kernel."""
+    note = tmp_path / "prctl"
+    monkeypatch.setattr(ctypes, "CDLL", Kernel(note))
+    # What is registered at fork stays for the whole process: it is called here by hand, as the kernel's fork would.
+    after_fork: list[Any] = []
+    monkeypatch.setattr(os, "register_at_fork", lambda after_in_child: after_fork.append(after_in_child))
+    monkeypatch.setenv("GPUWATCH_RUN", str(tmp_path))
+    (tmp_path / "run.json").write_text(json.dumps({"supervisor_pid": SUPERVISOR}))
+
+    def of(scope: str | None) -> list[Any]:
+        monkeypatch.setattr(ptrace, "_SCOPE", str(tmp_path / "ptrace_scope"))
+        if scope is not None:
+            (tmp_path / "ptrace_scope").write_text(scope)
+        ptrace.on_import("torch.utils.data.dataloader", None)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                for call in after_fork:
+                    call()
+            finally:
+                os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(pid, 0)
+        calls = [json.loads(line) for line in note.read_text().splitlines()] if note.exists() else []
+        return [
+            ["child" if call[0] == pid else "self" if call[0] == os.getpid() else call[0], *call[1:]] for call in calls
+        ]
+
+    return of
+
+
+def test_the_supervisor_is_permitted_in_the_trainer_and_in_what_it_forks(asked: Any) -> None:
+    assert asked("1\n") == [
+        ["self", PR_SET_PTRACER, SUPERVISOR, 0, 0, 0],
+        ["child", PR_SET_PTRACER, SUPERVISOR, 0, 0, 0],
+    ]
+
+
+@pytest.mark.parametrize("scope", [None, "0\n", "2\n", "3\n", "garbage"])
+def test_nothing_is_asked_where_it_is_not_needed_or_cannot_help(asked: Any, scope: str | None) -> None:
+    assert asked(scope) == []
+
+
+@pytest.mark.parametrize("info", ["", "{", "[]", '{"supervisor_pid": null}', '{"supervisor_pid": "x"}'])
+def test_without_a_readable_supervisor_nobody_is_permitted(asked: Any, tmp_path: Path, info: str) -> None:
+    (tmp_path / "run.json").write_text(info)
+    assert asked("1\n") == []
+
+
+def test_a_kernel_or_library_without_it_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: object) -> None:
+        raise OSError("no such library")
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    ptrace.allow(SUPERVISOR)
+
+
+def test_the_real_call_of_this_kernel_harms_nobody() -> None:
+    ptrace.allow(os.getpid())
