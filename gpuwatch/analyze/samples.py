@@ -224,11 +224,11 @@ def timer_samples(processes: Processes, moments: Mapping[int, Moments]) -> Itera
 
 
 def _timed_activity(row: Mapping[str, Any], moments: Moments | None, shift_ns: float) -> str:
-    """Return what the hook told; of a step, which one it was by the middle of the time that was counted for."""
+    """Return what the hook told; of a step, by the middle of the time counted for, whether it was in an evaluation."""
     activity = str(row.get("activity") or "step")
     if activity == "step" and moments is not None and row.get("t"):
         moment = moments.at(float(row["t"]) + shift_ns - _COUNTED_NS / 2)
-        return "step" if moment in ("startup", "shutdown") else moment
+        return moment if moment in ("evaluation", "between loops") else "step"
     source = linecache.getline(str(row["file"]), int(row.get("line") or 0)).lstrip()
     return "importing" if activity == "startup" and source.startswith(("import ", "from ")) else activity
 

@@ -73,3 +73,15 @@ def test_without_a_main_thread_nothing_is_joined() -> None:
 def test_idle_is_told_by_the_innermost_frame() -> None:
     assert is_idle([["f", "/me/x.py", 1], ["Queue.get", "/usr/lib/python3.11/multiprocessing/queues.py", 113]])
     assert not is_idle([["Queue.get", "/usr/lib/python3.11/multiprocessing/queues.py", 113], ["f", "/me/x.py", 1]])
+
+
+def test_the_trainers_own_samples_keep_their_places() -> None:
+    rows = fold(_profile(main=[WAIT, COMPUTE, COMPUTE, WAIT], worker=[WORK] * 4), 0, 1, 10)
+    runs = {row[5][-1][0]: row[9] for row in rows}
+    assert runs == {"_BaseDataLoaderIter.__next__": [[0, 1], [3, 1]], "compute": [[1, 2]], "D.__getitem__": None}
+
+
+def test_a_deep_stack_keeps_both_its_ends() -> None:
+    profile = _profile(main=[[1, *[3] * 200, 2]])
+    (row,) = fold(profile, 0, 1, 10)
+    assert len(row[5]) == 80 and (row[5][0][0], row[5][-1][0]) == ("<module>", "_BaseDataLoaderIter.__next__")
