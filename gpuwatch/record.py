@@ -142,7 +142,11 @@ class _Run:
         self._write()
         if self.sampler is None:
             return
-        _stop_sampler(self.path, self.sampler)
+        try:
+            _stop_sampler(self.path, self.sampler)
+        except KeyboardInterrupt:
+            # A second Ctrl-C, meant for a command that has ended by then: how it ended is still ours to pass on.
+            self.options.tell("interrupted while the recording was ended: its last second may be missing")
         complaint = _last_line(self.path / SAMPLER_LOG)
         if complaint:
             self.options.tell(f"the sampler reported: {complaint}")

@@ -130,6 +130,37 @@ def test_whatever_fails_of_ours_is_told_and_the_command_is_waited_for(tmp_path: 
     assert done.stderr.count("\n") == 1
 
 
+def test_a_second_interrupt_keeps_how_the_command_ended(tmp_path: Path) -> None:
+    code = (
+        "import gpuwatch.record as record, os, signal\n"
+        "genuine = record._stop_sampler\n"
+        "def interrupted(*arguments):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    genuine(*arguments)\n"
+        "record._stop_sampler = interrupted\n"
+        "from gpuwatch.__main__ import main\n"
+        "main()\n"
+    )
+    done = _python(tmp_path, code, "run", "--quiet", "--", "sh", "-c", "echo trained; exit 3")
+    assert (done.returncode, done.stdout) == (3, "trained\n")
+    assert done.stderr.count("\n") == 1 and "interrupted" in done.stderr
+    assert folder.read_info(newest_run(tmp_path)).exit_code == 3
+    wait_for(lambda: not sampler_pids(newest_run(tmp_path)), "the sampler's own end")
+
+
+def test_an_interrupt_while_the_report_is_made_keeps_how_the_command_ended(tmp_path: Path) -> None:
+    code = (
+        "import gpuwatch.analyze.report as report, os, signal\n"
+        "report.build = lambda *arguments, **named: os.kill(os.getpid(), signal.SIGINT)\n"
+        "from gpuwatch.__main__ import main\n"
+        "main()\n"
+    )
+    for status, expected in ((3, 3), (0, 4)):
+        done = _python(tmp_path, code, "run", "--", "sh", "-c", f"exit {status}")
+        assert done.returncode == expected
+        assert done.stderr.count("\n") == 1 and "report interrupted; the recording is kept" in done.stderr
+
+
 def test_a_failing_watcher_does_not_abandon_the_command(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\n"
