@@ -1,7 +1,7 @@
 """How closely steps are looked at: all of each where steps are long, and short ones in turns.
 
 What a step is made of (forward, backward, optimizer, the queue, CUDA events) costs some tens of microseconds to tell,
-with the caches full of the training's own work. Where that is more than 1 % of a step, a few steps in a row are
+with the caches full of the training's own work. Where that is more than 0.5 % of a step, a few steps in a row are
 measured in full, and then for some 50 ms each step is only timed: asked for, and given. How long is drawn by lot, so
 that it does not fall in with a rhythm of the training's own.
 """
@@ -15,7 +15,7 @@ from . import spool
 _FIRST = 16
 _STRETCH = 5
 # A step this many times as long as what it costs to measure is always measured in full.
-_LONG = 100
+_LONG = 200
 # After a stretch steps are only timed this many times as long as one costs: 0.5 % of the time are spent on stretches.
 _REST = _STRETCH * 200
 _DEAREST_NS = 200_000

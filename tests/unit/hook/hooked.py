@@ -17,7 +17,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Log:
-    """One process's spool file: its header and its events as dictionaries, in order, each with its `kind`."""
+    """One process's spool file: its header and its events as dictionaries, in order, each with its `kind`.
+
+    Steps that were only timed are batches, too (`timed`)."""
 
     header: dict[str, Any]
     events: list[Row]
@@ -48,7 +50,17 @@ def read_log(path: Path) -> Log:
     header, *lines = path.read_text().splitlines()
     columns = json.loads(header)["columns"]
     rows = [json.loads(line) for line in lines if line]
-    return Log(json.loads(header), [{"kind": row[0], **dict(zip(columns[row[0]], row[1:]))} for row in rows])
+    events = [{"kind": row[0], "timed": False, **dict(zip(columns[row[0]], row[1:]))} for row in rows]
+    return Log(json.loads(header), [one for event in events for one in _batches_of(event, columns["batch"])])
+
+
+def _batches_of(event: Row, columns: list[str]) -> list[Row]:
+    """Return steps that were only timed as the batches that they are short for; any other event as it is."""
+    if event["kind"] != "steps":
+        return [event]
+    told = {"kind": "batch", "timed": True, **dict.fromkeys(columns), "iterator": event["iterator"], "end": 0}
+    pairs = zip(event["times"][0::2], event["times"][1::2])
+    return [dict(told, index=event["index"] + n, t0=t0, t1=t1) for n, (t0, t1) in enumerate(pairs)]
 
 
 def read_logs(run_dir: Path) -> list[Log]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,14 +17,13 @@ import pytest
 
 from gpuwatch.hook import pace as hook_pace
 from gpuwatch.hook.pace import pace
-from gpuwatch.store.reader import read
 
 from .hooked import Log, Run, environment, read_log, run
 
 MS = 1_000_000
 
 SCRIPT = """
-import gc, json, os, sys, time, torch
+import gc, json, os, statistics, sys, time, torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 torch.set_num_threads(1)
@@ -48,7 +48,7 @@ def spin(seconds):
 def train():
     model = torch.nn.Linear(4, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    truth, spent = [], {"forward": 0, "backward": 0}
+    truth, ratios = [], []
     batches = iter(DataLoader(Rows(), batch_size=1, num_workers=workers))
     while True:
         begin = now()
@@ -63,7 +63,7 @@ def train():
         loss.backward()
         c = now()
         optimizer.step(); optimizer.zero_grad()
-        spent["forward"] += b - a; spent["backward"] += c - b
+        ratios.append((c - b) / (b - a))
         if story == "gc" and len(truth) == 400:
             garbage = [[] for _ in range(2000000)]; gc.collect(); del garbage
         if story == "kill" and len(truth) % 20 == 0:
@@ -73,10 +73,10 @@ def train():
                 next(batches) if not workers else None
                 os._exit(0)
             os.wait()
-    return truth, spent
+    return truth, statistics.median(ratios)
 
-truth, spent = train()
-print(json.dumps({"truth": truth, "spent": spent}))
+truth, ratio = train()
+print(json.dumps({"truth": truth, "ratio": ratio}))
 """
 
 
@@ -91,14 +91,7 @@ def placed() -> Iterator[None]:
 
 def steps_of(log: Log) -> list[dict[str, Any]]:
     """Return every step of a log, in order: `timed` ones told no more than their times."""
-    rows = [dict(row, timed=False) for row in log.of("batch")]
-    for row in log.of("steps"):
-        pairs = zip(row["times"][0::2], row["times"][1::2])
-        rows += [
-            {"iterator": row["iterator"], "index": row["index"] + n, "t0": t0, "t1": t1, "end": 0, "timed": True}
-            for n, (t0, t1) in enumerate(pairs)
-        ]
-    return sorted(rows, key=lambda row: row["t0"])
+    return sorted(log.of("batch"), key=lambda row: row["t0"])
 
 
 def go(count: int, step_ns: int, own_ns: int) -> list[bool]:
@@ -116,7 +109,7 @@ def go(count: int, step_ns: int, own_ns: int) -> list[bool]:
 
 
 def test_long_steps_are_all_measured_in_full(placed: None) -> None:
-    assert all(go(500, 10 * MS, 25_000))
+    assert all(go(500, 11 * MS, 25_000))
 
 
 def test_of_short_steps_some_are_and_what_that_costs_stays_below_a_hundredth(placed: None) -> None:
@@ -154,30 +147,15 @@ def test_every_step_is_told_once_and_as_the_training_saw_it(trained: Run) -> Non
 
 def test_what_steps_are_made_of_is_told_rightly_by_some_of_them(trained: Run) -> None:
     told = json.loads(trained.done.stdout)
-    measured = [row for row in trained.trainer.of("batch") if row["other_ns"] is not None][1:]
+    measured = [row for row in steps_of(trained.trainer) if row["other_ns"] is not None][1:]
     assert {(row["backward_n"], row["optimizer_n"]) for row in measured} == {(1, 1)}
-    rows = trained.trainer.of("batch")
+    rows = steps_of(trained.trainer)
     for before, row in zip(rows, rows[1:]):
         if row["other_ns"] is not None:
             parts = sum(row[name] for name in ("forward_ns", "backward_ns", "optimizer_ns", "other_ns"))
             assert parts == row["t0"] - before["t1"]
     ratio = np.median([row["backward_ns"] / row["forward_ns"] for row in measured])
-    assert ratio == pytest.approx(told["spent"]["backward"] / told["spent"]["forward"], rel=0.25)
-
-
-def test_the_reader_makes_batches_of_them(trained: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "spool"
-    folder.mkdir()
-    lines = [json.dumps(trained.trainer.header)]
-    kept = trained.trainer.events
-    columns = trained.trainer.header["columns"]
-    lines += [json.dumps([row["kind"], *(row.get(name) for name in columns[row["kind"]])]) for row in kept]
-    (folder / "1-1.jsonl").write_text("\n".join(lines) + "\n")
-    table = read(tmp_path).logs[0].table("batch")
-    expected = steps_of(trained.trainer)
-    assert sorted(zip(table.column("t0"), table.column("t1"), table.column("index"))) == [
-        (step["t0"], step["t1"], step["index"]) for step in expected
-    ]
+    assert ratio == pytest.approx(told["ratio"], rel=0.25)
 
 
 def test_a_killed_training_loses_no_more_than_its_last_steps(tmp_path: Path) -> None:
@@ -213,7 +191,7 @@ def test_a_collection_is_told_with_the_step_that_it_stopped(tmp_path: Path) -> N
 
 def test_a_forked_child_tells_no_step_of_its_parents(tmp_path: Path) -> None:
     trained = run(SCRIPT, tmp_path / "run", "fork", "0", "600")
-    with_steps = [log for log in trained.logs if log.of("batch") or log.of("steps")]
+    with_steps = [log for log in trained.logs if log.of("batch")]
     parent = max(with_steps, key=lambda log: len(log.of("batch")))
     assert [step["index"] for step in steps_of(parent)] == list(range(601))
     for child in with_steps:
@@ -244,7 +222,7 @@ def test_a_warning_of_the_loader_names_the_users_line(tmp_path: Path, batches: s
     def said(**more: Any) -> str:
         done = subprocess.run([sys.executable, str(script), batches], capture_output=True, text=True, **more)
         assert done.returncode == 0, done.stderr
-        return done.stderr
+        return re.sub("0x[0-9a-f]+", "0x", done.stderr)
 
     wrapped = said(env=environment(tmp_path / "run"))
     assert "%s:%d:" % (script, 1 + WARNING.splitlines().index("for batch in loader:")) in wrapped
