@@ -9,7 +9,8 @@ import numpy as np
 
 from gpuwatch.analyze.fetches import Maker
 from gpuwatch.analyze.profile import Analysis, Loop
-from gpuwatch.analyze.series import Span, line, spans
+from gpuwatch.analyze.series import line, spans
+from gpuwatch.analyze.statistics import Array
 from gpuwatch.analyze.usage import Usage
 from gpuwatch.model import Lane
 
@@ -33,7 +34,7 @@ def _lanes(
     analysis: Analysis, loop: Loop, number: int, makers: list[Maker], usages: dict[int, list[Usage]]
 ) -> Iterable[Lane]:
     group, name = f"rank {loop.profile.rank}", f"worker {number}" if number >= 0 else "loading in the trainer"
-    strip = tuple(sorted(span for maker in makers for span in _strip(analysis, maker)))
+    strip = spans(analysis, [part for maker in makers for part in _strip(maker)])
     note = in_hand(loop, makers) if analysis.processes.goes_on else ""
     yield Lane(name, group, "spans", "", spans=strip, note=note)
     if number >= 0:
@@ -41,13 +42,13 @@ def _lanes(
         yield from _cpu(analysis, f"{group} {name}", told)
 
 
-def _strip(analysis: Analysis, maker: Maker) -> list[Span]:
+def _strip(maker: Maker) -> list[tuple[str, Array, Array]]:
     fetches, sent = maker.fetches, maker.sent
-    found = spans(analysis, fetches["t0"], fetches["t1"], "fetching")
+    found = [("fetching", fetches["t0"], fetches["t1"])]
     if maker.number >= 0:
-        found += spans(analysis, fetches["idle_t0"], fetches["t0"], "waiting")
+        found.append(("waiting", fetches["idle_t0"], fetches["t0"]))
     if sent:
-        found += spans(analysis, sent["t0"], sent["t1"], "sending")
+        found.append(("sending", sent["t0"], sent["t1"]))
     return found
 
 

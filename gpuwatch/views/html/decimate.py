@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -83,16 +84,27 @@ def bridge(buckets: Buckets, longest: int) -> Buckets:
     return Buckets(buckets.low[source], buckets.mid[source], buckets.high[source])
 
 
+def span_columns(spans: Sequence[tuple[float, float, str]]) -> tuple[Floats, Floats, list[str], npt.NDArray[np.intp]]:
+    """Return starts, ends, the labels there are, and each span's position in these."""
+    if all(hasattr(spans, name) for name in ("starts", "ends", "label", "labels")):
+        kept: Any = spans
+        return kept.starts, kept.ends, list(kept.labels), kept.label.astype(np.intp)
+    labels = sorted({label for _, _, label in spans})
+    number = {label: at for at, label in enumerate(labels)}
+    starts, ends = (np.array([span[at] for span in spans], dtype=np.float64) for at in (0, 1))
+    return starts, ends, labels, np.array([number[span[2]] for span in spans], dtype=np.intp)
+
+
 def span_shares(spans: Sequence[tuple[float, float, str]], labels: Sequence[str], seconds: float, count: int) -> Floats:
     """Return, per label and bucket, the share of the bucket's time that spans of that label cover."""
     shares = np.zeros((len(labels), count))
-    if not spans or seconds <= 0:
+    if not len(spans) or seconds <= 0:
         return shares
-    starts = np.clip(np.array([span[0] for span in spans]) * (count / seconds), 0, count)
-    ends = np.clip(np.array([span[1] for span in spans]) * (count / seconds), 0, count)
-    names = np.array([labels.index(span[2]) if span[2] in labels else -1 for span in spans])
-    for at in range(len(labels)):
-        shares[at] = _covered(starts[names == at], ends[names == at], count)
+    starts, ends, known, number = span_columns(spans)
+    starts, ends = (np.clip(edges * (count / seconds), 0, count) for edges in (starts, ends))
+    for at, label in enumerate(labels):
+        chosen = number == known.index(label) if label in known else np.zeros(len(number), dtype=bool)
+        shares[at] = _covered(starts[chosen], ends[chosen], count)
     return np.clip(shares, 0, 1)
 
 

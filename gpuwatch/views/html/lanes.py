@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from gpuwatch.model import Lane, Timeline
-from gpuwatch.views.html.decimate import Floats, Statistics, series, statistics
+from gpuwatch.views.html.decimate import Floats, Statistics, series, span_columns, statistics
 from gpuwatch.views.text import clean
 
 # What a reader asks first comes first; the word is looked for in the family's name.
@@ -42,7 +45,8 @@ class Member:
     statistics: Statistics | None
     times: Floats | None = None
     values: Floats | None = None
-    spans: tuple[tuple[float, float, str], ...] = ()
+    spans: Sequence[tuple[float, float, str]] = ()
+    labels: tuple[str, ...] = ()
     at_work: float | None = None
 
 
@@ -122,7 +126,7 @@ def _family(name: str, lanes: list[Lane]) -> Family:
     members = [member for member in members if member.spans or member.statistics]
     low = any(word in name.lower() for word in LOW_IS_WORSE)
     members.sort(key=lambda member: (_badness(member, low), member.name))
-    labels = sorted({span[2] for member in members for span in member.spans}, key=lambda label: label in IDLE_LABELS)
+    labels = sorted({label for member in members for label in member.labels}, key=lambda label: label in IDLE_LABELS)
     shown = any(word in name.lower() for word in SHOWN_FIRST)
     # A strip's note says what its worker has in hand just now.
     note = next((lane.note for lane in lanes if lane.note and lane.kind == "line"), "") or _help(name)
@@ -140,9 +144,10 @@ def _member(lane: Lane, name: str) -> Member:
     if lane.kind == "line":
         times, values = series(lane.t_s, lane.values)
         return Member(name, statistics(values), times, values)
-    total = sum(end - start for start, end, _ in lane.spans)
-    busy = sum(end - start for start, end, label in lane.spans if label not in IDLE_LABELS)
-    return Member(name, None, spans=lane.spans, at_work=busy / total if total > 0 else None)
+    starts, ends, labels, number = span_columns(lane.spans)
+    total = float((ends - starts).sum())
+    busy = float((ends - starts)[~np.isin(number, [at for at, of in enumerate(labels) if of in IDLE_LABELS])].sum())
+    return Member(name, None, spans=lane.spans, labels=tuple(labels), at_work=busy / total if total > 0 else None)
 
 
 def _badness(member: Member, low_is_worse: bool) -> float:

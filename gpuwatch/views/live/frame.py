@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
+import numpy as np
+
 from gpuwatch.model import HotLine, Lane, Report
 from gpuwatch.views import text
 
@@ -93,7 +95,7 @@ def typical(values: Sequence[float | None]) -> float | None:
 def columns(lane: Lane, start: float, end: float, count: int) -> list[float | None]:
     """Return `count` medians over equal stretches of time; a stretch without a value repeats the one before it."""
     width = (end - start) / count
-    edges = [bisect.bisect_left(lane.t_s, start + width * at) for at in range(count + 1)]
+    edges: list[int] = np.searchsorted(lane.t_s, start + width * np.arange(count + 1)).tolist()
     last = lane.values[edges[0] - 1] if edges[0] > 0 and start - lane.t_s[edges[0] - 1] < max(5 * width, 2.0) else None
     drawn, held = [], 0
     for begin, after in pairwise(edges):
@@ -109,9 +111,9 @@ def step_columns(
 ) -> list[tuple[float | None, float | None]]:
     """Return step and wait per column; a column in which no step ended shows the step that was under way."""
     width, drawn = (end - start) / count, []
-    for at in range(count):
-        a, b = start + width * at, start + width * (at + 1)
-        begin, after = bisect.bisect_left(step.t_s, a), bisect.bisect_left(step.t_s, b)
+    edges: list[int] = np.searchsorted(step.t_s, start + width * np.arange(count + 1)).tolist()
+    for at, (begin, after) in enumerate(pairwise(edges)):
+        b = start + width * (at + 1)
         if begin == after:
             after += 1 if begin < len(step.t_s) and step.t_s[begin] - (step.values[begin] or 0.0) / 1e3 <= b else 0
         drawn.append((typical(step.values[begin:after]), typical(wait.values[begin:after])))
