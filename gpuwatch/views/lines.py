@@ -34,7 +34,7 @@ SMALL, MOST_EXCERPTS, DEEPEST, TOO_FEW = 0.05, 6, 10, 5
 LEAST = 0.01
 # Between columns; how far names are cut where a terminal is narrow, at last they go; what a path keeps.
 GAP, LONGEST_NAMES, LEAST_PATH = 3, (60, 28, 20, 14, 0), 24
-_STACK = re.compile(r"^(?P<name>.*) \((?P<file>.*):(?P<line>\d+)\)$")
+_STACK = re.compile(r"^(?P<name>\S+) \((?P<file>.*):(?P<line>\d+)\)$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from gpuwatch.model import HotLine, Report
 from gpuwatch.views.json import dumps
 from gpuwatch.views.text import clean
 
-_FRAME = re.compile(r"^(?P<name>.*?)\s*\(?(?P<file>[^\s()]+):(?P<line>\d+)\)?$")
+_FRAME = re.compile(r"^(?P<name>\S+) \((?P<file>.*):(?P<line>\d+)\)$")
 
 
 def render(report: Report) -> str:
@@ -51,10 +51,11 @@ def _profile(role: str, lines: list[HotLine], frames: dict[tuple[str, str, int],
 def _stack(line: HotLine) -> list[tuple[str, str, int]]:
     leaf = (clean(line.function), clean(line.file), line.line)
     stack = [_frame(clean(entry)) for entry in line.stack]
-    # The stack of a hot line may go on below it, into the library that it called.
-    return stack if leaf in stack else [*stack, leaf]
+    # The stack of a hot line may go on below it, into the library that it called; the line that only makes what the
+    # library then runs is in no stack.
+    return stack if leaf in stack or (stack and line.makes) else [*stack, leaf]
 
 
 def _frame(entry: str) -> tuple[str, str, int]:
     match = _FRAME.match(entry)
-    return (match["name"] or match["file"], match["file"], int(match["line"])) if match else (entry, "", 0)
+    return (match["name"], match["file"], int(match["line"])) if match else (entry, "", 0)

@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import re
+from typing import Any
 
 import pytest
+from rich.console import Console, RenderableType
 
 from gpuwatch.metrics import CATALOGUE, find
-from gpuwatch.model import Lane, Timeline
+from gpuwatch.model import HotLine, Lane, StackQuality, Timeline
 from gpuwatch.views import lines, markdown, perfetto, prometheus, series, speedscope
 from tests.builders import make_device, make_finding, make_hot_line, make_loader, make_profile, make_report, make_run
 
@@ -83,6 +85,115 @@ def test_speedscope_profiles_point_into_the_frames() -> None:
     assert [frames[i]["name"] for i in worker["samples"][0]] == ["main", "fetch", "__getitem__", "load"]
     assert frames[worker["samples"][0][-1]] == {"name": "load", "file": "/pil/Image.py", "line": 300}
     assert (trainer["weights"], trainer["endValue"]) == ([2.5], 2.5)
+
+
+# What www.speedscope.app's own schema asks of a sampled profile.
+NUMBERS = {"type": "array", "items": {"type": "number"}}
+SAMPLED = {
+    "type": "object",
+    "required": ["type", "name", "unit", "startValue", "endValue", "samples", "weights"],
+    "properties": {
+        "type": {"const": "sampled"},
+        "name": {"type": "string"},
+        "unit": {"enum": ["bytes", "microseconds", "milliseconds", "nanoseconds", "none", "seconds"]},
+        "startValue": {"type": "number"},
+        "endValue": {"type": "number"},
+        "samples": {"type": "array", "items": NUMBERS},
+        "weights": NUMBERS,
+    },
+}
+FRAME = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": {"type": "string"}, "file": {"type": "string"}, "line": {"type": "number"}},
+}
+SPEEDSCOPE = {
+    "type": "object",
+    "required": ["$schema", "profiles", "shared"],
+    "properties": {
+        "$schema": {"const": "https://www.speedscope.app/file-format-schema.json"},
+        "activeProfileIndex": {"type": "number"},
+        "exporter": {"type": "string"},
+        "name": {"type": "string"},
+        "profiles": {"type": "array", "items": SAMPLED},
+        "shared": {
+            "type": "object",
+            "required": ["frames"],
+            "properties": {"frames": {"type": "array", "items": FRAME}},
+        },
+    },
+}
+
+
+def test_speedscope_would_open_it() -> None:
+    import jsonschema
+
+    stack = ("main (/my photos (old)/train.py:10)", "DatasetFolder.__getitem__ (/tv/folder.py:245)", "no place")
+    made = make_hot_line(stack=stack, makes="ImageFolder", line=12)
+    report = make_report(hot_lines=(made, make_hot_line(process_role="trainer", stack=())))
+    profile = json.loads(speedscope.render(report))
+    jsonschema.validate(profile, SPEEDSCOPE)
+    frames = profile["shared"]["frames"]
+    assert [(frame["file"], frame["line"]) for frame in frames][:3] == [
+        ("/my photos (old)/train.py", 10), ("/tv/folder.py", 245), ("", 0),
+    ]  # fmt: skip
+    for one in profile["profiles"]:
+        assert len(one["samples"]) == len(one["weights"])
+        assert all(0 <= index < len(frames) for sample in one["samples"] for index in sample)
+
+
+def drawn(what: RenderableType, width: int = 100) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, force_terminal=False, color_system=None).print(what)
+    return out.getvalue()
+
+
+def line(**changes: Any) -> HotLine:
+    return make_hot_line(**{"stack": (), **changes})
+
+
+def test_lines_stand_in_a_table_of_what_their_shares_are_of() -> None:
+    hot = (
+        line(line=1), line(line=2, process_role="trainer", activity="long step"),
+        line(line=3, process_role="trainer", activity="between loops"),
+        line(line=4, process_role="trainer", activity="importing"), line(line=5, activity="startup"),
+        line(line=6, activity="startup", samples=1, process_role="trainer"), line(line=7, activity="collate", share=0.001),
+    )  # fmt: skip
+    found = lines.sections(hot)
+    assert [(part.title, [one.line for one in part.lines]) for part in found] == [
+        (lines.IN_WORKERS, [1, 7]), (lines.IN_LOOP, [2]), (lines.BETWEEN, [3]), (lines.START, [4, 6]),
+        (lines.WORKER_START, [5]),
+    ]  # fmt: skip
+    assert [part.title for part in lines.sections((hot[0], line(line=5, activity="startup", samples=2)))] == [
+        lines.IN_WORKERS
+    ]
+    text = drawn(lines.render(make_report(hot_lines=hot), hot, 100))
+    assert "long step" in text and "Before the first batch" in text and "data.py:7" not in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_figures_and_line_numbers_are_never_cut(width: int) -> None:
+    hot = (
+        line(file="/home/me/project/a/very/long/path/with/folders/filters.py", line=1120, callee="torchvision GaussianBlur"),
+        line(function="AGreatDataset.with_a_long_name.<locals>.inner", waited_share=0.31, activity="collate"),
+    )  # fmt: skip
+    text = drawn(lines.render(make_report(hot_lines=hot), hot, width), width)
+    head, first, second = text.splitlines()[4:7]
+    assert head.split()[-1] == "free" and first.rstrip().endswith("×") and second.rstrip().endswith("×")
+    assert "filters.py:1120" in first and "data.py:48" in second and "31%" in second
+    assert all(len(row) <= width for row in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("quality", "words"),
+    [
+        (StackQuality("timer", 900, "medium", "900 samples by the timer inside the workers; Permission Denied"), "approximate"),
+        (StackQuality("py-spy", 40, "low", "40 samples by py-spy bursts"), "few samples"),
+        (StackQuality("py-spy", 4000, "high", "4000 samples by py-spy bursts"), "high trust"),
+    ],
+)  # fmt: skip
+def test_lines_say_how_far_to_trust_them(quality: StackQuality, words: str) -> None:
+    assert words in lines.about(quality) and quality.note in lines.about(quality)
 
 
 def test_the_series_parse_back() -> None:
