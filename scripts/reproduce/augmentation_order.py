@@ -33,6 +33,8 @@ Size = tuple[int, int]
 Times = dict[tuple[str, str], list[float]]
 # A step of the imagined device where there is no GPU: long enough to matter, far below what the photographs cost.
 DEVICE_MS = 40.0
+# Steps that one point of the utilization is made of: batches come in bursts.
+FEW = 8
 
 
 def operations(library: Library) -> dict[str, Callable[[Path], object]]:
@@ -148,9 +150,23 @@ def utilisation(options: Options, result: Result, watched: watch.Watched) -> Non
         ts, values = series.setdefault(f"{row['group']}: {row['lane']}", ([], []))
         ts.append(float(row["start_s"]))
         values.append(scale * float(row["value"]))
-    if series:
-        title = "Utilization during the detector's training, exported by gpuwatch"
-        result.figures.append(figures.lines(title, series, "seconds", "%"))
+    if not any(_is_gpu_share(row) for row in wanted):
+        series["device, imagined: busy"] = _not_waiting(rows)
+    title = "Utilization during the detector's training, exported by gpuwatch"
+    result.figures.append(figures.lines(title, series, "seconds", "%"))
+
+
+def _not_waiting(rows: list[dict[str, str]]) -> tuple[list[float], list[float | None]]:
+    """Return when every few steps began, and the share of them in which the trainer did not wait for its batch."""
+    lanes: dict[str, dict[float, float]] = {"input wait": {}, "step time": {}}
+    for row in rows:
+        if row["lane"] in lanes and row["value"]:
+            lanes[row["lane"]][float(row["start_s"])] = float(row["value"])
+    waits = lanes["input wait"]
+    steps = [(at, whole) for at, whole in sorted(lanes["step time"].items()) if at in waits and whole > 0]
+    few = [steps[first : first + FEW] for first in range(0, len(steps), FEW)]
+    shares = [1 - sum(waits[at] for at, _ in part) / sum(whole for _, whole in part) for part in few]
+    return [part[0][0] for part in few], [100 * max(share, 0.0) for share in shares]
 
 
 def _is_gpu_share(row: dict[str, str]) -> bool:
@@ -173,7 +189,7 @@ def study(options: Options, result: Result) -> None:
     """Measure, draw, judge."""
     one_thread()
     # First, so that data that will not do is told at once.
-    side = options.pick((640, 480), (1600, 1200), (1600, 1200))
+    side = options.pick((640, 480), (1000, 750), (1600, 1200))
     detection = originals.detection(options) if options.data else data.coco(options.made, 12, *side)
     sizes = [(w // 5, h // 5) for w, h in SIZES] if options.size == "smallest" else list(SIZES)
     times = {size: measure(size, photo(options, size), rounds(options, size)) for size in sizes}

@@ -320,7 +320,7 @@ def study(options: Options, result: Result) -> None:
     import cv2
     import torch
 
-    train, test = options.pick((64, 32), (1200, 400), (20_000, 2000))
+    train, test = options.pick((64, 32), (960, 320), (20_000, 2000))
     folder = originals.classes(options, train, test) if options.data else textures.folder(options.made, train, test)
     networks, found, images = accuracy.train(options, folder)
     # From here on, the cores are the input pipeline's.

@@ -33,7 +33,7 @@ def train(options: Options, folder: Path) -> tuple[dict[int, Any], Accuracies, i
     images, labels = read(folder / "train" / "full", names)
     tests = {name: read(folder / "test" / short, names) for name, (short, _, _) in textures.FORMATS.items()}
     thumb = round(textures.THUMB * pipelines.SIDE / pipelines.SHORT)
-    epochs, more = options.pick((1, 1), (6, 3), (60, 20))
+    epochs, more = options.pick((1, 1), (8, 4), (60, 20))
     networks: dict[int, Any] = {}
     found: Accuracies = {}
     for depth in options.pick((8,), (8, 14, 20), (18, 34, 50)):

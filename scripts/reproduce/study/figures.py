@@ -65,7 +65,9 @@ def trade_off(
                 marker={"color": colours[kind], "symbol": marks[way], "size": 10, "line": {"width": 2}},
             )
         )
-    return go.Figure(traces, _layout(title)).update_xaxes(title=x, rangemode="tozero").update_yaxes(title=y)
+    figure = go.Figure(traces, _layout(title)).update_xaxes(title=x, rangemode="tozero").update_yaxes(title=y)
+    # Its legend takes three rows.
+    return figure.update_layout(margin={"t": 130})
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -81,8 +83,9 @@ def _layout(title: str) -> go.Layout:
     # Above the plot, where no axis title is.
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
     top = {"text": title, "y": 0.97, "yanchor": "top"}
+    space = {"t": 90, "b": 60}
     return go.Layout(
-        title=top, template="plotly_white", colorway=COLOURS, height=450, legend=legend, margin={"t": 130, "b": 60}
+        title=top, template="plotly_white", colorway=COLOURS, height=450, legend=legend, margin=space, showlegend=True
     )
 
 

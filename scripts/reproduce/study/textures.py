@@ -36,7 +36,7 @@ def textured(label: int, seed: int) -> Image.Image:
     angle = np.pi * (direction + random.uniform(-0.2, 0.2)) / DIRECTIONS
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / (period * random.uniform(0.95, 1.05)))
-    strength = random.uniform(7, 16)
+    strength = random.uniform(10, 20)
     image = np.asarray(picture(WIDTH, HEIGHT, seed), dtype=np.float32) + strength * wave[..., None]
     return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
 

@@ -46,7 +46,7 @@ def batch_of(images, low, random):
     return normalised(np.stack(parts))
 
 
-def train(model, images, labels, epochs, rate, low=None, batch=32, device="cpu", seed=0):
+def train(model, images, labels, epochs, rate, low=None, batch=24, device="cpu", seed=0):
     """Train on bytes (n, 224, 224, 3) with a rate that falls to nothing; `low`: the side that inputs may come from."""
     random = np.random.default_rng(seed)
     model.to(device).train()
