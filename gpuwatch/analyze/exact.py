@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import linecache
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gpuwatch.analyze.frames import is_library
 from gpuwatch.model import ExactFunction, ExactLine, ExactPass, HotLine
@@ -73,9 +74,10 @@ def read_tables(run: Path) -> list[dict[str, Any]]:
 
 
 def merge(
-    run: str, plan: Plan, sample: int, tables: Sequence[Mapping[str, Any]], before: Sequence[HotLine]
+    run: str, plan: Plan, sample: int | None, tables: Sequence[Mapping[str, Any]], before: Sequence[HotLine]
 ) -> ExactPass:
-    """Add up the processes' tables. `before`: the hot lines of the sampled run, whose shares stand beside."""
+    """Add up the processes' tables. `before`: the hot lines of the sampled run, whose shares stand beside. Without a
+    `sample` the processes chose, and it is what they came to."""
     missing = next((str(table["missing"]) for table in tables if table.get("missing")), None)
     functions = [_function(number, told, tables, before) for number, told in enumerate(plan)]
     found = [function for part in functions for function in part if function.lines]
@@ -84,7 +86,43 @@ def merge(
         _name(told) for told, part in zip(plan, functions, strict=True) if part and not any(one.lines for one in part)
     ]
     pythons = tuple(sorted({str(table.get("executable")) for table in tables if table.get("missing")}))
-    return ExactPass(run, sample, tuple(found), tuple(unseen), tuple(uncalled), missing, pythons)
+    longer = [_took(table, kind) for table in tables for kind in table.get("took", ())]
+    return ExactPass(
+        run, sample or _in_how_many(tables), tuple(found), tuple(unseen), tuple(uncalled), missing, pythons,
+        slowdown=_slowdown([one for one in longer if one]),
+    )  # fmt: skip
+
+
+class _Took(NamedTuple):
+    """Batches that were measured and others, and the time of each (ns)."""
+
+    measured: int
+    measured_ns: float
+    others: int
+    others_ns: float
+
+    @property
+    def times_longer(self) -> float:
+        """How many times as long a measured batch took."""
+        return self.measured_ns / self.measured / (self.others_ns / self.others)
+
+
+def _took(table: Mapping[str, Any], kind: str) -> _Took | None:
+    measured_ns, others, others_ns = table.get("took", {}).get(kind, (0, 0, 0))
+    found = _Took(table["batches"][kind][0], measured_ns, others, others_ns)
+    return found if found.measured and found.others_ns > 0 else None
+
+
+def _slowdown(found: Sequence[_Took]) -> float | None:
+    """Return how much longer all batches took than they would have unmeasured."""
+    usual = sum((one.measured + one.others) * one.others_ns / one.others for one in found)
+    return max(sum(one.measured_ns + one.others_ns for one in found) / usual, 1.0) if usual > 0 else None
+
+
+def _in_how_many(tables: Sequence[Mapping[str, Any]]) -> int:
+    counts = [batches for table in tables for batches in table.get("batches", {}).values() if batches[0]]
+    measured, seen = (sum(int(batches[at]) for batches in counts) for at in (0, 1))
+    return max(round(seen / max(measured, 1)), 1)
 
 
 def _name(told: Mapping[str, Any]) -> str:
@@ -120,7 +158,9 @@ def _added(
             spent[line] += ns
     kinds = (during,) if during else ("fetch", "step")
     # A trainer that loads by itself makes as many batches as it takes; nobody else does both.
-    batches = [max((table["batches"][kind] for kind in kinds), key=lambda one: one[1]) for table, rows in parts if rows]
+    made = [(table, max(kinds, key=lambda kind: table["batches"][kind][1])) for table, rows in parts if rows]
+    batches = [table["batches"][kind] for table, kind in made]
+    took = [found for table, kind in made if (found := _took(table, kind))]
     sampled = _sampled(file, role, set(hits), before)
     whole = sum(spent.values()) or 1
     lines = tuple(
@@ -137,6 +177,7 @@ def _added(
         batches=sum(seen for _, seen in batches),
         seconds=sum(spent.values()) / 1e9,
         lines=lines,
+        times_longer=statistics.median(one.times_longer for one in took) if took else None,
     )
 
 

@@ -24,7 +24,9 @@ _LOOK_S = 60.0
 ADD = "Add it there: `uv pip install line_profiler`, `uv add --dev line_profiler`, or `pip install line_profiler`"
 
 
-def measure(command: tuple[str, ...], functions: Sequence[str], sample: int, base: str | None, as_json: bool) -> int:
+def measure(
+    command: tuple[str, ...], functions: Sequence[str], sample: int | None, base: str | None, as_json: bool
+) -> int:
     """Run the command with its hot (or the named) functions measured, show them, return the command's status.
 
     Raises UsageError, RunNotFound, Unavailable."""
@@ -37,7 +39,8 @@ def measure(command: tuple[str, ...], functions: Sequence[str], sample: int, bas
     report = earlier.find(command, folder)
     plan = [named(function) for function in functions] or hot(report)
     _check(_python(report, folder, command))
-    _tell(f"measuring one batch in {sample}, line by line: " + ", ".join(_name(told) for told in plan))
+    how = f"one batch in {sample}" if sample else "batches now and then"
+    _tell(f"measuring {how}, line by line: " + ", ".join(_name(told) for told in plan))
     options = Options(
         folder,
         stacks=False,
@@ -91,7 +94,7 @@ def hot(report: Report | None) -> Plan:
     return plan
 
 
-def environment(plan: Plan, sample: int) -> dict[str, str]:
+def environment(plan: Plan, sample: int | None) -> dict[str, str]:
     """Return what the command's environment needs for the hook to measure the plan."""
     switches = [switch for switch in os.environ.get("GPUWATCH_HOOK", "").split(",") if switch not in ("", "exact")]
     told = {"sample": sample, "functions": plan}

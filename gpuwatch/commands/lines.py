@@ -24,7 +24,9 @@ Examples:
 )
 @click.argument("arguments", metavar="[RUN] | -- COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @dir_option
-@click.option("-n", "--number", type=click.IntRange(1), default=10, show_default=True, help="How many lines.")
+@click.option(
+    "-n", "--number", type=click.IntRange(1), default=10, show_default=True, help="How many lines of each kind."
+)
 @click.option(
     "--role", type=click.Choice(["worker", "trainer"]), help="Only lines of loader workers, or of the training process."
 )
@@ -38,7 +40,10 @@ Examples:
     help="With --exact: measure this function (file.py:Class.method or module:function); may be repeated.",
 )
 @click.option(
-    "--sample", type=click.IntRange(1), metavar="N", help="With --exact: measure one batch in N.  [default: 5]"
+    "--sample",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --exact: measure one batch in N.  [default: as many as make the training a tenth slower]",
 )
 @json_option
 def command(
@@ -53,7 +58,7 @@ def command(
     as_json: bool,
 ) -> int:
     if exact:
-        return _exact(arguments, functions, sample or 5, base, as_json)
+        return _exact(arguments, functions, sample, base, as_json)
     if functions or sample:
         raise UsageError("--function and --sample belong to --exact", "gpuwatch lines --exact -- COMMAND")
     if len(arguments) > 1:
@@ -64,7 +69,9 @@ def command(
     return 0
 
 
-def _exact(arguments: tuple[str, ...], functions: tuple[str, ...], sample: int, base: str | None, as_json: bool) -> int:
+def _exact(
+    arguments: tuple[str, ...], functions: tuple[str, ...], sample: int | None, base: str | None, as_json: bool
+) -> int:
     if not arguments:
         raise UsageError("--exact needs the command to run", "gpuwatch lines --exact -- python train.py")
     from gpuwatch.commands.exact import measure
@@ -74,7 +81,7 @@ def _exact(arguments: tuple[str, ...], functions: tuple[str, ...], sample: int, 
 
 def _recorded(run: str | None, base: str | None, number: int, role: str | None, stack: bool, as_json: bool) -> None:
     report = load(run, base)
-    chosen = [line for line in report.hot_lines if role in (None, line.process_role)][:number]
+    chosen = [line for line in report.hot_lines if role in (None, line.process_role)]
     if as_json:
         from gpuwatch.views.json import plain
 
@@ -83,11 +90,11 @@ def _recorded(run: str | None, base: str | None, number: int, role: str | None, 
                 "schema": "gpuwatch.lines/1",
                 "run": report.run.id,
                 "stacks": plain(report.stacks),
-                "hot_lines": plain(chosen),
+                "hot_lines": plain(chosen[:number]),
             }
         )
         return
     from gpuwatch.views import lines, terminal
 
     on = terminal.screen()
-    terminal.show(lines.render(report, chosen, on.width, stack), on=on)
+    terminal.show(lines.render(report, chosen, on.width, stack, number), on=on)

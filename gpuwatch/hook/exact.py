@@ -1,7 +1,7 @@
 """Exact times of the lines of a few functions, by line_profiler, in one batch of several: `gpuwatch lines --exact`.
 
-Only with `exact` in GPUWATCH_HOOK and a plan in GPUWATCH_EXACT: {"sample": N, "functions": [{"file" or "module",
-"function", "line", "during"}]}. line_profiler is told the functions' code objects and switched on for the making of
+Only with `exact` in GPUWATCH_HOOK and a plan in GPUWATCH_EXACT: {"sample": N or null, "functions": [{"file" or
+"module", "function", "line", "during"}]}. line_profiler is told the functions' code objects and switched on for the making of
 a batch, or for a step of the trainer; the functions themselves stay the user's own objects. Each process keeps one
 file in the run's folder `exact`, rewritten whole every few seconds and at its end.
 """
@@ -12,17 +12,19 @@ import json
 import os
 import sys
 import threading
+import time
 
 from . import spool
 from .line_times import FETCH, STEP, Lines, write_file
 
 _FETCHERS = ("_MapDatasetFetcher", "_IterableDatasetFetcher")
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
+_now = time.monotonic_ns
 
 
 class _Here(threading.local):
-    open = False  # a window of this thread
-    step = False  # it is the trainer's step
+    open = None  # the kind of this thread's window, and when it began
+    step_ns = None  # when the trainer's step began that nobody measures
 
 
 here = _Here()
@@ -60,8 +62,9 @@ def _open(kind, frame):
     try:
         if lines is None or here.open or not lines.wants(kind):
             return False
-        here.open = lines.open(kind, frame)
-        return here.open
+        if lines.open(kind, frame):
+            here.open = kind, _now()
+        return bool(here.open)
     except Exception as trouble:
         return _give_up(trouble)
 
@@ -70,21 +73,29 @@ def _close():
     lines = _state["lines"]
     try:
         if lines is not None and here.open:
-            here.open = False
-            lines.close()
+            (kind, began_ns), here.open = here.open, None
+            lines.close(kind, _now() - began_ns)
     except Exception as trouble:
         _give_up(trouble)
+
+
+def _unmeasured(kind, began_ns):
+    lines = _state["lines"]
+    if lines is not None:
+        lines.turns[kind].took(False, _now() - began_ns)
 
 
 def _fetching(original):
     @functools.wraps(original)
     def fetch(self, possibly_batched_index):
-        opened = _open(FETCH, None)
+        opened, began_ns = _open(FETCH, None), _now()
         try:
             return original(self, possibly_batched_index)
         finally:
             if opened:
                 _close()
+            elif not here.open:
+                _unmeasured(FETCH, began_ns)
 
     return fetch
 
@@ -92,11 +103,13 @@ def _fetching(original):
 def _stepping(original):
     @functools.wraps(original)
     def __next__(self):
-        if here.step:
-            here.step = False
+        if here.step_ns is not None:
+            _unmeasured(STEP, here.step_ns)
+        elif here.open and here.open[0] == STEP:
             _close()
+        here.step_ns = None
         batch = original(self)
-        here.step = bool(_open(STEP, sys._getframe(1)))
+        here.step_ns = None if _open(STEP, sys._getframe(1)) else _now()
         return batch
 
     return __next__
@@ -127,7 +140,7 @@ def _after_fork():
     try:
         if here.open:
             lines.profiler.disable_by_count()
-        here.open = here.step = False
+        here.open = here.step_ns = None
         _state["lines"] = Lines(lines.plan, lines.codes)
     except Exception as trouble:
         _give_up(trouble)

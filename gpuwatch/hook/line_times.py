@@ -12,20 +12,25 @@ FORMAT = "gpuwatch.exact/1"
 FETCH, STEP = "fetch", "step"
 _CORE = "LINE_PROFILER_CORE"
 _FLUSH_NS = 2_000_000_000
+_FIRST_EVERY, _MOST_EVERY, _MOST_SLOWDOWN = 5, 500, 0.1
 _now = time.monotonic_ns
 
 
 class Turns:
     """Which batches are measured: one in each `every`, at a place that changes, so that no period hides between them.
 
-    Of the first ones it is the second: what a worker does once, at its first batch, is no part of the making.
+    Without an `every`, so many that all batches together take about a tenth longer, from what measured and other ones
+    were seen to take. Of the first ones it is the second: what a worker does once, at its first batch, is no part of
+    the making.
     """
 
-    __slots__ = ("every", "seen", "measured", "next", "seed")
+    __slots__ = ("every", "fixed", "seen", "measured", "measured_ns", "others", "others_ns", "block", "next", "seed")
 
-    def __init__(self, every):
-        self.every, self.seen, self.measured = every, 0, 0
-        self.next = min(1, every - 1)
+    def __init__(self, every=None):
+        self.every, self.fixed = every or _FIRST_EVERY, bool(every)
+        self.seen = self.measured = self.measured_ns = self.others = self.others_ns = 0
+        self.block = 0
+        self.next = min(1, self.every - 1)
         self.seed = os.getpid() | 1
 
     def take(self):
@@ -34,9 +39,32 @@ class Turns:
         self.seen += 1
         if number != self.next:
             return False
-        self.seed = (self.seed * 1103515245 + 12345) & 0x7FFFFFFF
-        self.next = (number // self.every + 1) * self.every + (self.seed >> 8) % self.every
+        self._plan(self.block + self.every)
         return True
+
+    def _plan(self, block):
+        """Choose the next one, among so many from `block` on."""
+        if not self.fixed:
+            self.every = self._affordable()
+        self.seed = (self.seed * 1103515245 + 12345) & 0x7FFFFFFF
+        self.block, self.next = block, block + (self.seed >> 8) % self.every
+
+    def took(self, measured, ns):
+        """Note how long a batch took; of those that are not measured the first is no measure."""
+        if measured:
+            self.measured += 1
+            self.measured_ns += ns
+        elif self.seen > 1:
+            self.others += 1
+            self.others_ns += ns
+            if self.others == self.measured == 1 and not self.fixed:
+                self._plan(self.seen)  # now that it is known what measuring costs
+
+    def _affordable(self):
+        if not self.measured or not self.others_ns:
+            return self.every
+        longer = self.measured_ns / self.measured / (self.others_ns / self.others) - 1
+        return min(max(int(longer / _MOST_SLOWDOWN) + 1, 2), _MOST_EVERY)
 
 
 class _Code:
@@ -54,7 +82,7 @@ class Lines:
         self.plan = plan
         self.named = [Named(told) for told in plan["functions"]]
         self.profiler = _new_profiler()
-        self.turns = {kind: Turns(int(plan.get("sample") or 1)) for kind in (FETCH, STEP)}
+        self.turns = {kind: Turns(plan.get("sample")) for kind in (FETCH, STEP)}
         self.codes = {}
         self.worker = -1
         self.modules = 0
@@ -76,13 +104,13 @@ class Lines:
         self._look(frame)
         if not self.codes:
             return False
-        turns.measured += 1
         self.profiler.enable_by_count()
         return True
 
-    def close(self):
-        """Stop measuring; write now and then what is known."""
+    def close(self, kind, took_ns):
+        """Stop measuring a batch that took so long; write now and then what is known."""
         self.profiler.disable_by_count()
+        self.turns[kind].took(True, took_ns)
         if self.path is None or _now() - self.flushed_ns > _FLUSH_NS:
             self.write()
 
@@ -145,6 +173,7 @@ def write_file(lines, told):
         lines.path = path
         told["worker"] = lines.worker
         told["batches"] = {kind: [turns.measured, turns.seen] for kind, turns in lines.turns.items()}
+        told["took"] = {kind: [t.measured_ns, t.others, t.others_ns] for kind, t in lines.turns.items()}
     with open(path + ".new", "w", encoding="utf-8") as file:
         json.dump(told, file)
     os.replace(path + ".new", path)

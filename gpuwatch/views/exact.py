@@ -19,6 +19,8 @@ HEADER = ("share", "", "sampled", "hits", "per hit", "total")
 CAVEAT = "Times by line_profiler, which slows pure-Python lines: shares rank the lines of one function only."
 COMPARED = "`sampled` is the line's share of the function's samples in the last run, which no such slowing bends."
 _LONGEST_GAP = 8
+# A measured batch that took hardly longer is not worth a word; this slow-down is what gpuwatch aims at by itself.
+_LONGER, _CHEAP = 1.2, 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,10 @@ def title(function: ExactFunction, base: str) -> tuple[str, str]:
     """Return a function's place, and what was measured of it."""
     place = f"{text.relative(clean(function.file), base)}:{function.line} {clean(function.name)}"
     where = f"{function.processes} {function.process_role}{'s' if function.processes != 1 else ''}"
-    return (
-        place,
-        f"{where} · {function.batches_measured:,} of {function.batches:,} batches · {text.duration(function.seconds)}",
-    )
+    batches = f"{function.batches_measured:,} of {function.batches:,} batches"
+    if function.times_longer and function.times_longer >= _LONGER:
+        batches += f", each {text.factor(function.times_longer)} as long for being measured"
+    return place, f"{where} · {batches} · {text.duration(function.seconds)}"
 
 
 def render(found: ExactPass, base: str = "", width: int = 100) -> RenderableType:
@@ -81,8 +83,17 @@ def render(found: ExactPass, base: str = "", width: int = 100) -> RenderableType
     if found.functions:
         sampled = any(line.sampled_share is not None for function in found.functions for line in function.lines)
         parts.append(Text(f"{CAVEAT} {COMPARED}" if sampled else CAVEAT, "dim"))
+    if found.slowdown is not None:
+        parts.append(Text(cost(found.slowdown, found.sample), "dim"))
     parts += [Text(line) for line in notes(found)]
     return Padding(Group(*parts), (1, 2))
+
+
+def cost(slowdown: float, sample: int) -> str:
+    """Return what measuring has cost this run, for people."""
+    longer = f"{slowdown - 1:.0%} longer" if slowdown < 2 else f"{text.factor(slowdown)} as long"
+    advice = "" if slowdown < _CHEAP else " A higher --sample costs less."
+    return f"Measuring one batch in {sample} made all of them together take {longer}.{advice}"
 
 
 def notes(found: ExactPass) -> list[str]:

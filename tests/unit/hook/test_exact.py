@@ -102,6 +102,18 @@ def test_one_batch_in_so_many_has_its_turn(every):
         assert len({number % every for number in taken[1:]}) > 1
 
 
+@pytest.mark.parametrize("longer", [1.0, 3.0, 9.0])
+def test_left_to_itself_it_measures_as_much_as_costs_a_tenth(longer):
+    turns, whole = line_times.Turns(), 0.0
+    for _ in range(4000):
+        measured = turns.take()
+        turns.took(measured, int(1e6 * (longer if measured else 1)))
+        whole += longer if measured else 1
+    assert turns.measured > 4000 / 100
+    assert whole / 4000 < 1.12
+    assert longer == 1 or whole / 4000 > 1.08
+
+
 def test_a_moved_function_is_found_by_its_name_and_an_unnamed_one_by_its_line():
     def codes(**told: Any) -> list[str]:
         return [code.co_name for code in Named({"file": __file__, "function": "codes", **told}).find(None)]
