@@ -1,10 +1,11 @@
 """What a loader is made of and what the process has: the attributes of `iterator` events and some `meta` facts."""
 
+import functools
 import multiprocessing
 import os
 import sys
 
-from . import callers
+from . import callers, making, origins
 
 _WRAPPERS = ("Subset", "ConcatDataset", "ChainDataset", "StackDataset")
 
@@ -35,7 +36,20 @@ def loader_attributes(loader, iterator):
         "loader_class": _name(type(loader)),
         "timeout": getattr(loader, "timeout", None),
         "tensor_dataset": type(inner).__name__ == "TensorDataset",
+        "dataset_made": _made_at(type(inner).__name__, file, making.place_of(loader)[0]),
     }
+
+
+@functools.lru_cache(None)
+def _made_at(name, file, loaders_file):
+    """Return [file, line] of the user's only call of a library's dataset class; None for a dataset of the user's own."""
+    if file is None or origins.is_user_file(file):
+        return None
+    files = origins.user_files()
+    if loaders_file and origins.is_user_file(loaders_file):
+        files.add(loaders_file)
+    path, line = origins.sole_mention(name, files)
+    return [path, line] if path else None
 
 
 def _innermost(dataset):

@@ -5,14 +5,17 @@ import os
 from . import origins
 
 _LOADER = os.path.join("torch", "utils", "data", "")
+_IMPORTING = "<frozen importlib._bootstrap>"
 
 
 def line_of(frame, in_worker):
-    """Return (file, line, function, callee): the nearest user line, and the library function that it is in.
+    """Return (file, line, function, callee), and whether an import is at work below the line.
 
-    Where no user code is on the stack, or in a worker none below the loader, the outermost library line stands for it.
+    That is the nearest user line, with the library function that it is in. Where no user code is on the stack, or in a
+    worker none below the loader, the outermost library line stands for it.
     """
     inner = last = frame = _below_hook(frame)
+    importing = False
     while frame is not None:
         filename = frame.f_code.co_filename
         if origins.is_user_file(filename):
@@ -20,10 +23,13 @@ def line_of(frame, in_worker):
             break
         if in_worker and _LOADER in filename:
             break
+        importing = importing or (filename == _IMPORTING and frame.f_code.co_name == "_find_and_load")
         if not filename.startswith((origins.HERE, "<")):
             last = frame
         frame = frame.f_back
-    return origins.frame_place(last) + (None if last is inner else _callee(inner, last),)
+    file, line, name = origins.frame_place(last)
+    function = getattr(last.f_code, "co_qualname", name)
+    return (file, line, function, None if last is inner else _callee(inner, last)), importing
 
 
 def _below_hook(frame):

@@ -1,10 +1,10 @@
 """The timer sampler: which user line a worker, or the trainer's main thread, is at, some hundred times a second.
 
 Off unless asked for: `timer` in GPUWATCH_HOOK, or {"timer": true} in the run's control.json, looked at once a second
-when a batch is given or fetched. A tick that a long C call has held up counts for the time it covers. Each tick is
-tagged: the trainer was starved, and waited for this very worker (told through a small shared file), or the thread was
+when a batch is given or fetched. Ticks are due at moments that nothing of the training's shifts: one that a long C call
+has held up counts for all that were due meanwhile, and the next may follow at once. Each tick is tagged: the trainer was starved, and waited for this very worker (told through a small shared file), or the thread was
 blocked: neither on a core nor waiting for one for half of the millisecond after the tick (of a late tick: half of the
-time that it covers).
+time since the last one).
 """
 
 import atexit
@@ -20,6 +20,8 @@ _now = time.monotonic_ns
 _thread_cpu = time.thread_time_ns
 _PERIOD_NS = 10_000_000
 _PROBE_NS = 1_000_000
+_LEAST_NS = 50_000
+_MOST_LATE_NS = 10_000_000_000
 _FLUSH_NS = 2_000_000_000
 _POLL_NS = 1_000_000_000
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
@@ -51,16 +53,19 @@ class Sampler:
         self.wall_ns, self.cpu_ns, self.delay_ns = _clocks()
         self.flushed_ns = self.wall_ns
         self.seed = os.getpid() | 1
+        self.due_ns = self.wall_ns + _PERIOD_NS
         self.ticker = Ticker(self._tick)
         self.ticker.arm(_PERIOD_NS)
 
     def _tick(self, _signal, frame):
         try:
-            if self.probed is not None:
+            now_ns, probed = _now(), self.probed
+            if probed is not None:
                 self._probe()
-            else:
+            if probed is None or now_ns >= self.due_ns:
                 self._count(frame)
-            self.ticker.arm(_PROBE_NS if self.probed is not None else self._pause_ns())
+            next_ns = self.due_ns - _now()
+            self.ticker.arm(max(next_ns if self.probed is None else min(next_ns, _PROBE_NS), _LEAST_NS))
         except Exception:  # whatever it is must not reach the code that was interrupted
             if _DEBUG:
                 raise
@@ -72,10 +77,18 @@ class Sampler:
         if wall_ns - self.wall_ns - (cpu_ns - self.cpu_ns) - (delay_ns - self.delay_ns) > _PROBE_NS // 2:
             counted[3] += ticks
 
-    def _pause_ns(self):
-        """Return the time to the next tick: 6 to 12 ms, so that no period of the training's hides between ticks."""
-        self.seed = (self.seed * 1103515245 + 12345) & 0x7FFFFFFF
-        return 7 * _PERIOD_NS // 10 + self.seed % (6 * _PERIOD_NS // 10) - _PROBE_NS
+    def _due(self, now_ns):
+        """Return how many ticks were due by now, and how late the first of them is told."""
+        late_ns = now_ns - self.due_ns
+        lost = (late_ns // _MOST_LATE_NS) * _MOST_LATE_NS  # of hours in which the process stood, not each is drawn
+        self.due_ns += lost
+        ticks = lost // _PERIOD_NS
+        while self.due_ns <= now_ns:
+            ticks += 1
+            # 5 to 15 ms apart, so that no period of the training's hides between ticks.
+            self.seed = (self.seed * 1103515245 + 12345) & 0x7FFFFFFF
+            self.due_ns += _PERIOD_NS // 2 + self.seed % _PERIOD_NS
+        return max(ticks, 1), late_ns
 
     def _count(self, frame):
         wall_ns, cpu_ns, delay_ns = _clocks()
@@ -83,17 +96,23 @@ class Sampler:
         self.wall_ns, self.cpu_ns, self.delay_ns = wall_ns, cpu_ns, delay_ns
         if wall_ns - self.flushed_ns > _FLUSH_NS:
             self.flush(wall_ns)
-        ticks = max(1, (passed + _PERIOD_NS // 2) // _PERIOD_NS)
+        ticks, late_ns = self._due(wall_ns)
         starved, awaited = self._told()
-        activity = "fetch" if fetch.here.busy else state.activity  # also in the trainer, without workers
-        counted = self.counts.setdefault((activity,) + standing.line_of(frame, state.worker >= 0), [0, 0, 0, 0])
+        key = self._place(frame)
+        counted = self.counts.setdefault(key, [0, 0, 0, 0])
         counted[0] += ticks
         counted[1] += ticks if starved else 0
         counted[2] += ticks if awaited else 0
-        if ticks == 1 or 2 * delay > passed - _PERIOD_NS:
+        if late_ns < _PROBE_NS or 2 * delay > late_ns:
             self.probed = counted, ticks  # in time, or late for want of a core
         elif 2 * (ran + delay) < passed:
             counted[3] += ticks  # late for a call that held the tick up: the time covered is that call's
+
+    def _place(self, frame):
+        """Return the activity (also in the trainer a fetch, without workers) and the line."""
+        line, importing = standing.line_of(frame, state.worker >= 0)
+        activity = "fetch" if fetch.here.busy else state.activity
+        return ("importing" if importing and activity == "startup" else activity,) + line
 
     def _told(self):
         if state.worker < 0:

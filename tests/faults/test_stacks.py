@@ -62,11 +62,11 @@ sys.exit(record(sys.argv[2:], Options(Path(sys.argv[1]))).ended.exit_code)
 class Training:
     """A recorded training, and what its run folder holds of stacks."""
 
-    def __init__(self, folder: Path, method: str, seconds: float, **environment: str) -> None:
-        script = folder / "train.py"
-        script.write_text(TRAIN)
+    def __init__(self, folder: Path, method: str, seconds: float, script: str = TRAIN, **environment: str) -> None:
+        file = folder / "train.py"
+        file.write_text(script)
         self.runs = folder / "runs"
-        command = [sys.executable, "-c", RECORD, str(self.runs), sys.executable, str(script), method, str(seconds)]
+        command = [sys.executable, "-c", RECORD, str(self.runs), sys.executable, str(file), method, str(seconds)]
         self.process = subprocess.Popen(
             command,
             cwd=folder,
@@ -115,7 +115,7 @@ class Training:
 def test_the_planted_line_is_the_workers_heaviest(tmp_path: Path, method: str) -> None:
     training = Training(tmp_path, method, 3.0)
     assert "trained True" in training.end()
-    # On a slow machine the start-up is looked at too.
+    # The start-up is looked at too.
     (burst,) = [row for row in training.rows("burst") if row["why"] != "startup"]
     assert (
         burst["why"] == "steady"
@@ -141,10 +141,31 @@ def test_the_planted_line_is_the_workers_heaviest(tmp_path: Path, method: str) -
     assert trainer and all(row["main_in_wait"] == row["weight"] for row in trainer)
 
 
+def test_a_start_up_is_looked_at_until_the_first_batch(tmp_path: Path) -> None:
+    slow = (
+        "    index = [value * value % 7 for _ in range(40) for value in range(1_000_000)]  # slow start\n    loader ="
+    )
+    training = Training(tmp_path, "fork", 2.0, script=TRAIN.replace("    loader =", slow))
+    assert "trained True" in training.end()
+    (burst,) = [row for row in training.rows("burst") if row["why"] == "startup"]
+    assert burst["ok"] and burst["began"] >= burst["t0"]
+    rows = [row for row in training.rows("stack") if row["t0"] == burst["t0"] and row["tid"] == "MainThread"]
+    line = TRAIN[: TRAIN.index("    loader =")].count("\n") + 1
+    own = sum(row["weight"] for row in rows if any(frame[2] == line for frame in row["frames"]))
+    assert own > 0.3 * sum(row["weight"] for row in rows)
+    assert all(sum(count for _, count in row["runs"]) == row["weight"] for row in rows)
+    batches = [
+        line for path in training.run.glob("spool/[0-9]*.jsonl") for line in path.open() if line[:8] == '["batch"'
+    ]
+    first = min(json.loads(line)[4] for line in batches)
+    assert burst["t0"] < first < burst["t1"] < first + 2_000_000_000
+
+
 def test_a_killed_pyspy_harms_nobody(tmp_path: Path) -> None:
     training = Training(tmp_path, "fork", 3.0)
     os.kill(training.pyspy(), signal.SIGKILL)
     assert "trained True" in training.end()
+    # The one that was killed looked at the start-up; the loop's own look comes all the same.
     burst = training.rows("burst")[0]
     assert not burst["ok"] and burst["note"] and all(row["t0"] != burst["t0"] for row in training.rows("stack"))
 
