@@ -14,7 +14,8 @@ now_ns = time.monotonic_ns
 
 
 def giving(original, asked, given, paused):
-    """Wrap `__next__` of an iterator: steps are timed, or told in full (`asked` before, `given` after); `paused`: now and then."""
+    """Wrap `__next__` of an iterator: steps are told in full (`asked` before, `given` after), or only timed until
+    `paused`."""
 
     @functools.wraps(original)
     def __next__(self):
@@ -27,15 +28,13 @@ def giving(original, asked, given, paused):
             try:
                 batch = original(self)
             except BaseException as ending:
-                ended_ns = now_ns()
-                account, _, _ = asked(self, record)
-                given(self, record, account, None, asked_ns, ended_ns, ending)
+                paused(self, record, asked_ns, now_ns(), ending)
                 raise
             given_ns = now_ns()
             if given_ns < pace.until_ns and record.steps is steps:  # a loader inside this one's data set may end it
                 steps += (asked_ns, given_ns)
             else:
-                paused(self, record, asked_ns, given_ns)
+                paused(self, record, asked_ns, given_ns, None)
             return batch
         account, seen, asked_ns = asked(self, record)
         try:

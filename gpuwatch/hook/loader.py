@@ -196,16 +196,16 @@ def _asked(iterator, record):
     return account, seen, asked_ns
 
 
-def _paused(iterator, record, asked_ns, given_ns):
+def _paused(iterator, record, asked_ns, given_ns, ending):
     """Write the steps that were only timed; at the end of them tell the last by itself, and measure the next in full."""
     try:
-        if record.steps is not None and pace.go_on(given_ns):
+        if ending is None and record.steps is not None and pace.go_on(given_ns):
             record.steps += (asked_ns, given_ns)
             return spool.flush(given_ns)
         account = _THREADS.activity
         if account.gpu is not None:
             account.gpu.skip()
-        _given(iterator, record, account, None, asked_ns, given_ns, None)
+        _given(iterator, record, account, None, asked_ns, given_ns, ending)
     except Exception as trouble:
         spool.meta("hook_error", "batch: %s: %s" % (type(trouble).__name__, trouble))
 

@@ -23,11 +23,11 @@ def on_import(name, module):
 
 def step_begins(optimizer, args, kwargs):
     """Tell the thread's account that an optimizer step begins."""
-    if not torch.compiler.is_compiling() and not pace.light:
+    if not torch.compiler.is_dynamo_compiling() and not pace.light:
         _THREADS.activity.optimizer_begins()
 
 
 def step_ends(optimizer, args, kwargs):
     """Tell the thread's account that an optimizer step has ended."""
-    if not torch.compiler.is_compiling() and not pace.light:
+    if not torch.compiler.is_dynamo_compiling() and not pace.light:
         _THREADS.activity.optimizer_ends()

@@ -20,11 +20,10 @@ KIND = "steps"
 
 def batch_columns(rows: Sequence[Row], names: Sequence[str]) -> tuple[list[Column] | None, int]:
     """Return the columns of `batch` events, in the order of `names`, and how many rows could not be read."""
-    sound = [row for row in rows if _is_sound(row)]
-    if not sound or not {"iterator", "index", "t0", "t1"} <= set(names):
+    sound, times = _times(rows)
+    if times is None or not {"iterator", "index", "t0", "t1"} <= set(names):
         return None, len(rows) - len(sound)
     counts = np.array([len(row[2]) // 2 for row in sound], dtype=np.int64)
-    times: NDArray[np.int64] = np.fromiter(chain.from_iterable(row[2] for row in sound), dtype=np.int64)
     first = np.cumsum(counts) - counts
     missing = np.full(len(times) // 2, NULL, dtype=np.int64)
     told = {
@@ -35,6 +34,21 @@ def batch_columns(rows: Sequence[Row], names: Sequence[str]) -> tuple[list[Colum
         "end": np.zeros_like(missing),
     }
     return [told.get(name, missing) for name in names], len(rows) - len(sound)
+
+
+def _times(rows: Sequence[Row]) -> tuple[Sequence[Row], NDArray[np.int64] | None]:
+    """Return the rows that are sound, and all their times, one after the other."""
+    try:
+        flat = np.array([*chain.from_iterable((row[0], row[1]) for row in rows)])
+        times = np.array([*chain.from_iterable(row[2] for row in rows)])
+        whole = all(row[2] and len(row[2]) % 2 == 0 for row in rows)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        whole = False
+    if whole and flat.dtype == np.int64 and times.dtype == np.int64:
+        return rows, times
+    sound = [row for row in rows if _is_sound(row)]
+    told = np.array([*chain.from_iterable(row[2] for row in sound)], dtype=np.int64)
+    return sound, told if sound else None
 
 
 def _is_sound(row: Row) -> bool:
