@@ -51,8 +51,9 @@ class Exporter:
         start = self._clock()
         try:
             metrics = self._read()
-        except GpuwatchError as error:
-            why = " ".join(str(error).split())
+        except Exception as error:  # an endpoint that is scraped for weeks outlives one odd recording
+            told = str(error) if isinstance(error, GpuwatchError) else f"{type(error).__name__}: {error}"
+            why = " ".join(told.split())
             return f"# {why}\n{_own(0, self._clock() - start)}"
         return metrics + _own(1, self._clock() - start)
 

@@ -82,3 +82,15 @@ def test_a_taken_port_is_told(run_folder: Path) -> None:
     exporter = Exporter(lambda: run_folder, 5.0)
     with served(exporter) as url, pytest.raises(UsageError, match="cannot listen"):
         make_server(url.removeprefix("http://"), exporter)
+
+
+def test_a_recording_that_cannot_be_analysed_is_a_comment_and_not_a_broken_answer(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise ValueError("odd\ndata")
+
+    monkeypatch.setattr("gpuwatch.analyze.report.build", fail)
+    with served(Exporter(lambda: run_folder, 5.0)) as url:
+        text = get(f"{url}/metrics")
+    assert text.startswith("# ValueError: odd data\n") and "gpuwatch_exporter_run_found 0\n" in text
