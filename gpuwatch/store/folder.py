@@ -222,12 +222,23 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def list_runs(base: Path) -> list[Path]:
-    """Return the run folders under `base`, oldest first; other folders are left out."""
+    """Return the run folders under `base`, oldest first; other folders, and those of other users, are left out."""
     try:
-        entries = [entry for entry in base.iterdir() if (entry / INFO).is_file()]
+        entries = list(base.iterdir())
     except OSError:
         return []
-    return sorted(entries, key=_age)
+    return sorted((entry for entry in entries if _holds_run(entry)), key=_age)
+
+
+def _holds_run(entry: Path) -> bool:
+    try:
+        return (entry / INFO).is_file()
+    except OSError:
+        return False
+
+
+def _is_closed(path: Path) -> bool:
+    return path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
 
 
 def _age(path: Path) -> tuple[int, str]:
@@ -242,6 +253,10 @@ def resolve(run: str | None, base: Path) -> Path:
     if run is not None and (os.sep in run or run in (".", "..") or (Path(run) / INFO).is_file()):
         return _existing(Path(run))
     runs = list_runs(base)
+    if not runs and (_is_closed(base) or any(map(_is_closed, base.glob("*")))):
+        raise RunNotFound(
+            f"no run in {base} may be read by you", "Run folders are private to the user who recorded them"
+        )
     if not runs:
         raise RunNotFound(
             f"no run in {base}", "Record one with `gpuwatch run -- COMMAND`, or name a run folder by its path"

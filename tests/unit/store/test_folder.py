@@ -37,6 +37,38 @@ def test_the_room_that_is_kept_for_the_end_is_given_back(tmp_path: Path) -> None
     assert sorted(entry.name for entry in path.iterdir()) == ["boot", "run.json", "spool"]
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
+def test_runs_of_others_in_a_shared_place_do_not_hide_ones_own(tmp_path: Path) -> None:
+    base = tmp_path / "shared"
+    theirs, mine = _run(base), _run(base)
+    for path in (mine, *mine.rglob("*")):
+        os.chown(path, 65534, 65534)
+    for path in (base, *list(base.parents)[:4]):
+        path.chmod(path.stat().st_mode | 0o055)
+
+    def as_nobody(told: Path) -> str:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setgid(65534)
+                os.setuid(65534)
+                told.write_text(folder.resolve(None, base).name)
+            except RunNotFound as error:
+                told.write_text(str(error))
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        return told.read_text()
+
+    answer = tmp_path / "answer"
+    answer.touch()
+    answer.chmod(0o666)
+    assert as_nobody(answer) == mine.name
+    os.chown(mine, 0, 0)
+    assert "may be read by you" in as_nobody(answer)
+    assert folder.list_runs(base) == [theirs, mine]
+
+
 def test_two_runs_of_one_second_do_not_meet(tmp_path: Path) -> None:
     assert len({_run(tmp_path) for _ in range(5)}) == 5
 
