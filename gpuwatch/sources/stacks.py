@@ -127,14 +127,14 @@ class Plan:
 class _FirstBatch:
     """Ends the look at a start-up with the first batch, or with all looking. Asked like a threading.Event."""
 
-    def __init__(self, halt: threading.Event, came: Callable[[], bool]) -> None:
-        self._halt, self._came, self._over = halt, came, False
+    def __init__(self, halt: threading.Event, started: Callable[[], bool]) -> None:
+        self._halt, self._started, self._over = halt, started, False
         self._asked_s = 0.0
 
     def wait(self, timeout: float) -> bool:
         halted = self._halt.wait(timeout)
         if time.monotonic() - self._asked_s >= _FIRST_BATCH_LOOK_S:
-            self._over, self._asked_s = self._over or self._came(), time.monotonic()
+            self._over, self._asked_s = self._over or self._started(), time.monotonic()
         return halted or self._over
 
     def is_set(self) -> bool:
@@ -157,6 +157,7 @@ class StacksThread(threading.Thread):
         self._plan = Plan(cores or len(os.sched_getaffinity(0)))
         self._trainers = Trainers(run)
         self._halt = threading.Event()
+        self._helpers: dict[int, bool] = {}
         self._failures = 0
         self._spool: SpoolFile | None = None
 
@@ -192,14 +193,14 @@ class StacksThread(threading.Thread):
     def _candidates(self) -> list[Trainer]:
         """Return the processes that train or are about to; not those that only start others with the hook (torchrun)."""
         hooked, parents = self._tree.hooked, self._tree.members.copy()
-        launchers = {parents.get(pid) for pid in hooked}
+        launchers = {parents.get(pid) for pid in hooked if not self._is_helper(pid)}
         return [one for one in self._trainers.refresh(hooked) if one.iterators or one.pid not in launchers]
 
     def _burst(self, trainer: Trainer, why: str) -> bool:
         """Take one burst; return False when there is no sense in another."""
         workers = max(trainer.workers, sum(parent == trainer.pid for parent in self._tree.members.copy().values()))
         hz, seconds = HZ_MANY if workers >= MANY_WORKERS else HZ, self._plan.seconds(trainer, why)
-        stop = _FirstBatch(self._halt, lambda: self._has_batch(trainer.pid)) if why == STARTUP else self._halt
+        stop = _FirstBatch(self._halt, lambda: self._is_started(trainer.pid)) if why == STARTUP else self._halt
         burst = pyspy.record(trainer.pid, hz, seconds, self._run / "stacks.tmp", stop, self._clock)
         self._plan.done(self._clock(), trainer, burst.cpu_ns, why)
         rows = speedscope.fold(burst.profile, burst.t0, burst.t1, trainer.pid) if burst.profile else []
@@ -212,9 +213,19 @@ class StacksThread(threading.Thread):
         self._failures = 0 if rows else self._failures + 1
         return not burst.lasting and self._failures < _ATTEMPTS
 
-    def _has_batch(self, pid: int) -> bool:
-        """Say whether a process has its first batch, or is gone."""
-        return all(one.first_batch_ns is not None for one in self._candidates() if one.pid == pid)
+    def _is_helper(self, pid: int) -> bool:
+        """Say whether multiprocessing started a process, as it does spawned workers: no launcher's child."""
+        if pid not in self._helpers:
+            try:
+                self._helpers[pid] = b"multiprocessing" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            except OSError:
+                return False
+        return self._helpers[pid]
+
+    def _is_started(self, pid: int) -> bool:
+        """Say whether a start-up is over: somebody has a batch, or the process is gone or only a launcher."""
+        found = self._candidates()
+        return any(one.first_batch_ns is not None for one in found) or all(one.pid != pid for one in found)
 
     def _write_refusal(self, reason: str) -> None:
         now = self._clock()

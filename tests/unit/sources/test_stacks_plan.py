@@ -6,8 +6,20 @@ import itertools
 import json
 from pathlib import Path
 
-from gpuwatch.sources.stacks import BURST_S, COST_SHARE, FIRST_GAP_NS, STARTUP_GAP_NS, STARTUP_NS, STARTUP_S, Plan
+import pytest
+
+from gpuwatch.sources.stacks import (
+    BURST_S,
+    COST_SHARE,
+    FIRST_GAP_NS,
+    STARTUP_GAP_NS,
+    STARTUP_NS,
+    STARTUP_S,
+    Plan,
+    StacksThread,
+)
 from gpuwatch.sources.trainers import Trainer, Trainers
+from gpuwatch.sources.tree import ProcessTree
 
 S = 1_000_000_000
 
@@ -150,3 +162,21 @@ def test_a_fast_loop_is_read_at_its_end_only(tmp_path: Path) -> None:
         file.writelines(f'["batch",1,{i},{i * 100},{i * 100 + 50},0,0]\n' for i in range(20_000))
     (trainer,) = trainers.refresh([20])
     assert 1000 < trainer.batches < 20_000 and trainer.wait_share is not None and abs(trainer.wait_share - 0.5) < 0.01
+
+
+def test_a_launcher_is_no_start_up_and_the_parent_of_spawned_workers_no_launcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spool").mkdir()
+    for pid in (10, 11, 20, 21):
+        (tmp_path / "spool" / f"{pid}-1.jsonl").write_text('{"mono_ns": 1}\n')
+    tree = ProcessTree(1, tmp_path)
+    tree.members = {10: 1, 11: 10, 20: 1, 21: 20}
+    tree.hooked = {10, 11, 20, 21}
+    thread = StacksThread(tmp_path, tree)
+    monkeypatch.setattr(thread, "_is_helper", lambda pid: pid == 21)
+    assert [one.pid for one in thread._candidates()] == [11, 20, 21]  # 10 is torchrun, 21 not a worker yet
+    assert thread._is_started(10) and not thread._is_started(20)
+    with (tmp_path / "spool" / "20-1.jsonl").open("a") as file:
+        file.write('["batch",1,0,100,180,0,0]\n')
+    assert thread._is_started(20) and thread._is_started(11)
