@@ -206,11 +206,14 @@ def _place(file: Any, line: Any) -> Place | None:
 
 
 def _compute_cpu_share(loader: Loader, steps: Steps) -> float | None:
-    """Return the CPU time of the training thread per time of its own code."""
+    """Return the CPU time of the training thread per time of its own code. Of short steps only some tell it: each reading
+    covers the time since the one before."""
     cpu = loader.walk.fields["cpu_ns"][steps.event[steps.steady]]
-    known = np.isfinite(cpu)
-    compute = float(steps.compute[steps.steady][known].sum())
-    return min(float(cpu[known].sum()) / compute, 1.0) if compute > 0 else None
+    known = np.flatnonzero(np.isfinite(cpu))
+    told = known[1:] if len(known) > 1 else known
+    covered = slice(known[0] + 1 if len(known) > 1 else 0, known[-1] + 1) if len(known) else slice(0)
+    compute = float(steps.compute[steps.steady][covered].sum())
+    return min(float(cpu[told].sum()) / compute, 1.0) if compute > 0 else None
 
 
 def _rank(analysis: Analysis, this: Walk) -> RankProfile:

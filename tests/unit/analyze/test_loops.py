@@ -357,3 +357,18 @@ def test_of_ranks_that_train_together_it_is_about_the_lowest(run: FakeRun) -> No
     assert profile.primary is not None
     assert profile.primary.rank == 0
     assert profile.machine.local_ranks == 2
+
+
+def test_cpu_time_read_now_and_then_stands_for_the_steps_since_the_last_reading(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate()
+    for index in range(8):
+        trainer.ask(number, index, 0.0, cpu_ns=MS).step(2.0)
+    for index in range(8, 400, 28):
+        trainer.only_timed(number, index, 24, 0.0, 2.0)
+        trainer.ask(number, index + 24, 0.0, cpu_ns=25 * MS).step(2.0)
+        for more in range(25, 28):
+            trainer.ask(number, index + more, 0.0, cpu_ns=MS).step(2.0)
+    trainer.ask(number, 400, 0.0, end=1)
+    loader = profile(read(run.write())).primary
+    assert loader is not None and loader.compute_cpu_share == pytest.approx(0.5, rel=0.02)
