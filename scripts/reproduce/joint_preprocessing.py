@@ -339,7 +339,7 @@ def study(options: Options, result: Result) -> None:
             "made data: how many points low resolution costs depends on the textures made here; what carries over is whether it "
             "costs any, whether training wins it back, and all the rates"
         )
-    watched(options, result, folder, options.pick(640, 3000, 20_000))
+    watched(options, result, folder, options.pick(640, 2000, 20_000))
 
 
 if __name__ == "__main__":

@@ -62,13 +62,13 @@ Serving = dict[Case, Served]
 
 def process_counts(options: Options) -> list[int]:
     """Return the numbers of processes: 1 to 20 as published, or as far as a small machine tells something."""
-    small = sorted({1, 2, cores(), 2 * cores(), 4 * cores()})
+    small = sorted({1, cores(), 4 * cores()})
     return options.pick([1, 2], small, [1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20])
 
 
 def serve(options: Options, folder: Path) -> Serving:
     """Run every case in turns, each recorded by gpuwatch."""
-    iterations, rounds = options.pick(60, 300, 1000), options.pick(1, 2, 3)
+    iterations, rounds = options.pick(60, 200, 1000), options.pick(1, 2, 3)
     cases = [Case(lib, queues, n) for lib in LIBRARIES for n in process_counts(options) for queues in QUEUES]
     # With one process there is one queue either way.
     cases = [case for case in cases if case.processes > 1 or case.queues == "one"]
@@ -187,7 +187,7 @@ def train(options: Options, result: Result, folder: Path) -> None:
     import torch
 
     counts = options.pick([1], [1, 2, 4], [1, 2, 4, 6, 8, 10, 12])
-    base = ("--order", "crop-first", "--batch", 4, "--steps", options.pick(40, 60, 400))
+    base = ("--order", "crop-first", "--batch", 4, "--steps", options.pick(40, 45, 400))
     if torch.cuda.is_available():
         result.notes.append("the device that is the limit is imagined here too, so that it surely is")
     bound: dict[int, watch.Watched] = {}
