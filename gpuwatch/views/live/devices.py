@@ -73,10 +73,14 @@ def machine(frame: Frame, width: int, height: int = 3) -> RenderableType:
         latest = last(drawn)
         whole = {"%": 100.0, "cores": frame.report.machine.usable_cores}.get(lane.unit)
         top = whole or max((value for value in drawn if value is not None), default=1.0)
-        now = (
-            f"{latest:.{0 if lane.unit == '%' else 1}f}{'' if lane.unit == '%' else ' '}{lane.unit}"
-            if latest is not None
-            else text.DASH
-        )
+        now = _measured(latest, lane.unit)
         table.add(Text(label), history(drawn, top, WAIT if "stalls" in label else WORK), Text(now, "bold"))
     return table if len(table) else Text("no sample of the machine yet", "dim")
+
+
+def _measured(value: float | None, unit: str) -> str:
+    if value is None:
+        return text.DASH
+    if unit == "%":
+        return f"{value:.0f}%"
+    return f"{value * 1024:.0f} MiB" if unit == "GiB" and value < 0.1 else f"{value:.1f} {unit}"

@@ -14,7 +14,7 @@ from gpuwatch.views.live.charts import history
 from gpuwatch.views.live.frame import Frame, spans_in, typical, values_in
 from gpuwatch.views.live.rows import Rows
 
-HEADED, WIDE = 5, 58
+HEADED, WIDE = 5, 72
 SORTS = ("busiest", "number", "slowest")
 # The CPU shown is that of the last samples, not of a window of hours.
 CPU_OVER_S = 15.0
@@ -47,7 +47,7 @@ def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
         return Text("No worker yet. With num_workers=0 the training process makes its batches itself.", "dim")
     several, headed, wide = len({lane.group for lane in lanes}) > 1, height >= HEADED, width >= WIDE
     names = max(len(_name(lane, several, wide)) for lane in lanes)
-    room = max(6, min(60, width - names - (44 if headed else 36)))
+    room = max(6, min(60, width - names - (41 if headed else 38)))
     cpu = {lane.group: lane for lane in frame.lanes("process CPU")}
     told = in_order([measure(frame, lane, room, cpu) for lane in lanes], frame.view.sort)
     rows = height - headed
