@@ -362,13 +362,18 @@ class RankProfile:
 
 @dataclass(frozen=True, slots=True)
 class WorkerMemory:
-    """Growth of the workers' memory while the loop ran."""
+    """Growth of the workers' memory while the loop ran; `late_growth_bytes`: in the second half of that time.
+
+    `resident_growth_bytes`: of the resident sizes, which hold pages shared with the trainer from the start: growth
+    without it is pages copied."""
 
     workers: int
     growth_bytes_per_s: float | None
     growth_bytes: float | None
     rss_bytes: float | None
     trainer_rss_bytes: float | None
+    late_growth_bytes: float | None = None
+    resident_growth_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,7 +487,8 @@ class Costs:
     """The step model's parameters for the primary loader: T = S(n) + N * max(G, P / min(n, cores)) + host.
 
     `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms`
-    the part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores` those that workers may use."""
+    the part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores` those that workers may use. `queued_ms`: the part of
+    `device_ms` in which the trainer waited for a core that its workers held, `load` cores of them on average."""
 
     device_ms: float
     work_ms: float
@@ -496,6 +502,8 @@ class Costs:
     startup_s: float
     step_ms: float
     seconds: float
+    queued_ms: float = 0.0
+    load: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ def _worker_memory(
     read, else resident ones."""
     if not workers:
         return None
-    growth, rates, sizes = [], [], []
+    growth, late, resident, rates, sizes = [], [], [], [], []
     for usage in workers:
         window = windows[usage.pid]
         name = "pss_bytes" if usage.growth("pss_bytes", window) is not None else "rss_bytes"
@@ -185,6 +185,9 @@ def _worker_memory(
         sizes.append(float(values[-1]) if len(values) else np.nan)
         if len(values) >= 2 and t[-1] > t[0]:
             growth.append(float(values[-1] - values[0]))
+            held = usage.inside("rss_bytes", window)
+            resident.append(float(held[-1] - held[0]) if len(held) >= 2 else np.nan)
+            late.append(float(values[-1] - np.interp((t[0] + t[-1]) / 2, t, values)))
             rates.append(float(np.polyfit((t - t[0]) / 1e9, values, 1)[0]))
     return WorkerMemory(
         workers=at_once,
@@ -192,6 +195,8 @@ def _worker_memory(
         growth_bytes=_times(at_once, mean(np.array(growth))),
         rss_bytes=_times(at_once, mean(np.array(sizes))),
         trainer_rss_bytes=trainer_bytes,
+        resident_growth_bytes=_times(at_once, mean(np.array(resident))),
+        late_growth_bytes=_times(at_once, mean(np.array(late))),
     )
 
 

@@ -27,7 +27,7 @@ from gpuwatch.analyze.steps import Steps, evaluation_time, find_steps, first_bat
 from gpuwatch.analyze.timeline import Walk, phases, walk
 from gpuwatch.analyze.trainings import main_training
 from gpuwatch.analyze.usage import Usage, Window, read_usage, sampled_window
-from gpuwatch.model import Costs, HotLine, LoaderProfile, Place, Profile, RankProfile, Recording
+from gpuwatch.model import Costs, HotLine, LoaderProfile, MachineProfile, Place, Profile, RankProfile, Recording
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ def profile_of(analysis: Analysis) -> Profile:
     loops = LoopLines(loop.loader for loop in analysis.loops)
     lines, quality = find_hot_lines(processes, _seconds(analysis, ranks), loops)
     lines = with_blocked_shares(lines, [loop.profile for loop in analysis.loops], ranks)
-    costs = throughput.measure_costs(primary.profile, machine, _rest_s(ranks, primary)) if primary else None
+    costs = _costs(primary, machine, ranks) if primary else None
     recording = processes.recording
     return Profile(
         run=recording.run,
@@ -284,10 +284,14 @@ def _delay_share(this: Walk) -> float | None:
 _OUTSIDE = ("startup", "between loops", "shutdown", "unexplained")
 
 
-def _rest_s(ranks: tuple[RankProfile, ...], primary: Loop) -> float:
+def _costs(primary: Loop, machine: MachineProfile, ranks: tuple[RankProfile, ...]) -> Costs | None:
+    rank = next(rank for rank in ranks if rank.pid == primary.loader.trainer.log.pid)
+    return throughput.measure_costs(primary.profile, machine, _rest_s(rank, primary), rank.run_queue_delay_share or 0.0)
+
+
+def _rest_s(rank: RankProfile, primary: Loop) -> float:
     """Return the seconds that the loops of the primary's rank took beyond its steady steps and their start-up:
     warm-up steps, evaluation, other loaders."""
-    rank = next(rank for rank in ranks if rank.pid == primary.loader.trainer.log.pid)
     looped = sum(phase.seconds for phase in rank.phases if phase.name not in _OUTSIDE)
     return max(looped - primary.profile.seconds - sum(primary.profile.first_batch_s), 0.0)
 

@@ -1,12 +1,13 @@
 """The throughput model: what a change to the input pipeline would do to the training loop.
 
     T = iterators * S(n) + batches * step(n) + rest
-    step(n) = max(G, k * max(P / n, C / cores)) + host          n >= 1 workers
+    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores)) + host          n >= 1 workers
     step(0) = G + P + host                                      the trainer loads by itself
 
 G is the step without waiting, P the time a worker needs for a batch when it has a core, C the CPU time in it (of all
 its threads; the invariant when n changes), `cores` those the workers may use, S(n) the start-up of n workers until
-the first batch and their stop at the end, `rest` what is neither (evaluation, long pauses). k anchors the input term at the rate seen while
+the first batch and their stop at the end, Q the part of G in which the trainer waited for a core that its workers held,
+L = C / step the cores they kept busy (so cheaper batches shorten the step too), `rest` what is neither (evaluation, long pauses). k anchors the input term at the rate seen while
 the loop was starved. Gains are ratios of T before and after, so errors common to both cancel.
 
 Source: the pipelined-loader bound of FACTS 10 (`max()` alone over-promised 2.00x against a measured 1.65x because
@@ -26,12 +27,17 @@ WORKER_START_S = 0.1
 STARVED_SHARE = 0.05
 KNEE = 0.03
 MAX_WORKERS = 64
+# Of the step without waiting, at most this counts as waiting for a core.
+MOST_QUEUED = 0.8
 
 
-def measure_costs(loader: LoaderProfile, machine: MachineProfile, rest_s: float) -> Costs | None:
+def measure_costs(
+    loader: LoaderProfile, machine: MachineProfile, rest_s: float, queued_share: float = 0.0
+) -> Costs | None:
     """Fit the model's parameters to what one loader did; None when it never made a batch.
 
-    `rest_s`: seconds of the training loop that were neither this loader's steps nor its start-up.
+    `rest_s`: seconds of the training loop that were neither this loader's steps nor its start-up. `queued_share`: of the
+    loop, in which the trainer could run but had no core.
     """
     fetch = loader.fetch
     if loader.steps < 1 or loader.compute_ms is None or loader.seconds <= 0:
@@ -43,6 +49,7 @@ def measure_costs(loader: LoaderProfile, machine: MachineProfile, rest_s: float)
         device_ms = max(step_ms - max(loader.gpu_wait_ms.median, 0.0), 1e-3)
     work_ms, cpu_ms = _work(loader)
     cores, spare = _cores(loader, machine, step_ms)
+    load = cpu_ms / step_ms if fetch and loader.workers else 0.0
     return Costs(
         device_ms=device_ms,
         work_ms=work_ms if fetch else wait_ms,
@@ -56,6 +63,8 @@ def measure_costs(loader: LoaderProfile, machine: MachineProfile, rest_s: float)
         startup_s=_mean(loader.first_batch_s) + sum(loader.stop_s) / max(len(loader.first_batch_s), 1),
         step_ms=step_ms,
         seconds=loader.seconds + sum(loader.first_batch_s) + sum(loader.stop_s) + max(rest_s, 0.0),
+        queued_ms=_queued_ms(machine, queued_share * step_ms, device_ms, load),
+        load=load,
     )
 
 
@@ -85,6 +94,12 @@ def _compute_share(loader: LoaderProfile, step_ms: float) -> float:
     return min(loader.compute_ms.median / step_ms, 1.0) if loader.compute_ms and step_ms else 1.0
 
 
+def _queued_ms(machine: MachineProfile, queued_ms: float, device_ms: float, load: float) -> float:
+    """Return the part of a step that the trainer waited for a core of its workers; other programs hold cores too."""
+    holding = load + (machine.other_cores or 0.0)
+    return min(queued_ms, MOST_QUEUED * device_ms) * load / holding if load > 0 else 0.0
+
+
 def _mean(values: tuple[float, ...]) -> float:
     return sum(values) / len(values) if values else 0.0
 
@@ -110,7 +125,15 @@ def step_ms(costs: Costs, workers: int | None = None, k: float | None = None) ->
     if n == 0:
         return costs.device_ms + costs.work_ms + costs.host_ms
     factor = anchor(costs) if k is None else k
-    return max(costs.device_ms, factor * input_ms(costs, n)) + costs.host_ms
+    return max(_own_ms(costs), factor * input_ms(costs, n)) + costs.host_ms
+
+
+def _own_ms(costs: Costs) -> float:
+    """Return the step when nothing is waited for but a core: s = G - Q + Q * (C / s) / L, solved for s."""
+    if costs.queued_ms <= 0 or costs.load <= 0:
+        return costs.device_ms
+    free = max(costs.device_ms - costs.queued_ms, 1e-3)
+    return (free + math.sqrt(free**2 + 4 * costs.queued_ms * costs.work_cpu_ms / costs.load)) / 2
 
 
 def startup_s(costs: Costs, workers: int) -> float:
@@ -159,7 +182,7 @@ def with_work(costs: Costs, wall_factor: float, cpu_factor: float | None = None)
 
 def with_step(costs: Costs, device_ms: float) -> Costs:
     """Return the costs with another step without waiting (ms)."""
-    return replace(costs, device_ms=max(device_ms, 1e-3))
+    return replace(costs, device_ms=max(device_ms, 1e-3), queued_ms=min(costs.queued_ms, MOST_QUEUED * device_ms))
 
 
 def with_startups(costs: Costs, iterators: float, startup_s: float | None = None) -> Costs:
@@ -169,9 +192,9 @@ def with_startups(costs: Costs, iterators: float, startup_s: float | None = None
 
 def free_input(costs: Costs) -> Speedup:
     """Return what an input pipeline that costs nothing would win: the ceiling of every other prediction."""
-    return predict(
-        costs, replace(with_work(costs, 1e-6), workers=max(costs.workers, 1)), "throughput model, input free", 0.05
-    )
+    once = costs.startup_s / max(costs.iterators, 1.0)
+    after = replace(with_work(costs, 1e-6), workers=max(costs.workers, 1), startup_s=once)
+    return predict(costs, after, "throughput model, input free", 0.05)
 
 
 def best_workers(costs: Costs) -> int:
@@ -189,7 +212,7 @@ def hides_input(costs: Costs, workers: int) -> bool:
 
 def cores_needed(costs: Costs) -> float:
     """Return the cores that would make batches as fast as this device takes them."""
-    return math.ceil(10 * costs.work_cpu_ms / costs.device_ms) / 10
+    return math.ceil(10 * costs.work_cpu_ms / max(costs.device_ms - costs.queued_ms, 1e-3)) / 10
 
 
 def without_operation(costs: Costs, share: float, cheaper: float = math.inf) -> Costs:

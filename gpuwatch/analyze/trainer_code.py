@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from gpuwatch.analyze.frames import read_told
 from gpuwatch.model import HotLine, LoaderProfile, Profile
 
 BLOCKED = 0.5
 # A training thread on the CPU for less of its step than this mostly waits for something.
 WAITING_CPU = 0.5
+_MODEL_CALLS = ("_call_impl", "_wrapped_call_impl", "backward", "_engine_run_backward")
+_OPTIMIZER = "torch/optim/"
 _IN_STEP = ("step", "long step")
 
 
@@ -33,16 +36,41 @@ def waiting_share(profile: Profile, loader: LoaderProfile) -> float:
 def own_share(profile: Profile, lines: list[HotLine]) -> float:
     """Return the share of the step that these lines take.
 
-    A line that calls no library may be a model written out in tensor operations: such lines count only as far as the
-    phases put time outside of forward, backward and optimizer.
+    A line that calls no library, or torch, may be a model written out in tensor operations: such lines count only as
+    far as the phases put time outside of forward, backward and optimizer.
     """
-    library = sum(h.share for h in lines if h.callee)
-    plain = sum(h.share for h in lines if not h.callee)
+    library = sum(h.share for h in lines if h.callee and not _calls_torch(h))
+    plain = sum(h.share for h in lines if not h.callee or _calls_torch(h))
     return min(library + min(plain, other_share(profile)), 1.0)
 
 
+def between_loops(profile: Profile) -> list[HotLine]:
+    """Return the trainer's lines between loops and at their start (a sampler's) that work and are not torch's."""
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "between loops"]
+    own = [h for h in lines if not (h.callee or "").startswith(_STARTING) and (h.blocked_share or 0.0) < BLOCKED]
+    return sorted(own, key=lambda h: -h.seconds)
+
+
+# What making an iterator and its workers stands on.
+_STARTING = ("torch", "multiprocessing", "threading")
+
+
+def _calls_torch(line: HotLine) -> bool:
+    return (line.callee or "").startswith("torch")
+
+
 def _is_model(line: HotLine) -> bool:
-    return line.function.rpartition(".")[2] in ("forward", "backward") or (line.callee or "").startswith("torch")
+    """Say whether a line is the model's forward or backward pass, or the optimizer.
+
+    Other things of torch (a state_dict, a summary) are the user's choice; without a stack nobody can tell."""
+    if line.function.rpartition(".")[2] in ("forward", "backward"):
+        return True
+    return _calls_torch(line) and (not line.stack or any(_runs_model(told) for told in line.stack))
+
+
+def _runs_model(told: str) -> bool:
+    frame = read_told(told)
+    return frame is not None and (frame.name in _MODEL_CALLS or _OPTIMIZER in frame.file.replace("\\", "/"))
 
 
 def _is_blocked(line: HotLine, waits: bool) -> bool:

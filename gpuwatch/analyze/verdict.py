@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, starved, waited_share
+from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, restart_seconds, starved, waited_share
 from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Speedup, Verdict
 
 SURE_STEPS = 30
@@ -39,7 +39,7 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
         "borderline" if state == "borderline" else ("high" if loader.steps >= SURE_STEPS else "medium")
     )
     bound: Bound = "input" if share.median >= STARVED_SHARE else _other(findings)
-    reason = f"each step waited {_ms(loader.wait_ms)} for its next batch and computed for {_ms(loader.compute_ms)}"
+    reason = _reason(loader)
     return Verdict(
         bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence)
     )
@@ -68,9 +68,23 @@ _OTHER_HEADLINES: dict[Bound, str] = {
 def _not_starved(loader: LoaderProfile, share: Interval, free: Speedup | None, findings: list[Finding]) -> Verdict:
     bound = _other(findings)
     confidence: Confidence = "high" if loader.steps >= SURE_STEPS else "medium"
-    reason = f"each step waited {_ms(loader.wait_ms)} for its next batch and computed for {_ms(loader.compute_ms)}"
+    reason = _reason(loader)
     return Verdict(
         bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence)
+    )
+
+
+def _reason(loader: LoaderProfile) -> str:
+    """Say what the share is made of: the wait in a step, and that for the first batch of later epochs."""
+    steps = f"each step waited {_ms(loader.wait_ms)} for its next batch and computed for {_ms(loader.compute_ms)}"
+    again = len(loader.first_batch_s) - 1
+    if again < 1 or restart_seconds(loader) < STARVED_SHARE / 2 * loader.seconds:
+        return steps
+    each = restart_seconds(loader) / again
+    return (
+        f"{steps}; {again} later epochs waited {each:.2g} s each for their first batch"
+        if again > 1
+        else (f"{steps}; the second epoch waited {each:.2g} s for its first batch")
     )
 
 

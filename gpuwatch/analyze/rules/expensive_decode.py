@@ -17,6 +17,7 @@ What to do
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from gpuwatch.analyze import throughput
@@ -32,12 +33,25 @@ from gpuwatch.analyze.evidence import (
     wait_evidence,
     working_loop,
 )
-from gpuwatch.model import Clear, Costs, Evidence, Finding, NotEvaluated, Profile, Speedup
+from gpuwatch.model import (
+    Clear,
+    Costs,
+    Evidence,
+    Finding,
+    LoaderProfile,
+    NotEvaluated,
+    OperationProfile,
+    Profile,
+    Speedup,
+)
 
 ID = "expensive-decode"
 SHARE = 0.45
 # Gain of the decoders measured in the field over Pillow, when the consumer takes an array: 1.3 to 1.8 times.
 CHEAPER = 1.6
+# A transform that leaves this part of the decoded pixels, or less, throws decoded work away.
+SHRUNK = 0.5
+_FASTER = "decode faster: JPEG by torchvision.io.decode_jpeg, simplejpeg or OpenCV; PNG written with less compression, or as JPEG"
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -63,12 +77,23 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
             Evidence("decoding", round(sum(o.ms_per_sample for o in decodes), 3), "ms per sample", n=seen.fetch.n),
             Evidence("pixels decoded", top.pixels_out, "pixels"),
         ),
-        advice="Store the images at the size they are used, or use a faster decoder (torchvision.io.decode_jpeg, simplejpeg, OpenCV).",
+        advice=_advice(seen.loader, top),
         where=top.where or place(hot_line(profile, "worker", "fetch"), seen.loader.dataset_where),
         speedup=_speedup(seen.costs, min(share, 1.0)),
         verify=try_command(profile, "--remedies faster-decoder"),
         explains=saturation(share),
     )
+
+
+def _advice(loader: LoaderProfile, decode: OperationProfile) -> str:
+    """Say what makes this decoder's work less: smaller files where they are shrunk anyway, else another format."""
+    shrunk = any(
+        o.kind == "transform" and (o.pixels_out or math.inf) <= SHRUNK * (decode.pixels_out or 0.0)
+        for o in loader.operations
+    )
+    if shrunk:
+        return f"Store the images at the size they are used, or {_FASTER}."
+    return f"Keep what is decoded (in memory, or as arrays on disk: np.save, LMDB), or {_FASTER}."
 
 
 def _speedup(costs: Costs, share: float) -> Speedup:

@@ -1,27 +1,29 @@
-"""Python between the batches, other than forward, backward and optimizer, takes a good part of the step.
+"""Python between the batches, other than forward, backward and optimizer, takes a good part of the loop.
 
 What it means
     The training process itself does something in each step that is neither the model nor waiting for data: metrics
-    in Python, logging, plotting, moving data about, histograms.
+    in Python, logging, plotting, moving data about, histograms. Or it does so at the start or the end of each epoch: a
+    sampler that goes over the whole dataset, a summary.
 
 How it is measured
     Lines of the training process from stack samples in the step, other than the model's forward, the backward pass and
-    the optimizer; a line that sleeps or waits is not Python's work and does not count.
+    the optimizer; a line that sleeps or waits is not Python's work and does not count. Between loops, and while one
+    begins, the same for lines that neither torch nor the start of workers stands behind.
 
 When it is wrong
     Without stack samples a device that is waited for outside of the backward pass looks the same; then the rule does
     not speak.
 
 What to do
-    Do it every n-th step, on the device, after the loop, or in another process.
+    Do it every n-th step, on the device, after the loop, or in another process; what each epoch does again, once.
 """
 
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import MIN_STEPS
-from gpuwatch.analyze.trainer_code import other_share, own_lines, own_share
-from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Place, Profile
+from gpuwatch.analyze.evidence import MIN_STEPS, loop_seconds
+from gpuwatch.analyze.trainer_code import between_loops, other_share, own_lines, own_share
+from gpuwatch.model import Clear, Costs, Evidence, Finding, HotLine, NotEvaluated, Place, Profile, Speedup
 
 ID = "slow-step-code"
 SHARE = 0.15
@@ -37,7 +39,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     lines = own_lines(profile, loader)
     other = own_share(profile, lines)
     if not lines or other < SHARE:
-        return Clear(ID)
+        return _each_epoch(profile, costs)
     line = lines[0]
     after = throughput.with_step(costs, costs.device_ms - min(other * costs.step_ms, 0.95 * costs.device_ms))
     return Finding(
@@ -54,6 +56,37 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         advice="Do this every n-th step, on the device, or after the loop.",
         where=Place(line.file, line.line, line.function),
         speedup=throughput.predict(costs, after, "the step without this code", 0.4),
+    )
+
+
+def _each_epoch(profile: Profile, costs: Costs) -> Finding | Clear:
+    """Report own code between the loops and at their start, where it takes as much of the loop's time."""
+    lines, passes = between_loops(profile), max(int(costs.iterators) - 1, 1)
+    whole = max(loop_seconds(profile), costs.seconds, 1e-9)
+    spent = min(sum(line.seconds for line in lines), 0.95 * whole)
+    if not lines or spent < SHARE * whole:
+        return Clear(ID)
+    line, predicted = lines[0], whole / (whole - spent)
+    spread = 0.4 * (predicted - 1.0) + 0.01
+    return Finding(
+        id=ID,
+        severity="critical" if spent >= 0.3 * whole else "warning",
+        confidence="high" if profile.stacks.trust == "high" and passes > 1 else "medium",
+        summary=f"each epoch begins or ends with {spent / passes:.2g} s of the training's own code{_at(line)}",
+        evidence=(
+            Evidence("own code between loops", round(spent / whole, 4), "share of the loop", SHARE, line.samples),
+            Evidence("own code between loops", round(spent, 2), "s", n=passes),
+            Evidence("hottest line there", round(line.seconds, 2), "s", n=line.samples),
+        ),
+        advice="Do this once before the epochs, keep its result, or do it less often.",
+        where=Place(line.file, line.line, line.function),
+        speedup=Speedup(
+            round(predicted, 3),
+            round(predicted - spread, 3),
+            round(predicted + spread, 3),
+            "the loop without this code",
+        ),
+        explains=("slow-startup",),
     )
 
 

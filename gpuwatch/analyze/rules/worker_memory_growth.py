@@ -6,13 +6,16 @@ What it means
     memory is full.
 
 How it is measured
-    Memory of all workers (proportional share where the kernel gives it) over the loop's time, as a slope.
+    Memory of all workers (proportional share where the kernel gives it) over the loop's time, as a slope; what grew in
+    the first half of the time only was warm-up. Copied pages do not change the resident size, which held them while
+    they were shared: growth of that is memory newly taken, and must last half a minute before it counts.
 
 When it is wrong
     A cache that the dataset fills on purpose looks the same until it is full.
 
 What to do
-    Keep samples in numpy arrays or tensors (one object instead of millions), or in a file that workers read.
+    Where pages are copied: keep samples in numpy arrays or tensors (one object instead of millions), or in a file that
+    workers read. Where memory is newly taken: bound the cache, and look for lists that grow.
 """
 
 from __future__ import annotations
@@ -25,6 +28,14 @@ HOURLY_SHARE = 0.25
 MIN_BYTES = 64e6
 # Growth seen for less than this may be warm-up.
 SURE_SECONDS = 30.0
+# Memory that goes on growing gains half in the second half of the time; less than this is a cache filled, or warm-up.
+LATE_SHARE = 0.35
+COPIED_SHARE = 0.5
+_ADVICE = {
+    True: "Keep the sample list in a numpy array or tensor instead of Python objects, so that workers share its pages.",
+    False: "Look for what the dataset keeps from item to item: a cache without a limit, a list that is appended to, open"
+    " files.",
+}
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -34,11 +45,16 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return Clear(ID)
     if memory is None or memory.growth_bytes is None or memory.growth_bytes_per_s is None or not total:
         return NotEvaluated(ID, "memory samples of the workers")
+    if (memory.late_growth_bytes or memory.growth_bytes) < LATE_SHARE * memory.growth_bytes:
+        return Clear(ID)
     hourly = memory.growth_bytes_per_s * 3600 / total
     grown = memory.growth_bytes / total
     if memory.growth_bytes < MIN_BYTES or (grown < GROWTH_SHARE and hourly < HOURLY_SHARE):
         return Clear(ID)
     seen_s = memory.growth_bytes / memory.growth_bytes_per_s
+    copied = 1.0 - min(max(memory.resident_growth_bytes or 0.0, 0.0) / memory.growth_bytes, 1.0)
+    if copied < COPIED_SHARE and seen_s < SURE_SECONDS:
+        return Clear(ID)
     return Finding(
         id=ID,
         severity="critical" if hourly >= 1 and seen_s >= SURE_SECONDS else "warning",
@@ -46,9 +62,10 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         summary=f"{memory.workers} workers grew by {memory.growth_bytes / 1e6:.0f} MB, {memory.growth_bytes_per_s * 60 / 1e6:.0f} MB a minute",
         evidence=(
             Evidence("growth", memory.growth_bytes, "bytes", MIN_BYTES),
+            Evidence("of it pages copied from the trainer", round(copied, 3), "share", COPIED_SHARE),
             Evidence("growth in an hour", round(hourly, 4), "share of memory", HOURLY_SHARE),
             Evidence("workers' memory", memory.rss_bytes, "bytes"),
         ),
-        advice="Keep the sample list in a numpy array or tensor instead of Python objects, so that workers share its pages.",
+        advice=_ADVICE[copied >= COPIED_SHARE],
         where=profile.primary.dataset_where if profile.primary else None,
     )

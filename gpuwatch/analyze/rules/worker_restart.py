@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, restart_seconds, try_command
+from gpuwatch.analyze.trainer_code import between_loops
 from gpuwatch.model import Clear, Costs, Evidence, Finding, LoaderProfile, NotEvaluated, Profile
 
 ID = "worker-restart"
@@ -38,7 +39,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     kept = loader.persistent and not remade(loader)
     if loader.workers == 0 or kept or len(loader.first_batch_s) < 2:
         return Clear(ID)
-    saved = avoidable_seconds(loader, costs)
+    saved = avoidable_seconds(loader, costs) - sum(line.seconds for line in between_loops(profile))
     share = saved / costs.seconds if costs.seconds > 0 else 0.0
     if share < RESTART_SHARE:
         return Clear(ID)
