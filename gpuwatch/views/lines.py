@@ -1,4 +1,4 @@
-"""The hot lines as ranked tables, one for each thing that shares are of, then the source round the hottest ones."""
+"""The hot lines as ranked tables, then the source round the hottest, with each line's heat in the margin."""
 
 from __future__ import annotations
 
@@ -6,43 +6,22 @@ import linecache
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
-from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from gpuwatch.model import HotLine, Report, StackQuality
 from gpuwatch.views import text
+from gpuwatch.views.line_tables import USUAL, sections, table, table_rows, whole_of
 from gpuwatch.views.text import clean
 
 AROUND = 3
 HEAT = " ▁▂▃▄▅▆▇█"
-LINE = 2
-HEADER = ("share", "of waits", "line", "function", "spent in", "while", "if free")
-NAMES = (LINE, 3, 4, 5)
-LOADING, BEFORE = ("fetch", "collate", "serialise"), ("startup", "importing")
-IN_WORKERS, IN_TRAINER = "Making batches, in the workers", "Making batches, in the training process"
-IN_LOOP, BETWEEN = "The training loop's own code", "Between loops"
-START, WORKER_START = "Before the first batch: share of all that time", "Before the first batch, in the workers"
-# What a process does anyway is not worth a word.
-USUAL = ("fetch", "step", "startup", "between loops")
-SMALL, MOST_EXCERPTS, DEEPEST, TOO_FEW = 0.05, 6, 10, 5
-LEAST = 0.01
-# Between columns; how far names are cut where a terminal is narrow, at last they go; what a path keeps.
-GAP, LONGEST_NAMES, LEAST_PATH = 3, (60, 28, 20, 14, 0), 24
+SMALL, MOST_EXCERPTS, DEEPEST = 0.05, 6, 10
+LEAST, STARTING_NS = 0.01, 30_000_000_000
 _STACK = re.compile(r"^(?P<name>\S+) \((?P<file>.*):(?P<line>\d+)\)$")
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Lines whose shares are of the same whole, hottest first; `title` names it."""
-
-    title: str
-    lines: tuple[HotLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,59 +44,20 @@ class Excerpt:
     stack: tuple[str, ...]
 
 
-def sections(lines: Sequence[HotLine]) -> list[Section]:
-    """Return the lines by what their shares are of: making batches, the loops' own code, what is round the loops."""
-    found: dict[str, list[HotLine]] = {}
-    for line in lines:
-        found.setdefault(_whole(line), []).append(line)
-    if len(found) > 1:
-        found = {title: those for title, those in found.items() if sum(line.samples for line in those) >= TOO_FEW}
-    return [
-        Section(title, tuple(found[title]))
-        for title in (IN_WORKERS, IN_TRAINER, IN_LOOP, BETWEEN, START, WORKER_START)
-        if title in found
-    ]
-
-
-def _whole(line: HotLine) -> str:
-    worker = line.process_role == "worker"
-    if line.activity in LOADING:
-        return IN_WORKERS if worker else IN_TRAINER
-    if line.activity in BEFORE:
-        return WORKER_START if worker else START
-    return BETWEEN if line.activity == "between loops" else IN_LOOP
-
-
-def table_rows(lines: Sequence[HotLine], base: str) -> list[tuple[str, ...]]:
-    """Return the ranked table's cells."""
-    return [
-        (
-            text.percent(line.share),
-            text.percent(line.waited_share),
-            f"{text.relative(clean(line.file), base)}:{line.line}",
-            _function(line),
-            clean(line.callee or ""),
-            "" if line.activity in USUAL else clean(line.activity),
-            text.factor(line.speedup_if_free) if line.speedup_if_free is not None else "",
-        )
-        for line in lines
-    ]
-
-
-def _function(line: HotLine) -> str:
-    return f"{clean(line.makes)}, made here" if line.makes else clean(line.function)
-
-
-def excerpts(lines: Sequence[HotLine], everything: Sequence[HotLine], base: str) -> list[Excerpt]:
+def excerpts(
+    lines: Sequence[HotLine], everything: Sequence[HotLine], base: str, began_ns: int | None = None
+) -> list[Excerpt]:
     """Return the source round the lines that cost much, or else the hottest; a line that an earlier excerpt shows gets
-    none of its own."""
+    none of its own. `began_ns`: when the run began; a file that is newer has moved its lines, perhaps."""
     shown: set[tuple[str, str, int]] = set()
     found: list[Excerpt] = []
     for line in lines:
-        whole = _whole(line)
+        whole = whole_of(line)
         if (whole, line.file, line.line) in shown or (found and line.share < SMALL) or len(found) == MOST_EXCERPTS:
             continue
-        excerpt = _excerpt(line, [x for x in everything if _whole(x) == whole], base)
+        excerpt = _excerpt(line, [x for x in everything if whole_of(x) == whole], base)
+        if not excerpt.note and began_ns and _is_newer(line.file, began_ns):
+            excerpt = replace(excerpt, note="changed since the run began: lines may have moved")
         shown |= {(whole, line.file, part.number) for part in excerpt.lines}
         found.append(excerpt)
     return found
@@ -137,6 +77,14 @@ def _excerpt(line: HotLine, rivals: Sequence[HotLine], base: str) -> Excerpt:
     if not parts and line.source:
         parts = (SourceLine(line.line, clean(line.source.strip()), line.share),)
     return Excerpt(title, _about_line(line), parts, note, tuple(_call(entry, base) for entry in line.stack))
+
+
+def _is_newer(file: str, began_ns: int) -> bool:
+    """Say whether a file was written when the run had long read it (a run may write code of its own at its start)."""
+    try:
+        return os.stat(file).st_mtime_ns > began_ns + STARTING_NS
+    except OSError:
+        return False
 
 
 def _about_line(line: HotLine) -> str:
@@ -177,8 +125,8 @@ def render(
     for section in sections(lines):
         shown = [line for line in section.lines[:number] if line.share >= LEAST or line is section.lines[0]]
         hottest += shown
-        parts += [Text(), Text(section.title, "bold"), _table(table_rows(shown, base), width - 4)]
-    for excerpt in excerpts(hottest, report.hot_lines, base):
+        parts += [Text(), Text(section.title, "bold"), table(table_rows(shown, base), width - 4)]
+    for excerpt in excerpts(hottest, report.hot_lines, base, report.run.started_wall_ns):
         parts += [Text(), *_draw(excerpt, width - 4, stack)]
     return Padding(Group(*parts), (1, 2))
 
@@ -196,33 +144,6 @@ def about(quality: StackQuality) -> str:
         return f"{note} · high trust"
     why = {"timer": "approximate, as seen from inside the processes"}.get(quality.sampler, "few samples")
     return f"{note} · {quality.trust} trust: {why}"
-
-
-def _table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
-    widths = column_widths(rows, width)
-    for i, room in widths.items():
-        justify: Literal["left", "right"] = "left" if i in NAMES else "right"
-        table.add_column(HEADER[i], justify=justify, no_wrap=True, overflow="ellipsis", min_width=room, max_width=room)
-    for row in rows:
-        cells = [text.shorten_path(row[i], room) if i == LINE else row[i] for i, room in widths.items()]
-        table.add_row(*(Text(cell, "bold" if at == 0 else "") for at, cell in enumerate(cells)))
-    return table
-
-
-def column_widths(rows: Sequence[tuple[str, ...]], width: int) -> dict[int, int]:
-    """Return the columns that are shown and how wide: figures whole, a line's number whole, names as far as they go."""
-    kept = [i for i in range(len(HEADER)) if any(row[i] not in ("", text.DASH) for row in rows)]
-    full = {i: max(cell_len(row[i]) for row in (HEADER, *rows)) for i in kept}
-    least = max(cell_len(row[LINE].rpartition("/")[2]) for row in rows) + 2
-    for longest in LONGEST_NAMES:
-        names = {i: min(full[i], longest) for i in kept if i in NAMES and i != LINE and longest}
-        figures = {i: full[i] for i in kept if i not in NAMES}
-        room = width - sum((names | figures).values()) - GAP * len(names | figures)
-        if room >= min(full[LINE], max(least, LEAST_PATH)) or not longest:
-            found = names | figures | {LINE: min(full[LINE], max(room, least))}
-            return {i: found[i] for i in kept if i in found}
-    raise AssertionError  # the last of the lengths always fits
 
 
 def _draw(excerpt: Excerpt, width: int, stack: bool) -> list[Text]:

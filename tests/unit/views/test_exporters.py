@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from rich.console import Console, RenderableType
 
 from gpuwatch.metrics import CATALOGUE, find
 from gpuwatch.model import HotLine, Lane, StackQuality, Timeline
-from gpuwatch.views import lines, markdown, perfetto, prometheus, series, speedscope
+from gpuwatch.views import line_tables, lines, markdown, perfetto, prometheus, series, speedscope
 from tests.builders import make_device, make_finding, make_hot_line, make_loader, make_profile, make_report, make_run
 
 SAMPLE = re.compile(r'^([a-z_:][a-z0-9_:]*)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\} (-?[0-9.e+-]+)$')
@@ -159,13 +160,13 @@ def test_lines_stand_in_a_table_of_what_their_shares_are_of() -> None:
         line(line=4, process_role="trainer", activity="importing"), line(line=5, activity="startup"),
         line(line=6, activity="startup", samples=1, process_role="trainer"), line(line=7, activity="collate", share=0.001),
     )  # fmt: skip
-    found = lines.sections(hot)
+    found = line_tables.sections(hot)
     assert [(part.title, [one.line for one in part.lines]) for part in found] == [
-        (lines.IN_WORKERS, [1, 7]), (lines.IN_LOOP, [2]), (lines.BETWEEN, [3]), (lines.START, [4, 6]),
-        (lines.WORKER_START, [5]),
+        (line_tables.IN_WORKERS, [1, 7]), (line_tables.IN_LOOP, [2]), (line_tables.BETWEEN, [3]), (line_tables.START, [4, 6]),
+        (line_tables.WORKER_START, [5]),
     ]  # fmt: skip
-    assert [part.title for part in lines.sections((hot[0], line(line=5, activity="startup", samples=2)))] == [
-        lines.IN_WORKERS
+    assert [part.title for part in line_tables.sections((hot[0], line(line=5, activity="startup", samples=2)))] == [
+        line_tables.IN_WORKERS
     ]
     text = drawn(lines.render(make_report(hot_lines=hot), hot, 100))
     assert "long step" in text and "Before the first batch" in text and "data.py:7" not in text
@@ -264,3 +265,12 @@ def test_a_file_that_changed_since_is_not_shown_as_if_it_had_not(tmp_path: objec
     (excerpt,) = lines.excerpts([make_hot_line(file=str(file), line=5)], [], "/")
     assert excerpt.note == "the file has changed since the run"
     assert [line.code for line in excerpt.lines] == ['image = Image.open(path).convert("RGB")']
+
+
+def test_a_file_that_was_edited_since_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "train.py"
+    file.write_text("first\nsecond\n")
+    hot = make_hot_line(file=str(file), line=2, source="second")
+    began = file.stat().st_mtime_ns
+    (old,), (new,) = lines.excerpts([hot], [hot], "/", began), lines.excerpts([hot], [hot], "/", began - 10**11)
+    assert not old.note and "may have moved" in new.note and new.lines == old.lines

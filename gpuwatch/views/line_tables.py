@@ -1,0 +1,108 @@
+"""The hot lines as ranked tables, one for each thing that shares are of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from gpuwatch.model import HotLine
+from gpuwatch.views import text
+from gpuwatch.views.text import clean
+
+LINE = 2
+HEADER = ("share", "of waits", "line", "function", "spent in", "while", "if free")
+NAMES = (LINE, 3, 4, 5)
+LOADING, BEFORE = ("fetch", "collate", "serialise"), ("startup", "importing")
+IN_WORKERS, IN_TRAINER = "Making batches, in the workers", "Making batches, in the training process"
+IN_LOOP, BETWEEN = "The training loop's own code", "Between loops"
+START, WORKER_START = "Before the first batch: share of all that time", "Before the first batch, in the workers"
+# What a process does anyway is not worth a word.
+USUAL = ("fetch", "step", "startup", "between loops")
+TOO_FEW = 5
+# Between columns; how far names are cut where a terminal is narrow, at last they go; what a path keeps.
+GAP, LONGEST_NAMES, LEAST_PATH = 3, (60, 28, 20, 14, 0), 24
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines whose shares are of the same whole, hottest first; `title` names it."""
+
+    title: str
+    lines: tuple[HotLine, ...]
+
+
+def sections(lines: Sequence[HotLine]) -> list[Section]:
+    """Return the lines by what their shares are of: making batches, the loops' own code, what is round the loops."""
+    found: dict[str, list[HotLine]] = {}
+    for line in lines:
+        found.setdefault(whole_of(line), []).append(line)
+    telling = {title: those for title, those in found.items() if sum(line.samples for line in those) >= TOO_FEW}
+    found = telling or found
+    return [
+        Section(title, tuple(found[title]))
+        for title in (IN_WORKERS, IN_TRAINER, IN_LOOP, BETWEEN, START, WORKER_START)
+        if title in found
+    ]
+
+
+def whole_of(line: HotLine) -> str:
+    """Return what a line's share is of, for people."""
+    worker = line.process_role == "worker"
+    if line.activity in LOADING:
+        return IN_WORKERS if worker else IN_TRAINER
+    if line.activity in BEFORE:
+        return WORKER_START if worker else START
+    return BETWEEN if line.activity == "between loops" else IN_LOOP
+
+
+def table_rows(lines: Sequence[HotLine], base: str) -> list[tuple[str, ...]]:
+    """Return the ranked table's cells."""
+    return [
+        (
+            text.percent(line.share),
+            text.percent(line.waited_share),
+            f"{text.relative(clean(line.file), base)}:{line.line}",
+            _function(line),
+            clean(line.callee or ""),
+            "" if line.activity in USUAL else clean(line.activity),
+            text.factor(line.speedup_if_free) if line.speedup_if_free is not None else "",
+        )
+        for line in lines
+    ]
+
+
+def _function(line: HotLine) -> str:
+    return f"{clean(line.makes)}, made here" if line.makes else clean(line.function)
+
+
+def table(rows: Sequence[tuple[str, ...]], width: int) -> Table:
+    """Return the drawn table, as wide as `width` at most."""
+    drawn = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+    widths = column_widths(rows, width)
+    for i, room in widths.items():
+        justify: Literal["left", "right"] = "left" if i in NAMES else "right"
+        drawn.add_column(HEADER[i], justify=justify, no_wrap=True, overflow="ellipsis", min_width=room, max_width=room)
+    for row in rows:
+        cells = [text.shorten_path(row[i], room) if i == LINE else row[i] for i, room in widths.items()]
+        drawn.add_row(*(Text(cell, "bold" if at == 0 else "") for at, cell in enumerate(cells)))
+    return drawn
+
+
+def column_widths(rows: Sequence[tuple[str, ...]], width: int) -> dict[int, int]:
+    """Return the columns that are shown and how wide: figures whole, a line's number whole, names as far as they go."""
+    kept = [i for i in range(len(HEADER)) if any(row[i] not in ("", text.DASH) for row in rows)]
+    full = {i: max(cell_len(row[i]) for row in (HEADER, *rows)) for i in kept}
+    least = max(cell_len(row[LINE].rpartition("/")[2]) for row in rows) + 2
+    for longest in LONGEST_NAMES:
+        names = {i: min(full[i], longest) for i in kept if i in NAMES and i != LINE and longest}
+        figures = {i: full[i] for i in kept if i not in NAMES}
+        room = width - sum((names | figures).values()) - GAP * len(names | figures)
+        if room >= min(full[LINE], max(least, LEAST_PATH)) or not longest:
+            found = names | figures | {LINE: min(full[LINE], max(room, least))}
+            return {i: found[i] for i in kept if i in found}
+    raise AssertionError  # the last of the lengths always fits
