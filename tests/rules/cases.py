@@ -31,6 +31,7 @@ from tests.builders import (
     make_rank,
 )
 
+MODULE_PY = "/v/lib/python3.11/site-packages/torch/nn/modules/module.py"
 SAMPLED = StackQuality("py-spy", 500, "high", "")
 
 
@@ -301,13 +302,55 @@ CASES: dict[str, Cases] = {
         (run_of(machine=make_machine(shm_total_bytes=None)),),
     ),
     "worker-memory-growth": Cases(
-        (run_of(machine=make_machine(worker_memory=GROWING)),),
-        (run_of(machine=make_machine(worker_memory=WorkerMemory(4, 1e3, 1e5, 8e9, 2e9))), LONE),
+        (
+            run_of(machine=make_machine(worker_memory=GROWING)),
+            # Taken anew, for long enough.
+            run_of(machine=make_machine(worker_memory=replace(GROWING, resident_growth_bytes=GROWING.growth_bytes))),
+        ),
+        (
+            run_of(machine=make_machine(worker_memory=WorkerMemory(4, 1e3, 1e5, 8e9, 2e9))),
+            LONE,
+            # Warm-up: all of it in the first half.
+            run_of(machine=make_machine(worker_memory=replace(GROWING, late_growth_bytes=1e6))),
+            # Buffers of the allocator in a run of some seconds.
+            run_of(machine=make_machine(worker_memory=WorkerMemory(2, 13e6, 1e8, 4e8, 8e8, 5e7, 1.6e8))),
+        ),
         (STARVED,),
     ),
     "slow-step-code": Cases(
-        (run_of(ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0), hot_lines=(WORK_LINE,), stacks=SAMPLED),),
         (
+            run_of(
+                ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0), hot_lines=(WORK_LINE,), stacks=SAMPLED
+            ),
+            # Something of torch that is neither model nor optimizer.
+            run_of(
+                ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
+                hot_lines=(
+                    replace(WORK_LINE, callee="torch state_dict", stack=(f"Module.state_dict ({MODULE_PY}:9)",)),
+                ),
+                stacks=SAMPLED,
+            ),
+            # A sampler that goes over the data as each epoch begins.
+            run_of(
+                ranks=phases(loader_startup=3.0, input_wait=1.0, forward=2.0),
+                hot_lines=(replace(WORK_LINE, activity="between loops", seconds=2.5),),
+                stacks=SAMPLED,
+            ),
+        ),
+        (
+            run_of(
+                ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
+                hot_lines=(replace(WORK_LINE, callee="torch Linear", stack=(f"Module._call_impl ({MODULE_PY}:9)",)),),
+                stacks=SAMPLED,
+            ),
+            # Workers are started there.
+            run_of(
+                ranks=phases(loader_startup=3.0, input_wait=1.0, forward=2.0),
+                hot_lines=(
+                    replace(WORK_LINE, activity="between loops", seconds=2.5, callee="multiprocessing _launch"),
+                ),
+                stacks=SAMPLED,
+            ),
             run_of(
                 ranks=phases(input_wait=1.0, forward=5.0, other_in_step=0.1), hot_lines=(WORK_LINE,), stacks=SAMPLED
             ),

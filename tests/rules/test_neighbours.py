@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.analyze.engine import judge
-from gpuwatch.analyze.rules import transform_order
-from gpuwatch.model import Finding, QueueProfile
-from tests.builders import make_operation
-from tests.rules.cases import COLLATE, DATASET, run_of, with_operations
+from gpuwatch.analyze.rules import expensive_decode, oversized_decode, transform_order
+from gpuwatch.model import Finding, Place, QueueProfile
+from tests.builders import make_hot_line, make_operation
+from tests.rules.cases import COLLATE, DATASET, epochs, run_of, with_operations
 
 
 def ids(profile: object) -> list[str]:
@@ -21,6 +21,47 @@ def test_a_resize_is_moved_rather_than_the_crop_after_it() -> None:
     crop = make_operation("RandomCrop", share=0.01, position=2, pixels_in=256.0 * 256, pixels_out=64.0 * 64)
     found = transform_order.check(with_operations(rotate, resize, crop))
     assert isinstance(found, Finding) and found.advice == "Put Resize before RandomRotation."
+
+
+def test_a_scaled_decode_keeps_twice_the_size_used_where_it_can() -> None:
+    photo = make_operation("decode", kind="decode", share=0.5, position=0, pixels_out=3e6, bytes_in=9e5)
+    resize = make_operation("Resize", share=0.3, position=1, pixels_in=3e6, pixels_out=258.0 * 258)
+    assert oversized_decode.usable_scale(photo, resize) == 2
+    assert oversized_decode.usable_scale(replace(photo, pixels_out=12e6), resize) == 4
+    assert oversized_decode.usable_scale(replace(photo, pixels_out=300e3), resize) == 2
+    assert oversized_decode.usable_scale(replace(photo, pixels_out=200e3), resize) == 1
+
+
+def test_files_of_many_bytes_gain_less_from_a_scaled_decode() -> None:
+    small = make_operation("decode", kind="decode", pixels_out=1e6, bytes_in=1e5)
+    assert oversized_decode.entropy_share(small) < oversized_decode.entropy_share(replace(small, bytes_in=6e5)) < 1
+
+
+def test_a_picture_used_as_it_is_stored_is_not_to_be_stored_smaller() -> None:
+    whole = make_operation("PIL.PngImageFile.load", kind="decode", share=0.7, position=0, pixels_out=1e6)
+    used = expensive_decode.check(with_operations(whole))
+    assert isinstance(used, Finding) and used.advice.startswith("Keep what is decoded")
+    shrink = make_operation("Resize", share=0.1, position=1, pixels_in=1e6, pixels_out=2e5)
+    shrunk = expensive_decode.check(with_operations(whole, shrink))
+    assert isinstance(shrunk, Finding) and shrunk.advice.startswith("Store the images at the size")
+
+
+def test_the_order_is_blamed_where_the_dataset_calls_its_own_transform() -> None:
+    own = make_operation("Haze", share=0.6, position=0, pixels_in=1e6, pixels_out=1e6, where=Place("/d.py", 20, "Haze"))
+    resize = make_operation("Resize", share=0.1, position=1, pixels_in=1e6, pixels_out=5e4)
+    stack = ("Fields.__getitem__ (/d.py:56)", "Haze.__call__ (/d.py:24)")
+    line = make_hot_line(file="/d.py", line=24, function="Haze.__call__", stack=stack)
+    found = transform_order.check(with_operations(own, resize, hot_lines=(line,)))
+    assert isinstance(found, Finding) and found.where == Place("/d.py", 56, "Fields.__getitem__")
+    composed = replace(line, stack=("Compose.__call__ (/d.py:9)", "Haze.__call__ (/d.py:24)"))
+    found = transform_order.check(with_operations(own, resize, hot_lines=(composed,)))
+    assert isinstance(found, Finding) and found.where == Place("/d.py", 20, "Haze")
+
+
+def test_waiting_for_later_epochs_is_said_beside_the_steps() -> None:
+    profile = epochs(5, 1.0, 20)
+    reason = judge(profile).verdict.reason
+    assert "4 later epochs waited 1 s each for their first batch" in reason
 
 
 def test_resting_workers_are_not_told_to_work_less() -> None:

@@ -69,6 +69,30 @@ def test_measured_costs_take_the_mean_step_and_subtract_the_run_queue() -> None:
     assert costs.seconds == pytest.approx(15.0 + 0.2 + 1.0)
 
 
+def test_freed_cores_shorten_the_step_too() -> None:
+    # Two workers hold 1.6 of 2 cores; of a 40 ms step the trainer waits 20 ms for a core.
+    costs = replace(exact(64.0, 40.0, 2, cores=1.6), queued_ms=20.0, load=1.6)
+    assert throughput.step_ms(costs) == pytest.approx(40.0)
+    assert throughput.free_input(costs).predicted == pytest.approx(2.0, rel=0.01)
+    half = throughput.step_ms(throughput.with_work(costs, 0.5))
+    # s = 20 + 20 * (32 / s) / 1.6
+    assert half == pytest.approx(20.0 + 20.0 * (32.0 / half) / 1.6) and 30.0 < half < 40.0
+
+
+def test_cores_held_by_other_programs_are_not_freed() -> None:
+    alone = throughput.measure_costs(make_loader(), make_machine(other_cores=0.0), 0.0, 0.3)
+    beside = throughput.measure_costs(make_loader(), make_machine(other_cores=4.0), 0.0, 0.3)
+    assert alone is not None and beside is not None
+    assert alone.queued_ms == pytest.approx(0.3 * alone.step_ms)
+    assert 0 < beside.queued_ms < alone.queued_ms / 2
+
+
+def test_stopping_the_workers_is_paid_in_each_epoch() -> None:
+    costs = throughput.measure_costs(make_loader(first_batch_s=(0.2, 0.2), stop_s=(0.1, 0.1)), make_machine(), 0.0)
+    assert costs is not None and costs.startup_s == pytest.approx(0.3)
+    assert costs.seconds == pytest.approx(15.0 + 0.6)
+
+
 def test_no_steps_no_costs() -> None:
     assert throughput.measure_costs(make_loader(steps=0), make_machine(), 0.0) is None
 
