@@ -85,7 +85,7 @@ def _from_file(path: Path | None, section: tuple[str, ...], problems: list[str])
             table = table.get(key, {})
         items = dict(table)
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        problems.append(f"{path} cannot be read and is left out: {_first_line(error)}")
+        problems.append(f"{path} cannot be read: {_first_line(error)}")
         return {}
     return _collect(items, lambda name: f"{name} in {path}", problems)
 
@@ -103,7 +103,7 @@ def _collect(items: dict[str, Any], label: Callable[[str], str], problems: list[
             name = key.replace("-", "_")
             values[name] = _check(name, value, label(key))
         except UsageError as error:
-            problems.append(f"{error} (left out)")
+            problems.append(str(error))
     return values
 
 

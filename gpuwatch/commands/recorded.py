@@ -32,8 +32,13 @@ def json_option(function: Function) -> Function:
 def base_folder(base: str | None) -> Path:
     """Return the folder that holds the run folders: flag, environment, configuration file, or the default."""
     from gpuwatch import config
+    from gpuwatch.errors import UsageError
 
-    return Path(config.strict(config.load(Path.cwd(), os.environ, dir=base)).dir)
+    try:
+        cwd = Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the working folder was deleted", "Change to one that exists") from None
+    return Path(config.strict(config.load(cwd, os.environ, dir=base)).dir)
 
 
 def find(run: str | None, base: str | None) -> Path:

@@ -43,13 +43,13 @@ nothing could be recorded: 4 if --html, --json or --fail-on was given, else 0.
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is to happen after the command has ended."""
+    """What is to happen after the command has ended; `lost`: something else was wanted by settings that are wrong."""
 
     html: str | None
     json: str | None
     quiet: bool
     gate: Gate | None
-    gate_lost: bool
+    lost: bool
 
 
 @click.command(epilog=EPILOG, context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
@@ -90,8 +90,8 @@ def command(
     }
     config = settings.load(_cwd(), os.environ, stacks=False if no_stacks else None, **flags)
     for problem in config.problems:
-        tell(problem)
-    wanted = _wanted(config, fail_on)
+        tell(f"{problem} (left out)")
+    wanted = _wanted(config, html, json_, fail_on)
     options = Options(Path(config.dir), name, rate=config.rate, stacks=config.stacks, tell=tell)
     try:
         recorded = _live(arguments, options) if config.live else record(arguments, options)
@@ -118,15 +118,18 @@ def _cwd() -> Path:
         return Path("/")
 
 
-def _wanted(config: settings.Config, fail_on: str | None) -> _Wanted:
-    """Check before the start what would otherwise fail hours later. Raises UsageError."""
-    for option, file in (("--html", config.html), ("--json", config.json)):
-        if file is not None and not Path(file).absolute().parent.is_dir():
-            raise UsageError(f"{option} {file}: there is no folder {Path(file).parent}")
-        if file == "-":
-            raise UsageError(
-                f"{option} -: stdout belongs to the command", "Give a file, or use `gpuwatch report --json` afterwards"
-            )
+def _wanted(config: settings.Config, html: str | None, json_: str | None, fail_on: str | None) -> _Wanted:
+    """Check before the start what would otherwise fail hours later. Raises UsageError for what the call itself says."""
+    files: dict[str, str | None] = {"--html": config.html, "--json": config.json}
+    lost = False
+    for option, given in (("--html", html), ("--json", json_)):
+        error = _cannot_write(option, files[option])
+        if error and given is not None:
+            raise error
+        if error:
+            # A wrong setting must not keep the training from starting.
+            tell(f"{error} (from the settings; the exit status will say so)")
+            files[option], lost = None, True
     gate = None
     if config.fail_on is not None:
         from gpuwatch.analyze.gate import parse
@@ -136,9 +139,24 @@ def _wanted(config: settings.Config, fail_on: str | None) -> _Wanted:
         except UsageError as error:
             if fail_on is not None:
                 raise
-            # A wrong setting must not keep the training from starting; it may not pass for a gate that held either.
+            # Nor may it pass for a gate that held.
             tell(f"{error} (from the settings; the exit status will say so)")
-    return _Wanted(config.html, config.json, config.quiet, gate, config.fail_on is not None and gate is None)
+    lost = lost or (config.fail_on is not None and gate is None)
+    return _Wanted(files["--html"], files["--json"], config.quiet, gate, lost)
+
+
+def _cannot_write(option: str, file: str | None) -> UsageError | None:
+    if file == "-":
+        return UsageError(
+            f"{option} -: stdout belongs to the command", "Give a file, or use `gpuwatch report --json` afterwards"
+        )
+    if file is not None and not _parent(file).is_dir():
+        return UsageError(f"{option} {file}: there is no folder {Path(file).parent}")
+    return None
+
+
+def _parent(file: str) -> Path:
+    return (_cwd() / file).parent
 
 
 def _live(arguments: tuple[str, ...], options: Options) -> Recorded:
@@ -152,7 +170,7 @@ def _live(arguments: tuple[str, ...], options: Options) -> Recorded:
 
 def _afterwards(recorded: Recorded, wanted: _Wanted) -> int:
     """Analyse and show; return 0, 3 or 4. Whatever fails here is one line, never an end of the run's own status."""
-    asked = bool(wanted.html or wanted.json or wanted.gate or wanted.gate_lost)
+    asked = bool(wanted.html or wanted.json or wanted.gate or wanted.lost)
     if recorded.path is None:
         # The training went well and was told to be unrecorded; only a file or a gate that somebody waits for is a failure.
         if asked:
@@ -185,7 +203,7 @@ def _report(path: Path, wanted: _Wanted) -> int:
     failed = [_write(report, "HTML timeline", wanted.html, _html), _write(report, "JSON", wanted.json, _json)]
     if wanted.gate is not None and _trips(wanted.gate, report):
         return GATE_TRIPPED
-    return FAILED_AFTERWARDS if any(failed) or wanted.gate_lost else 0
+    return FAILED_AFTERWARDS if any(failed) or wanted.lost else 0
 
 
 def show(report: Report) -> None:

@@ -259,6 +259,21 @@ def test_a_gate_that_cannot_be_read_from_the_settings_is_not_taken_for_passed(tm
     assert done.returncode == 4
 
 
+@pytest.mark.parametrize("variable", ["GPUWATCH_HTML=none/x.html", "GPUWATCH_JSON=none/x.json", "GPUWATCH_JSON=-"])
+def test_a_file_that_the_settings_name_wrongly_stops_no_training(tmp_path: Path, variable: str) -> None:
+    name, _, value = variable.partition("=")
+    done = _run(tmp_path, "run", "--quiet", "--", "echo", "trained", **{name: value})
+    assert (done.returncode, done.stdout) == (4, "trained\n")
+    assert done.stderr.count("\n") == 1 and "from the settings" in done.stderr
+
+
+def test_a_working_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
+    script = f"mkdir gone && cd gone && rmdir ../gone && {PYTHON} -m gpuwatch report"
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "working folder was deleted" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
