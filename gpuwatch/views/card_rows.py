@@ -114,9 +114,12 @@ def line_row(line: HotLine, base: str) -> Line:
 
 
 def hottest(report: Report) -> list[HotLine]:
-    """Return the lines that bear on the verdict: the loader's for a starved run, else the training's own."""
-    starved = report.verdict.bound in ("input", "unknown")
-    bearing = [line for line in report.hot_lines if _loads(line) == starved and line.share >= SMALLEST_LINE]
+    """Return the lines that bear on the verdict: the loader's for a starved run, the start-up's, else the training's own."""
+    bound, lines = report.verdict.bound, [line for line in report.hot_lines if line.share >= SMALLEST_LINE]
+    if bound == "startup":
+        return [line for line in lines if line.activity == "startup"][:SHOWN_LINES]
+    starved = bound in ("input", "unknown")
+    bearing = [line for line in lines if _loads(line) == starved and line.activity not in ("startup", "importing")]
     return bearing[:SHOWN_LINES]
 
 

@@ -141,6 +141,14 @@ def test_a_compute_bound_run_sees_the_lines_of_its_own_step() -> None:
     assert [row.note for row in rows.lines] == ["trainer · in PIL decode"]
 
 
+def test_a_run_that_mostly_starts_sees_the_lines_of_its_start_up() -> None:
+    verdict = dataclasses.replace(REPORTS["compute"]().verdict, bound="startup")
+    at = {7: "startup", 8: "importing", 9: "step"}
+    hot = tuple(make_hot_line(process_role="trainer", activity=activity, line=line) for line, activity in at.items())
+    rows = card.prepare(make_report(verdict=verdict, hot_lines=(make_hot_line(), *hot)))
+    assert [row.where.rpartition(":")[2] for row in rows.lines] == ["7"]
+
+
 def test_an_unknown_verdict_says_its_reason_once() -> None:
     shown = drawn(REPORTS["unknown"](), 120)
     assert shown.count("no DataLoader was used") == 1
