@@ -79,7 +79,7 @@ class Collate:
         self.batched = batched
 
     def __call__(self, *args, **kwargs):
-        if not here.measuring:
+        if pace.light or not here.measuring:
             return self.function(*args, **kwargs)
         tally = operations.stage.tally or operations.Tally()
         outer_ns, tally.inner_ns = tally.inner_ns, 0
@@ -237,8 +237,10 @@ def measured(genuine):
     def fetch(self, possibly_batched_index):
         if here.busy:  # a loader iterated inside a dataset: part of the outer fetch
             return genuine(self, possibly_batched_index)
-        if pace.light and worker.number < 0:
-            return _unmeasured(genuine, self, possibly_batched_index)
+        if pace.light and worker.number < 0:  # the trainer's steps are only timed
+            if type(self.collate_fn) is Collate:
+                self.collate_fn.count += 1
+            return genuine(self, possibly_batched_index)
         here.busy = True
         watch = row = None
         if worker.short > 7 and worker.short & 7:
@@ -283,14 +285,6 @@ def _time(genuine, fetcher, index):
         None, None, None, None, None, None, None, None, None, None,
     ]  # fmt: skip
     return batch
-
-
-def _unmeasured(genuine, fetcher, index):
-    """Fetch in the trainer while its steps are only timed."""
-    notes = fetcher.collate_fn
-    if type(notes) is Collate:
-        notes.count += 1
-    return genuine(fetcher, index)
 
 
 def _open(fetcher, index):
