@@ -199,6 +199,57 @@ def test_a_forked_child_tells_no_step_of_its_parents(tmp_path: Path) -> None:
             assert [step["index"] for step in steps_of(child)] == [300]
 
 
+TOGETHER = """
+import sys, threading, torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+torch.set_num_threads(1)
+
+class Rows(Dataset):
+    def __init__(self, count): self.count = count
+    def __len__(self): return self.count
+    def __getitem__(self, index): return torch.ones(4)
+
+class Nested(IterableDataset):
+    def __iter__(self):
+        for batch in DataLoader(Rows(900), batch_size=1):
+            yield batch
+
+def zipped():
+    for one, other in zip(DataLoader(Rows(800)), DataLoader(Rows(800))): one.add(other)
+
+def nested():
+    for batch in DataLoader(Nested(), batch_size=3): batch.mul(2)
+
+def threads():
+    running = [threading.Thread(target=lambda: [one.add(1) for one in DataLoader(Rows(700))]) for _ in range(3)]
+    for thread in running: thread.start()
+    for thread in running: thread.join()
+
+def left():
+    kept = iter(DataLoader(Rows(10000)))
+    for _ in range(600): next(kept)
+    for _ in range(400): list(DataLoader(Rows(1)))
+    for _ in range(600): next(kept)
+
+for story in (zipped, nested, threads, left): story()
+"""
+
+
+def test_loaders_used_together_lose_no_step(tmp_path: Path) -> None:
+    trained = run(TOGETHER, tmp_path / "run")
+    (log,) = trained.logs
+    seen: dict[int, list[int]] = {}
+    for step in steps_of(log):
+        if step["end"] == 0:
+            seen.setdefault(step["iterator"], []).append(step["index"])
+    assert all(indices == list(range(len(indices))) for indices in seen.values())
+    counts = sorted((len(indices) for indices in seen.values()), reverse=True)
+    assert counts[:8] == [1200, 900, 800, 800, 700, 700, 700, 300]
+    assert counts[8:] == [1] * 400
+    assert "hook_error" not in log.facts() and any(step["timed"] for step in steps_of(log))
+
+
 WARNING = """
 import sys, torch
 from torch.utils.data import DataLoader, IterableDataset
