@@ -24,8 +24,13 @@ STOP = "stop"
 SAMPLER_LOG = "sampler.log"
 # A burst of stack samples is still folded and written, and a driver that does not answer is waited for.
 _SAMPLER_END_S = 5.0
-# Without the working folder on sys.path: a `queue.py` beside the training script must not become the sampler's.
-_BOOTSTRAP = "import sys; sys.path[0] = {root!r}; import runpy; runpy.run_module('gpuwatch.sampler', run_name='__main__', alter_sys=True)"
+# Neither the user's sitecustomize nor a `queue.py` beside the training script becomes the sampler's: no site (-S), nothing
+# of the environment (-I), and our own module path without the working folder.
+_ISOLATED = ("-I", "-S")
+_BOOTSTRAP = (
+    "import sys; sys.path[:] = {path!r}; import runpy; "
+    "runpy.run_module('gpuwatch.sampler', run_name='__main__', alter_sys=True)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +164,11 @@ class _Run:
 
 
 def _start_sampler(path: Path, options: Options) -> int:
-    root = str(Path(__file__).parent.parent)
     arguments = [
         sys.executable,
+        *_ISOLATED,
         "-c",
-        _BOOTSTRAP.format(root=root),
+        _BOOTSTRAP.format(path=_module_path()),
         str(path),
         "--parent",
         str(os.getpid()),
@@ -179,6 +184,14 @@ def _start_sampler(path: Path, options: Options) -> int:
     ]
     # Its own session: a Ctrl-C typed for the training must not end the sampler before the training has ended.
     return os.posix_spawn(sys.executable, arguments, dict(os.environ), file_actions=actions, setsid=True, setsigmask=())
+
+
+def _module_path() -> list[str]:
+    try:
+        here = {"", os.getcwd()}
+    except OSError:
+        here = {""}
+    return [str(Path(__file__).parent.parent), *(entry for entry in sys.path if entry not in here)]
 
 
 def _stop_sampler(path: Path, pid: int) -> None:

@@ -318,3 +318,14 @@ def test_modules_beside_the_script_do_not_become_the_samplers(tmp_path: Path) ->
     assert (done.returncode, done.stderr) == (0, "")
     assert (newest_run(tmp_path) / "sampler.log").read_text() == ""
     assert "tick" in (newest_run(tmp_path) / "spool" / "sampler.jsonl").read_text()
+
+
+@pytest.mark.parametrize("body", ["import sys; print('mine', file=sys.stderr)", "raise RuntimeError('broken')"])
+def test_the_users_sitecustomize_does_not_run_in_the_sampler(tmp_path: Path, body: str) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "sitecustomize.py").write_text(f"open({str(tmp_path)!r} + '/seen', 'a').write('x')\n{body}\n")
+    path = f"{tmp_path}/own{os.pathsep}{environment()['PYTHONPATH']}"
+    _run(tmp_path, "run", "--quiet", "--", "sleep", "0.5", PYTHONPATH=path)
+    assert (tmp_path / "seen").read_text() == "x", "in gpuwatch itself, as in every Python that is started so"
+    assert (newest_run(tmp_path) / "sampler.log").read_text() == ""
+    assert "tick" in (newest_run(tmp_path) / "spool" / "sampler.jsonl").read_text()
