@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+import resource
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 from rich import box
 from rich.console import Console
 from rich.table import Table as Drawn
@@ -25,13 +27,14 @@ _told = Console(stderr=True)
 def main(study: str, title: str, paper: str, description: str | None, work: Callable[[Options, Result], None]) -> None:
     """Run a study: read its options, work, print its tables and claims, write its JSON and its page."""
     options = parse(parser(description))
-    started = time.monotonic()
-    result = Result(study, title, paper, options.size, machine())
+    started, others = time.monotonic(), Others()
+    result = Result(study, title, paper, options.size, "")
     try:
         work(options, result)
     except KeyboardInterrupt:
         raise SystemExit(f"{study}: interrupted; nothing is written") from None
     result.seconds = time.monotonic() - started
+    result.machine = machine(others.cores())
     if result.figures:
         figures.write_pngs(result, options.out)
     show(result)
@@ -46,12 +49,31 @@ def tell(text: str) -> None:
     _told.print(f"  {text}", style="dim", markup=False, highlight=False)
 
 
-def machine() -> str:
-    """Return what this runs on, in a line."""
+class Others:
+    """The cores that other programs use from now on."""
+
+    def __init__(self) -> None:
+        self.began, self.started = self._used(), time.monotonic()
+
+    def cores(self) -> float:
+        """Return the mean since it was made."""
+        return max((self._used() - self.began) / (time.monotonic() - self.started), 0.0)
+
+    @staticmethod
+    def _used() -> float:
+        """Return the seconds of CPU that all programs but this one and its ended children used."""
+        times = psutil.cpu_times()
+        own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return sum(times[:3]) + times.irq + times.softirq - own
+
+
+def machine(others: float) -> str:
+    """Return what this runs on, in a line; `others` are the cores that other programs used meanwhile."""
     import torch
 
+    shared = f" ({others:.1f} of them used by other programs)" if others >= 0.05 else ""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return f"{cores()} cores, {device}, Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, {time.strftime('%Y-%m-%d')}"
+    return f"{cores()} cores{shared}, {device}, Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, {time.strftime('%Y-%m-%d')}"
 
 
 def command(script: Path, *arguments: object) -> list[str]:
