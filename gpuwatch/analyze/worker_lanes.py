@@ -74,7 +74,7 @@ def in_hand(loop: Loop, makers: list[Maker]) -> str:
     if not workers or not depth or not loop.profile.in_order or not len(asked):
         return ""
     if fields["end"][asked[-1]]:
-        return "between two loops"
+        return "waits"
     given_out = float(np.nanmax(fields["index"][asked])) + workers * depth
     made = [
         index

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gpuwatch.commands.live_terminal import restore
+from gpuwatch.commands.terminal_guard import restore
 from gpuwatch.record import Options, Recorded, record
 from gpuwatch.supervise import Stdio
 

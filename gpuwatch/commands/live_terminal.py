@@ -4,27 +4,53 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from gpuwatch.commands import terminal_guard
 from gpuwatch.commands.live_feed import Feed
+from gpuwatch.commands.terminal_guard import restore
 from gpuwatch.views.live.app import Dashboard
 
-# Alternate screen off, cursor on, mouse reports, bracketed paste and focus reports off, colours back.
-RESET = "\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[?1004l\x1b[?2048l\x1b[<u\x1b[0m"
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def watch(feed: Feed) -> None:
-    """Show the dashboard until the person leaves."""
-    run(Dashboard(feed.read, feed.save))
+    """Show the dashboard until the person leaves, or until it is killed."""
+    with _guarded():
+        received = _shown(Dashboard(feed.read, feed.save))
+    _end_by(received)
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Have another process give the terminal back should this one be killed."""
+    reading, writing = os.pipe()
+    modes = repr(termios.tcgetattr(sys.stdin.fileno()))
+    call = [sys.executable, "-I", "-S", terminal_guard.__file__, str(reading), modes]
+    try:
+        guard = subprocess.Popen(call, pass_fds=(reading,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    finally:
+        os.close(reading)
+    try:
+        yield
+    finally:
+        os.write(writing, b".")
+        os.close(writing)
+        guard.wait()
 
 
 def run(app: Dashboard, prepare: Callable[[Dashboard], None] = lambda app: None) -> None:
     """Run the app; whatever ends it, the terminal is as it was before."""
+    _end_by(_shown(app, prepare))
+
+
+def _shown(app: Dashboard, prepare: Callable[[Dashboard], None] = lambda app: None) -> list[int]:
+    """Run the app and give the terminal back; return the signal that ended it, if one did."""
     if not sys.stderr.isatty():
         # Textual draws on stderr, which may go to a file; stdout is the terminal here.
         sys.__stderr__ = sys.__stdout__  # type: ignore[misc]
@@ -32,6 +58,10 @@ def run(app: Dashboard, prepare: Callable[[Dashboard], None] = lambda app: None)
         received = _ended_by_signals(app)
         prepare(app)
         app.run()
+    return received
+
+
+def _end_by(received: list[int]) -> None:
     if received:
         signal.signal(received[0], signal.SIG_DFL)
         os.kill(os.getpid(), received[0])
@@ -58,12 +88,3 @@ def _terminal_kept() -> Iterator[None]:
         yield
     finally:
         restore(sys.stdin.fileno(), saved)
-
-
-def restore(terminal: int, saved: list[Any]) -> None:
-    """Give a terminal back: its modes, its main screen, its cursor. Safe to call twice."""
-    try:
-        os.write(terminal, RESET.encode())
-        termios.tcsetattr(terminal, termios.TCSADRAIN, saved)
-    except (OSError, termios.error):
-        pass

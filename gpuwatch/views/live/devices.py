@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
+from gpuwatch.model import Lane
 from gpuwatch.views import text
 from gpuwatch.views.live.charts import BAD, WAIT, WORK, history
 from gpuwatch.views.live.frame import Frame, columns, first, last, spans_in, typical, values_in
@@ -71,11 +72,19 @@ def machine(frame: Frame, width: int, height: int = 3) -> RenderableType:
             continue
         drawn = columns(lane, start, end, room)
         latest = last(drawn)
-        whole = {"%": 100.0, "cores": frame.report.machine.usable_cores}.get(lane.unit)
-        top = whole or max((value for value in drawn if value is not None), default=1.0)
+        top = _whole(frame, lane) or max((value for value in drawn if value is not None), default=1.0)
         now = _measured(latest, lane.unit)
         table.add(Text(label), history(drawn, top, WAIT if "stalls" in label else WORK), Text(now, "bold"))
     return table if len(table) else Text("no sample of the machine yet", "dim")
+
+
+def _whole(frame: Frame, lane: Lane) -> float | None:
+    """Return what a row's bars are high against: all there is of it, as far as that is known."""
+    machine = frame.report.machine
+    sizes = {"memory used": machine.memory_total_bytes, "shared memory": machine.shm_total_bytes}
+    if lane.name in sizes:
+        return (sizes[lane.name] or 0) / 2**30
+    return {"%": 100.0, "cores": machine.usable_cores}.get(lane.unit)
 
 
 def _measured(value: float | None, unit: str) -> str:

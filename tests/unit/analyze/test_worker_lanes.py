@@ -65,7 +65,7 @@ def test_nothing_is_given_out_after_the_end(tmp_path: Path, length: int, drop_la
 
 
 def test_between_loops_and_where_numbers_have_no_order(tmp_path: Path) -> None:
-    assert notes(lanes(tmp_path / "a", 10, (8, 9), end=True)) == ["between two loops"] * 2
+    assert notes(lanes(tmp_path / "a", 10, (8, 9), end=True)) == ["waits"] * 2
     assert notes(lanes(tmp_path / "b", 10, (8, 9), in_order=False)) == ["", ""]
 
 
