@@ -205,8 +205,8 @@ class StacksThread(threading.Thread):
         self._plan.done(self._clock(), trainer, burst.cpu_ns, why)
         rows = speedscope.fold(burst.profile, burst.t0, burst.t1, trainer.pid) if burst.profile else []
         seen = speedscope.processes(burst.profile, trainer.pid) if burst.profile else 0
-        # A process that ended before py-spy had found it is nobody's failure, whatever py-spy calls it.
-        if not rows and not os.path.exists(f"/proc/{trainer.pid}"):
+        # Nobody's failure: a process that ended before py-spy had found it, or a look that was over before it began.
+        if not rows and (not os.path.exists(f"/proc/{trainer.pid}") or (stop.is_set() and not burst.lasting)):
             return True
         told = ["burst", burst.t0, burst.t1, hz, why, bool(rows), burst.note, seen, burst.cpu_ns, burst.began]
         self._write([told, *rows])

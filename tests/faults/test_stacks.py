@@ -19,6 +19,7 @@ import pytest
 
 from gpuwatch.sources import pyspy
 from gpuwatch.sources.stacks import StacksThread
+from gpuwatch.sources.trainers import Trainer
 from gpuwatch.sources.tree import ProcessTree
 
 pytest.importorskip("torch", reason="torch is not installed beside the tests")
@@ -243,3 +244,19 @@ def test_trouble_of_our_own_hands_over_too_and_says_so(tmp_path: Path, monkeypat
     _, burst = (tmp_path / "spool" / "stacks.jsonl").read_text().splitlines()
     assert "KeyError" in burst and ",false," in burst
     assert json.loads((tmp_path / "control.json").read_text()) == {"timer": True}
+
+
+def test_a_look_that_was_over_before_it_began_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spool").mkdir()
+    tree = ProcessTree(os.getpid(), tmp_path)
+    stacks = StacksThread(tmp_path, tree)
+    starting = Trainer(os.getpid(), since_ns=0)  # not among the tree's: its start-up is over
+    for note, failure in (("py-spy wrote nothing", False), ("Error: Permission Denied", True)):
+
+        def record(*arguments: Any, note: str = note) -> pyspy.Burst:
+            arguments[4].wait(0)
+            return pyspy.Burst(0, 1, 50, None, note, 0)
+
+        monkeypatch.setattr(pyspy, "record", record)
+        assert stacks._burst(starting, "startup") is not failure
+        assert (tmp_path / "spool" / "stacks.jsonl").exists() is failure
