@@ -309,6 +309,11 @@ def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
     )
     trainer = sum(float(loop.steps.compute.sum()) for loop in analysis.loops)
     between = sum(phase.seconds for rank in ranks for phase in rank.phases if phase.name == "between loops")
+    between += sum(
+        max(iterator.made_ns - iterator.start_ns, 0.0) / 1e9
+        for loop in analysis.loops
+        for iterator in loop.loader.iterators[1:]
+    )
     moments = moments_of(analysis.walks, [loop.loader for loop in analysis.loops], ranks)
     return Seconds((loader + sent) / 1e9, trainer / 1e9, between, moments)
 

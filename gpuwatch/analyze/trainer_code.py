@@ -45,8 +45,12 @@ def own_share(profile: Profile, lines: list[HotLine]) -> float:
 
 
 def between_loops(profile: Profile) -> list[HotLine]:
-    """Return the trainer's lines between loops and at their start (a sampler's) that work and are not torch's."""
-    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "between loops"]
+    """Return the trainer's lines between loops and at their start (a sampler's) that work and are not torch's.
+
+    When a sample was taken is known to a tenth of a second or so: lines that are seen in steps as well are the steps'."""
+    trainer = [h for h in profile.hot_lines if h.process_role == "trainer"]
+    in_steps = {(h.file, h.line) for h in trainer if h.activity not in ("between loops", "startup", "importing")}
+    lines = [h for h in trainer if h.activity == "between loops" and (h.file, h.line) not in in_steps]
     own = [h for h in lines if not (h.callee or "").startswith(_STARTING) and (h.blocked_share or 0.0) < BLOCKED]
     return sorted(own, key=lambda h: -h.seconds)
 

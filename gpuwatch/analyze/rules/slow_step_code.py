@@ -23,7 +23,18 @@ from __future__ import annotations
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, loop_seconds
 from gpuwatch.analyze.trainer_code import between_loops, other_share, own_lines, own_share
-from gpuwatch.model import Clear, Costs, Evidence, Finding, HotLine, NotEvaluated, Place, Profile, Speedup
+from gpuwatch.model import (
+    Clear,
+    Costs,
+    Evidence,
+    Finding,
+    HotLine,
+    LoaderProfile,
+    NotEvaluated,
+    Place,
+    Profile,
+    Speedup,
+)
 
 ID = "slow-step-code"
 SHARE = 0.15
@@ -36,10 +47,16 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return NotEvaluated(ID, "a measured loop over a DataLoader")
     if profile.stacks.trust == "none":
         return Clear(ID) if other_share(profile) < SHARE else NotEvaluated(ID, "stack samples of the training process")
+    found = [f for f in (_each_step(profile, loader, costs), _each_epoch(profile, costs)) if f is not None]
+    return max(found, key=lambda f: f.speedup.predicted if f.speedup else 1.0, default=Clear(ID))
+
+
+def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs) -> Finding | None:
+    """Report own code in the steps."""
     lines = own_lines(profile, loader)
     other = own_share(profile, lines)
     if not lines or other < SHARE:
-        return _each_epoch(profile, costs)
+        return None
     line = lines[0]
     after = throughput.with_step(costs, costs.device_ms - min(other * costs.step_ms, 0.95 * costs.device_ms))
     return Finding(
@@ -59,13 +76,13 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     )
 
 
-def _each_epoch(profile: Profile, costs: Costs) -> Finding | Clear:
+def _each_epoch(profile: Profile, costs: Costs) -> Finding | None:
     """Report own code between the loops and at their start, where it takes as much of the loop's time."""
     lines, passes = between_loops(profile), max(int(costs.iterators) - 1, 1)
     whole = max(loop_seconds(profile), costs.seconds, 1e-9)
     spent = min(sum(line.seconds for line in lines), 0.95 * whole)
     if not lines or spent < SHARE * whole:
-        return Clear(ID)
+        return None
     line, predicted = lines[0], whole / (whole - spent)
     spread = 0.4 * (predicted - 1.0) + 0.01
     return Finding(
