@@ -5,6 +5,7 @@ Every maker fills a folder once and marks it complete, so that studies share the
 
 from __future__ import annotations
 
+import colorsys
 import json
 import shutil
 from collections.abc import Callable
@@ -108,7 +109,7 @@ def cifar10(folder: Path, train: int, test: int, classes: int = 10) -> Path:
     """Return a folder with CIFAR-10's binary files: `data_batch_1.bin` and `test_batch.bin`.
 
     A record is a label byte, then 1024 red, 1024 green and 1024 blue bytes, as the data set's page says. A class is a
-    shape of some colour on a cluttered ground, so that it can be learned and a foreground can be cut out.
+    shape of about one colour on a cluttered ground, so that it can be learned and a foreground can be cut out.
     """
 
     def make(into: Path) -> None:
@@ -124,13 +125,14 @@ def cifar10(folder: Path, train: int, test: int, classes: int = 10) -> Path:
 
 
 def _thing(label: int, random: np.random.Generator) -> np.ndarray:
-    """Return a picture (32, 32, 3) of a class: five shapes, upright or lying, in any colour."""
+    """Return a picture (32, 32, 3) of a class: five shapes, upright or lying, about one hue each."""
     ground = Image.fromarray(random.integers(0, 255, (5, 5, 3), dtype=np.uint8)).resize((CIFAR_SIDE, CIFAR_SIDE))
     draw = ImageDraw.Draw(ground)
     x, y, reach = (int(v) for v in (random.integers(11, 21), random.integers(11, 21), random.integers(6, 10)))
     wide, high = (reach, reach // 2 + 1) if label >= 5 else (reach // 2 + 1, reach)
     box = (x - wide, y - high, x + wide, y + high)
-    colour = tuple(int(v) for v in random.integers(0, 255, 3))
+    hue = (label / 10 + random.uniform(-0.06, 0.06)) % 1
+    colour = tuple(int(255 * v) for v in colorsys.hsv_to_rgb(hue, random.uniform(0.5, 1), random.uniform(0.5, 1)))
     if label % 5 == 0:
         draw.ellipse(box, fill=colour)
     elif label % 5 == 1:

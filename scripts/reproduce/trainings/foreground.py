@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from stand_in import StandIn
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -132,6 +133,7 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--device-ms", type=float, help="a step of a device that is not there, instead of the network")
     parser.add_argument("--save", type=Path)
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -143,7 +145,8 @@ def main():
     test = read([args.data / "test_batch.bin"])
     data = Augmented(images, labels, args.strategy, args.copies, args.precomputed)
     loader = DataLoader(data, batch_size=args.batch, shuffle=True, num_workers=args.workers)
-    model = resnet(args.depth).to(device)
+    model = resnet(args.depth) if args.device_ms is None else StandIn(10, args.device_ms)
+    model = model.to(device)
     optimizer = torch.optim.RMSprop(model.parameters(), lr=args.rate)
     steps = [max(int(args.epochs * share), 1) for share in (0.4, 0.6, 0.8)]
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, steps, 0.1)
