@@ -57,7 +57,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         severity="critical" if speedup.predicted >= 1.15 else "warning",
         confidence=certainty(state),
         summary=f"{loader.workers} worker{'s are' if loader.workers > 1 else ' is'} busy {loader.fetch.busy_share:.0%} of the time"
-        f" and {costs.spare_cores:.2g} cores are idle",
+        f" and {round(costs.spare_cores, 1):g} cores are idle",
         evidence=(
             wait_evidence(loader),
             Evidence("worker busy", round(loader.fetch.busy_share, 4), "share", BUSY_SHARE, loader.fetch.n),

@@ -63,7 +63,8 @@ def typical_step(loader: LoaderProfile | None) -> Markup | None:
 def static_lanes(lanes: Lanes, most: int = 8) -> Markup:
     """Return the lanes shown first as plain SVG, the worst member of each family."""
     rows = [_static_lane(family, lanes.seconds) for family in lanes.families if family.shown][:most]
-    return el("div", rows, class_="static-lanes")
+    ends = el("p", el("span", "start"), el("span", f"after {text.duration(lanes.seconds)}"), class_="ends")
+    return el("div", rows, ends, class_="static-lanes")
 
 
 def _static_lane(family: Family, seconds: float) -> Markup:

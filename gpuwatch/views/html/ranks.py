@@ -70,12 +70,16 @@ def _machine(report: Report) -> Markup:
     machine = report.machine
     pairs = [
         ("cores this run may use", _with(machine.usable_cores, "")),
-        ("used by the run", _with(machine.run_cores, "cores")),
-        ("used by others", _with(machine.other_cores, "cores")),
-        ("spare", _with(machine.spare_cores, "cores")),
+        ("used by the run", _with(_hundredths(machine.run_cores), "cores")),
+        ("used by others", _with(_hundredths(machine.other_cores), "cores")),
+        ("spare", _with(_hundredths(machine.spare_cores), "cores")),
         ("time lost for lack of CPU", text.percent(machine.cpu_pressure)),
         ("time lost for lack of IO", text.percent(machine.io_pressure)),
         ("memory at its lowest", text.size(machine.memory_low_bytes)),
         ("shared memory at its peak", f"{text.size(machine.shm_peak_bytes)} of {text.size(machine.shm_total_bytes)}"),
     ]
     return content([el("h3", "Machine"), facts(pairs)])
+
+
+def _hundredths(cores: float | None) -> float | None:
+    return None if cores is None else round(cores, 2)
