@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gpuwatch.model import (
     DeviceProfile,
+    Finding,
     HotLine,
     LoaderProfile,
     MachineProfile,
@@ -114,13 +115,21 @@ def line_row(line: HotLine, base: str) -> Line:
 
 
 def hottest(report: Report) -> list[HotLine]:
-    """Return the lines that bear on the verdict: the loader's for a starved run, the start-up's, else the training's own."""
+    """Return the lines that bear on the verdict: the loader's for a starved run, the start-up's, else the training's own.
+
+    The line that the first finding blames comes first, whatever its kind."""
     bound, lines = report.verdict.bound, [line for line in report.hot_lines if line.share >= SMALLEST_LINE]
     if bound == "startup":
         return [line for line in lines if line.activity == "startup"][:SHOWN_LINES]
-    starved = bound in ("input", "unknown")
-    bearing = [line for line in lines if _loads(line) == starved and line.activity not in ("startup", "importing")]
-    return bearing[:SHOWN_LINES]
+    starved = bound in ("input", "unknown") and bool(report.loaders)
+    before = ("importing",) if not report.loaders else ("importing", "startup")
+    bearing = [line for line in lines if _loads(line) == starved and line.activity not in before]
+    blamed = [line for line in lines if report.findings and _blames(report.findings[0], line)][:1]
+    return [*blamed, *(line for line in bearing if line not in blamed)][:SHOWN_LINES]
+
+
+def _blames(finding: Finding, line: HotLine) -> bool:
+    return finding.where is not None and (finding.where.file, finding.where.line) == (line.file, line.line)
 
 
 def _loads(line: HotLine) -> bool:
