@@ -63,8 +63,9 @@ def measure(size: Size, path: Path, count: int) -> Times:
 
 
 def rounds(options: Options, size: Size) -> int:
-    """Return the published number of iterations; fewer of the largest photographs where ten would take minutes."""
-    return options.pick(2, 10 if size[0] * size[1] < 10_000_000 else 4, 10)
+    """Return the published number of iterations; fewer of large photographs where ten would take minutes."""
+    few = 3 if size[0] * size[1] > 10_000_000 else 5
+    return options.pick(2, few if size[0] * size[1] > 1_000_000 else 10, 10)
 
 
 def photo(options: Options, size: Size) -> Path:
