@@ -88,7 +88,12 @@ def _fresh_folder(base: Path, name: str | None) -> Path:
 def _check_room(path: Path) -> None:
     # On a full disk the folder can often still be made: only allocated blocks tell. A part is kept until the end.
     with (path / _ROOM).open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, _NEEDED_BYTES)
+        try:
+            os.posix_fallocate(file.fileno(), 0, _NEEDED_BYTES)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+            file.write(b"\0" * _NEEDED_BYTES)  # a file system without it
         file.truncate(_KEPT_BYTES)
 
 

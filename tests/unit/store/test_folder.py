@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import stat
@@ -35,6 +36,17 @@ def test_the_room_that_is_kept_for_the_end_is_given_back(tmp_path: Path) -> None
     path = _run(tmp_path)
     assert folder.free_room(path) is False
     assert sorted(entry.name for entry in path.iterdir()) == ["boot", "run.json", "spool"]
+
+
+def test_a_file_system_that_cannot_allocate_is_written_to_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "not here")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    created = folder.create(tmp_path / "runs")
+    assert created.note is None and (created.path / ".room").stat().st_size == 16384
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
