@@ -440,8 +440,9 @@ class HotLine:
 
     `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
     while the trainer waited for this worker's batch. `callee`: the library function below it, for people.
-    `activity` of its process at that instant: fetch | collate | serialise | idle (worker), wait | step | evaluation |
-    startup | importing (before the first batch; share of that time) | between loops (share of it) | long step (trainer).
+    `activity` of its process at that instant: fetch | collate | serialise (making batches), step | long step | evaluation
+    (in a loop), between loops (share of the time there), startup | importing (before the first batch; a trainer's share
+    is of all the time until then, seen or not).
     `blocked_share`: samples asleep or in a blocking call, None where neither the samples nor the CPU time of their
     process tell. `makes`: the dataset's or transform's class that this line makes, where its library code took the time."""
 
