@@ -15,7 +15,9 @@ from gpuwatch.store.rows import MixedRows, list_sums
 
 def numbers(table: Table, name: str) -> Array:
     """Return one column as floats. Nanoseconds stay exact up to 2**53 (104 days of uptime)."""
-    if isinstance(table.rows, ColumnRows) and name in table.columns:
+    if name not in table.columns:
+        return np.full(len(table), np.nan)
+    if isinstance(table.rows, ColumnRows):
         told: Array = table.rows.floats(table.columns.index(name))
         return told
     return to_floats(table.column(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,7 @@ def block_length(n: int, group: int) -> int:
     return wanted
 
 
+@lru_cache(maxsize=4)
 def _draw(n: int) -> NDArray[Any]:
     return np.random.default_rng(_SEED).integers(0, n, (_ROUNDS, n))
 
