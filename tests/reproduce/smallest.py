@@ -8,11 +8,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+# What the studies import; a machine without one of them skips, and pytest says which.
+NEEDED = {
+    "augmentation_order": ("torchvision", "cv2", "albumentations"),
+    "input_overhead": ("torchvision",),
+    "joint_preprocessing": ("torchvision", "cv2"),
+    "parallel_preprocessing": ("torchvision", "cv2"),
+    "foreground_augmentation": ("torch", "cv2"),
+}
 REPRODUCE = Path(__file__).resolve().parent.parent.parent / "scripts" / "reproduce"
 
 
 def run(study: str, out: Path, *arguments: str) -> tuple[dict[str, Any], str, str]:
     """Return the study's result, its page and what it printed."""
+    for name in NEEDED[study]:
+        pytest.importorskip(name)
     call = [sys.executable, str(REPRODUCE / f"{study}.py"), "--smallest", "--out", str(out), *arguments]
     ended = subprocess.run(call, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
