@@ -93,7 +93,7 @@ def run(script: Path | str, run_dir: Path, *arguments: str, python: str = sys.ex
         cwd=run_dir.parent,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return Run(done, read_logs(run_dir))

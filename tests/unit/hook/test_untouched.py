@@ -159,7 +159,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict
     )
     (folder / "hooked").mkdir()
     hooked = run(SCRIPT, folder / "hooked/run")
-    output, errors = bare.communicate(timeout=100)
+    output, errors = bare.communicate(timeout=300)
     assert bare.returncode == 0, errors
     assert re.sub(r"\d", "", hooked.done.stderr) == re.sub(r"\d", "", errors)  # times and process numbers differ
     return json.loads(output), json.loads(hooked.done.stdout), hooked
