@@ -72,6 +72,8 @@ def main_training(processes: Processes) -> Processes:
 def chief(groups: list[Group], goes_on: bool) -> int:
     """Return the position of the training that a report is about: the longest that trains; of a run that still goes
     on, of those that do."""
+    if len(groups) == 1:
+        return 0
     newest = max(_end(group) for group in groups)
     alive = [n for n, group in enumerate(groups) if not goes_on or _end(group) > newest - _QUIET_NS]
     return max(alive, key=lambda n: (_trains(groups[n]), looped_seconds(groups[n])))

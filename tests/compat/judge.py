@@ -28,6 +28,7 @@ CASES = (
 )  # fmt: skip
 # The reported wait may differ from the training's clock by so much of the training, or by so many seconds.
 _SHARE, _SECONDS = 0.03, 0.15
+_PATIENCE_S = 180
 
 
 @dataclass
@@ -93,7 +94,10 @@ def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("GPUWATCH_", "VIRTUAL_ENV"))}
     # gpuwatch comes from this checkout, and the training's own PYTHONPATH is set like that of many.
     environment = {**kept, "PYTHONPATH": str(ROOT), "TOKENIZERS_PARALLELISM": "false"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=180, cwd=folder, env=environment)
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, cwd=folder, env=environment)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", f"it took longer than {_PATIENCE_S} s")
 
 
 def _same(bare: Any, wrapped: Any, truths: list[dict[str, Any]], watched: list[dict[str, Any]]) -> list[str]:
