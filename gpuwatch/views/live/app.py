@@ -222,6 +222,7 @@ class Dashboard(App[str]):
             "narrow": narrow,
             "short": height < (44 if narrow else 30),
             "low": height < 30,
+            "tall": height >= 52,
             "log": bool(self.query_one("#log-box").display),
         }
         for name, fits in sizes.items():
