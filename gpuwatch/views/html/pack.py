@@ -75,7 +75,7 @@ def _pack(lanes: Lanes, finest: int) -> Packed:
     writer = _Writer()
     families = [_pack_family(family, lanes.seconds, finest, writer) for family in lanes.families]
     index = {"seconds": lanes.seconds, "families": families, "marks": _marks(lanes)}
-    blob = gzip.compress(b"".join(writer.parts), 9, mtime=0)
+    blob = gzip.compress(b"".join(writer.parts), 6, mtime=0)
     return Packed(index, base64.b64encode(blob).decode("ascii"))
 
 
