@@ -209,6 +209,18 @@ def test_rounds_that_no_longer_fit_are_left_out_and_named(tmp_path: Path, monkey
     assert [one.seen for one in found if one.name == "more rounds"] == ["1 of 3 were run: no time is left for more"] * 2
 
 
+def test_a_torch_that_sees_no_gpu_is_named_and_the_driver_checked(nvml: Double, tmp_path: Path) -> None:  # noqa: F811
+    for name in ("torch", "torchvision"):
+        (tmp_path / f"{name}.py").write_text(
+            "__version__ = '2.15.0+cpu'\nclass cuda:\n    is_available = staticmethod(lambda: False)\n"
+        )
+    done = run("--out", str(tmp_path), **{**nvml.environment, "PYTHONPATH": str(tmp_path)})
+    (file,) = tmp_path.glob("*.json")
+    checks = json.loads(file.read_text())["checks"]
+    assert "sees no GPU" in next(one["seen"] for one in checks if one["name"] == "trainings"), done.stderr
+    assert sum(one["part"] == "NVML and GPM" for one in checks) == 16
+
+
 def test_without_torch_the_driver_is_still_checked(nvml: Double, tmp_path: Path) -> None:  # noqa: F811
     for name in ("torch", "torchvision"):
         (tmp_path / f"{name}.py").write_text("raise OSError('libcudart.so.13: cannot open shared object file')\n")
