@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from gpuwatch.model import Evidence, Finding, Report
 from gpuwatch.views import text
 from gpuwatch.views.card import Card, prepare
-from gpuwatch.views.card_rows import LOADER_HEADER
+from gpuwatch.views.card_rows import LOADER_HEADER, TRAINING_HEADER
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
@@ -27,6 +27,7 @@ def render(report: Report) -> str:
     lines += _table(
         "Where the time went", ("phase", "share", "time"), [(s.name, s.percent, s.seconds) for s in card.phases]
     )
+    lines += _table("Trainings of this run", TRAINING_HEADER, card.trainings)
     lines += _table(
         "Hot lines",
         ("share", "line", "source", "if free"),

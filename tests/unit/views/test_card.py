@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from gpuwatch.model import Experiment, Gap, NotEvaluated, Overhead, Speedup, Training, Trial
-from gpuwatch.views import card, terminal, text
+from gpuwatch.views import card, markdown, terminal, text
 from gpuwatch.views.card_drawing import _cells
 from tests.builders import (
     interval,
@@ -272,3 +272,4 @@ def test_several_trainings_are_listed_with_their_own_verdicts() -> None:
     screen = drawn(report, 120)
     assert "Trainings of this run" in screen and "python a.py --epochs 3" in screen
     assert card.prepare(make_report()).trainings == ()
+    assert "| 2 (here) | python b.py |" in markdown.render(report) and "Trainings" not in markdown.render(make_report())
