@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpuwatch.model import DeviceProfile, RankProfile, Report
 from gpuwatch.views import text
+from gpuwatch.views.card_rows import TRAINING_HEADER, training
 from gpuwatch.views.html.markup import Markup, content, el, facts, table
 from gpuwatch.views.html.pictures import phase_bar
 
@@ -17,6 +18,17 @@ def ranks_and_devices(report: Report) -> Markup:
         if ranks
         else []
     )
+    if report.trainings:
+        rows = [list(training(each)) for each in report.trainings]
+        about = (
+            "This page is about one of them, the longest; `gpuwatch report --training N --html FILE` makes another's."
+        )
+        body = [
+            el("h3", "Trainings of this run"),
+            el("p", about, class_="soft"),
+            table(list(TRAINING_HEADER), rows, "Trainings of this run", numeric=(2, 3, 4, 5)),
+            *body,
+        ]
     if report.devices:
         head = ["GPU", "busy", "SM active", "memory", "power", "temperature", "clock", "slowed down by"]
         devices = sorted(report.devices, key=lambda device: device.busy if device.busy is not None else 2)

@@ -6,13 +6,14 @@ import base64
 import gzip
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuwatch.model import Lane, LongSteps, Timeline, Trial
+from gpuwatch.model import Lane, LongSteps, Timeline, Training, Trial
 from gpuwatch.views.html import render
 from gpuwatch.views.html.decimate import bridge, line_buckets, series, span_shares, statistics
 from gpuwatch.views.html.lanes import family_name, prepare
@@ -213,3 +214,11 @@ def test_page_asks_for_nothing(report) -> None:  # type: ignore[no-untyped-def]
 def test_page_without_series_says_so_and_a_short_run_has_a_small_one() -> None:
     assert "Nothing was recorded over time." in render(make_report(timeline=None))
     assert len(render(make_report(timeline=make_timeline()))) < 150_000
+
+
+def test_the_trainings_of_a_run_are_listed_and_one_alone_is_not() -> None:
+    one = Training(1, 10, "python <a>.py", 0.5, 12.0, 1, 300, make_report().verdict, (), (), True)
+    other = replace(one, number=2, command="python b.py", shown=False)
+    page = render(make_report(trainings=(one, other)))
+    assert "Trainings of this run</h3>" in page and "<td>python b.py</td>" in page and "python &lt;a&gt;.py" in page
+    assert "Trainings of this run</h3>" not in render(make_report())
