@@ -260,15 +260,16 @@ def judge_rates(
     slower = {depth: supply / median(rates["with transfer"]) for depth, rates in devices.items()}
     here = ", ".join(f"{share:.0%} of the device's rate at depth {depth}" for depth, share in slower.items())
     result.claim("Preprocessing bounds inference", CLAIM_ONLY, here, max(slower.values()) < 1, judged=judged)
-    before = whole[max(whole)][USUAL, FULL]
-    wanted = found[max(whole), FULL, REGULAR]
+    # The network one would take without any of this.
+    taken = max(whole, key=lambda depth: found[depth, FULL, REGULAR])
+    before, wanted = whole[taken][USUAL, FULL], found[taken, FULL, REGULAR]
     floor = wanted - math.sqrt(2) * accuracy.error(wanted, images)
     gains = {key: ratio(whole[key[0]][ENGINE, key[1]], before) for key, right in found.items() if right >= floor}
     key, gain = max(gains.items(), key=lambda item: item[1].median)
     most = max(ratio(rates[ENGINE, name], before).median for rates in whole.values() for name in textures.FORMATS)
     here = (
-        f"{gain.median:.1f}× ({gain.low:.1f} to {gain.high:.1f}) at the accuracy of the deepest network on photographs: depth "
-        f"{key[0]}, {key[1]}, trained {key[2]}; {most:.1f}× whatever the accuracy"
+        f"{gain.median:.1f}× ({gain.low:.1f} to {gain.high:.1f}) at the accuracy of the best network on photographs ({wanted:.1%}): "
+        f"{key[0]} layers, {key[1]}, trained {key[2]}; {most:.1f}× whatever the accuracy"
     )
     held = gain.median >= NEAR * PUBLISHED_GAIN
     result.claim("Optimised together, end to end is faster", f"up to {PUBLISHED_GAIN}×", here, held, judged=judged)

@@ -41,7 +41,7 @@ def train(options: Options, folder: Path) -> tuple[dict[int, Any], Accuracies, i
         network = _network(options, depth, len(names))
         for trained in (REGULAR, AWARE):
             started, low = time.monotonic(), thumb if trained == AWARE else None
-            rate, turns = (3e-3, epochs) if low is None else (1e-3, more)
+            rate, turns = (1e-3, epochs) if low is None else (5e-4, more)
             low_resolution.train(network, images, labels, turns, rate, low, device=device)
             for name, (pictures, truth) in tests.items():
                 found[depth, name, trained] = float((low_resolution.predict(network, pictures, device) == truth).mean())

@@ -8,7 +8,7 @@ from pipelines import MEAN, SIDE, SPREAD
 from torch import nn
 
 # Random parts of the images are learned from; tests are on whole ones.
-PART = 64
+PART = 112
 
 
 def resnet(depth, classes):
