@@ -149,6 +149,16 @@ def test_front_keeps_what_nothing_beats():
     assert figures.front(points) == [(10.0, 0.5), (9.0, 0.6), (8.0, 0.9)]
 
 
+@pytest.mark.parametrize("text", ["1.0", "93%", "2.21 [1.44, 4.50]", "–", "-3"])
+def test_numbers_stand_on_the_right(text):
+    assert figures.NUMBER.fullmatch(text)
+
+
+@pytest.mark.parametrize("text", ["161 PNG", "flip", "", "3000×5000"])
+def test_names_stand_on_the_left(text):
+    assert not figures.NUMBER.fullmatch(text)
+
+
 def test_sizes_pick_their_values(tmp_path):
     assert [Options(size, None, tmp_path).pick(1, 2, 3) for size in ("smallest", "small", "full")] == [1, 2, 3]
     assert parse(parser(""), ["--full", "--out", str(tmp_path)]).size == "full"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from study.result import Claim, Named, Result, Table
 
 # Told apart in any vision (Okabe and Ito); position and name tell them apart too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+# A number as the tables show it, perhaps with its interval, or that there is none.
+NUMBER = re.compile(r"[-+]?\d[\d.]*[%×]?( \[.*\])?|–")
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b; }
 table { border-collapse: collapse; margin: .5rem 0 1rem; } th, td { padding: .25rem .7rem; text-align: left;
@@ -151,7 +154,7 @@ def _table(table: Table) -> str:
 
 
 def _cell(text: str) -> str:
-    return f"<td{' class=number' if text[:1].isdigit() else ''}>{_text(text)}"
+    return f"<td{' class=number' if NUMBER.fullmatch(text) else ''}>{_text(text)}"
 
 
 def _text(text: str) -> str:
