@@ -393,8 +393,29 @@ CASES: dict[str, Cases] = {
         (no_loader(), FEW_STEPS),
     ),
     "slow-startup": Cases(
-        (run_of(8.0, ranks=(make_rank(first_batch_s=12.0),)),),
-        (HIDDEN, run_of(8.0, ranks=(make_rank(first_batch_s=3.0, seconds=5.0),))),
+        (
+            run_of(8.0, ranks=(make_rank(first_batch_s=12.0),)),
+            run_of(
+                8.0,
+                ranks=(make_rank(first_batch_s=12.0),),
+                hot_lines=(replace(WORK_LINE, activity="startup", share=0.4, seconds=4.8),),
+                stacks=SAMPLED,
+            ),
+        ),
+        (
+            HIDDEN,
+            # Libraries were imported, and little else.
+            run_of(
+                8.0,
+                ranks=(make_rank(first_batch_s=12.0),),
+                hot_lines=(
+                    replace(WORK_LINE, activity="importing", share=0.8, seconds=9.6),
+                    replace(WORK_LINE, activity="startup", share=0.05, seconds=0.6),
+                ),
+                stacks=SAMPLED,
+            ),
+            run_of(8.0, ranks=(make_rank(first_batch_s=3.0, seconds=5.0),)),
+        ),
         (run_of(8.0, ranks=(make_rank(first_batch_s=None),)),),
     ),
     "launch-bound": Cases(

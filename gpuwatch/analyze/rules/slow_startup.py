@@ -6,6 +6,7 @@ What it means
 
 How it is measured
     From the process's start to its first batch, against the whole run; the line comes from stack samples taken then.
+    What they show to be imports is left out: what libraries take to load is no fault of the script.
 
 When it is wrong
     A short test of a long training has the same start-up and little else: judge by the seconds, not by the share.
@@ -17,13 +18,16 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze.evidence import hot_line, place
-from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile, Speedup
+from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile, RankProfile, Speedup
 
 ID = "slow-startup"
 SHARE = 0.3
 SECONDS = 5.0
-# Imports are told apart: what libraries take to load is no fault of the script, and they never leave it the rest.
 LINE_SHARE = 0.1
+# Less than this of the start-up, or in seconds, is not worth a word when all else was imports.
+OWN_SHARE, OWN_SECONDS = 0.2, 2.0
+# Samples that stand for less of the start-up than this tell nothing of the rest.
+SEEN_SHARE = 0.6
 # Start-up above this share is worth a warning even if nothing but imports was seen.
 MOST = 0.75
 
@@ -40,6 +44,9 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return Clear(ID)
     line = hot_line(profile, "trainer", "startup")
     own = line is not None and line.share >= LINE_SHARE
+    spent = own_seconds(profile, slowest)
+    if spent is not None and spent < max(OWN_SHARE * first, OWN_SECONDS):
+        return Clear(ID)
     return Finding(
         id=ID,
         severity="warning" if own or share >= MOST else "info",
@@ -54,18 +61,43 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
                 if p.name in ("startup", "loader startup")
             ),
         ),
-        advice="Cache what is computed before the first batch (file lists, indexes), load lazily, and start fewer workers.",
+        advice=_advice(profile),
         where=place(line) if own else None,
-        speedup=_speedup(first, slowest.seconds),
+        speedup=_speedup(first if spent is None else min(spent, first), slowest.seconds),
         rank=slowest.rank if len(profile.ranks) > 1 else None,
     )
 
 
-def _speedup(first: float, seconds: float) -> Speedup:
-    half = round(seconds / max(seconds - first / 2, 1e-9), 3)
+def own_seconds(profile: Profile, rank: RankProfile) -> float | None:
+    """Return what of a rank's start-up was not imports: its own lines and the loader's; None when nobody looked."""
+    if profile.stacks.trust == "none":
+        return None
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in ("startup", "importing")]
+    if sum(h.seconds for h in lines) < SEEN_SHARE * (rank.first_batch_s or 0.0):
+        return None
+    made = min(rank.first_batch_s or 0.0, _first_epoch_s(profile, rank))
+    return sum(h.seconds for h in lines if h.activity == "startup") + made
+
+
+def _first_epoch_s(profile: Profile, rank: RankProfile) -> float:
+    firsts = [
+        loader.first_batch_s[0] for loader in profile.loaders if loader.rank == rank.rank and loader.first_batch_s
+    ]
+    return max(firsts, default=0.0)
+
+
+def _advice(profile: Profile) -> str:
+    workers = profile.primary.workers if profile.primary else 0
+    fewer = ", and start fewer workers" if workers > 1 else ""
+    lazily = "load lazily" if fewer else "and load lazily"
+    return f"Cache what is computed before the first batch (file lists, indexes), {lazily}{fewer}."
+
+
+def _speedup(spent: float, seconds: float) -> Speedup:
+    half = round(seconds / max(seconds - spent / 2, 1e-9), 3)
     return Speedup(
         half,
         1.0,
-        round(seconds / max(seconds - first, 0.05 * seconds), 3),
+        round(seconds / max(seconds - spent, 0.05 * seconds), 3),
         "half of the start-up of the whole run saved",
     )
