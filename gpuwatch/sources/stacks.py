@@ -193,7 +193,7 @@ class StacksThread(threading.Thread):
     def _candidates(self) -> list[Trainer]:
         """Return the processes that train or are about to; not those that only start others with the hook (torchrun)."""
         hooked, parents = self._tree.hooked, self._tree.members.copy()
-        launchers = {parents.get(pid) for pid in hooked if not self._is_helper(pid)}
+        launchers = {parents.get(pid) for pid in hooked if not self._is_helper(pid, parents.get(pid))}
         return [one for one in self._trainers.refresh(hooked) if one.iterators or one.pid not in launchers]
 
     def _burst(self, trainer: Trainer, why: str) -> bool:
@@ -213,13 +213,16 @@ class StacksThread(threading.Thread):
         self._failures = 0 if rows else self._failures + 1
         return not burst.lasting and self._failures < _ATTEMPTS
 
-    def _is_helper(self, pid: int) -> bool:
-        """Say whether multiprocessing started a process, as it does spawned workers: no launcher's child."""
+    def _is_helper(self, pid: int, parent: int | None) -> bool:
+        """Say whether a process was forked or started by multiprocessing, as workers are: no launcher's child."""
         if pid not in self._helpers:
             try:
-                self._helpers[pid] = b"multiprocessing" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                command, parents = (Path(f"/proc/{one}/cmdline").read_bytes() for one in (pid, parent))
             except OSError:
                 return False
+            if not command:  # about to be executed
+                return False
+            self._helpers[pid] = b"multiprocessing" in command or command == parents
         return self._helpers[pid]
 
     def _is_started(self, pid: int) -> bool:

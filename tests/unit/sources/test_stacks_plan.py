@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing
+import os
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -174,9 +178,29 @@ def test_a_launcher_is_no_start_up_and_the_parent_of_spawned_workers_no_launcher
     tree.members = {10: 1, 11: 10, 20: 1, 21: 20}
     tree.hooked = {10, 11, 20, 21}
     thread = StacksThread(tmp_path, tree)
-    monkeypatch.setattr(thread, "_is_helper", lambda pid: pid == 21)
+    monkeypatch.setattr(thread, "_is_helper", lambda pid, parent: pid == 21)
     assert [one.pid for one in thread._candidates()] == [11, 20, 21]  # 10 is torchrun, 21 not a worker yet
     assert thread._is_started(10) and not thread._is_started(20)
     with (tmp_path / "spool" / "20-1.jsonl").open("a") as file:
         file.write('["batch",1,0,100,180,0,0]\n')
     assert thread._is_started(20) and thread._is_started(11)
+
+
+def test_a_forked_child_and_a_spawned_one_are_helpers(tmp_path: Path) -> None:
+    thread = StacksThread(tmp_path, ProcessTree(1, tmp_path))
+    other = subprocess.Popen(["sleep", "60"])
+    spawned = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    spawned.start()
+    try:
+        assert not thread._is_helper(other.pid, os.getpid())
+        pid, deadline = spawned.pid or 0, time.monotonic() + 10
+        while b"spawn_main" not in Path(f"/proc/{pid}/cmdline").read_bytes() and time.monotonic() < deadline:
+            time.sleep(0.01)  # not executed yet
+        assert thread._is_helper(pid, os.getpid())
+        assert thread._is_helper(os.getpid(), os.getpid())  # a forked child has its parent's command line
+        assert not thread._is_helper(2**22 + 1, 1)
+    finally:
+        for process in (other, spawned):
+            process.kill()
+        other.wait()
+        spawned.join()
