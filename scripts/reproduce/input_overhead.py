@@ -118,7 +118,7 @@ def batch_of(call: list[str]) -> int:
 def ceilings(options: Options, call: list[str]) -> dict[int, Rates]:
     """Return the rates by cores, as `gpuwatch try --ceilings --cores` measures them."""
     counts = core_counts(options)
-    budget = f"{len(counts) * options.pick(60, 30, 90)}s"
+    budget = f"{len(counts) * options.pick(60, 28, 90)}s"
     found = watch.try_(options, ["--ceilings", "--cores", ",".join(map(str, counts)), "--budget", budget], call)
     for note in found["notes"]:
         tell(note)
