@@ -108,7 +108,8 @@ def _unknown(profile: Profile, loader: LoaderProfile | None) -> Verdict:
         reason = "torch was imported, but no DataLoader was used; gpuwatch measures loops over a torch DataLoader"
     else:
         reason = (
-            f"only {loader.steps} steps after the warm-up; {MIN_STEPS} are needed, some {SURE_STEPS} for a sure verdict"
+            f"only {loader.steps} step{'' if loader.steps == 1 else 's'} after the warm-up; {MIN_STEPS} are needed,"
+            f" some {SURE_STEPS} for a sure verdict"
         )
     return Verdict("unknown", "low", None, "host", None, reason, "Unknown: " + reason)
 
