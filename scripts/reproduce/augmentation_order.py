@@ -182,7 +182,8 @@ def judge_training(result: Result, watched: watch.Watched, tried: dict, judged: 
         "gpuwatch finds transform-order in a training", CLAIM_ONLY, here, "transform-order" in found[:2], judged=judged
     )
     here = watch.trials(tried)[0] if trial else "; ".join(tried["notes"])
-    held = bool(trial) and trial["verdict"] == "helps"
+    # What could not be told apart proves nothing either way.
+    held = None if trial and trial["verdict"] == "inconclusive" else bool(trial) and trial["verdict"] == "helps"
     result.claim("`gpuwatch try` proves that the order helps", CLAIM_ONLY, here, held, judged=judged)
 
 
