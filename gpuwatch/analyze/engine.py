@@ -6,6 +6,7 @@ engine keeps the cause and puts what it explains under `suppressed`.
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 from typing import NamedTuple
 
@@ -85,10 +86,14 @@ def _weaker(cause: Finding, symptom: Finding) -> bool:
 
 
 def gain(finding: Finding) -> float:
-    """Return the share of the loop's time that a finding would win, weighted by how sure it is."""
+    """Return the share of the loop's time that a finding may be expected to win, weighted by how sure it is.
+
+    Code made free is the most that can be had of it, a setting changed is what one gets: both ends of the interval count.
+    """
     if finding.speedup is None or finding.speedup.predicted <= 1.0:
         return 0.0
-    return (1.0 - 1.0 / finding.speedup.predicted) * CONFIDENCE_WEIGHT[finding.confidence]
+    expected = math.sqrt(max(finding.speedup.low, 1.0) * finding.speedup.predicted)
+    return (1.0 - 1.0 / expected) * CONFIDENCE_WEIGHT[finding.confidence]
 
 
 def _rank(finding: Finding) -> tuple[int, int, float, str]:

@@ -185,6 +185,13 @@ def with_step(costs: Costs, device_ms: float) -> Costs:
     return replace(costs, device_ms=max(device_ms, 1e-3), queued_ms=min(costs.queued_ms, MOST_QUEUED * device_ms))
 
 
+def with_cores(costs: Costs, cores: float) -> Costs:
+    """Return the costs with more cores for the workers: nobody waits for one then."""
+    return replace(
+        costs, cores=max(cores, costs.cores), device_ms=max(costs.device_ms - costs.queued_ms, 1e-3), queued_ms=0.0
+    )
+
+
 def with_startups(costs: Costs, iterators: float, startup_s: float | None = None) -> Costs:
     """Return the costs with start-up paid `iterators` times."""
     return replace(costs, iterators=iterators, startup_s=costs.startup_s if startup_s is None else startup_s)

@@ -19,8 +19,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import certainty, missing_starvation, starved, try_command, wait_evidence
 from gpuwatch.model import Clear, Costs, Evidence, Finding, LoaderProfile, NotEvaluated, Profile
@@ -45,7 +43,9 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     if not _saturated(profile, loader, costs):
         return Clear(ID)
     needed = throughput.cores_needed(costs) + (costs.device_ms / costs.step_ms) * (loader.compute_cpu_share or 0.0)
-    after = replace(costs, cores=max(needed, costs.cores))
+    if needed <= costs.cores:
+        return Clear(ID)
+    after = throughput.with_cores(costs, needed)
     speedup = throughput.predict(
         costs, throughput.with_workers(after, throughput.best_workers(after)), "throughput model: enough cores"
     )
