@@ -3,6 +3,7 @@
     report = gpuwatch.load("20261120-120000")     # a run's name, id or folder; None for the newest
     report.verdict.bound, report.findings[0].advice
     gpuwatch.to_dict(report)                      # the `--json` contract
+    gpuwatch.figure(report).show()                # the timeline, with plotly
 
 The layers, imports pointing down only:
 
@@ -19,15 +20,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from gpuwatch.model import Report
 
-__all__ = ["Evidence", "Finding", "GpuwatchError", "Place", "Report", "Speedup", "Verdict", "load", "to_dict"]
+__all__ = ["Evidence", "Finding", "GpuwatchError", "Place", "Report", "Speedup", "Verdict", "figure", "load", "to_dict"]
 
 _MODEL = ("Evidence", "Finding", "Place", "Report", "Speedup", "Verdict")
 
 
 def load(run: str | None = None, directory: str = ".gpuwatch") -> Report:
-    """Return the report of a run: its name, id or folder; None for the newest below `directory`.
+    """Return the report of a run, with its timeline: its name, id or folder; None for the newest below `directory`.
 
     Raises RunNotFound and NotARun (both GpuwatchError), with one line that says what to do.
     """
@@ -44,6 +47,21 @@ def to_dict(report: Report) -> dict[str, Any]:
     from gpuwatch.views import json
 
     return json.to_dict(report)
+
+
+def figure(report: Report) -> Figure:
+    """Return the timeline of a report as a plotly figure: aligned rows over the seconds of the run.
+
+        report = gpuwatch.load("baseline")
+        drawn = gpuwatch.figure(report)           # shown as it is by a notebook, st.plotly_chart, wandb.Plotly
+        drawn.update_layout(font_family="Georgia").write_html("baseline.html")
+        drawn.update_xaxes(range=[30, 60])        # all rows share one axis of time
+
+    Raises GpuwatchError for a report without a timeline; those of `load` have one.
+    """
+    from gpuwatch.views import plotly_figure
+
+    return plotly_figure.figure(report)
 
 
 def __getattr__(name: str) -> Any:

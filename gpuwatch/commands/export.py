@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gpuwatch.commands import export_figure
 from gpuwatch.commands.recorded import RUN_HELP, dir_option, load, write_file
 from gpuwatch.errors import GpuwatchError, UsageError
 
@@ -18,6 +19,7 @@ ENDINGS = {
     "speedscope": "speedscope.json",
     "csv": "csv",
     "parquet": "parquet",
+    "plotly": "plotly.html",
     "prometheus": "prom",
 }
 OPENED_BY = {"perfetto": "https://ui.perfetto.dev", "speedscope": "https://www.speedscope.app"}
@@ -32,6 +34,8 @@ OPENED_BY = {"perfetto": "https://ui.perfetto.dev", "speedscope": "https://www.s
     speedscope  hot lines with their stacks (www.speedscope.app)
     csv         every series of the timeline: group, lane, unit, time, value
     parquet     the same; needs pyarrow
+    plotly      the timeline as an interactive page, or by the ending of -o: .json (the figure, for
+                plotly.io), .png, .svg, .pdf (these need kaleido)
     prometheus  the run's metrics as text, e.g. for node_exporter's textfile collector
 
     {RUN_HELP}""",
@@ -43,7 +47,9 @@ OPENED_BY = {"perfetto": "https://ui.perfetto.dev", "speedscope": "https://www.s
 def command(run: str | None, base: str | None, kind: str, output: str | None) -> None:
     if kind == "parquet":
         _need_pyarrow()
-    report = load(run, base, timeline=kind in ("perfetto", "csv", "parquet"))
+    if kind == "plotly" and output:
+        export_figure.check(output)
+    report = load(run, base, timeline=kind in ("perfetto", "csv", "parquet", "plotly"))
     if kind == "speedscope" and not report.hot_lines:
         raise GpuwatchError(
             f"run {report.run.id} has no hot lines to export",
@@ -52,6 +58,8 @@ def command(run: str | None, base: str | None, kind: str, output: str | None) ->
     target = output or f"{report.run.id}.{ENDINGS[kind]}"
     if kind == "parquet":
         _write_parquet(report, target)
+    elif kind == "plotly":
+        export_figure.write(report, target)
     else:
         write_file(target, _text(report, kind))
     if target != "-":

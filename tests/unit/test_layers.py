@@ -110,6 +110,13 @@ def test_the_hook_asks_for_nothing_but_the_users_own_libraries() -> None:
     assert not foreign
 
 
+def test_plotly_is_imported_by_its_figure_alone() -> None:
+    users = {own_name(path) for path in PACKAGE.rglob("*.py") if any(n.startswith("plotly.") for n in imported(path))}
+    # The package itself names the type that `gpuwatch.figure` returns, for type checkers only.
+    assert {name for name in users if not name.startswith("views.plotly_figure.")} == {"__init__"}
+    assert "views.plotly_figure.__init__" in users
+
+
 def test_no_part_is_left_out_of_the_map() -> None:
     parts = {p.stem for p in PACKAGE.iterdir() if p.is_dir() or p.suffix == ".py"} - {
         "__init__",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import gpuwatch
+from gpuwatch.store import folder
+from tests.builders import make_report, make_run
 
 
 def test_the_names_are_pinned() -> None:
-    names = {"Evidence", "Finding", "GpuwatchError", "Place", "Report", "Speedup", "Verdict", "load", "to_dict"}
+    names = {"Evidence", "Finding", "GpuwatchError", "Place", "Report", "Speedup", "Verdict", "figure", "load", "to_dict"}
     assert set(gpuwatch.__all__) == names
     assert all(getattr(gpuwatch, name) is not None for name in names)
 
@@ -31,3 +34,12 @@ def test_importing_gpuwatch_loads_nothing_heavy() -> None:
 def test_a_wrong_run_is_a_gpuwatch_error(tmp_path: object) -> None:
     with pytest.raises(gpuwatch.GpuwatchError):
         gpuwatch.load("no-such-run", str(tmp_path))
+
+
+def test_a_run_becomes_a_figure(tmp_path: Path) -> None:
+    path = tmp_path / "20261120-120000"
+    (path / "spool").mkdir(parents=True)
+    folder.write_info(path, make_run())
+    assert gpuwatch.figure(gpuwatch.load(str(path))).to_plotly_json()["layout"]["height"] > 0
+    with pytest.raises(gpuwatch.GpuwatchError, match="no timeline"):
+        gpuwatch.figure(make_report(timeline=None))

@@ -84,6 +84,11 @@ def bridge(buckets: Buckets, longest: int) -> Buckets:
     return Buckets(buckets.low[source], buckets.mid[source], buckets.high[source])
 
 
+def usual_hole(times: Floats, seconds: float, count: int) -> int:
+    """Return how many empty buckets are no gap: thrice the median distance of two values, or a hundredth of the run."""
+    return int(max(3 * float(np.median(np.diff(times)) if len(times) > 1 else 0.0), seconds / 100) * count / seconds)
+
+
 def span_columns(spans: Sequence[tuple[float, float, str]]) -> tuple[Floats, Floats, list[str], npt.NDArray[np.intp]]:
     """Return starts, ends, the labels there are, and each span's position in these."""
     if all(hasattr(spans, name) for name in ("starts", "ends", "label", "labels")):

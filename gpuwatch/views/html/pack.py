@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuwatch.views.html.decimate import Buckets, Floats, bridge, line_buckets, span_shares
+from gpuwatch.views.html.decimate import Buckets, Floats, bridge, line_buckets, span_shares, usual_hole
 from gpuwatch.views.html.lanes import Family, Lanes, Member
 
 RAW_POINTS = 1500
@@ -106,12 +106,7 @@ def _pack_member(family: Family, member: Member, seconds: float, count: int, wri
     if len(member.times) <= min(RAW_POINTS, count):
         return {**packed, **_pack_points(member.times, member.values, writer)}
     buckets = line_buckets(member.times, member.values, seconds, count)
-    return {**packed, **_pack_buckets(bridge(buckets, _usual_hole(member.times, seconds, count)), writer)}
-
-
-def _usual_hole(times: Floats, seconds: float, count: int) -> int:
-    """Return how many empty buckets are no gap: thrice the median distance of two values, or a hundredth of the run."""
-    return int(max(3 * float(np.median(np.diff(times))), seconds / 100) * count / seconds)
+    return {**packed, **_pack_buckets(bridge(buckets, usual_hole(member.times, seconds, count)), writer)}
 
 
 def _pack_points(times: Floats, values: Floats, writer: _Writer) -> dict[str, Any]:

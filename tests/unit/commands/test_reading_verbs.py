@@ -223,6 +223,57 @@ def test_parquet_without_pyarrow_says_how_to_get_it(call: Any, monkeypatch: pyte
     assert result.code == 1 and "pyarrow" in result.err and "--to csv" in result.err
 
 
+def test_plotly_is_a_page_the_figure_or_a_picture_by_the_files_ending(
+    call: Any, reports: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import plotly.graph_objects as go
+    import plotly.io
+
+    add_run("20261120-120000")
+    result = call("export", "--to", "plotly")
+    assert (result.code, result.out) == (0, "") and "20261120-120000.plotly.html" in result.err
+    page = (tmp_path / "20261120-120000.plotly.html").read_text()
+    assert page.startswith("<!doctype html>") and "Plotly.newPlot" in page and "<script src" not in page
+    assert '"showSendToCloud": false' in page and '"displaylogo": false' in page
+    assert call("export", "--to", "plotly", "-o", "f.json").code == 0
+    figure = plotly.io.read_json("f.json")
+    assert len(figure.data) == 5 and "33% of the training" in figure.layout.title.text.replace("33 %", "33%")
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(go.Figure, "to_image", lambda self, **how: asked.update(how) or b"picture")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    assert call("export", "--to", "plotly", "-o", "f.png").code == 0
+    assert Path("f.png").read_bytes() == b"picture" and asked["format"] == "png"
+
+
+def test_a_picture_without_kaleido_says_how_to_get_it(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = call("export", "--to", "plotly", "-o", "f.svg")
+    assert result.code == 1 and result.err.count("\n") == 1
+    assert "Install kaleido" in result.err and ".html" in result.err
+
+
+@pytest.mark.parametrize("name", ["f.gif", "f"])
+def test_an_ending_that_plotly_does_not_write_is_a_wrong_call(call: Any, name: str) -> None:
+    result = call("export", "--to", "plotly", "-o", name)
+    assert result.code == 2 and result.err.count("\n") == 1 and ".html, .json, .png, .svg or .pdf" in result.err
+
+
+def test_a_picture_that_kaleido_cannot_draw_is_one_line(
+    call: Any, reports: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import plotly.graph_objects as go
+
+    def fail(self: object, **how: object) -> bytes:
+        raise RuntimeError("no browser\nhere")
+
+    monkeypatch.setattr(go.Figure, "to_image", fail)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    add_run("20261120-120000")
+    result = call("export", "--to", "plotly", "-o", "f.pdf")
+    assert result.code == 1 and result.err.count("\n") == 1 and not Path("f.pdf").exists()
+    assert "no browser here" in result.err and "Chromium" in result.err
+
+
 def test_lines_filters_by_role_and_counts(call: Any, reports: Any) -> None:
     add_run("20261120-120000")
     hot = (make_hot_line(), make_hot_line(line=3, process_role="trainer"), make_hot_line(line=9))
