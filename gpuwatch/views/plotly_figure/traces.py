@@ -52,7 +52,7 @@ def _lane(row: Row, seconds: float, rows: int) -> Drawn:
         return Drawn(traces, _axis(highest, family.unit))
     count = min(max(POINTS // (3 * rows), FEWEST), MOST)
     buckets = bridge(line_buckets(times, values, seconds, count), usual_hole(times, seconds, count))
-    at = (np.arange(count) + 0.5) * (seconds / count)
+    at = (np.arange(count, dtype=np.float64) + 0.5) * np.float64(seconds / count)
     traces = [_band(family, at, buckets), _median(family, member, at, buckets)]
     return Drawn(traces, _axis(_top(buckets.mid, buckets.high, family.unit), family.unit), banded=True)
 
@@ -91,14 +91,15 @@ def _median(family: Family, member: Member, at: Floats, buckets: Buckets) -> Any
 
 def _band(family: Family, at: Floats, buckets: Buckets) -> Any:
     """Return the outline from lowest to highest, a closed one for each stretch without a hole."""
-    xs, ys = [], []
+    xs: list[Floats] = [np.full(1, np.nan)]
+    ys: list[Floats] = [np.full(1, np.nan)]
     for start, end in stretches(np.isfinite(buckets.mid)):
         there = slice(start, end)
-        xs += [at[there], at[there][::-1], [np.nan]]
-        ys += [buckets.high[there], buckets.low[there][::-1], [np.nan]]
+        xs += [at[there], at[there][::-1], np.full(1, np.nan)]
+        ys += [buckets.high[there], buckets.low[there][::-1], np.full(1, np.nan)]
     return go.Scatter(
-        x=np.concatenate(xs or [[]]),
-        y=np.concatenate(ys or [[]]),
+        x=np.concatenate(xs),
+        y=np.concatenate(ys),
         mode="lines",
         line={"width": 0},
         fill="toself",
