@@ -63,7 +63,8 @@ def measure_costs(
         startup_s=_mean(loader.first_batch_s) + sum(loader.stop_s) / max(len(loader.first_batch_s), 1),
         step_ms=step_ms,
         seconds=loader.seconds + sum(loader.first_batch_s) + sum(loader.stop_s) + max(rest_s, 0.0),
-        queued_ms=_queued_ms(machine, queued_share * step_ms, device_ms, load),
+        # The delay is told for whole steps; the part that falls into the wait for a batch is gone with the wait.
+        queued_ms=_queued_ms(machine, queued_share * device_ms, device_ms, load),
         load=load,
     )
 
