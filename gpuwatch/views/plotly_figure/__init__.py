@@ -43,7 +43,6 @@ TITLE = {
     "y": 1,
     "yref": "container",
     "yanchor": "top",
-    "pad": {"t": 16},
 }
 TIME = {
     "gridcolor": RULE,
@@ -121,7 +120,12 @@ class _Drawing:
         title, lines = wrapped(text.shorten(self.report.verdict.headline, 4 * TITLE_WIDTH), TITLE_WIDTH)
         note, noted = wrapped(self._note(banded), NOTE_WIDTH)
         above, below = 30 + 24 * lines + 26, AXIS + NOTE_LINE * noted + 8
-        heading = {"text": f"<b>{title}</b>", "subtitle": {"text": self._run(), "font": {"size": 12, "color": SOFT}}}
+        heading: dict[str, Any] = {
+            "text": f"<b>{title}</b>",
+            "subtitle": {"text": self._run(), "font": {"size": 12, "color": SOFT}},
+        }
+        # plotly anchors a title of several lines by its last one.
+        heading["pad"] = {"t": 16 + 22 * (lines - 1)}
         return LOOK | {
             "title": TITLE | heading,
             "height": self.height + above + below,
