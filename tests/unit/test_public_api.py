@@ -14,7 +14,18 @@ from tests.builders import make_report, make_run
 
 
 def test_the_names_are_pinned() -> None:
-    names = {"Evidence", "Finding", "GpuwatchError", "Place", "Report", "Speedup", "Verdict", "figure", "load", "to_dict"}
+    names = {
+        "Evidence",
+        "Finding",
+        "GpuwatchError",
+        "Place",
+        "Report",
+        "Speedup",
+        "Verdict",
+        "figure",
+        "load",
+        "to_dict",
+    }
     assert set(gpuwatch.__all__) == names
     assert all(getattr(gpuwatch, name) is not None for name in names)
 
