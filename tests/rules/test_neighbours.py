@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.analyze.engine import judge
+from gpuwatch.analyze.evidence import above
 from gpuwatch.analyze.rules import expensive_decode, oversized_decode, transform_order
-from gpuwatch.model import Finding, Place, QueueProfile
+from gpuwatch.model import Finding, Interval, Place, QueueProfile
 from tests.builders import make_hot_line, make_operation
 from tests.rules.cases import COLLATE, DATASET, epochs, run_of, with_operations
 
@@ -56,6 +57,14 @@ def test_the_order_is_blamed_where_the_dataset_calls_its_own_transform() -> None
     composed = replace(line, stack=("Compose.__call__ (/d.py:9)", "Haze.__call__ (/d.py:24)"))
     found = transform_order.check(with_operations(own, resize, hot_lines=(composed,)))
     assert isinstance(found, Finding) and found.where == Place("/d.py", 20, "Haze")
+
+
+def test_a_share_that_another_run_would_put_on_the_other_side_is_borderline() -> None:
+    assert above(Interval(0.104, 0.103, 0.106, 90), 0.10) == "borderline"
+    assert above(Interval(0.097, 0.096, 0.0985, 90), 0.10) == "borderline"
+    assert (
+        above(Interval(0.12, 0.115, 0.125, 90), 0.10) == "yes" and above(Interval(0.08, 0.07, 0.085, 90), 0.10) == "no"
+    )
 
 
 def test_waiting_for_later_epochs_is_said_beside_the_steps() -> None:
