@@ -12,6 +12,7 @@ seconds, shares are 0..1. `None` means "not measured"; zero was measured.
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -461,6 +462,15 @@ class HotLine:
     blocked_share: float | None = None
     stack: tuple[str, ...] = ()
     makes: str | None = None
+
+
+_CALL = re.compile(r"^(\S+) \((.*):(\d+)\)$")
+
+
+def read_call(entry: str) -> Place | None:
+    """Read an entry of `HotLine.stack`, `function (file:line)`; None for one that is none."""
+    told = _CALL.match(entry)
+    return Place(told[2], int(told[3]), told[1]) if told else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ Activity = Literal["fetch", "collate", "serialise", "idle", "wait", "startup", "
 _LIBRARY = re.compile(
     r"[/\\](site-packages|dist-packages)[/\\]|[/\\]lib(64)?[/\\]python\d[^/\\]*[/\\]|^<|[/\\]_gpuwatch[/\\]|[/\\]gpuwatch[/\\]hook[/\\]"
 )
-_TOLD = re.compile(r"^(.*) \((.*):(\d+)\)$")
 _INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages)[/\\]([^/\\]+)")
 _STANDARD = re.compile(r"[/\\]lib(?:64)?[/\\]python\d[^/\\]*[/\\]([^/\\]+)")
 _OURS = re.compile(r"[/\\](_gpuwatch|gpuwatch[/\\]hook)[/\\]")
@@ -51,12 +50,6 @@ def read_frames(told: Any) -> tuple[Frame, ...]:
         return ()
     frames = (Frame(str(f[0]), str(f[1]), int(f[2] or 0)) for f in told if isinstance(f, list) and len(f) >= 3)
     return tuple(frame for frame in frames if not _OURS.search(frame.file))
-
-
-def read_told(told: str) -> Frame | None:
-    """Read a frame of `HotLine.stack`: `function (file:line)`."""
-    found = _TOLD.match(told)
-    return Frame(found[1], found[2], int(found[3])) if found else None
 
 
 def activity_of(frames: tuple[Frame, ...]) -> Activity:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gpuwatch.analyze.frames import read_told
-from gpuwatch.model import HotLine, LoaderProfile, Profile
+from gpuwatch.model import HotLine, LoaderProfile, Profile, read_call
 
 BLOCKED = 0.5
 # A training thread on the CPU for less of its step than this mostly waits for something.
@@ -73,8 +72,10 @@ def _is_model(line: HotLine) -> bool:
 
 
 def _runs_model(told: str) -> bool:
-    frame = read_told(told)
-    return frame is not None and (frame.name in _MODEL_CALLS or _OPTIMIZER in frame.file.replace("\\", "/"))
+    call = read_call(told)
+    if call is None:
+        return False
+    return (call.function or "").rpartition(".")[2] in _MODEL_CALLS or _OPTIMIZER in call.file.replace("\\", "/")
 
 
 def _is_blocked(line: HotLine, waits: bool) -> bool:

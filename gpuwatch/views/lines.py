@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gpuwatch.model import HotLine, Report, StackQuality
+from gpuwatch.model import HotLine, Report, StackQuality, read_call
 from gpuwatch.views import text
 from gpuwatch.views.line_tables import USUAL, sections, table, table_rows, whole_of
 from gpuwatch.views.text import clean
@@ -21,7 +20,6 @@ AROUND = 3
 HEAT = " ▁▂▃▄▅▆▇█"
 SMALL, MOST_EXCERPTS, DEEPEST = 0.05, 6, 10
 LEAST, STARTING_NS = 0.01, 30_000_000_000
-_STACK = re.compile(r"^(?P<name>\S+) \((?P<file>.*):(?P<line>\d+)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +95,8 @@ def _about_line(line: HotLine) -> str:
 
 def _call(entry: str, base: str) -> str:
     """Return one call of a stack, its file as short as that of a line."""
-    told = _STACK.match(clean(entry))
-    return f"{told['name']}  {text.relative(told['file'], base)}:{told['line']}" if told else clean(entry)
+    call = read_call(clean(entry))
+    return f"{call.function}  {text.relative(call.file, base)}:{call.line}" if call else clean(entry)
 
 
 def _source(line: HotLine) -> tuple[list[str], str]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from gpuwatch.model import HotLine, Report
+from gpuwatch.model import HotLine, Report, read_call
 from gpuwatch.views.json import dumps
 from gpuwatch.views.text import clean
-
-_FRAME = re.compile(r"^(?P<name>\S+) \((?P<file>.*):(?P<line>\d+)\)$")
 
 
 def render(report: Report) -> str:
@@ -57,5 +54,5 @@ def _stack(line: HotLine) -> list[tuple[str, str, int]]:
 
 
 def _frame(entry: str) -> tuple[str, str, int]:
-    match = _FRAME.match(entry)
-    return (match["name"], match["file"], int(match["line"])) if match else (entry, "", 0)
+    call = read_call(entry)
+    return (call.function or "", call.file, call.line) if call else (entry, "", 0)

@@ -21,7 +21,7 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import MIN_STEPS, loop_seconds
+from gpuwatch.analyze.evidence import MIN_STEPS, loop_seconds, place
 from gpuwatch.analyze.trainer_code import between_loops, other_share, own_lines, own_share
 from gpuwatch.model import (
     Clear,
@@ -31,7 +31,6 @@ from gpuwatch.model import (
     HotLine,
     LoaderProfile,
     NotEvaluated,
-    Place,
     Profile,
     Speedup,
 )
@@ -71,7 +70,7 @@ def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs) -> Finding
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         ),
         advice="Do this every n-th step, on the device, or after the loop.",
-        where=Place(line.file, line.line, line.function),
+        where=place(line),
         speedup=throughput.predict(costs, after, "the step without this code", 0.4),
     )
 
@@ -96,7 +95,7 @@ def _each_epoch(profile: Profile, costs: Costs) -> Finding | None:
             Evidence("hottest line there", round(line.seconds, 2), "s", n=line.samples),
         ),
         advice="Do this once before the epochs, keep its result, or do it less often.",
-        where=Place(line.file, line.line, line.function),
+        where=place(line),
         speedup=Speedup(
             round(predicted, 3),
             round(predicted - spread, 3),

@@ -21,8 +21,18 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import SAVING, Starved, certainty, saturation, try_command, wait_evidence, working_loop
-from gpuwatch.analyze.frames import is_library, read_told
-from gpuwatch.model import Clear, Evidence, Finding, LoaderProfile, NotEvaluated, OperationProfile, Place, Profile
+from gpuwatch.analyze.frames import is_library
+from gpuwatch.model import (
+    Clear,
+    Evidence,
+    Finding,
+    LoaderProfile,
+    NotEvaluated,
+    OperationProfile,
+    Place,
+    Profile,
+    read_call,
+)
 
 ID = "transform-order"
 SHRINK = 0.5
@@ -75,12 +85,16 @@ def _where(profile: Profile, early: OperationProfile) -> Place | None:
     A transform called by another one (a Compose of the user's own) is put in its order elsewhere."""
     made, name = early.where, early.name.rsplit(".", 1)[-1]
     for line in profile.hot_lines:
-        frames = [read_told(frame) for frame in line.stack] if made and line.file == made.file else []
-        at = next((i for i, f in enumerate(frames) if f and f.function.split(".")[0] == name), 0)
-        caller = frames[at - 1] if at else None
-        if caller and caller.name in ("__getitem__", "__getitems__", "__iter__") and not is_library(caller.file):
-            return Place(caller.file, caller.line, caller.function)
+        calls = [read_call(entry) for entry in line.stack] if made and line.file == made.file else []
+        at = next((i for i, call in enumerate(calls) if call and (call.function or "").split(".")[0] == name), 0)
+        caller = calls[at - 1] if at else None
+        if caller and _gives_samples(caller.function or "") and not is_library(caller.file):
+            return caller
     return made
+
+
+def _gives_samples(function: str) -> bool:
+    return function.rpartition(".")[2] in ("__getitem__", "__getitems__", "__iter__")
 
 
 def shrinking_operation(loader: LoaderProfile) -> OperationProfile | None:
