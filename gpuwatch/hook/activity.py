@@ -24,6 +24,7 @@ class Activity:
     __slots__ = (
         "mark", "forward", "backward", "backward_n", "optimizer", "optimizer_n", "other", "gc", "gc_n", "gc_since",
         "in_backward", "in_optimizer", "cpu", "cpu_at", "own", "iterator", "delay_at", "delay", "gpu", "stretch",
+        "__weakref__",
     )  # fmt: skip
 
     def __init__(self):

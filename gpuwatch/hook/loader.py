@@ -147,8 +147,9 @@ def _made(iterator, loader, record, start_ns):
         spool.meta("hook_error", "iterator: %s: %s" % (type(trouble).__name__, trouble))
     record.making = False
     record.open = True
-    if pace.closely(end_ns):
-        activity.current().resume(end_ns)
+    account = activity.current()
+    if pace.closely(account, end_ns):
+        account.resume(end_ns)
 
 
 def _say_facts():
@@ -199,10 +200,10 @@ def _asked(iterator, record):
 def _paused(iterator, record, asked_ns, given_ns, ending):
     """Write the steps that were only timed; at the end of them tell the last by itself, and measure the next in full."""
     try:
-        if ending is None and record.steps is not None and pace.go_on(given_ns):
+        account = _THREADS.activity
+        if ending is None and record.steps is not None and pace.go_on(account, given_ns):
             record.steps += (asked_ns, given_ns)
             return spool.flush(given_ns)
-        account = _THREADS.activity
         if account.gpu is not None:
             account.gpu.skip()
         _given(iterator, record, account, None, asked_ns, given_ns, ending)
@@ -247,9 +248,9 @@ def _given(iterator, record, account, seen, asked_ns, given_ns, ending):
         if timer.state.sampler is not None:
             timer.given(given_ns)
         elif other is not None:
-            pace.measured(given_ns, own_ns)
+            pace.measured(account, given_ns, own_ns)
         if _PACE.light and not end:
-            record.steps = pace.time_only(record, index + 1)
+            record.steps = pace.time_only(account, given_ns, record, index + 1)
         account.own = now_ns() - given_ns
     except Exception as trouble:
         spool.meta("hook_error", "batch: %s: %s" % (type(trouble).__name__, trouble))

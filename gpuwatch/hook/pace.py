@@ -4,6 +4,9 @@ What a step is made of (forward, backward, optimizer, the queue, CUDA events) co
 with the caches full of the training's own work. Where that is more than 0.5 % of a step, a few steps in a row are
 measured in full, and then for some 50 ms each step is only timed: asked for, and given. How long is drawn by lot, so
 that it does not fall in with a rhythm of the training's own.
+
+Only one thread's steps are only timed, and only that thread changes it, unless it asks for no batches any more: where
+several train at a time, all of them are measured in full.
 """
 
 import os
@@ -20,15 +23,22 @@ _LONG = 200
 _REST = _STRETCH * 200
 _DEAREST_NS = 200_000
 _TOGETHER_NS = 40_000_000
+_OVERDUE_NS = 1_000_000_000
 _STEPS = '["steps",%d,%d,%s]\n'
+
+
+def _nobody():
+    return None
 
 
 class Pace:
     """Whether the training's steps are only timed (`light`), until when (`until_ns`: the next look at that; `rest_ns`:
-    their end); and which stretch in full is the newest."""
+    their end); which stretch in full is the newest; and whose steps they are (`owner`: a weak reference to the
+    account of a thread)."""
 
     __slots__ = (
         "light", "until_ns", "rest_ns", "stretch", "left", "taken", "began_ns", "own_ns", "seed", "always", "together_ns",
+        "owner",
     )  # fmt: skip
 
     def __init__(self):
@@ -37,6 +47,7 @@ class Pace:
         self.left = _FIRST
         self.seed = os.getpid()
         self.together_ns = 0
+        self.owner = _nobody
 
 
 class Steps:
@@ -63,28 +74,42 @@ pace = Pace()
 _open = spool.gather
 
 
-def closely(at_ns, steps=_FIRST):
-    """Measure at least `steps` steps in full from `at_ns` on; tell whether they were only timed before."""
+def closely(account, at_ns, steps=_FIRST):
+    """Measure at least `steps` steps of a thread in full from `at_ns` on; tell whether they were only timed before.
+
+    Steps of another thread that are only timed go on in full with that thread's next one.
+    """
     was_light = pace.light
     if was_light:
+        if pace.owner() not in (None, account) and at_ns - pace.rest_ns < _OVERDUE_NS:
+            pace.until_ns = pace.rest_ns = min(pace.rest_ns, at_ns)
+            return False
+        _close_all()
         pace.light = False
         pace.stretch += 1
-        _close_all()
-    pace.left, pace.taken, pace.own_ns, pace.began_ns = steps, 0, 0, at_ns
+    _begin(account, at_ns, steps)
     return was_light
 
 
-def go_on(at_ns):
-    """Write what was timed; tell whether it is time for the next stretch in full."""
+def _begin(account, at_ns, steps):
+    if pace.owner() is not account:
+        pace.owner = weakref.ref(account)
+    pace.left, pace.taken, pace.own_ns, pace.began_ns = steps, 0, 0, at_ns
+
+
+def go_on(account, at_ns):
+    """Write what was timed; tell whether it is not yet time for the next stretch in full."""
     if at_ns >= pace.rest_ns:
-        closely(at_ns, _STRETCH)
+        closely(account, at_ns, _STRETCH)
         return False
     pace.until_ns = min(pace.rest_ns, at_ns + _TOGETHER_NS)
     return True
 
 
-def measured(at_ns, own_ns):
+def measured(account, at_ns, own_ns):
     """Count a step measured in full, which cost `own_ns` in the loader's seam; at a stretch's end decide how to go on."""
+    if pace.owner() is not account:
+        return _begin(account, at_ns, _FIRST)
     pace.taken += 1
     pace.own_ns += own_ns
     pace.left -= 1
@@ -94,8 +119,7 @@ def measured(at_ns, own_ns):
     cost_ns = min(2 * pace.own_ns // pace.taken, _DEAREST_NS)
     if at_ns - pace.began_ns >= _LONG * cost_ns * pace.taken:
         pace.together_ns = 0
-        closely(at_ns, _STRETCH)
-        return
+        return _begin(account, at_ns, _STRETCH)
     pace.together_ns = _TOGETHER_NS
     pace.seed = (pace.seed * 1103515245 + 12345) & 0x7FFFFFFF
     pace.rest_ns = at_ns + _REST * cost_ns * (768 + (pace.seed >> 22)) // 1024
@@ -104,18 +128,20 @@ def measured(at_ns, own_ns):
     spool.flush(at_ns)
 
 
-def time_only(record, index):
-    """Return the list that takes the times of a record's steps, of which the next batch is number `index`."""
+def time_only(account, at_ns, record, index):
+    """Return the list that takes the times of a record's steps, of which the next batch is number `index`; None where
+    another thread's steps are timed."""
+    if pace.owner() is not account:
+        closely(account, at_ns)
+        return None
     steps = Steps(record, index)
     _open.append(steps)
     return steps.times
 
 
 def _close_all():
+    spool.flush()
     for steps in _open:
-        line = steps.take()
-        if line is not None:
-            spool.later(line[0], line[1], 0)
         _forget(steps)
     del _open[:]
 

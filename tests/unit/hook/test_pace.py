@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from gpuwatch.hook import pace as hook_pace
+from gpuwatch.hook.activity import Activity
 from gpuwatch.hook.pace import pace
 
 from .hooked import Log, Run, environment, read_log, run
@@ -89,6 +90,12 @@ def placed() -> Iterator[None]:
         setattr(pace, name, value)
 
 
+class Noted:
+    """Stands for the loader's record of an iterator."""
+
+    number, steps = 1, None
+
+
 def steps_of(log: Log) -> list[dict[str, Any]]:
     """Return every step of a log, in order: `timed` ones told no more than their times."""
     return sorted(log.of("batch"), key=lambda row: row["t0"])
@@ -96,15 +103,15 @@ def steps_of(log: Log) -> list[dict[str, Any]]:
 
 def go(count: int, step_ns: int, own_ns: int) -> list[bool]:
     """Let equal steps follow one another; return whether each was measured in full."""
-    seen, at = [], 0
-    hook_pace.closely(at)
+    seen, at, account = [], 0, Activity()
+    hook_pace.closely(account, at)
     for _ in range(count):
         at += step_ns
         seen.append(not pace.light)
         if not pace.light:
-            hook_pace.measured(at, own_ns)
+            hook_pace.measured(account, at, own_ns)
         elif at >= pace.until_ns:
-            hook_pace.go_on(at)
+            hook_pace.go_on(account, at)
     return seen
 
 
@@ -127,6 +134,48 @@ def test_stretches_do_not_keep_a_rhythm(placed: None) -> None:
     for period in (2, 4, 8, 16):
         share = np.bincount(begins % period, minlength=period) / len(begins)
         assert share.max() < 2 / period and share.min() > 0.4 / period
+
+
+def test_steps_of_several_threads_are_all_measured_in_full(placed: None) -> None:
+    one, other = Activity(), Activity()
+    hook_pace.closely(one, 0)
+    for at in range(MS, 400 * MS, 2 * MS):
+        hook_pace.measured(one, at, 25_000)
+        hook_pace.measured(other, at + MS, 25_000)
+        assert not pace.light
+
+
+def test_another_threads_steps_go_on_in_full_with_its_own_next_one(placed: None) -> None:
+    one, other = Activity(), Activity()
+    at = 0
+    hook_pace.closely(one, at)
+    while not pace.light:
+        at += MS
+        hook_pace.measured(one, at, 25_000)
+    record = Noted()
+    times = hook_pace.time_only(one, at, record, 7)
+    assert times == []
+    times += [at, at + MS]
+    assert hook_pace.time_only(other, at, Noted(), 0) is None
+    assert pace.light and hook_pace._open
+    assert not hook_pace.go_on(one, at + 2 * MS)
+    assert not pace.light and not hook_pace._open and times == []
+
+
+def test_a_thread_that_trains_no_more_is_not_waited_for(placed: None) -> None:
+    one, other = Activity(), Activity()
+    at = 0
+    hook_pace.closely(one, at)
+    while not pace.light:
+        at += MS
+        hook_pace.measured(one, at, 25_000)
+    assert not hook_pace.closely(other, at) and pace.light
+    assert hook_pace.closely(other, at + 1001 * MS) and not pace.light
+    while not pace.light:
+        at += MS
+        hook_pace.measured(other, at, 25_000)
+    del other
+    assert hook_pace.closely(one, at) and not pace.light
 
 
 @pytest.fixture(scope="module", params=[0, 2])

@@ -247,6 +247,22 @@ def test_log_pane_shows_the_output() -> None:
     drive(Source(), check, with_log=True)
 
 
+def test_output_may_come_while_help_is_open_and_after_the_end() -> None:
+    kept: list[Dashboard] = []
+
+    async def check(app, pilot):  # type: ignore[no-untyped-def]
+        kept.append(app)
+        await pilot.press("question_mark")
+        app.output("line 1")
+        await pilot.press("escape")
+        assert [strip.text for strip in app.query_one("#log").lines] == ["line 1"]
+        await app.query_one("#body").remove()
+        app.output("line 2")
+
+    drive(Source(), check, with_log=True)
+    kept[0].output("line 3")
+
+
 def test_q_leaves() -> None:
     async def check(app, pilot):  # type: ignore[no-untyped-def]
         await pilot.press("q")
