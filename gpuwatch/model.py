@@ -275,7 +275,7 @@ class LoaderProfile:
     without those first batches, `batches` counts all. `epoch_batches`: mean batches per pass. `attributes`: what the
     hook told of the loader, and `remade` (True) when it was constructed again and again. `iterated_where`: the user's
     line that loops over it. `stop_s`: per pass, the call that found the data at its end (it stops the workers unless they
-    persist)."""
+    persist). `own_loop`: no DataLoader at all but a loop whose steps the optimizer tells; what it waits for is None."""
 
     id: str
     rank: int
@@ -316,6 +316,7 @@ class LoaderProfile:
     attributes: dict[str, Any] = field(default_factory=dict)
     iterated_where: Place | None = None
     stop_s: tuple[float, ...] = ()
+    own_loop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

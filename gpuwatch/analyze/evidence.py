@@ -104,6 +104,8 @@ def missing_starvation(profile: Profile) -> str:
         return "no DataLoader was seen in use"
     if profile.primary.steps < MIN_STEPS:
         return f"only {profile.primary.steps} steps after the warm-up ({MIN_STEPS} needed)"
+    if profile.primary.own_loop:
+        return "the training's loop is not over a DataLoader"
     return "the share of input wait"
 
 

@@ -43,7 +43,8 @@ def _rank_lanes(analysis: Analysis) -> Iterable[Lane]:
             continue
         group, steps = _group(loop), loop.steps
         order = np.argsort(steps.end, kind="stable")
-        yield line(analysis, "input wait", group, "ms", steps.end[order], steps.wait[order] / 1e6)
+        if not loop.profile.own_loop:
+            yield line(analysis, "input wait", group, "ms", steps.end[order], steps.wait[order] / 1e6)
         yield line(
             analysis,
             "step time",

@@ -18,7 +18,8 @@ Spans = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """The stretches of one trainer's time (ns, the run's clock), each list in order; `first_ns`: its first batch."""
+    """The stretches of one trainer's time (ns, the run's clock), each list in order; `first_ns`: its first batch;
+    `own_loop`: it has a loop that is not over a DataLoader."""
 
     begin_ns: float
     first_ns: float
@@ -26,6 +27,7 @@ class Moments:
     loops: Spans = ()
     evaluation: Spans = ()
     long_steps: Spans = ()
+    own_loop: bool = False
 
     def at(self, time_ns: float) -> Moment:
         """Return what the trainer was about when it ran code of its own."""
@@ -67,7 +69,8 @@ def _moments(walk: Walk, loaders: Sequence[Loader], long_steps: Sequence[tuple[i
     first = loops[0][0] if loops else float(walk.fields["t0"][0]) if len(walk) else float("inf")
     if loops and not _is_over(walk):
         loops[-1] = (loops[-1][0], max(walk.trainer.end_ns, loops[-1][1]))
-    return Moments(walk.trainer.start_ns, first, walk.trainer.end_ns, loops, evaluation, sorted(long_steps))
+    own_loop = any(loader.first.attributes.get("own_loop") for loader in loaders)
+    return Moments(walk.trainer.start_ns, first, walk.trainer.end_ns, loops, evaluation, sorted(long_steps), own_loop)
 
 
 def _is_over(walk: Walk) -> bool:

@@ -158,11 +158,12 @@ def _loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> Loader
     on_gpu = steps.gpu_wait_share()
     steps_per_s = steps.count / steps.seconds if steps.seconds > 0 else None
     samples = fetch.samples_per_batch if fetch and fetch.samples_per_batch else told.get("batch_size")
+    own_loop = bool(told.get("own_loop"))
     return LoaderProfile(
         id=loader.id,
         rank=loader.trainer.rank,
         role=loader.role,
-        dataset=str(told.get("dataset") or "?"),
+        dataset="no DataLoader" if own_loop else str(told.get("dataset") or "?"),
         dataset_where=_place(told.get("dataset_file"), told.get("dataset_line")),
         created_where=first.made_place or first.place,
         iterated_where=first.place,
@@ -182,10 +183,10 @@ def _loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> Loader
         steps_per_s=steps_per_s,
         samples_per_s=steps_per_s * samples if steps_per_s and samples else None,
         step_ms=steps.mean_ms(steps.wait + steps.compute),
-        wait_ms=steps.mean_ms(steps.wait),
+        wait_ms=None if own_loop else steps.mean_ms(steps.wait),
         compute_ms=steps.mean_ms(steps.compute),
         gpu_wait_ms=steps.gpu_wait_ms(),
-        wait_share=on_gpu or steps.wait_share(),
+        wait_share=None if own_loop else on_gpu or steps.wait_share(),
         wait_clock="cuda" if on_gpu else "host",
         wait_seconds=steps.wait_seconds,
         compute_cpu_share=_compute_cpu_share(loader, steps),
@@ -198,6 +199,7 @@ def _loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> Loader
         worker_pids=tuple(dict.fromkeys(pid for iterator in loader.iterators for _, pid in iterator.workers)),
         dataset_kind=told.get("dataset_kind"),
         attributes=dict(told) | ({"remade": True} if len({i.loader for i in loader.iterators}) > 1 else {}),
+        own_loop=own_loop,
     )
 
 

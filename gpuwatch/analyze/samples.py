@@ -27,6 +27,7 @@ from gpuwatch.analyze.loop_lines import LoopLines
 from gpuwatch.analyze.moments import Moments
 from gpuwatch.analyze.origins import Origins
 from gpuwatch.analyze.processes import Processes, shift_of
+from gpuwatch.analyze.waiting import hands_over
 from gpuwatch.model import ProcessLog
 
 LOADER_WORK = ("fetch", "collate", "serialise")
@@ -88,11 +89,14 @@ def burst_samples(
         pid = row.get("pid") or 0
         role, frames, burst = roles.get(pid), read_frames(row.get("frames")), bursts[row.get("t0") or 0]
         weight = int(row.get("weight") or 0)
-        if role is None or weight <= 0 or not frames or not _counts(role, row.get("tid"), frames):
+        if role is None or weight <= 0 or not frames:
+            continue
+        when, evaluates = moments.get(pid), loops.is_evaluation(frames)
+        activity = _activity(role, row.get("tid"), frames, when)
+        if activity is None:
             continue
         awaited = min(float(row.get("main_in_wait") or 0), weight)
-        activity, evaluates = activity_of(frames), loops.is_evaluation(frames)
-        for placed, part in _placed(activity, role, evaluates, row, burst, moments.get(pid)).items():
+        for placed, part in _placed(activity, role, evaluates, row, burst, when).items():
             yield _sample(role, placed, frames, origins, pid)._replace(
                 weight=float(part),
                 seconds=part * burst.seconds(pid),
@@ -180,9 +184,16 @@ def _sample(role: Role, activity: str, frames: tuple[Frame, ...], origins: Origi
     return Sample(pid, role, activity, *place, called, makes, stack, 0.0, 0.0, 0.0, None)
 
 
-def _counts(role: Role, thread: object, frames: tuple[Frame, ...]) -> bool:
-    """Leave out helper threads: what they do is not what the loop, or the making of a batch, waits for."""
-    return thread in (None, "MainThread") or (role == "worker" and activity_of(frames) == "serialise")
+def _activity(role: Role, thread: object, frames: tuple[Frame, ...], moments: Moments | None) -> str | None:
+    """Return what a thread was doing; None for helpers: what they do is not what the loop, or a batch, waits for.
+
+    Where the loop is not over a DataLoader, a thread at work on the user's own code makes its batches."""
+    activity = activity_of(frames)
+    if thread in (None, "MainThread") or (role == "worker" and activity == "serialise"):
+        return activity
+    if role == "worker" or moments is None or not moments.own_loop or hands_over(frames[-1].file):
+        return None
+    return None if all(is_library(frame.file) for frame in frames) else "fetch"
 
 
 def timed(processes: Processes) -> Iterable[ProcessLog]:

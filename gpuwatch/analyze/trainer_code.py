@@ -1,23 +1,48 @@
-"""The trainer's own code in the step: its lines that are neither the model nor waiting, and the share they take."""
+"""The trainer's own code in the step: its lines that are neither the model nor waiting, and the share they take.
+
+Of a loop without a DataLoader samples also tell the model's share and what it waits for other threads or processes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from gpuwatch.analyze.waiting import hands_over
 from gpuwatch.model import HotLine, LoaderProfile, Profile, read_call
 
 BLOCKED = 0.5
 # A training thread on the CPU for less of its step than this mostly waits for something.
 WAITING_CPU = 0.5
 _MODEL_CALLS = ("_call_impl", "_wrapped_call_impl", "backward", "_engine_run_backward")
-_OPTIMIZER = "torch/optim/"
+_OPTIMIZER, _NETWORKS = "torch/optim/", "torch/nn/"
 _IN_STEP = ("step", "long step")
 
 
 def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
     """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
-    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in _IN_STEP]
     waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
-    own = [h for h in lines if not _is_model(h) and not _is_blocked(h, waits)]
-    return sorted(own, key=lambda h: -h.share)
+    own = [h for h in _in_steps(profile) if not _is_model(h, loader.own_loop) and not _is_blocked(h, waits)]
+    return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
+
+
+def model_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the samples in the step that fell into the model, its backward pass or its optimizer."""
+    return sum(h.share for h in _in_steps(profile) if _is_model(h, loader.own_loop))
+
+
+def handed_share(profile: Profile) -> float:
+    """Return the share of the samples in the step in which the trainer waited for another thread or process."""
+    return sum(h.share for h in _in_steps(profile) if waits_for_others(h.stack))
+
+
+def _in_steps(profile: Profile) -> list[HotLine]:
+    return [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in _IN_STEP]
+
+
+def waits_for_others(stack: Sequence[str]) -> bool:
+    """Say whether a stack ends where Python waits for a lock, a queue or a pipe."""
+    call = read_call(stack[-1]) if stack else None
+    return call is not None and hands_over(call.file)
 
 
 def waiting_share(profile: Profile, loader: LoaderProfile) -> float:
@@ -62,20 +87,23 @@ def _calls_torch(line: HotLine) -> bool:
     return (line.callee or "").startswith("torch")
 
 
-def _is_model(line: HotLine) -> bool:
+def _is_model(line: HotLine, own_loop: bool) -> bool:
     """Say whether a line is the model's forward or backward pass, or the optimizer.
 
-    Other things of torch (a state_dict, a summary) are the user's choice; without a stack nobody can tell."""
+    Other things of torch (a state_dict, a summary) are the user's choice; without a stack nobody can tell. Of a loop
+    without a DataLoader no phase tells the forward: there a loss and the like are the model's too."""
     if line.function.rpartition(".")[2] in ("forward", "backward"):
         return True
-    return _calls_torch(line) and (not line.stack or any(_runs_model(told) for told in line.stack))
+    parts = (_OPTIMIZER, _NETWORKS) if own_loop else (_OPTIMIZER,)
+    return _calls_torch(line) and (not line.stack or any(_runs_model(told, parts) for told in line.stack))
 
 
-def _runs_model(told: str) -> bool:
+def _runs_model(told: str, parts: tuple[str, ...]) -> bool:
     call = read_call(told)
     if call is None:
         return False
-    return (call.function or "").rpartition(".")[2] in _MODEL_CALLS or _OPTIMIZER in call.file.replace("\\", "/")
+    file = call.file.replace("\\", "/")
+    return (call.function or "").rpartition(".")[2] in _MODEL_CALLS or any(part in file for part in parts)
 
 
 def _is_blocked(line: HotLine, waits: bool) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, restart_seconds, starved, waited_share
-from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Speedup, Verdict
+from gpuwatch.analyze.trainer_code import handed_share, model_share
+from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Verdict
 
 SURE_STEPS = 30
 # Start-up bounds a run of which it is at least this share.
@@ -28,21 +29,46 @@ BOUND_BY_FINDING: dict[str, Bound] = {
 def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     """Decide what bounds the run from the primary loader and, when it is not starved, from the findings."""
     loader = profile.primary
+    if loader is not None and loader.own_loop and loader.steps >= MIN_STEPS:
+        return _of_own_loop(profile, loader, findings)
     share = waited_share(loader) if loader else None
     if loader is None or share is None or loader.steps < MIN_STEPS:
         return _unknown(profile, loader)
     state = starved(profile) or above(share, STARVED_SHARE)
     free = throughput.free_input(profile.costs) if profile.costs else None
-    if state == "no":
-        return _not_starved(loader, share, free, findings)
     confidence: Confidence = (
         "borderline" if state == "borderline" else ("high" if loader.steps >= SURE_STEPS else "medium")
     )
-    bound: Bound = "input" if share.median >= STARVED_SHARE else _other(findings)
-    reason = _reason(loader)
-    return Verdict(
-        bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence)
-    )
+    bound: Bound = "input" if state != "no" and share.median >= STARVED_SHARE else _other(findings)
+    headline = _headline(bound, share, loader, confidence)
+    return Verdict(bound, confidence, share, loader.wait_clock, free, _reason(loader), headline)
+
+
+def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding]) -> Verdict:
+    """Decide by stack samples what bounds a loop that is not over a DataLoader: nothing else tells what it waits for."""
+    waited, model = handed_share(profile), model_share(profile, loader)
+    sampled = profile.stacks.trust not in ("none", "low")
+    other = _other(findings)
+    bound: Bound = "unknown"
+    if sampled and waited >= STARVED_SHARE:
+        bound = "input"
+    elif other != "compute" or (sampled and model >= MOST):
+        bound = other
+    steps = f"its loop is not over a DataLoader: an optimizer step every {_ms(loader.step_ms)}"
+    told = f"of the samples in it {model:.0%} are the model, {waited:.0%} wait for other threads or processes"
+    reason = f"{steps}; {told}" if sampled else f"{steps}, and too few stack samples say what it does"
+    headline = _OWN_HEADLINES.get(bound, f"Unknown: {reason}").format(waited=waited, model=model)
+    return Verdict(bound, "low" if bound == "unknown" else "medium", None, "host", None, reason, headline)
+
+
+_OWN_HEADLINES: dict[Bound, str] = {
+    "input": "Input-bound: {waited:.0%} of the training's steps wait for another thread or process to hand over data",
+    "compute": "Compute-bound: {model:.0%} of the training's steps are its model",
+    "host": "Host-bound: only {model:.0%} of the training's steps are its model; the rest is other code of its process",
+    "transfer": "Transfer-bound: copies to the device hold up the training loop",
+    "communication": "Communication-bound: the ranks wait for each other",
+    "startup": "Start-up-bound: most of the run passed before the first step",
+}
 
 
 def _headline(bound: Bound, share: Interval, loader: LoaderProfile, confidence: Confidence) -> str:
@@ -63,15 +89,6 @@ _OTHER_HEADLINES: dict[Bound, str] = {
     "input": "Input-bound",
     "unknown": "Unknown",
 }
-
-
-def _not_starved(loader: LoaderProfile, share: Interval, free: Speedup | None, findings: list[Finding]) -> Verdict:
-    bound = _other(findings)
-    confidence: Confidence = "high" if loader.steps >= SURE_STEPS else "medium"
-    reason = _reason(loader)
-    return Verdict(
-        bound, confidence, share, loader.wait_clock, free, reason, _headline(bound, share, loader, confidence)
-    )
 
 
 def _reason(loader: LoaderProfile) -> str:
@@ -105,7 +122,7 @@ def _unknown(profile: Profile, loader: LoaderProfile | None) -> Verdict:
     if not profile.torch_seen:
         reason = _why_no_torch(profile)
     elif loader is None:
-        reason = "torch was imported, but no DataLoader was used; gpuwatch measures loops over a torch DataLoader"
+        reason = "torch was imported, but neither a DataLoader nor three optimizer steps in a row were seen"
     else:
         reason = (
             f"only {loader.steps} step{'' if loader.steps == 1 else 's'} after the warm-up; {MIN_STEPS} are needed,"

@@ -16,22 +16,26 @@ from .pace import pace
 now_ns = time.monotonic_ns
 _thread_cpu_ns = time.thread_time_ns
 _PAUSE_NS = 1_000_000
+# No number of optimizer steps makes this a positive one.
+NEVER = -(1 << 62)
 
 
 class Activity:
-    """One thread's account. `mark`: when its current stretch began; times in ns."""
+    """One thread's account. `mark`: when its current stretch began; times in ns. `loose`: optimizer steps since its last
+    loader came to its end, far below 0 while one is iterated; `loop`: its loop without a loader."""
 
     __slots__ = (
         "mark", "forward", "backward", "backward_n", "optimizer", "optimizer_n", "other", "gc", "gc_n", "gc_since",
         "in_backward", "in_optimizer", "cpu", "cpu_at", "own", "iterator", "delay_at", "delay", "gpu", "stretch",
-        "__weakref__",
+        "loose", "loop", "__weakref__",
     )  # fmt: skip
 
     def __init__(self):
         self.iterator = None
         self.gc_since = self.own = self.cpu_at = self.delay_at = 0
         self.cpu = _thread_cpu_ns()
-        self.delay = self.gpu = None
+        self.delay = self.gpu = self.loop = None
+        self.loose = 0
         self.restart(now_ns())
 
     def restart(self, at_ns):

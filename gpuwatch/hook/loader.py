@@ -68,6 +68,11 @@ def _register(loader):
     return number, epoch
 
 
+def next_numbers():
+    """Return the numbers of an iterator and of a loader that nobody has yet."""
+    return next(_numbers), next(_loader_numbers)
+
+
 def on_import(name, module):
     """Place the seams in `torch.utils.data.dataloader`, or in torchdata's own iterator classes."""
     base = getattr(module, _BASE, None)
@@ -136,7 +141,7 @@ def _made(iterator, loader, record, start_ns):
     end_ns = now_ns()
     try:
         record.queue = queues.view(iterator)
-        _say_facts()
+        say_facts()
         attributes = describe.loader_attributes(loader, iterator)
         workers = describe.worker_pids(iterator)
         places = record.place + making.place_of(loader)
@@ -152,7 +157,7 @@ def _made(iterator, loader, record, start_ns):
         account.resume(end_ns)
 
 
-def _say_facts():
+def say_facts():
     """Write what is known only now: the loader's machine and, once it is there, the process group."""
     if not _facts:
         facts = {
@@ -174,9 +179,9 @@ def _say_facts():
 
 _THREADS = activity._THREADS
 _PACE = pace.pace
-_METERS = activity.ThreadMeters()
-_METERS_NS = _METERS.cpu_every_ns
-_BATCH = '["batch",' + ",".join(["%s"] * len(columns.COLUMNS["batch"])) + "]\n"
+METERS = activity.ThreadMeters()
+_METERS_NS = METERS.cpu_every_ns
+BATCH = '["batch",' + ",".join(["%s"] * len(columns.COLUMNS["batch"])) + "]\n"
 
 
 def _asked(iterator, record):
@@ -238,8 +243,9 @@ def _given(iterator, record, account, seen, asked_ns, given_ns, ending):
             forward, backward, backward_n, optimizer, optimizer_n, other,
             account.gc, account.gc_n, cpu_ns, delay_ns, own_ns,
         )  # fmt: skip
-        spool.later(_BATCH, values, given_ns, _PACE.together_ns)
+        spool.later(BATCH, values, given_ns, _PACE.together_ns)
         account.iterator = record.number
+        account.loose = 0 if end else activity.NEVER
         account.restart(given_ns)
         if end:
             spool.flush()
@@ -261,7 +267,7 @@ def _now_and_then(account, at_ns):
     if account.gpu is None:
         account.gpu = cuda.meter()
     timer.passed(at_ns)
-    return _METERS.read(account, at_ns)
+    return METERS.read(account, at_ns)
 
 
 def _after_fork():

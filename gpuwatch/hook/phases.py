@@ -6,7 +6,7 @@ stays what it was, and the optimizer's time is part of the step's other time.
 
 import sys
 
-from . import activity
+from . import activity, own_loop
 from .pace import pace
 
 _THREADS = activity._THREADS
@@ -29,5 +29,10 @@ def step_begins(optimizer, args, kwargs):
 
 def step_ends(optimizer, args, kwargs):
     """Tell the thread's account that an optimizer step has ended."""
-    if not torch.compiler.is_dynamo_compiling() and not pace.light:
-        _THREADS.activity.optimizer_ends()
+    if not torch.compiler.is_dynamo_compiling():
+        account = _THREADS.activity
+        if not pace.light:
+            account.optimizer_ends()
+        account.loose += 1
+        if account.loose > 0:
+            own_loop.step_ended(account)

@@ -223,7 +223,7 @@ def _nothing(report: Report) -> str:
     if report.findings:
         return ""
     if not report.loaders and hottest(report):
-        return "The rules judge loops over a DataLoader. Of this one the hot lines below say where the time went."
+        return "The rules judge training loops. Of this run the hot lines below say where the time went."
     asked, blind = len(report.clear), len(report.not_evaluated)
     if not asked:
         return "No rule could look at this run; `gpuwatch doctor` says what can be measured here."

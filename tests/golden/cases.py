@@ -122,7 +122,7 @@ def compute_bound() -> Any:
 
 def unknown() -> Any:
     """Killed after a second; nothing was measured."""
-    reason = "torch was imported, but no DataLoader was used; gpuwatch measures loops over a torch DataLoader"
+    reason = "torch was imported, but neither a DataLoader nor three optimizer steps in a row were seen"
     return make_report(
         run=make_run(exit_code=None, signal=9),
         seconds=1.2,

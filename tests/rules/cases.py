@@ -7,6 +7,7 @@ from typing import Any
 
 from gpuwatch.analyze.throughput import measure_costs
 from gpuwatch.model import (
+    HotLine,
     Interval,
     LoaderProfile,
     LongSteps,
@@ -178,6 +179,28 @@ ENGINE = run_of(
     ),
     stacks=SAMPLED,
 )
+MODEL_LINE = replace(WORK_LINE, share=0.5, callee="torch Linear", stack=(f"Module._call_impl ({MODULE_PY}:9)",))
+HANDED_LINE = replace(
+    WORK_LINE,
+    callee="queue get",
+    source="batch = self.queue.get()",
+    blocked_share=None,
+    stack=("next (/home/me/t.py:5)", "wait (/usr/lib/python3.11/threading.py:327)"),
+)
+
+
+def own_loop(*lines: HotLine, **changes: Any) -> Profile:
+    """Return a loop that is not over a DataLoader, with these lines; its steps are told by the optimizer."""
+    no_wait = {"wait_ms": None, "wait_share": None, "wait_seconds": 0.0, "seconds": 9.9}
+    told = {"own_loop": True, "fetch": None, "operations": (), "queue": None} | no_wait
+    settings: dict[str, Any] = {"ranks": phases(backward=1.0, other_in_step=5.0), "stacks": SAMPLED} | changes
+    return run_of(0.0, workers=0, loader=told, hot_lines=lines, **settings)
+
+
+# A thread makes the batches of such a loop.
+FED = own_loop(
+    MODEL_LINE, HANDED_LINE, make_hot_line(process_role="trainer", activity="fetch", source="tokenise(text)")
+)
 GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)
 
 CASES: dict[str, Cases] = {
@@ -265,9 +288,9 @@ CASES: dict[str, Cases] = {
         (run_of(loader={"operations": ()}), no_loader()),
     ),
     "slow-dataset-code": Cases(
-        (with_operations(DATASET), with_operations(DATASET, hot_lines=(make_hot_line(),), stacks=SAMPLED)),
-        (HIDDEN, ENGINE, with_operations(JITTER)),
-        (run_of(loader={"operations": ()}), no_loader()),
+        (with_operations(DATASET), with_operations(DATASET, hot_lines=(make_hot_line(),), stacks=SAMPLED), FED),
+        (HIDDEN, ENGINE, with_operations(JITTER), own_loop(MODEL_LINE, WORK_LINE)),
+        (run_of(loader={"operations": ()}), no_loader(), own_loop(MODEL_LINE, HANDED_LINE)),
     ),
     "per-item-access": Cases(
         (run_of(1.0, 0.2, 0, loader={"dataset_kind": "tensor"}),),
@@ -336,6 +359,7 @@ CASES: dict[str, Cases] = {
                 hot_lines=(replace(WORK_LINE, activity="between loops", seconds=2.5),),
                 stacks=SAMPLED,
             ),
+            own_loop(MODEL_LINE, WORK_LINE),
         ),
         (
             run_of(
@@ -361,15 +385,22 @@ CASES: dict[str, Cases] = {
                 ),
                 stacks=SAMPLED,
             ),
+            FED,
+            # A loss is the model's where no phase tells the forward.
+            own_loop(MODEL_LINE, replace(MODEL_LINE, line=9, stack=("cross_entropy (/v/torch/nn/functional.py:3)",))),
         ),
-        (no_loader(), run_of(ranks=phases(input_wait=1.0, other_in_step=3.0))),
+        (no_loader(), run_of(ranks=phases(input_wait=1.0, other_in_step=3.0)), own_loop(WORK_LINE)),
     ),
     "step-sync": Cases(
         (
             run_of(8.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED),
             run_of(8.0, hot_lines=(replace(SYNC_LINE, blocked_share=None),), stacks=SAMPLED),
         ),
-        (run_of(8.0, hot_lines=(WORK_LINE,), stacks=SAMPLED), run_of(60.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED)),
+        (
+            run_of(8.0, hot_lines=(WORK_LINE,), stacks=SAMPLED),
+            run_of(60.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED),
+            own_loop(MODEL_LINE, replace(HANDED_LINE, callee="threading wait", blocked_share=0.9)),
+        ),
         (no_loader(), STARVED),
     ),
     "periodic-pause": Cases(

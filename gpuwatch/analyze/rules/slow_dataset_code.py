@@ -6,7 +6,7 @@ What it means
 
 How it is measured
     What is left of the fetch after every timed operation, as CPU time; the line comes from stack samples of the
-    workers.
+    workers. Of a loop without a DataLoader that waits for a thread of its own, what that thread does.
 
 When it is wrong
     A library call that gpuwatch does not time by itself (a decoder of your own, a database) is booked here too: the
@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import (
+    MIN_STEPS,
+    STARVED_SHARE,
     Starved,
     certainty,
     hot_line,
@@ -31,8 +33,9 @@ from gpuwatch.analyze.evidence import (
     wait_evidence,
     working_loop,
 )
+from gpuwatch.analyze.trainer_code import handed_share
 from gpuwatch.analyze.waiting import waits_for_threads
-from gpuwatch.model import Clear, Evidence, Finding, HotLine, NotEvaluated, Profile, Speedup
+from gpuwatch.model import Clear, Evidence, Finding, HotLine, LoaderProfile, NotEvaluated, Profile, Speedup
 
 ID = "slow-dataset-code"
 SHARE = 0.4
@@ -40,6 +43,8 @@ SHARE = 0.4
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report dataset code that takes the largest part of the fetch of a starved loop, with its line."""
+    if profile.primary is not None and profile.primary.own_loop:
+        return _handed_over(profile, profile.primary)
     seen = working_loop(profile, ID)
     if not isinstance(seen, Starved):
         return seen
@@ -75,6 +80,34 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         speedup=_speedup(seen, share, line),
         verify=try_command(profile, "--remedies cache-items"),
         explains=("gc-pause", *saturation(share)),
+    )
+
+
+def _handed_over(profile: Profile, loader: LoaderProfile) -> Finding | Clear | NotEvaluated:
+    """Report the line of another thread that a loop without a DataLoader waits for."""
+    costs, line = profile.costs, hot_line(profile, "trainer", "fetch")
+    if loader.steps < MIN_STEPS or costs is None or profile.stacks.trust in ("none", "low"):
+        return NotEvaluated(ID, "enough stack samples of a loop without a DataLoader")
+    waited = handed_share(profile)
+    if waited < STARVED_SHARE:
+        return Clear(ID)
+    if line is None:
+        return NotEvaluated(ID, "stack samples of the thread or process that the loop waits for")
+    after = throughput.with_step(costs, costs.device_ms - min(waited, 0.95) * costs.step_ms)
+    return Finding(
+        id=ID,
+        severity="critical" if waited >= 0.3 else "warning",
+        confidence="medium",
+        summary=f"the loop waits {waited:.0%} of each step for a thread that makes its batches, most of it at line {line.line}"
+        + (f": {line.source.strip()}" if line.source else ""),
+        evidence=(
+            Evidence("waiting for others", round(waited, 4), "share of the trainer's samples", STARVED_SHARE),
+            Evidence("hottest line there", round(line.share, 4), "share of the threads' work", n=line.samples),
+            Evidence("step", round(costs.step_ms, 3), "ms", n=loader.steps),
+        ),
+        advice="Make this line cheaper, or make batches in the worker processes of a DataLoader: a thread shares the interpreter lock with the training.",
+        where=place(line),
+        speedup=throughput.predict(costs, after, "the batches there in time", 0.4),
     )
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, loop_seconds, place
-from gpuwatch.analyze.trainer_code import between_loops, other_share, own_lines, own_share
+from gpuwatch.analyze.trainer_code import between_loops, model_share, other_share, own_lines, own_share
 from gpuwatch.model import (
     Clear,
     Costs,
@@ -37,13 +37,20 @@ from gpuwatch.model import (
 
 ID = "slow-step-code"
 SHARE = 0.15
+_ADVICE = "Do this every n-th step, on the device, or after the loop."
+_ADVICE_OWN = (
+    "Where it makes the batch: make it cheaper (whole arrays instead of Python loops), or let the workers of a DataLoader"
+    " make it ahead; else do it every n-th step, on the device, or after the loop."
+)
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report working Python lines in the step that are not the model's."""
     loader, costs = profile.primary, profile.costs
     if loader is None or costs is None or loader.steps < MIN_STEPS or not profile.ranks:
-        return NotEvaluated(ID, "a measured loop over a DataLoader")
+        return NotEvaluated(ID, "a measured loop")
+    if loader.own_loop and not model_share(profile, loader):
+        return NotEvaluated(ID, "the model's part of a step: without a DataLoader it is told by its nn.Modules alone")
     if profile.stacks.trust == "none":
         return Clear(ID) if other_share(profile) < SHARE else NotEvaluated(ID, "stack samples of the training process")
     found = [f for f in (_each_step(profile, loader, costs), _each_epoch(profile, costs)) if f is not None]
@@ -69,7 +76,7 @@ def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs) -> Finding
             Evidence("hottest line there", round(line.share, 4), "share of the trainer's samples", n=line.samples),
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         ),
-        advice="Do this every n-th step, on the device, or after the loop.",
+        advice=_ADVICE_OWN if loader.own_loop else _ADVICE,
         where=place(line),
         speedup=throughput.predict(costs, after, "the step without this code", 0.4),
     )

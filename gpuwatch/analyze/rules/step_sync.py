@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE
-from gpuwatch.analyze.trainer_code import waiting_share
+from gpuwatch.analyze.trainer_code import waiting_share, waits_for_others
 from gpuwatch.model import Clear, Costs, Evidence, Finding, HotLine, LoaderProfile, NotEvaluated, Place, Profile
 
 ID = "step-sync"
@@ -79,6 +79,8 @@ def syncing_line(profile: Profile, loader: LoaderProfile) -> HotLine | None:
     """Return the costliest trainer line in the step whose callee synchronises."""
     waits = waiting_share(profile, loader) > SHARE
     lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step" and h.share >= SHARE]
+    if loader.own_loop:  # there another thread, or a process, hands over the batches
+        lines = [h for h in lines if not waits_for_others(h.stack)]
     return max((h for h in lines if _synchronises(h, waits)), key=lambda h: h.share, default=None)
 
 

@@ -12,7 +12,7 @@ PHASE_HELP = {
     "forward": "the model computes its output and loss",
     "backward": "gradients are computed",
     "optimizer": "weights are updated",
-    "other in-step": "other code between two batches: metrics, logging, copies",
+    "other in-step": "other code between two batches: metrics, logging, copies; without a DataLoader the batch and the forward, too",
     "evaluation": "loops over data without training",
     "between loops": "code between epochs or loops: saving, logging",
     "shutdown": "after the last loop until the process ended",

@@ -73,7 +73,7 @@ class Dashboard(App[str]):
         self._read, self._save, self._interrupt = read, save, interrupt
         self._with_log = with_log
         # Held, not looked up: output may still come when the screen is being taken down.
-        self._log = RichLog(id="log", max_lines=2000, wrap=False, auto_scroll=True)
+        self._log_pane = RichLog(id="log", max_lines=2000, wrap=False, auto_scroll=True)
         self.ready = threading.Event()
         self._view = View()
         self.latest: Frame | None = None
@@ -90,7 +90,7 @@ class Dashboard(App[str]):
                 yield Panel("Time", panels.phases, id="time")
                 yield Panel("Steps", panels.steps, id="steps")
                 with Vertical(id="log-box"):
-                    yield self._log
+                    yield self._log_pane
                 yield Panel("Findings", self._findings, id="findings")
             with Vertical(id="right"):
                 yield Panel("GPUs", devices.gpus, id="gpus")
@@ -101,7 +101,7 @@ class Dashboard(App[str]):
 
     def on_mount(self) -> None:
         # The keys belong to the dashboard; the log scrolls with the wheel.
-        self._log.can_focus = False
+        self._log_pane.can_focus = False
         self.query_one("#log-box").display = self._with_log
         self.query_one("#log-box").border_title = "Output of the command"
         self._fit(self.size.width, self.size.height)
@@ -116,11 +116,11 @@ class Dashboard(App[str]):
         """Append lines of the command's output to the log pane."""
         from rich.text import Text
 
-        if not self._log.is_attached:
+        if not self._log_pane.is_attached:
             return  # the person is leaving
         for line in text.split("\n"):
             # A progress bar writes over its line: what stood last is what a terminal would show.
-            self._log.write(Text.from_ansi(line.rstrip("\r").rsplit("\r", 1)[-1]))
+            self._log_pane.write(Text.from_ansi(line.rstrip("\r").rsplit("\r", 1)[-1]))
 
     def note(self, text: str, seconds: float = 4.0) -> None:
         """Show a line in the place of the keys for a while."""

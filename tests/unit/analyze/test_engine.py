@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import ModuleType
 
 from gpuwatch.analyze.engine import judge, suppress
-from gpuwatch.model import Clear, Finding, Interval, NotEvaluated, Profile, Speedup
+from gpuwatch.model import Clear, Finding, Interval, NotEvaluated, Profile, Speedup, StackQuality
 from tests.builders import interval, make_finding, make_loader, make_profile
-from tests.rules.cases import HIDDEN, LONE, STARVED, no_loader, run_of
+from tests.rules.cases import FED, HIDDEN, LONE, MODEL_LINE, STARVED, WORK_LINE, no_loader, own_loop, run_of
 
 
 def rule(id: str, outcome: object) -> ModuleType:
@@ -79,7 +79,18 @@ def test_an_interval_around_the_threshold_is_borderline() -> None:
 
 def test_nothing_measured_is_unknown_and_says_why() -> None:
     verdict = judge(no_loader()).verdict
-    assert verdict.bound == "unknown" and "no DataLoader" in verdict.reason
+    assert verdict.bound == "unknown" and "neither a DataLoader nor" in verdict.reason
+
+
+def test_stack_samples_tell_what_bounds_a_loop_without_a_loader() -> None:
+    host = judge(own_loop(MODEL_LINE, WORK_LINE))
+    assert host.verdict.bound == "host" and host.verdict.input_wait_share is None
+    assert [f.id for f in host.findings] == ["slow-step-code"] and "DataLoader" in host.findings[0].advice
+    assert judge(FED).verdict.bound == "input" and judge(FED).findings[0].id == "slow-dataset-code"
+    assert judge(own_loop(MODEL_LINE)).verdict.bound == "compute"
+    unsampled = judge(own_loop(stacks=StackQuality("none", 0, "none", ""))).verdict
+    assert unsampled.bound == "unknown" and "too few stack samples" in unsampled.reason
+    assert judge(own_loop(WORK_LINE)).verdict.bound == "unknown"
 
 
 def test_few_steps_are_unknown() -> None:

@@ -349,6 +349,24 @@ def test_the_verdict_is_about_the_longest_of_several_trainings(run: FakeRun) -> 
     assert (profile.primary.id, profile.primary.batches) == ("r0.l0", 50)
 
 
+def test_a_loop_without_a_loader_has_steps_but_no_wait(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate(own_loop=True, dataset=None, batch_size=None)
+    for index in range(40):
+        trainer.do("other", 12.0).do("backward", 6.0).do("optimizer", 2.0)
+        trainer.ask(number, index, 0.0, forward_ns=None)
+    trainer.pass_ms(20.0).only_timed(number, 40, 10, 0.0, 20.0).tail(number)
+    profile = profile_of(run)
+    (loader,) = profile.loaders
+    assert loader is profile.primary and loader.own_loop and loader.role == "training"
+    assert (loader.wait_ms, loader.wait_share, loader.fetch) == (None, None, None)
+    assert loader.step_ms is not None and loader.step_ms.median == pytest.approx(20.0)
+    seconds = {phase.name: phase.seconds for phase in profile.ranks[0].phases if phase.seconds}
+    assert sum(seconds.values()) == pytest.approx(profile.ranks[0].seconds)
+    assert seconds["backward"] == pytest.approx(49 * 0.006, rel=0.05) and "input wait" not in seconds
+    assert seconds["other in-step"] == pytest.approx(49 * 0.012, rel=0.05)
+
+
 def test_of_ranks_that_train_together_it_is_about_the_lowest(run: FakeRun) -> None:
     run.trainer(pid=101, rank=1, local_rank=1, world_size=2).loop(batches=50, wait_ms=9)
     run.trainer(pid=100, rank=0, local_rank=0, world_size=2).loop(batches=50)
