@@ -300,15 +300,7 @@ def _rest_s(rank: RankProfile, primary: Loop) -> float:
 
 def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
     """Return what sampled shares stand for, in seconds of the run."""
-    loader = sum(
-        float((maker.fetches["t1"] - maker.fetches["t0"]).sum()) for loop in analysis.loops for maker in loop.makers
-    )
-    sent = sum(
-        float(np.nansum(maker.sent["t1"] - maker.sent["t0"]))
-        for loop in analysis.loops
-        for maker in loop.makers
-        if maker.sent
-    )
+    loading = sum(_loading_ns(loop) for loop in analysis.loops)
     trainer = sum(float(loop.steps.compute.sum()) for loop in analysis.loops)
     between = sum(phase.seconds for rank in ranks for phase in rank.phases if phase.name == "between loops")
     between += sum(
@@ -317,7 +309,15 @@ def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
         for iterator in loop.loader.iterators[1:]
     )
     moments = moments_of(analysis.walks, [loop.loader for loop in analysis.loops], ranks)
-    return Seconds((loader + sent) / 1e9, trainer / 1e9, between, moments)
+    return Seconds(loading / 1e9, trainer / 1e9, between, moments)
+
+
+def _loading_ns(loop: Loop) -> float:
+    """Return the time that making and sending the loop's batches took. Without workers that is the wait for them, also
+    in steps that were only timed, of which no fetch is told."""
+    made = sum(float((maker.fetches["t1"] - maker.fetches["t0"]).sum()) for maker in loop.makers)
+    sent = sum(float(np.nansum(maker.sent["t1"] - maker.sent["t0"])) for maker in loop.makers if maker.sent)
+    return made + sent if loop.profile.workers else max(made, float(loop.steps.wait.sum()))
 
 
 def _with_speedups(lines: tuple[HotLine, ...], costs: Costs | None, primary: Loop | None) -> tuple[HotLine, ...]:

@@ -49,7 +49,7 @@ def _among(report: Report, processes: Processes, trainings: list[Group], shown: 
         listed.append(replace(_summary(own, n + 1, trainings[n], processes.start_ns), shown=n == shown))
     mine = next(each for each in listed if each.shown)
     note = f"the command ran {len(trainings)} trainings; this is number {mine.number}, {mine.command}"
-    hint = "`gpuwatch report --training N` shows another" + (
+    hint = "`gpuwatch report :N` shows another, as do the other verbs" + (
         f"; the {MOST_TRAININGS} longest are listed" if len(trainings) > MOST_TRAININGS else ""
     )
     return replace(report, trainings=tuple(listed), problems=(f"{note}. {hint}", *report.problems))

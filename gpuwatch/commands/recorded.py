@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from gpuwatch.model import Report
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-RUN_HELP = "RUN is an id, a name, a unique beginning of an id, or a run folder's path; the newest run by default."
+RUN_HELP = (
+    "RUN is an id, a name, a unique beginning of an id, or a run folder's path; the newest run by default. RUN:2 is the"
+    " second of the trainings that one command ran."
+)
+_TRAINING = re.compile(r"(?P<run>.*):(?P<training>[0-9]{1,6})")
 
 
 def dir_option(function: Function) -> Function:
@@ -50,10 +55,14 @@ def find(run: str | None, base: str | None) -> Path:
 
 def load(run: str | None, base: str | None, timeline: bool = False, training: int | None = None) -> Report:
     """Return the report of a run, analysed now, with the pictures' series if asked, and with the experiments that
-    were made on the same command; `training` chooses one of several. Raises RunNotFound, NotARun or UsageError."""
+    were made on the same command; `training`, or RUN:N, chooses one of several. Raises RunNotFound, NotARun or
+    UsageError."""
     from gpuwatch.analyze.report import build
     from gpuwatch.store.reader import read
 
+    named = _TRAINING.fullmatch(run) if run and training is None and not Path(run).exists() else None
+    if named:
+        run, training = named["run"] or None, int(named["training"])
     path = find(run, base)
     return with_experiments(build(read(path), timeline, training), path.parent)
 

@@ -21,7 +21,7 @@ def ranks_and_devices(report: Report) -> Markup:
     if report.trainings:
         rows = [list(training(each)) for each in report.trainings]
         about = (
-            "This page is about one of them, the longest; `gpuwatch report --training N --html FILE` makes another's."
+            "This page is about one of them, the longest; `gpuwatch report :N --html FILE` makes another's."
         )
         body = [
             el("h3", "Trainings of this run"),

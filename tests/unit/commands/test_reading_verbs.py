@@ -323,3 +323,18 @@ def test_a_device_is_written_to_and_stays_what_it_is(tmp_path: Path) -> None:
         assert os.read(reader, 100) == b"told" and pipe.is_fifo()
     finally:
         os.close(reader)
+
+
+def test_every_verb_reads_one_of_several_trainings(call: Any, tmp_path: Path) -> None:
+    run = FakeRun(tmp_path / ".gpuwatch" / "several")
+    first = run.trainer(pid=100, argv=["python", "a.py"]).loop(batches=60, wait_ms=30, compute_ms=10)
+    run.now = first.now
+    run.trainer(pid=200, argv=["python", "b.py"]).loop(batches=200, wait_ms=1, compute_ms=40)
+    run.write(child_pid=1)
+    gate = ("--fail-on", "input_wait>50%")
+    assert call("check", "several:1", *gate).code == 3 and call("check", ":2", *gate).code == 0
+    assert call("report", "several:1", "--json", "-").json["verdict"]["bound"] == "input"
+    compared = call("diff", "several:1", "several:2")
+    assert compared.code == 0 and "waiting" in compared.out
+    assert call("check", "several:3", *gate).code == 2 and "it has 2" in call("check", "several:3", *gate).err
+    assert "no run" in call("check", "sever:x", *gate).err
