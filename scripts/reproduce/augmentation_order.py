@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S uv run --quiet python
 """What does an augmentation cost in which library, and what does its place in the chain cost?
 
     scripts/reproduce/augmentation_order.py [--full | --smallest] [--data DIR] [--out DIR]

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S uv run --quiet python
 """Does cutting out the foreground as an augmentation help a classifier, and what does it cost its training?
 
     scripts/reproduce/foreground_augmentation.py [--full | --smallest] [--data DIR] [--out DIR]

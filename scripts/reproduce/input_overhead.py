@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S uv run --quiet python
 """When does data augmentation hold up a training, for which model, on how many cores?
 
     scripts/reproduce/input_overhead.py [--full | --smallest] [--data DIR] [--out DIR]

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S uv run --quiet python
 """What bounds the inference of a ResNet, and what do leaner preprocessing and smaller inputs win at which accuracy?
 
     scripts/reproduce/joint_preprocessing.py [--full | --smallest] [--data DIR] [--out DIR]

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S uv run --quiet python
 """How far do parallel processes carry image preprocessing, and where does their output queue end it?
 
     scripts/reproduce/parallel_preprocessing.py [--full | --smallest] [--data DIR] [--out DIR]

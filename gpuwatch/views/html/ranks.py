@@ -20,9 +20,7 @@ def ranks_and_devices(report: Report) -> Markup:
     )
     if report.trainings:
         rows = [list(training(each)) for each in report.trainings]
-        about = (
-            "This page is about one of them, the longest; `gpuwatch report :N --html FILE` makes another's."
-        )
+        about = "This page is about one of them, the longest; `gpuwatch report :N --html FILE` makes another's."
         body = [
             el("h3", "Trainings of this run"),
             el("p", about, class_="soft"),
