@@ -23,6 +23,7 @@ from gpuwatch.analyze.operations import operation_profiles
 from gpuwatch.analyze.overhead import hook_us_per_step, overhead
 from gpuwatch.analyze.processes import Processes, meta_of, sort_processes
 from gpuwatch.analyze.queues import queue_profile
+from gpuwatch.analyze.samples import LOADER_WORK
 from gpuwatch.analyze.steps import Steps, evaluation_time, find_steps, first_batches, stops, windows
 from gpuwatch.analyze.timeline import Walk, phases, walk
 from gpuwatch.analyze.trainings import main_training
@@ -324,12 +325,15 @@ def _with_speedups(lines: tuple[HotLine, ...], costs: Costs | None, primary: Loo
     """Say what the run would win if a line cost nothing: the throughput model for loader lines, the step for others."""
     if costs is None or primary is None:
         return lines
-    return tuple(replace(line, speedup_if_free=_speedup(line, costs)) for line in lines)
+    # What the threads of a loop without a DataLoader make is no part of the model's costs.
+    known = [line for line in lines if not (primary.profile.own_loop and line.activity in LOADER_WORK)]
+    free = {id(line): _speedup(line, costs) for line in known}
+    return tuple(replace(line, speedup_if_free=free.get(id(line))) for line in lines)
 
 
 def _speedup(line: HotLine, costs: Costs) -> float | None:
     basis: Literal["line free"] = "line free"
-    if line.activity in ("fetch", "collate", "serialise"):
+    if line.activity in LOADER_WORK:
         return throughput.predict(costs, throughput.without_operation(costs, min(line.share, 0.999)), basis).predicted
     if line.activity in ("step", "long step") and line.process_role == "trainer":
         return throughput.predict(

@@ -13,6 +13,8 @@ from gpuwatch.model import HotLine, LoaderProfile, Profile, read_call
 BLOCKED = 0.5
 # A training thread on the CPU for less of its step than this mostly waits for something.
 WAITING_CPU = 0.5
+# A thread that others of its process keep from running for less than this may as well wait for something else.
+LOCKED = 0.2
 _MODEL_CALLS = ("_call_impl", "_wrapped_call_impl", "backward", "_engine_run_backward")
 _OPTIMIZER, _NETWORKS = "torch/optim/", "torch/nn/"
 _IN_STEP = ("step", "long step")
@@ -30,9 +32,24 @@ def model_share(profile: Profile, loader: LoaderProfile) -> float:
     return sum(h.share for h in _in_steps(profile) if _is_model(h, loader.own_loop))
 
 
-def handed_share(profile: Profile) -> float:
-    """Return the share of the samples in the step in which the trainer waited for another thread or process."""
-    return sum(h.share for h in _in_steps(profile) if waits_for_others(h.stack))
+def handed_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the step in which the trainer waited for another thread or process to hand something over, or
+    for the interpreter lock that a thread of its own held."""
+    handed = sum(h.share for h in _in_steps(profile) if waits_for_others(h.stack))
+    return max(handed, _lock_share(profile, loader))
+
+
+def _lock_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the step in which the trainer stood still, no longer than other threads of it were at work.
+
+    Only without a GPU: else it may have stood still for that. A sleeping line says so itself."""
+    lines = _in_steps(profile)
+    main, others = sum(h.samples for h in lines), sum(h.samples for h in profile.hot_lines if h.activity == "fetch")
+    if profile.devices or not main:
+        return 0.0
+    asleep = sum(h.share for h in lines if "sleep(" in (h.source or ""))
+    still = min(waiting_share(profile, loader) - asleep, others / main)
+    return still if still >= LOCKED else 0.0
 
 
 def _in_steps(profile: Profile) -> list[HotLine]:

@@ -46,7 +46,7 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
 
 def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding]) -> Verdict:
     """Decide by stack samples what bounds a loop that is not over a DataLoader: nothing else tells what it waits for."""
-    waited, model = handed_share(profile), model_share(profile, loader)
+    waited, model = handed_share(profile, loader), model_share(profile, loader)
     sampled = profile.stacks.trust not in ("none", "low")
     other = _other(findings)
     bound: Bound = "unknown"
@@ -55,14 +55,14 @@ def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding
     elif other != "compute" or (sampled and model >= MOST):
         bound = other
     steps = f"its loop is not over a DataLoader: an optimizer step every {_ms(loader.step_ms)}"
-    told = f"of the samples in it {model:.0%} are the model, {waited:.0%} wait for other threads or processes"
+    told = f"stack samples show the model in {model:.0%} of it, and for {waited:.0%} it stands still for another thread or process"
     reason = f"{steps}; {told}" if sampled else f"{steps}, and too few stack samples say what it does"
     headline = _OWN_HEADLINES.get(bound, f"Unknown: {reason}").format(waited=waited, model=model)
     return Verdict(bound, "low" if bound == "unknown" else "medium", None, "host", None, reason, headline)
 
 
 _OWN_HEADLINES: dict[Bound, str] = {
-    "input": "Input-bound: {waited:.0%} of the training's steps wait for another thread or process to hand over data",
+    "input": "Input-bound: {waited:.0%} of the training's steps wait for the thread or process that makes their batches",
     "compute": "Compute-bound: {model:.0%} of the training's steps are its model",
     "host": "Host-bound: only {model:.0%} of the training's steps are its model; the rest is other code of its process",
     "transfer": "Transfer-bound: copies to the device hold up the training loop",

@@ -192,7 +192,7 @@ HANDED_LINE = replace(
 def own_loop(*lines: HotLine, **changes: Any) -> Profile:
     """Return a loop that is not over a DataLoader, with these lines; its steps are told by the optimizer."""
     no_wait = {"wait_ms": None, "wait_share": None, "wait_seconds": 0.0, "seconds": 9.9}
-    told = {"own_loop": True, "fetch": None, "operations": (), "queue": None} | no_wait
+    told = {"own_loop": True, "fetch": None, "operations": (), "queue": None} | no_wait | changes.pop("loader", {})
     settings: dict[str, Any] = {"ranks": phases(backward=1.0, other_in_step=5.0), "stacks": SAMPLED} | changes
     return run_of(0.0, workers=0, loader=told, hot_lines=lines, **settings)
 
@@ -200,6 +200,12 @@ def own_loop(*lines: HotLine, **changes: Any) -> Profile:
 # A thread makes the batches of such a loop.
 FED = own_loop(
     MODEL_LINE, HANDED_LINE, make_hot_line(process_role="trainer", activity="fetch", source="tokenise(text)")
+)
+# ... and keeps the interpreter lock from it.
+LOCKED = own_loop(
+    replace(MODEL_LINE, samples=200),
+    make_hot_line(process_role="trainer", activity="fetch", source="tokenise(text)", samples=150),
+    loader={"compute_cpu_share": 0.4},
 )
 GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)
 
@@ -288,8 +294,20 @@ CASES: dict[str, Cases] = {
         (run_of(loader={"operations": ()}), no_loader()),
     ),
     "slow-dataset-code": Cases(
-        (with_operations(DATASET), with_operations(DATASET, hot_lines=(make_hot_line(),), stacks=SAMPLED), FED),
-        (HIDDEN, ENGINE, with_operations(JITTER), own_loop(MODEL_LINE, WORK_LINE)),
+        (with_operations(DATASET), with_operations(DATASET, hot_lines=(make_hot_line(),), stacks=SAMPLED), FED, LOCKED),
+        (
+            HIDDEN,
+            ENGINE,
+            with_operations(JITTER),
+            own_loop(MODEL_LINE, WORK_LINE),
+            # What stands still may be a device.
+            replace(LOCKED, devices=(make_device(),)),
+            own_loop(
+                replace(MODEL_LINE, samples=200, source="time.sleep(0.1)"),
+                *LOCKED.hot_lines[1:],
+                loader={"compute_cpu_share": 0.4},
+            ),
+        ),
         (run_of(loader={"operations": ()}), no_loader(), own_loop(MODEL_LINE, HANDED_LINE)),
     ),
     "per-item-access": Cases(

@@ -88,7 +88,7 @@ def _handed_over(profile: Profile, loader: LoaderProfile) -> Finding | Clear | N
     costs, line = profile.costs, hot_line(profile, "trainer", "fetch")
     if loader.steps < MIN_STEPS or costs is None or profile.stacks.trust in ("none", "low"):
         return NotEvaluated(ID, "enough stack samples of a loop without a DataLoader")
-    waited = handed_share(profile)
+    waited = handed_share(profile, loader)
     if waited < STARVED_SHARE:
         return Clear(ID)
     if line is None:
@@ -98,7 +98,7 @@ def _handed_over(profile: Profile, loader: LoaderProfile) -> Finding | Clear | N
         id=ID,
         severity="critical" if waited >= 0.3 else "warning",
         confidence="medium",
-        summary=f"the loop waits {waited:.0%} of each step for a thread that makes its batches, most of it at line {line.line}"
+        summary=f"the loop waits {waited:.0%} of each step for a thread that makes its batches (or for the interpreter lock it holds), most of it at line {line.line}"
         + (f": {line.source.strip()}" if line.source else ""),
         evidence=(
             Evidence("waiting for others", round(waited, 4), "share of the trainer's samples", STARVED_SHARE),
@@ -108,6 +108,7 @@ def _handed_over(profile: Profile, loader: LoaderProfile) -> Finding | Clear | N
         advice="Make this line cheaper, or make batches in the worker processes of a DataLoader: a thread shares the interpreter lock with the training.",
         where=place(line),
         speedup=throughput.predict(costs, after, "the batches there in time", 0.4),
+        explains=("slow-step-code", "periodic-pause"),
     )
 
 
