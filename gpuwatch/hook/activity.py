@@ -16,8 +16,9 @@ from .pace import pace
 now_ns = time.monotonic_ns
 _thread_cpu_ns = time.thread_time_ns
 _PAUSE_NS = 1_000_000
-# No number of optimizer steps makes this a positive one.
-NEVER = -(1 << 62)
+# What a batch of a loader sets `loose` to: no number of optimizer steps makes this a positive one; and where there was a
+# loop without a loader before, some do.
+NEVER, LEFT = -(1 << 62), -8
 
 
 class Activity:

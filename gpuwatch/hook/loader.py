@@ -179,6 +179,7 @@ def say_facts():
 
 _THREADS = activity._THREADS
 _PACE = pace.pace
+_NEVER, _LEFT = activity.NEVER, activity.LEFT
 METERS = activity.ThreadMeters()
 _METERS_NS = METERS.cpu_every_ns
 BATCH = '["batch",' + ",".join(["%s"] * len(columns.COLUMNS["batch"])) + "]\n"
@@ -245,7 +246,7 @@ def _given(iterator, record, account, seen, asked_ns, given_ns, ending):
         )  # fmt: skip
         spool.later(BATCH, values, given_ns, _PACE.together_ns)
         account.iterator = record.number
-        account.loose = 0 if end else activity.NEVER
+        account.loose = 0 if end else _NEVER if account.loop is None else _LEFT
         account.restart(given_ns)
         if end:
             spool.flush()

@@ -1,7 +1,8 @@
 """A training loop over something else than a DataLoader: its steps are told by the optimizer.
 
 It begins with a thread's third optimizer step in a row since the process began, or since its last loader was at its
-end: two may belong to a wrapper that looks ahead. It is written as an iterator without workers, marked `own_loop`,
+end: two may belong to a wrapper that looks ahead. Once there, it also goes on after a loader that was left before its
+end, when enough steps went by without a batch of that. It is written as an iterator without workers, marked `own_loop`,
 whose batches come when an optimizer step has ended. What it waits for and where its forward begins nobody tells: up to
 the backward all of it is "other".
 """
@@ -38,6 +39,11 @@ def step_ended(account):
     at_ns = now_ns()
     try:
         loop = account.loop
+        if loop is not None and account.iterator != loop.number and _PACE.light:
+            # Batches of a loader do not show while they are only timed.
+            pace.closely(account, at_ns)
+            account.loose = activity.LEFT
+            return
         if loop is None:
             loop = account.loop = OwnLoop(at_ns)
             pace.closely(account, at_ns)
@@ -58,7 +64,7 @@ def step_ended(account):
 def _tell(account, loop, at_ns):
     """Write a `batch` event of no length."""
     backward = backward_n = optimizer = optimizer_n = other = cpu_ns = delay_ns = None
-    if account.is_whole():
+    if account.is_whole() and account.iterator == loop.number:
         backward, backward_n = account.backward, account.backward_n
         optimizer, optimizer_n = account.optimizer, account.optimizer_n
         other = account.forward + account.other + at_ns - account.mark

@@ -46,6 +46,19 @@ def evaluated():
         with torch.no_grad():
             for (x,) in loader(7): model(x)
 
+def left():
+    # An evaluation that stops after some batches.
+    for _ in range(3):
+        generator(40)
+        with torch.no_grad():
+            for n, (x,) in enumerate(loader(400)):
+                model(x)
+                if n == int(sys.argv[2]): break
+
+def mixed():
+    generator(5)
+    for (x,) in loader(600): step(x)
+
 def kept():
     batches = [x for (x,) in loader(30)]
     for _ in range(2):
@@ -81,9 +94,9 @@ print(json.dumps(truth))
 """
 
 
-def told(tmp_path: Path, story: str) -> tuple[list[list[int]], Log]:
+def told(tmp_path: Path, *story: str) -> tuple[list[list[int]], Log]:
     """Return what the training saw of its steps, and what was written."""
-    done = run(SCRIPT, tmp_path / "run", story)
+    done = run(SCRIPT, tmp_path / "run", *story)
     (log,) = done.logs
     assert "hook_error" not in log.facts()
     return json.loads(done.done.stdout), log
@@ -129,6 +142,26 @@ def test_an_evaluation_over_a_loader_does_not_end_it(tmp_path: Path) -> None:
     assert len(steps) == 3 * 18  # after each loader's end, two might be its
     rest = [row for row in log.of("batch") if row not in steps]
     assert len([row for row in rest if row["end"] == 0]) == 21
+
+
+@pytest.mark.parametrize("batches", [5, 300])
+def test_an_evaluation_that_is_left_does_not_end_it_for_long(tmp_path: Path, batches: int) -> None:
+    _, log = told(tmp_path, "left", str(batches))
+    steps = steps_of(log)
+    assert len({row["iterator"] for row in steps}) == 1
+    # Of each later round some steps have to go by first, twice as many where the loader's batches were only timed.
+    assert 38 + 2 * 18 <= len(steps) <= 38 + 2 * 30
+    rest = [row for row in log.of("batch") if row not in steps]
+    assert len([row for row in rest if row["end"] == 0]) == 3 * (batches + 1)
+    rows = sorted(log.of("batch"), key=lambda row: row["t0"])
+    again = [row for before, row in zip(rows, rows[1:]) if row in steps and before not in steps]
+    assert len(again) == 2 and all(row["optimizer_n"] is None for row in again), "what came before is not this one's"
+
+
+def test_a_loader_after_it_keeps_its_steps(tmp_path: Path) -> None:
+    _, log = told(tmp_path, "mixed")
+    assert len(steps_of(log)) == 3
+    assert len([row for row in log.of("batch") if row["end"] == 0]) == 603
 
 
 def test_batches_kept_in_memory_make_a_loop_without_a_loader(tmp_path: Path) -> None:
