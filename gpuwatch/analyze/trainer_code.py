@@ -32,6 +32,17 @@ def model_share(profile: Profile, loader: LoaderProfile) -> float:
     return sum(h.share for h in _in_steps(profile) if _is_model(h, loader.own_loop))
 
 
+def calls_modules(profile: Profile) -> bool:
+    """Say whether samples of the step met an nn.Module: a model written out in tensor operations looks like other code."""
+    lines = _in_steps(profile)
+    return any(h.function.rpartition(".")[2] == "forward" or any(_is_module_call(t) for t in h.stack) for h in lines)
+
+
+def _is_module_call(told: str) -> bool:
+    call = read_call(told)
+    return call is not None and (call.function or "").rpartition(".")[2] in _MODEL_CALLS[:2]
+
+
 def handed_share(profile: Profile, loader: LoaderProfile) -> float:
     """Return the share of the step in which the trainer waited for another thread or process to hand something over, or
     for the interpreter lock that a thread of its own held."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, restart_seconds, starved, waited_share
-from gpuwatch.analyze.trainer_code import handed_share, model_share
+from gpuwatch.analyze.trainer_code import handed_share, model_share, waiting_share
 from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Verdict
 
 SURE_STEPS = 30
@@ -56,6 +56,9 @@ def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding
         bound = other
     steps = f"its loop is not over a DataLoader: an optimizer step every {_ms(loader.step_ms)}"
     told = f"stack samples show the model in {model:.0%} of it, and for {waited:.0%} it stands still for another thread or process"
+    still = waiting_share(profile, loader)
+    if bound == "unknown" and sampled and still >= MOST:
+        told = f"for {still:.0%} of it the process slept or waited for something that no stack sample shows"
     reason = f"{steps}; {told}" if sampled else f"{steps}, and too few stack samples say what it does"
     headline = _OWN_HEADLINES.get(bound, f"Unknown: {reason}").format(waited=waited, model=model)
     return Verdict(bound, "low" if bound == "unknown" else "medium", None, "host", None, reason, headline)

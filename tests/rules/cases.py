@@ -407,7 +407,7 @@ CASES: dict[str, Cases] = {
             # A loss is the model's where no phase tells the forward.
             own_loop(MODEL_LINE, replace(MODEL_LINE, line=9, stack=("cross_entropy (/v/torch/nn/functional.py:3)",))),
         ),
-        (no_loader(), run_of(ranks=phases(input_wait=1.0, other_in_step=3.0)), own_loop(WORK_LINE)),
+        (no_loader(), run_of(ranks=phases(input_wait=1.0, other_in_step=3.0)), own_loop(WORK_LINE, BACKWARD_LINE)),
     ),
     "step-sync": Cases(
         (
