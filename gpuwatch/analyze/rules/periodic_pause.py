@@ -38,6 +38,8 @@ from gpuwatch.model import (
 ID = "periodic-pause"
 SHARE = 0.08
 MIN_COUNT = 3
+_ADVICE = "Write checkpoints in the background (copy to host memory first), less often, or smaller."
+_ADVICE_OTHER = "Make what runs in these steps cheaper, run it less often, or beside the training (logs, plots, simulations)."
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -61,7 +63,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
             Evidence("period", long.period, "steps"),
             Evidence("cause seen", long.cause, ""),
         ),
-        advice="Write checkpoints and logs in the background (copy to host memory first), less often, or smaller.",
+        advice=_ADVICE if long.cause == "checkpoint" else _ADVICE_OTHER,
         where=long.where or place(_line(profile, loader, long)),
         speedup=_speedup(profile.costs, long) if profile.costs else None,
         rank=slowest.rank if len(profile.ranks) > 1 else None,
