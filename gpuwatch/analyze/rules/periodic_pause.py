@@ -39,7 +39,9 @@ ID = "periodic-pause"
 SHARE = 0.08
 MIN_COUNT = 3
 _ADVICE = "Write checkpoints in the background (copy to host memory first), less often, or smaller."
-_ADVICE_OTHER = "Make what runs in these steps cheaper, run it less often, or beside the training (logs, plots, simulations)."
+_ADVICE_OTHER = (
+    "Make what runs in these steps cheaper, run it less often, or beside the training (logs, plots, simulations)."
+)
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
