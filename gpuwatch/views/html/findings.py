@@ -104,7 +104,7 @@ def _gain(finding: Finding) -> Markup | None:
     gain = finding.speedup
     if gain is None:
         return None
-    said = f" as fast, predicted ({text.factor(gain.low)} to {text.factor(gain.high)}; from the {gain.basis})"
+    said = f" as fast, predicted ({text.factor(gain.low)} to {text.factor(gain.high)}): {gain.basis}"
     return el("p", el("b", text.factor(gain.predicted), class_="gain"), el("span", said, class_="soft"))
 
 

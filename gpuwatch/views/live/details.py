@@ -35,9 +35,7 @@ def finding_detail(finding: Finding, root: str) -> RenderableType:
     if finding.speedup:
         parts += [
             Text(),
-            Text.assemble(
-                (text.gain(finding.speedup), f"bold {GOOD}"), f" predicted, from the {finding.speedup.basis}"
-            ),
+            Text.assemble((text.gain(finding.speedup), f"bold {GOOD}"), f" predicted: {finding.speedup.basis}"),
         ]
     if finding.where:
         parts += [Text(), Text.assemble(("where ", "dim"), text.place(finding.where, root))]
