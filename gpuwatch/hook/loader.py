@@ -249,6 +249,7 @@ def _given(iterator, record, account, seen, asked_ns, given_ns, ending):
         account.loose = 0 if end else _NEVER if account.loop is None else _LEFT
         account.restart(given_ns)
         if end:
+            pace.closely(account, given_ns)
             spool.flush()
         elif account.gpu is not None:
             account.gpu.given(record.number, index)

@@ -33,16 +33,16 @@ def _nobody():
 
 class Pace:
     """Whether the training's steps are only timed (`light`), until when (`until_ns`: the next look at that; `rest_ns`:
-    their end); which stretch in full is the newest; and whose steps they are (`owner`: a weak reference to the
-    account of a thread)."""
+    their end); which stretch in full is the newest; whose steps they are (`owner`: a weak reference to the account of a
+    thread), and whether that one has loops over a loader only (`loaded`)."""
 
     __slots__ = (
         "light", "until_ns", "rest_ns", "stretch", "left", "taken", "began_ns", "own_ns", "seed", "always", "together_ns",
-        "owner",
+        "owner", "loaded",
     )  # fmt: skip
 
     def __init__(self):
-        self.light = self.always = False
+        self.light = self.always = self.loaded = False
         self.stretch = self.until_ns = self.rest_ns = self.taken = self.began_ns = self.own_ns = 0
         self.left = _FIRST
         self.seed = os.getpid()
@@ -134,6 +134,7 @@ def time_only(account, at_ns, record, index):
     if pace.owner() is not account:
         closely(account, at_ns)
         return None
+    pace.loaded = account.loop is None
     steps = Steps(record, index)
     _open.append(steps)
     return steps.times

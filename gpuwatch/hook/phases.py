@@ -29,7 +29,7 @@ def step_begins(optimizer, args, kwargs):
 
 def step_ends(optimizer, args, kwargs):
     """Tell the thread's account that an optimizer step has ended."""
-    if not torch.compiler.is_dynamo_compiling():
+    if not torch.compiler.is_dynamo_compiling() and not (pace.light and pace.loaded):
         account = _THREADS.activity
         if not pace.light:
             account.optimizer_ends()
