@@ -345,6 +345,7 @@ CASES: dict[str, Cases] = {
     "worker-memory-growth": Cases(
         (
             run_of(machine=make_machine(worker_memory=GROWING)),
+            run_of(machine=make_machine(worker_memory=WorkerMemory(2, 40e6, 4e8, 9e8, 8e8, 2e8, 1e6))),
             # Taken anew, for long enough.
             run_of(machine=make_machine(worker_memory=replace(GROWING, resident_growth_bytes=GROWING.growth_bytes))),
         ),
@@ -353,6 +354,8 @@ CASES: dict[str, Cases] = {
             LONE,
             # Warm-up: all of it in the first half.
             run_of(machine=make_machine(worker_memory=replace(GROWING, late_growth_bytes=1e6))),
+            # Pages of the interpreter's own, copied as the workers start.
+            run_of(machine=make_machine(worker_memory=WorkerMemory(2, 20e6, 1.2e8, 4e8, 8e8, 6e7, 1e6))),
             # Buffers of the allocator in a run of some seconds.
             run_of(machine=make_machine(worker_memory=WorkerMemory(2, 13e6, 1e8, 4e8, 8e8, 5e7, 1.6e8))),
         ),

@@ -1,4 +1,4 @@
-"""More than a million Python strings in the dataset: reading them dirties pages that the workers shared with the trainer."""
+"""Millions of Python strings in the dataset: reading them dirties pages that the workers shared with the trainer."""
 
 import time
 
@@ -7,7 +7,7 @@ import torch
 from _common import Network, options, report
 from torch.utils.data import DataLoader, Dataset
 
-SAMPLES, WORDS = 220 * 128, 50
+SAMPLES, WORDS = 440 * 128, 50
 
 
 class Captions(Dataset):

@@ -7,7 +7,8 @@ What it means
 
 How it is measured
     Memory of all workers (proportional share where the kernel gives it) over the loop's time, as a slope; what grew in
-    the first half of the time only was warm-up. Copied pages do not change the resident size, which held them while
+    the first half of the time only was warm-up, and so is what is seen for less than half a minute unless it is more than
+    a worker's start takes. Copied pages do not change the resident size, which held them while
     they were shared: growth of that is memory newly taken, and must last half a minute before it counts.
 
 When it is wrong
@@ -26,8 +27,9 @@ ID = "worker-memory-growth"
 GROWTH_SHARE = 0.05
 HOURLY_SHARE = 0.25
 MIN_BYTES = 64e6
-# Growth seen for less than this may be warm-up.
+# Growth seen for less than this may be warm-up: the interpreter's and torch's own pages, some 60 MB of a worker.
 SURE_SECONDS = 30.0
+WARM_UP_BYTES = 90e6
 # Memory that goes on growing gains half in the second half of the time; less than this is a cache filled, or warm-up.
 LATE_SHARE = 0.35
 COPIED_SHARE = 0.5
@@ -53,7 +55,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return Clear(ID)
     seen_s = memory.growth_bytes / memory.growth_bytes_per_s
     copied = 1.0 - min(max(memory.resident_growth_bytes or 0.0, 0.0) / memory.growth_bytes, 1.0)
-    if copied < COPIED_SHARE and seen_s < SURE_SECONDS:
+    if seen_s < SURE_SECONDS and (copied < COPIED_SHARE or memory.growth_bytes < WARM_UP_BYTES * memory.workers):
         return Clear(ID)
     return Finding(
         id=ID,
