@@ -18,6 +18,7 @@ _LIBRARY = re.compile(
 _INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages)[/\\]([^/\\]+)")
 _STANDARD = re.compile(r"[/\\]lib(?:64)?[/\\]python\d[^/\\]*[/\\]([^/\\]+)")
 _OURS = re.compile(r"[/\\](_gpuwatch|gpuwatch[/\\]hook)[/\\]")
+_NO_NAME = re.compile("[\x00-\x1f\x7f\ufffd]")
 _TORCH_DATA = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
 _FETCHING = re.compile(r"torch[/\\]utils[/\\]data[/\\]_utils[/\\]")
 _QUEUE_FUNCTIONS = {"_try_get_data", "_get_data", "_next_data"}
@@ -45,10 +46,14 @@ class Frame(NamedTuple):
 
 
 def read_frames(told: Any) -> tuple[Frame, ...]:
-    """Return a stack's frames without our own; empty for a row that is not one."""
+    """Return a stack's frames without our own; empty for a row that is not one.
+
+    py-spy does not stop what it looks at: of a stack that changed meanwhile it may read what never was a name."""
     if not isinstance(told, list):
         return ()
-    frames = (Frame(str(f[0]), str(f[1]), int(f[2] or 0)) for f in told if isinstance(f, list) and len(f) >= 3)
+    frames = [Frame(str(f[0]), str(f[1]), int(f[2] or 0)) for f in told if isinstance(f, list) and len(f) >= 3]
+    if any(_NO_NAME.search(frame.function + frame.file) for frame in frames):
+        return ()
     return tuple(frame for frame in frames if not _OURS.search(frame.file))
 
 

@@ -325,6 +325,12 @@ def test_where_a_stack_stands(frames: list[list[object]], activity: str, line: i
     assert (found and found[0].line, found and callee_of(found[1])) == (line, callee)
 
 
+def test_a_stack_that_changed_while_it_was_read_is_left_out() -> None:
+    for torn in ("/me/tr\0in.py", "/me/\ufffd\ufffd.py", "\x7fELF"):
+        assert read_frames([MAIN, ["f", torn, 3]]) == ()
+    assert len(read_frames([MAIN, ["größe", "/home/möwe/日本/train.py", 3]])) == 2
+
+
 @pytest.mark.parametrize("missing", ["trainer", "workers", "sampler", "iterators", "batches", "everything", "rows"])
 def test_any_part_may_be_missing(run: FakeRun, missing: str) -> None:
     training(run)
