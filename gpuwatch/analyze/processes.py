@@ -240,8 +240,10 @@ def _iterator(row: dict[str, Any], shift: float) -> Iterator:
 
 
 def _place(row: dict[str, Any], prefix: str) -> Place | None:
-    file = row.get(prefix + "file")
-    return Place(file, int(row.get(prefix + "line") or 0), row.get(prefix + "function")) if file else None
+    file, line, function = (row.get(prefix + name) for name in ("file", "line", "function"))
+    if not isinstance(file, str) or not file:
+        return None
+    return Place(file, _integer(line, 0), function if isinstance(function, str) else None)
 
 
 def _worker(log: ProcessLog, run: RunInfo) -> Worker:

@@ -129,7 +129,7 @@ def test_of_short_steps_some_are_and_what_that_costs_stays_below_half_a_percent(
 
 
 def test_stretches_do_not_keep_a_rhythm(placed: None) -> None:
-    seen = np.array(go(20_000, MS, 25_000))
+    seen = np.array(go(80_000, MS, 25_000))
     begins = np.flatnonzero(seen[1:] & ~seen[:-1])
     for period in (2, 4, 8, 16):
         share = np.bincount(begins % period, minlength=period) / len(begins)
