@@ -34,6 +34,11 @@ class Loader:
         """The iterator that stands for the others (they share a loader)."""
         return self.iterators[0]
 
+    @property
+    def own_loop(self) -> bool:
+        """Whether it is no DataLoader at all but a loop whose steps the optimizer tells."""
+        return bool(self.first.attributes.get("own_loop"))
+
 
 def find_loaders(walks: list[Walk]) -> list[Loader]:
     """Group the iterators of all trainers into loaders. When no loader trains, the main one is `inference`."""

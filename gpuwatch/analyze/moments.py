@@ -69,7 +69,7 @@ def _moments(walk: Walk, loaders: Sequence[Loader], long_steps: Sequence[tuple[i
     first = loops[0][0] if loops else float(walk.fields["t0"][0]) if len(walk) else float("inf")
     if loops and not _is_over(walk):
         loops[-1] = (loops[-1][0], max(walk.trainer.end_ns, loops[-1][1]))
-    own_loop = any(loader.first.attributes.get("own_loop") for loader in loaders)
+    own_loop = any(loader.own_loop for loader in loaders)
     return Moments(walk.trainer.start_ns, first, walk.trainer.end_ns, loops, evaluation, sorted(long_steps), own_loop)
 
 

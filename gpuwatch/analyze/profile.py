@@ -159,7 +159,7 @@ def _loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> Loader
     on_gpu = steps.gpu_wait_share()
     steps_per_s = steps.count / steps.seconds if steps.seconds > 0 else None
     samples = fetch.samples_per_batch if fetch and fetch.samples_per_batch else told.get("batch_size")
-    own_loop = bool(told.get("own_loop"))
+    own_loop = loader.own_loop
     return LoaderProfile(
         id=loader.id,
         rank=loader.trainer.rank,
@@ -326,9 +326,10 @@ def _with_speedups(lines: tuple[HotLine, ...], costs: Costs | None, primary: Loo
     if costs is None or primary is None:
         return lines
     # What the threads of a loop without a DataLoader make is no part of the model's costs.
-    known = [line for line in lines if not (primary.profile.own_loop and line.activity in LOADER_WORK)]
-    free = {id(line): _speedup(line, costs) for line in known}
-    return tuple(replace(line, speedup_if_free=free.get(id(line))) for line in lines)
+    apart = LOADER_WORK if primary.profile.own_loop else ()
+    return tuple(
+        line if line.activity in apart else replace(line, speedup_if_free=_speedup(line, costs)) for line in lines
+    )
 
 
 def _speedup(line: HotLine, costs: Costs) -> float | None:

@@ -15,7 +15,8 @@ BLOCKED = 0.5
 WAITING_CPU = 0.5
 # A thread that others of its process keep from running for less than this may as well wait for something else.
 LOCKED = 0.2
-_MODEL_CALLS = ("_call_impl", "_wrapped_call_impl", "backward", "_engine_run_backward")
+_MODULE_CALLS = ("_call_impl", "_wrapped_call_impl")
+_MODEL_CALLS = (*_MODULE_CALLS, "backward", "_engine_run_backward")
 _OPTIMIZER, _NETWORKS = "torch/optim/", "torch/nn/"
 _IN_STEP = ("step", "long step")
 
@@ -35,12 +36,20 @@ def model_share(profile: Profile, loader: LoaderProfile) -> float:
 def calls_modules(profile: Profile) -> bool:
     """Say whether samples of the step met an nn.Module: a model written out in tensor operations looks like other code."""
     lines = _in_steps(profile)
-    return any(h.function.rpartition(".")[2] == "forward" or any(_is_module_call(t) for t in h.stack) for h in lines)
+    return any(_name(h) == "forward" or any(_calls(told, _MODULE_CALLS) for told in h.stack) for h in lines)
 
 
-def _is_module_call(told: str) -> bool:
+def _name(line: HotLine) -> str:
+    return line.function.rpartition(".")[2]
+
+
+def _calls(told: str, functions: tuple[str, ...], files: tuple[str, ...] = ()) -> bool:
+    """Say whether a frame of a stack is one of these functions, or stands in one of these folders."""
     call = read_call(told)
-    return call is not None and (call.function or "").rpartition(".")[2] in _MODEL_CALLS[:2]
+    if call is None:
+        return False
+    file = call.file.replace("\\", "/")
+    return (call.function or "").rpartition(".")[2] in functions or any(part in file for part in files)
 
 
 def handed_share(profile: Profile, loader: LoaderProfile) -> float:
@@ -120,18 +129,10 @@ def _is_model(line: HotLine, own_loop: bool) -> bool:
 
     Other things of torch (a state_dict, a summary) are the user's choice; without a stack nobody can tell. Of a loop
     without a DataLoader no phase tells the forward: there a loss and the like are the model's too."""
-    if line.function.rpartition(".")[2] in ("forward", "backward"):
+    if _name(line) in ("forward", "backward"):
         return True
     parts = (_OPTIMIZER, _NETWORKS) if own_loop else (_OPTIMIZER,)
-    return _calls_torch(line) and (not line.stack or any(_runs_model(told, parts) for told in line.stack))
-
-
-def _runs_model(told: str, parts: tuple[str, ...]) -> bool:
-    call = read_call(told)
-    if call is None:
-        return False
-    file = call.file.replace("\\", "/")
-    return (call.function or "").rpartition(".")[2] in _MODEL_CALLS or any(part in file for part in parts)
+    return _calls_torch(line) and (not line.stack or any(_calls(told, _MODEL_CALLS, parts) for told in line.stack))
 
 
 def _is_blocked(line: HotLine, waits: bool) -> bool:

@@ -115,6 +115,14 @@ def go(count: int, step_ns: int, own_ns: int) -> list[bool]:
     return seen
 
 
+def until_light(account: Activity, at: int) -> int:
+    """Let a thread's short steps follow one another until they are only timed; return when that is."""
+    while not pace.light:
+        at += MS
+        hook_pace.measured(account, at, 25_000)
+    return at
+
+
 def test_long_steps_are_all_measured_in_full(placed: None) -> None:
     assert all(go(500, 11 * MS, 25_000))
 
@@ -147,11 +155,8 @@ def test_steps_of_several_threads_are_all_measured_in_full(placed: None) -> None
 
 def test_another_threads_steps_go_on_in_full_with_its_own_next_one(placed: None) -> None:
     one, other = Activity(), Activity()
-    at = 0
-    hook_pace.closely(one, at)
-    while not pace.light:
-        at += MS
-        hook_pace.measured(one, at, 25_000)
+    hook_pace.closely(one, 0)
+    at = until_light(one, 0)
     record = Noted()
     times = hook_pace.time_only(one, at, record, 7)
     assert times == []
@@ -164,16 +169,11 @@ def test_another_threads_steps_go_on_in_full_with_its_own_next_one(placed: None)
 
 def test_a_thread_that_trains_no_more_is_not_waited_for(placed: None) -> None:
     one, other = Activity(), Activity()
-    at = 0
-    hook_pace.closely(one, at)
-    while not pace.light:
-        at += MS
-        hook_pace.measured(one, at, 25_000)
+    hook_pace.closely(one, 0)
+    at = until_light(one, 0)
     assert not hook_pace.closely(other, at) and pace.light
     assert hook_pace.closely(other, at + 1001 * MS) and not pace.light
-    while not pace.light:
-        at += MS
-        hook_pace.measured(other, at, 25_000)
+    at = until_light(other, at)
     del other
     assert hook_pace.closely(one, at) and not pace.light
 
