@@ -20,6 +20,7 @@ def on_import(name, module):
         if file.endswith(".py") and hook not in (_TRACED, "__init__", "sitecustomize", "inject"):
             module.SKIP_DIRS.append(os.path.join(here, file))
     module._recompile_re()
+    phases.torch_is_there()
     for function in (phases.step_begins, phases.step_ends):
         _never_compile_alone(function.__code__)
 

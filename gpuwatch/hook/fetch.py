@@ -12,6 +12,7 @@ from .pace import pace
 
 _now = time.monotonic_ns
 _CLASSES = ("_MapDatasetFetcher", "_IterableDatasetFetcher")
+_NOTES = "_gpuwatch"
 _SHORT_NS = 300_000
 _FULL_EVERY_NS = 20_000_000
 _UNKNOWN = (None, None)
@@ -21,6 +22,7 @@ _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
 class _Here(threading.local):
     busy = measuring = False
     collate_ns = 0
+    number = 0  # in the trainer: of the batch that a loader without workers is asked for
 
 
 class _Worker:
@@ -71,15 +73,14 @@ class Samples(list):
 class Collate:
     """Times a fetcher's collate function, less the operations inside; also this hook's notes on the fetcher."""
 
-    __slots__ = ("function", "count", "batched")
+    __slots__ = ("function", "batched")
 
     def __init__(self, function, batched):
         self.function = function
-        self.count = 0
         self.batched = batched
 
     def __call__(self, *args, **kwargs):
-        if pace.light or not here.measuring:
+        if not here.measuring:
             return self.function(*args, **kwargs)
         tally = operations.stage.tally or operations.Tally()
         outer_ns, tally.inner_ns = tally.inner_ns, 0
@@ -101,6 +102,7 @@ class Fetch:
     __slots__ = (
         "collate",
         "samples",
+        "number",
         "index",
         "measured",
         "full",
@@ -117,6 +119,7 @@ class Fetch:
         whole = self.collate.batched or type(index) is not list or not fetcher.auto_collation
         self.samples = None if whole else Samples(index)
         self.index = index if whole else self.samples
+        self.number = worker.index if worker.number >= 0 else here.number
         here.collate_ns = 0
         here.measuring = True
         self.measured = instruments.enter()
@@ -143,7 +146,7 @@ class Fetch:
         count = samples.taken if samples is not None else _length(self.index)
         slowest_ns = samples.slowest_ns if samples is not None else None
         return [
-            worker.number, worker.index if worker.number >= 0 else self.collate.count, worker.idle_t0, worker.got_ns or self.t0, t1,
+            worker.number, self.number, worker.idle_t0, worker.got_ns or self.t0, t1,
             cpu_ns, process_ns, delay_ns, here.collate_ns, gc_ns, count, _less(io[0], self.io[0]), _less(io[1], self.io[1]),
             slowest_ns, int(self.collate.batched), None,
         ]  # fmt: skip
@@ -157,7 +160,6 @@ class Fetch:
             instruments.leave()
         if row is not None:
             row[-1] = rows
-            self.collate.count += 1
             _hand_on(row)
 
 
@@ -208,15 +210,23 @@ def _values(row):
 
 def _notes_on(fetcher):
     collate = vars(fetcher).get("collate_fn")
-    if type(collate) is Collate:
-        if not instruments.fetches & 63 or instruments.fetches < 8:
-            instruments.scan()
-        instruments.fetches += 1
-        return collate
-    notes = Collate(collate, datasets.makes_batches(fetcher))
+    notes = vars(fetcher).get(_NOTES)
+    if notes is None or not (collate is notes or collate is notes.function):
+        notes = vars(fetcher)[_NOTES] = fetcher.collate_fn = Collate(collate, datasets.makes_batches(fetcher))
+        _look_at(fetcher, collate)
+        return notes
     fetcher.collate_fn = notes
-    _look_at(fetcher, collate)
+    if not instruments.fetches & 63 or instruments.fetches < 8:
+        instruments.scan()
+    instruments.fetches += 1
     return notes
+
+
+def stand_aside(fetcher):
+    """Give a fetcher its own collate function back, until a fetch of it is measured again."""
+    notes = vars(fetcher).get(_NOTES)
+    if notes is not None and fetcher.collate_fn is notes:
+        fetcher.collate_fn = notes.function
 
 
 def _look_at(fetcher, collate):
@@ -235,11 +245,9 @@ def measured(genuine):
 
     @functools.wraps(genuine)
     def fetch(self, possibly_batched_index):
-        if here.busy:  # a loader iterated inside a dataset: part of the outer fetch
-            return genuine(self, possibly_batched_index)
         if pace.light and worker.number < 0:  # the trainer's steps are only timed
-            if type(self.collate_fn) is Collate:
-                self.collate_fn.count += 1
+            return genuine(self, possibly_batched_index)
+        if here.busy:  # a loader iterated inside a dataset: part of the outer fetch
             return genuine(self, possibly_batched_index)
         here.busy = True
         watch = row = None
@@ -266,8 +274,6 @@ def _pass(genuine, fetcher, index):
     finally:
         here.busy = False
     worker.short = worker.short + 1 if _now() - begun_ns < _SHORT_NS else 0
-    if type(fetcher.collate_fn) is Collate:
-        fetcher.collate_fn.count += 1
     return batch
 
 

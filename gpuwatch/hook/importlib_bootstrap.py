@@ -19,11 +19,11 @@ def giving(original, asked, given, paused):
 
     @functools.wraps(original)
     def __next__(self):
-        record = self.__dict__.get("_gpuwatch")
-        if record is None or record.making:
+        record = self._gpuwatch
+        if record is None:
             return original(self)
         steps = record.steps
-        if steps is not None and pace.light:
+        if steps is not None:
             asked_ns = now_ns()
             try:
                 batch = original(self)
@@ -36,6 +36,8 @@ def giving(original, asked, given, paused):
             else:
                 paused(self, record, asked_ns, given_ns, None)
             return batch
+        if record.making:
+            return original(self)
         account, seen, asked_ns = asked(self, record)
         try:
             batch = original(self)

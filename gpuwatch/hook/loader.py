@@ -12,7 +12,7 @@ import os
 import sys
 import weakref
 
-from . import activity, callers, columns, cuda, describe, importlib_bootstrap, making, pace, queues, spool, timer
+from . import activity, callers, columns, cuda, describe, fetch, importlib_bootstrap, making, pace, queues, spool, timer
 
 _BASE = "_BaseDataLoaderIter"
 _RECORD = "_gpuwatch"
@@ -83,6 +83,7 @@ def on_import(name, module):
             if method in vars(cls) and not hasattr(vars(cls)[method], _RECORD):
                 setattr(cls, method, _making(vars(cls)[method]))
     if not hasattr(base.__next__, _RECORD):
+        setattr(base, _RECORD, None)
         base.__next__ = importlib_bootstrap.giving(base.__next__, _asked, _given, _paused)
         setattr(base.__next__, _RECORD, True)
         _start(module)
@@ -193,7 +194,10 @@ def _asked(iterator, record):
     try:
         if account.gpu is not None:
             account.gpu.asked()
-        seen = record.queue and record.queue.before(iterator)
+        if record.queue is None:
+            fetch.here.number = iterator._num_yielded
+        else:
+            seen = record.queue.before(iterator)
         if timer.state.sampler is not None:
             timer.waiting(iterator, seen)
     except Exception:
@@ -259,6 +263,8 @@ def _given(iterator, record, account, seen, asked_ns, given_ns, ending):
             pace.measured(account, given_ns, own_ns)
         if _PACE.light and not end:
             record.steps = pace.time_only(account, given_ns, record, index + 1)
+            if record.steps is not None and hasattr(iterator, "_dataset_fetcher"):
+                fetch.stand_aside(iterator._dataset_fetcher)
         account.own = now_ns() - given_ns
     except Exception as trouble:
         spool.meta("hook_error", "batch: %s: %s" % (type(trouble).__name__, trouble))

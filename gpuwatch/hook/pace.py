@@ -72,6 +72,8 @@ class Steps:
 
 pace = Pace()
 _open = spool.gather
+# Called after each change of `pace.light`, by the thread that changed it: what stands aside while steps are only timed.
+followers = []
 
 
 def closely(account, at_ns, steps=_FIRST):
@@ -87,6 +89,7 @@ def closely(account, at_ns, steps=_FIRST):
         _close_all()
         pace.light = False
         pace.stretch += 1
+        _turn()
     _begin(account, at_ns, steps)
     return was_light
 
@@ -125,7 +128,13 @@ def measured(account, at_ns, own_ns):
     pace.rest_ns = at_ns + _REST * cost_ns * (768 + (pace.seed >> 22)) // 1024
     pace.until_ns = min(pace.rest_ns, at_ns + _TOGETHER_NS)
     pace.light = True
+    _turn()
     spool.flush(at_ns)
+
+
+def _turn():
+    for follow in followers:
+        follow()
 
 
 def time_only(account, at_ns, record, index):
@@ -158,6 +167,7 @@ def _after_fork():
         _forget(steps)
     del _open[:]
     pace.__init__()
+    _turn()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -13,6 +13,10 @@ _THREADS = activity._THREADS
 torch = None
 
 
+def _is_compiling():
+    return torch.compiler.is_dynamo_compiling()
+
+
 def on_import(name, module):
     """Place the hooks in `torch.optim.optimizer`."""
     global torch
@@ -21,15 +25,21 @@ def on_import(name, module):
     module.register_optimizer_step_post_hook(step_ends)
 
 
+def torch_is_there():
+    """Ask torch itself from here on whether a step is being compiled: while it is imported it cannot tell."""
+    global _is_compiling
+    _is_compiling = torch.compiler.is_dynamo_compiling
+
+
 def step_begins(optimizer, args, kwargs):
     """Tell the thread's account that an optimizer step begins."""
-    if not torch.compiler.is_dynamo_compiling() and not pace.light:
+    if not _is_compiling() and not pace.light:
         _THREADS.activity.optimizer_begins()
 
 
 def step_ends(optimizer, args, kwargs):
     """Tell the thread's account that an optimizer step has ended."""
-    if not torch.compiler.is_dynamo_compiling() and not (pace.light and pace.loaded):
+    if not _is_compiling() and not (pace.light and pace.loaded):
         account = _THREADS.activity
         if not pace.light:
             account.optimizer_ends()

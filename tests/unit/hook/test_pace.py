@@ -248,6 +248,50 @@ def test_a_forked_child_tells_no_step_of_its_parents(tmp_path: Path) -> None:
             assert [step["index"] for step in steps_of(child)] == [300]
 
 
+ASIDE = """
+import json, os, sys, torch
+from torch.utils.data import DataLoader, Dataset
+
+torch.set_num_threads(1)
+if sys.argv[1] == "theirs":
+    torchs = torch.autograd.backward
+    def theirs(*args, **kwargs): return torchs(*args, **kwargs)
+    torch.autograd.backward = theirs
+
+class Rows(Dataset):
+    def __len__(self): return 1500
+    def __getitem__(self, index): return torch.ones(4)
+
+def collate(samples): return torch.stack(samples)
+
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+backwards, collates = set(), set()
+batches = iter(DataLoader(Rows(), batch_size=2, collate_fn=collate))
+for batch in batches:
+    here = torch.autograd.backward.__code__.co_filename
+    backwards.add("the script" if here == __file__ else os.path.basename(here))
+    collates.add(type(batches._dataset_fetcher.collate_fn).__name__)
+    model(batch).sum().backward(); optimizer.step(); optimizer.zero_grad()
+print(json.dumps({"backwards": sorted(backwards), "collates": sorted(collates)}))
+"""
+
+
+@pytest.mark.parametrize("whose", ["torchs", "theirs"])
+def test_the_seams_stand_aside_while_steps_are_only_timed(tmp_path: Path, whose: str) -> None:
+    trained = run(ASIDE, tmp_path / "run", whose)
+    told = json.loads(trained.done.stdout)
+    assert told["backwards"] == (["the script"] if whose == "theirs" else ["__init__.py", "backward.py"])
+    assert told["collates"] == ["Collate", "function"]
+    full = [row for row in steps_of(trained.trainer) if row["other_ns"] is not None][1:]
+    assert any(step["timed"] for step in steps_of(trained.trainer))
+    assert {row["backward_n"] for row in full} == {1}, "after them the backward is measured again"
+    fetched = [row["index"] for row in trained.trainer.of("fetch")]
+    assert fetched == sorted(set(fetched)) and fetched[-1] > 100
+    assert set(fetched) <= {row["index"] for row in steps_of(trained.trainer) if not row["timed"]}
+    assert "hook_error" not in trained.trainer.facts()
+
+
 TOGETHER = """
 import sys, threading, torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
