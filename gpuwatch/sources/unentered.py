@@ -7,7 +7,10 @@ there is read from the process's memory map, again and again at growing interval
 from __future__ import annotations
 
 import os
+import pwd
 import re
+import shlex
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -40,10 +43,28 @@ def cause(pid: int, run: Path, proc: Path = Path("/proc")) -> Cause | None:
     """Return why the hook could not enter a process; None when nothing speaks against it. Raises OSError when it is gone."""
     folder = proc / str(pid)
     try:
-        environment = _environment(folder)
-    except PermissionError:
-        return Cause("it runs as another user", "start gpuwatch as that user, e.g. `sudo gpuwatch run -- COMMAND`")
-    return _of_environment(environment, run) or _of_interpreter(folder) or _of_root(folder, run)
+        told = _of_user(folder, run) or _of_environment(_environment(folder), run)
+        return told or _of_interpreter(folder) or _of_root(folder, run)
+    except PermissionError:  # a program that lets nobody look into it: the hook may be in it all the same
+        return None
+
+
+def _of_user(folder: Path, run: Path) -> Cause | None:
+    """Tell whether the process's user may not write where the hook would."""
+    user = next(
+        int(line.split()[2]) for line in (folder / "status").read_text().splitlines() if line.startswith("Uid:")
+    )
+    kept = run.stat()
+    if user in (0, kept.st_uid) or kept.st_mode & stat.S_IWOTH:
+        return None
+    try:
+        name = pwd.getpwuid(user).pw_name
+    except KeyError:
+        name = f"#{user}"
+    return Cause(
+        f"it runs as another user, {name}, who may not write to the run folder",
+        f"start gpuwatch as that user, e.g. `sudo -u {shlex.quote(name)} gpuwatch run -- COMMAND`",
+    )
 
 
 def _environment(folder: Path) -> dict[bytes, bytes]:

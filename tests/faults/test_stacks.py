@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +65,29 @@ sys.exit(record(sys.argv[2:], Options(Path(sys.argv[1]))).ended.exit_code)
 class Training:
     """A recorded training, and what its run folder holds of stacks."""
 
-    def __init__(self, folder: Path, method: str, seconds: float, script: str = TRAIN, **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        method: str,
+        seconds: float,
+        script: str = TRAIN,
+        around: Sequence[str] = (),
+        **environment: str,
+    ) -> None:
         file = folder / "train.py"
         file.write_text(script)
         self.runs = folder / "runs"
-        command = [sys.executable, "-c", RECORD, str(self.runs), sys.executable, str(file), method, str(seconds)]
+        command = [
+            *around,
+            sys.executable,
+            "-c",
+            RECORD,
+            str(self.runs),
+            sys.executable,
+            str(file),
+            method,
+            str(seconds),
+        ]
         self.process = subprocess.Popen(
             command,
             cwd=folder,
@@ -190,6 +210,10 @@ def test_where_pyspy_may_not_look_the_timer_takes_over(tmp_path: Path) -> None:
     (burst,) = training.rows("burst")
     assert not burst["ok"] and burst["note"] == refusal
     assert json.loads((training.run / "control.json").read_text()) == {"timer": True}
+    _assert_the_timer_saw_the_planted_line(training)
+
+
+def _assert_the_timer_saw_the_planted_line(training: Training) -> None:
     lines = [
         json.loads(line)
         for path in training.run.glob("spool/[0-9]*.jsonl")
@@ -197,6 +221,22 @@ def test_where_pyspy_may_not_look_the_timer_takes_over(tmp_path: Path) -> None:
         if line.startswith('["line"')
     ]
     assert any(re.search(r"train\.py$", row[3] or "") and row[4] == PLANTED for row in lines), lines[:3]
+
+
+def test_a_training_that_the_kernel_lets_nobody_look_into_has_lines_all_the_same(tmp_path: Path) -> None:
+    # As with a program that is set-user-ID or has capabilities; root may look all the same, but for this capability.
+    around: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("setpriv (util-linux) is not installed: root cannot be kept from looking")
+        around = (setpriv, "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace")
+    hidden = TRAIN.replace("import sys, time\n", "import ctypes, sys, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n")
+    training = Training(tmp_path, "fork", 4.0, hidden, around)
+    assert "trained True" in training.end()
+    assert not any(burst["ok"] for burst in training.rows("burst"))
+    assert json.loads((training.run / "control.json").read_text()) == {"timer": True}
+    _assert_the_timer_saw_the_planted_line(training)
 
 
 def test_a_hung_pyspy_is_ended_although_it_ignores_the_interrupt(

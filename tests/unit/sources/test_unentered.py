@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import pwd
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -35,6 +37,7 @@ class Proc:
         environ: dict[str, str] | None = None,
         maps: bytes = TORCH_MAPS,
         root: str = "/",
+        user: int | None = None,
     ) -> Path:
         folder = self.path / str(pid)
         folder.mkdir(parents=True)
@@ -43,6 +46,8 @@ class Proc:
         (folder / "cmdline").write_bytes(b"".join(part.encode() + b"\0" for part in (arguments or ("python", "t.py"))))
         (folder / "maps").write_bytes(maps)
         (folder / "comm").write_text("python\n")
+        user = os.getuid() if user is None else user
+        (folder / "status").write_text(f"Name:\tpython\nUid:\t0\t{user}\t0\t0\nGid:\t0\t0\t0\t0\n")
         (folder / "exe").symlink_to(exe)
         (folder / "root").symlink_to(root)
         return folder
@@ -97,6 +102,30 @@ def test_isolating_flags(proc: Proc, flag: str) -> None:
 def test_interpreters_that_the_hook_does_not_know(proc: Proc, exe: str, told: str) -> None:
     proc.add(7, exe=exe)
     assert told in _reason(proc)
+
+
+def test_a_user_who_may_not_write_to_the_run_folder(proc: Proc) -> None:
+    user = next(user for user in pwd.getpwall() if user.pw_uid not in (0, os.getuid()))
+    proc.add(7, user=user.pw_uid, environ={"PATH": "/bin"})
+    found = cause(7, proc.run, proc.path)
+    assert found is not None and user.pw_name in found.reason and f"sudo -u {user.pw_name} gpuwatch" in found.remedy
+    proc.run.chmod(0o777)
+    assert "environment was replaced" in _reason(proc)
+    proc.run.chmod(0o700)
+    proc.add(8, user=4_000_000_000)
+    assert "#4000000000" in _reason(proc, 8)
+
+
+def test_a_python_that_may_not_be_looked_into_is_not_called_unentered(
+    proc: Proc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proc.add(7)
+
+    def refuse(_: str | Path) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "readlink", refuse)
+    assert cause(7, proc.run, proc.path) is None
 
 
 def test_a_container_that_does_not_see_the_run(proc: Proc, tmp_path: Path) -> None:
