@@ -161,6 +161,20 @@ def test_an_interrupt_while_the_report_is_made_keeps_how_the_command_ended(tmp_p
         assert done.stderr.count("\n") == 1 and "report interrupted; the recording is kept" in done.stderr
 
 
+def test_an_interrupt_while_gpuwatch_itself_starts_leaves_no_traceback(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Impatient())\n"
+        "from gpuwatch.__main__ import main\n"
+        "main()\n"
+    )
+    done = _python(tmp_path, code, "run", "--", "sh", "-c", "echo trained")
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
 def test_a_failing_watcher_does_not_abandon_the_command(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from gpuwatch.__main__ import VERBS, cli
+from gpuwatch.verbs import VERBS, cli
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "numpy", "textual", "plotly", "rich", "psutil", "pynvml", "asyncio", "multiprocessing", "subprocess")
