@@ -84,6 +84,8 @@ def burst_samples(
     """Yield what py-spy saw of the trainers and their workers."""
     roles: dict[int, Role] = {worker.log.pid: "worker" for worker in processes.workers}
     roles |= {trainer.log.pid: "trainer" for trainer in processes.trainers}
+    helpers = _helpers(processes, moments) - roles.keys()
+    roles |= dict.fromkeys(helpers, "worker")
     bursts, origins = _bursts(log, shift_of(log, processes.recording.run)), Origins(processes)
     for row in log.table("stack").dicts():
         pid = row.get("pid") or 0
@@ -92,7 +94,7 @@ def burst_samples(
         if role is None or weight <= 0 or not frames:
             continue
         when, evaluates = moments.get(pid), loops.is_evaluation(frames)
-        activity = _activity(role, row.get("tid"), frames, when)
+        activity = _making_batches(frames) if pid in helpers else _activity(role, row.get("tid"), frames, when)
         if activity is None:
             continue
         awaited = min(float(row.get("main_in_wait") or 0), weight)
@@ -191,9 +193,27 @@ def _activity(role: Role, thread: object, frames: tuple[Frame, ...], moments: Mo
     activity = activity_of(frames)
     if thread in (None, "MainThread") or (role == "worker" and activity == "serialise"):
         return activity
-    if role == "worker" or moments is None or not moments.own_loop or hands_over(frames[-1].file):
-        return None
-    return None if all(is_library(frame.file) for frame in frames) else "fetch"
+    return _making_batches(frames) if role == "trainer" and moments is not None and moments.own_loop else None
+
+
+def _making_batches(frames: tuple[Frame, ...]) -> str | None:
+    """Return what a thread or process does that a loop without a DataLoader may wait for: None while it waits itself."""
+    waits = hands_over(frames[-1].file) or all(is_library(frame.file) for frame in frames)
+    return None if waits else "fetch"
+
+
+def _helpers(processes: Processes, moments: Mapping[int, Moments]) -> set[int]:
+    """Return the processes that trainers with loops without a DataLoader have started, and those have."""
+    table = processes.sampler.table("process") if processes.sampler else None
+    found = {pid for pid, when in moments.items() if when.own_loop}
+    if table is None or not found:
+        return set()
+    trainers, parents = found.copy(), dict(zip(table.column("pid"), table.column("ppid"), strict=True))
+    grown = True
+    while grown:
+        children = {pid for pid, parent in parents.items() if isinstance(pid, int) and parent in found} - found
+        found, grown = found | children, bool(children)
+    return found - trainers
 
 
 def timed(processes: Processes) -> Iterable[ProcessLog]:

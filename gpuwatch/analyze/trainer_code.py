@@ -24,7 +24,9 @@ _IN_STEP = ("step", "long step")
 def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
     """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
     waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
-    own = [h for h in _in_steps(profile) if not _is_model(h, loader.own_loop) and not _is_blocked(h, waits)]
+    by_source = loader.own_loop and not profile.devices
+    blocked = _sleeps if by_source else lambda line: _is_blocked(line, waits)
+    own = [h for h in _in_steps(profile) if not _is_model(h, loader.own_loop) and not blocked(h)]
     return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
 
 
@@ -62,14 +64,31 @@ def handed_share(profile: Profile, loader: LoaderProfile) -> float:
 def _lock_share(profile: Profile, loader: LoaderProfile) -> float:
     """Return the share of the step in which the trainer stood still, no longer than other threads of it were at work.
 
-    Only without a GPU: else it may have stood still for that. A sleeping line says so itself."""
+    Only without a GPU: else it may have stood still for that."""
     lines = _in_steps(profile)
     main, others = sum(h.samples for h in lines), sum(h.samples for h in profile.hot_lines if h.activity == "fetch")
     if profile.devices or not main:
         return 0.0
-    asleep = sum(h.share for h in lines if "sleep(" in (h.source or ""))
-    still = min(waiting_share(profile, loader) - asleep, others / main)
+    still = min(waiting_share(profile, loader) - sleeping_share(profile), others / main)
     return still if still >= LOCKED else 0.0
+
+
+def stands_still(profile: Profile, loader: LoaderProfile) -> bool:
+    """Say whether the trainer mostly waits, and not only in a sleep or for its own threads: at a pipe, a socket, a disk.
+
+    With a GPU that may be the device's work."""
+    waits = waiting_share(profile, loader)
+    other = waits - sleeping_share(profile) - handed_share(profile, loader)
+    return not profile.devices and waits >= BLOCKED and other >= LOCKED
+
+
+def sleeping_share(profile: Profile) -> float:
+    """Return the share of the samples in the step in which the trainer slept, by its own line's words."""
+    return sum(h.share for h in _in_steps(profile) if _sleeps(h))
+
+
+def _sleeps(line: HotLine) -> bool:
+    return "sleep(" in (line.source or "")
 
 
 def _in_steps(profile: Profile) -> list[HotLine]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, restart_seconds, starved, waited_share
-from gpuwatch.analyze.trainer_code import handed_share, model_share, waiting_share
+from gpuwatch.analyze.trainer_code import handed_share, model_share, sleeping_share, waiting_share
 from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Verdict
 
 SURE_STEPS = 30
 # Start-up bounds a run of which it is at least this share.
 MOST = 0.5
+# A GPU with work for this share of the loop is what a loop stands still for.
+BUSY_DEVICE = 0.85
 STARTUP_UNIT = "share of the run"
 
 BOUND_BY_FINDING: dict[str, Bound] = {
@@ -46,28 +48,37 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
 
 def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding]) -> Verdict:
     """Decide by stack samples what bounds a loop that is not over a DataLoader: nothing else tells what it waits for."""
-    waited, model = handed_share(profile, loader), model_share(profile, loader)
+    waited, model, asleep = handed_share(profile, loader), model_share(profile, loader), sleeping_share(profile)
     sampled = profile.stacks.trust not in ("none", "low")
     other = _other(findings)
     bound: Bound = "unknown"
     if sampled and waited >= STARVED_SHARE:
         bound = "input"
-    elif other != "compute" or (sampled and model >= MOST):
+    elif other != "compute" or (sampled and model + asleep >= MOST) or _keeps_a_gpu_busy(profile):
         bound = other
     steps = f"its loop is not over a DataLoader: an optimizer step every {_ms(loader.step_ms)}"
     told = f"stack samples show the model in {model:.0%} of it, and for {waited:.0%} it stands still for another thread or process"
+    if asleep >= STARVED_SHARE:
+        told += f", and for {asleep:.0%} it sleeps by its own line"
     still = waiting_share(profile, loader)
     if bound == "unknown" and sampled and still >= MOST:
         told = f"for {still:.0%} of it the process slept or waited for something that no stack sample shows"
     reason = f"{steps}; {told}" if sampled else f"{steps}, and too few stack samples say what it does"
-    headline = _OWN_HEADLINES.get(bound, f"Unknown: {reason}").format(waited=waited, model=model)
+    headline = _OWN_HEADLINES.get(bound, f"Unknown: {reason}").format(
+        waited=waited, other=max(1.0 - model - asleep - waited, 0.0)
+    )
     return Verdict(bound, "low" if bound == "unknown" else "medium", None, "host", None, reason, headline)
+
+
+def _keeps_a_gpu_busy(profile: Profile) -> bool:
+    """Say whether a GPU of the run had work nearly all the time: then the loop stands still for that."""
+    return any((device.busy or 0.0) >= BUSY_DEVICE for device in profile.devices)
 
 
 _OWN_HEADLINES: dict[Bound, str] = {
     "input": "Input-bound: {waited:.0%} of the training's steps wait for the thread or process that makes their batches",
-    "compute": "Compute-bound: {model:.0%} of the training's steps are its model",
-    "host": "Host-bound: only {model:.0%} of the training's steps are its model; the rest is other code of its process",
+    "compute": "Compute-bound: no other code or wait takes much of the training's steps; leave the input alone",
+    "host": "Host-bound: {other:.0%} of the training's steps are other code of its process than its model",
     "transfer": "Transfer-bound: copies to the device hold up the training loop",
     "communication": "Communication-bound: the ranks wait for each other",
     "startup": "Start-up-bound: most of the run passed before the first step",

@@ -2,7 +2,7 @@
 
 What a step is made of (forward, backward, optimizer, the queue, CUDA events) costs some tens of microseconds to tell,
 with the caches full of the training's own work. Where that is more than 0.5 % of a step, a few steps in a row are
-measured in full, and then for some 200 ms each step is only timed: asked for, and given. How long is drawn by lot,
+measured in full, and then for some 400 ms each step is only timed: asked for, and given. How long is drawn by lot,
 so that it does not fall in with a rhythm of the training's own.
 
 Only one thread's steps are only timed, and only that thread changes it, unless it asks for no batches any more: where
@@ -19,8 +19,8 @@ _FIRST = 16
 _STRETCH = 5
 # A step this many times as long as what it costs to measure is always measured in full.
 _LONG = 200
-# After a stretch steps are only timed this many times as long as one costs: 0.25 % of the time are spent on stretches.
-_REST = _STRETCH * 400
+# After a stretch steps are only timed this many times as long as one costs: 0.125 % of the time are spent on stretches.
+_REST = _STRETCH * 800
 _DEAREST_NS = 200_000
 _TOGETHER_NS = 40_000_000
 _OVERDUE_NS = 1_000_000_000

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ _PIECE = 1 << 20
 _BLOCK = 1 << 24
 # Less than this is read as rows: it is quicker, and a live view adds little at a time.
 _MANY = 1 << 16
+# So much to read is worth several threads; each has a block in memory.
+_TOGETHER, _THREADS = 1 << 26, 4
 _HEADER_NEEDS = ("pid", "mono_ns", "columns")
 
 
@@ -60,8 +64,13 @@ class Tail:
         run, problems = _read_run(self.path, bool(names))
         with _no_collector():
             for name in names:
-                self._files.setdefault(name, SpoolFile(self.path / "spool" / name)).refresh(self._most_rows)
-                self._leave_out()
+                self._files.setdefault(name, SpoolFile(self.path / "spool" / name))
+            if self._most_rows:
+                for name in names:
+                    self._files[name].refresh(self._most_rows)
+                    self._leave_out()
+            else:
+                _refresh_all([self._files[name] for name in names])
         files = [self._files[name] for name in sorted(self._files)]
         logs = tuple(file.log() for file in files if file.header is not None)
         problems += [line for file in files for line in file.problems()]
@@ -130,6 +139,14 @@ class SpoolFile:
         self._offset += whole
         self._parse(text[:whole])
         return len(text) == most
+
+    @property
+    def unread(self) -> int:
+        """Return how many bytes were not parsed yet."""
+        try:
+            return max(self.path.stat().st_size - self._offset, 0)
+        except OSError:
+            return 0
 
     @property
     def count(self) -> int:
@@ -216,6 +233,16 @@ class SpoolFile:
         if self._skipped:
             found.append(f"spool/{self.path.name}: {self._skipped} unreadable lines left out")
         return found
+
+
+def _refresh_all(files: list[SpoolFile]) -> None:
+    """Parse what was appended to each file; where that is much, several at a time: numpy lets go of the interpreter."""
+    if sum(file.unread for file in files) < _TOGETHER:
+        for file in files:
+            file.refresh()
+        return
+    with ThreadPoolExecutor(min(_THREADS, len(os.sched_getaffinity(0)))) as pool:
+        list(pool.map(SpoolFile.refresh, sorted(files, key=lambda file: -file.unread)))
 
 
 def _keep_last(files: list[SpoolFile], share: float) -> None:

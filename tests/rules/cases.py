@@ -191,7 +191,7 @@ HANDED_LINE = replace(
 
 def own_loop(*lines: HotLine, **changes: Any) -> Profile:
     """Return a loop that is not over a DataLoader, with these lines; its steps are told by the optimizer."""
-    no_wait = {"wait_ms": None, "wait_share": None, "wait_seconds": 0.0, "seconds": 9.9}
+    no_wait = {"wait_ms": None, "wait_share": None, "wait_seconds": 0.0, "seconds": 9.9, "compute_cpu_share": 0.95}
     told = {"own_loop": True, "fetch": None, "operations": (), "queue": None} | no_wait | changes.pop("loader", {})
     settings: dict[str, Any] = {"ranks": phases(backward=1.0, other_in_step=5.0), "stacks": SAMPLED} | changes
     return run_of(0.0, workers=0, loader=told, hot_lines=lines, **settings)
@@ -206,6 +206,19 @@ LOCKED = own_loop(
     replace(MODEL_LINE, samples=200),
     make_hot_line(process_role="trainer", activity="fetch", source="tokenise(text)", samples=150),
     loader={"compute_cpu_share": 0.4},
+)
+# ... or a process.
+FED_BY_PROCESS = own_loop(MODEL_LINE, HANDED_LINE, make_hot_line(source="tokenise(text)", samples=90))
+# It sleeps, as if for a device; or it reads a pipe, and no module is ever seen at work.
+SLEEPING = own_loop(
+    replace(MODEL_LINE, share=0.1),
+    replace(WORK_LINE, source="time.sleep(0.1)", share=0.9, blocked_share=None),
+    loader={"compute_cpu_share": 0.1},
+)
+READING = own_loop(
+    replace(WORK_LINE, source="frame = decoder.stdout.read(n)", callee=None, blocked_share=None, share=0.9),
+    loader={"compute_cpu_share": 0.2},
+    ranks=phases(backward=1.0, other_in_step=9.0),
 )
 GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)
 
@@ -294,7 +307,13 @@ CASES: dict[str, Cases] = {
         (run_of(loader={"operations": ()}), no_loader()),
     ),
     "slow-dataset-code": Cases(
-        (with_operations(DATASET), with_operations(DATASET, hot_lines=(make_hot_line(),), stacks=SAMPLED), FED, LOCKED),
+        (
+            with_operations(DATASET),
+            with_operations(DATASET, hot_lines=(make_hot_line(),), stacks=SAMPLED),
+            FED,
+            LOCKED,
+            FED_BY_PROCESS,
+        ),
         (
             HIDDEN,
             ENGINE,
@@ -381,8 +400,10 @@ CASES: dict[str, Cases] = {
                 stacks=SAMPLED,
             ),
             own_loop(MODEL_LINE, WORK_LINE),
+            READING,
         ),
         (
+            SLEEPING,
             run_of(
                 ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
                 hot_lines=(replace(WORK_LINE, callee="torch Linear", stack=(f"Module._call_impl ({MODULE_PY}:9)",)),),
@@ -410,7 +431,12 @@ CASES: dict[str, Cases] = {
             # A loss is the model's where no phase tells the forward.
             own_loop(MODEL_LINE, replace(MODEL_LINE, line=9, stack=("cross_entropy (/v/torch/nn/functional.py:3)",))),
         ),
-        (no_loader(), run_of(ranks=phases(input_wait=1.0, other_in_step=3.0)), own_loop(WORK_LINE, BACKWARD_LINE)),
+        (
+            no_loader(),
+            run_of(ranks=phases(input_wait=1.0, other_in_step=3.0)),
+            own_loop(WORK_LINE, BACKWARD_LINE),
+            replace(READING, devices=(make_device(),)),
+        ),
     ),
     "step-sync": Cases(
         (

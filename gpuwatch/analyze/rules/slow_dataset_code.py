@@ -6,7 +6,7 @@ What it means
 
 How it is measured
     What is left of the fetch after every timed operation, as CPU time; the line comes from stack samples of the
-    workers. Of a loop without a DataLoader that waits for a thread of its own, what that thread does.
+    workers. Of a loop without a DataLoader that waits for a thread or process of its own, what that one does.
 
 When it is wrong
     A library call that gpuwatch does not time by itself (a decoder of your own, a database) is booked here too: the
@@ -39,6 +39,8 @@ from gpuwatch.model import Clear, Evidence, Finding, HotLine, LoaderProfile, Not
 
 ID = "slow-dataset-code"
 SHARE = 0.4
+_ADVICE_THREAD = "Make this line cheaper, or make batches in the worker processes of a DataLoader: a thread shares the interpreter lock with the training."
+_ADVICE_PROCESS = "Make this line cheaper, or have more processes make batches: num_workers of a DataLoader does that."
 
 
 def check(profile: Profile) -> Finding | Clear | NotEvaluated:
@@ -83,9 +85,15 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     )
 
 
+def _made_at(profile: Profile) -> HotLine | None:
+    """Return the hottest line of the threads or processes that make the batches of a loop without a DataLoader."""
+    lines = [hot_line(profile, "trainer", "fetch"), hot_line(profile, "worker", "fetch")]
+    return max((line for line in lines if line), key=lambda line: line.samples, default=None)
+
+
 def _handed_over(profile: Profile, loader: LoaderProfile) -> Finding | Clear | NotEvaluated:
     """Report the line of another thread that a loop without a DataLoader waits for."""
-    costs, line = profile.costs, hot_line(profile, "trainer", "fetch")
+    costs, line = profile.costs, _made_at(profile)
     if loader.steps < MIN_STEPS or costs is None or profile.stacks.trust in ("none", "low"):
         return NotEvaluated(ID, "enough stack samples of a loop without a DataLoader")
     waited = handed_share(profile, loader)
@@ -94,18 +102,21 @@ def _handed_over(profile: Profile, loader: LoaderProfile) -> Finding | Clear | N
     if line is None:
         return NotEvaluated(ID, "stack samples of the thread or process that the loop waits for")
     after = throughput.with_step(costs, costs.device_ms - min(waited, 0.95) * costs.step_ms)
+    process = line.process_role == "worker"
+    maker = "process" if process else "thread"
+    lock = "" if process else " (or for the interpreter lock it holds)"
     return Finding(
         id=ID,
         severity="critical" if waited >= 0.3 else "warning",
         confidence="medium",
-        summary=f"the loop waits {waited:.0%} of each step for a thread that makes its batches (or for the interpreter lock it holds), most of it at line {line.line}"
+        summary=f"the loop waits {waited:.0%} of each step for a {maker} that makes its batches{lock}, most of it at line {line.line}"
         + (f": {line.source.strip()}" if line.source else ""),
         evidence=(
             Evidence("waiting for others", round(waited, 4), "share of the trainer's samples", STARVED_SHARE),
-            Evidence("hottest line there", round(line.share, 4), "share of the threads' work", n=line.samples),
+            Evidence("hottest line there", round(line.share, 4), f"share of the {maker}s' work", n=line.samples),
             Evidence("step", round(costs.step_ms, 3), "ms", n=loader.steps),
         ),
-        advice="Make this line cheaper, or make batches in the worker processes of a DataLoader: a thread shares the interpreter lock with the training.",
+        advice=_ADVICE_PROCESS if process else _ADVICE_THREAD,
         where=place(line),
         speedup=throughput.predict(costs, after, "the batches there in time", 0.4),
         explains=("slow-step-code", "periodic-pause"),

@@ -22,7 +22,14 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, loop_seconds, place
-from gpuwatch.analyze.trainer_code import between_loops, calls_modules, other_share, own_lines, own_share
+from gpuwatch.analyze.trainer_code import (
+    between_loops,
+    calls_modules,
+    other_share,
+    own_lines,
+    own_share,
+    stands_still,
+)
 from gpuwatch.model import (
     Clear,
     Costs,
@@ -49,7 +56,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     loader, costs = profile.primary, profile.costs
     if loader is None or costs is None or loader.steps < MIN_STEPS or not profile.ranks:
         return NotEvaluated(ID, "a measured loop")
-    if loader.own_loop and not calls_modules(profile):
+    if loader.own_loop and not (calls_modules(profile) or stands_still(profile, loader)):
         return NotEvaluated(ID, "the model's part of a step: without a DataLoader it is told by its nn.Modules alone")
     if profile.stacks.trust == "none":
         return Clear(ID) if other_share(profile) < SHARE else NotEvaluated(ID, "stack samples of the training process")

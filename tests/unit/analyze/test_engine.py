@@ -6,8 +6,21 @@ from types import ModuleType
 
 from gpuwatch.analyze.engine import judge, suppress
 from gpuwatch.model import Clear, Finding, Interval, NotEvaluated, Profile, Speedup, StackQuality
-from tests.builders import interval, make_finding, make_loader, make_profile
-from tests.rules.cases import FED, HIDDEN, LONE, MODEL_LINE, STARVED, WORK_LINE, no_loader, own_loop, run_of
+from tests.builders import interval, make_device, make_finding, make_loader, make_profile
+from tests.rules.cases import (
+    FED,
+    FED_BY_PROCESS,
+    HIDDEN,
+    LONE,
+    MODEL_LINE,
+    READING,
+    SLEEPING,
+    STARVED,
+    WORK_LINE,
+    no_loader,
+    own_loop,
+    run_of,
+)
 
 
 def rule(id: str, outcome: object) -> ModuleType:
@@ -87,6 +100,12 @@ def test_stack_samples_tell_what_bounds_a_loop_without_a_loader() -> None:
     assert host.verdict.bound == "host" and host.verdict.input_wait_share is None
     assert [f.id for f in host.findings] == ["slow-step-code"] and "DataLoader" in host.findings[0].advice
     assert judge(FED).verdict.bound == "input" and judge(FED).findings[0].id == "slow-dataset-code"
+    by_process = judge(FED_BY_PROCESS).findings[0]
+    assert by_process.id == "slow-dataset-code" and "a process that makes" in by_process.summary
+    assert judge(READING).verdict.bound == "host" and judge(SLEEPING).verdict.bound == "compute"
+    for busy, bound in ((0.97, "compute"), (0.3, "unknown")):
+        waits_for_gpu = own_loop(WORK_LINE, loader={"compute_cpu_share": 0.1}, devices=(make_device(busy=busy),))
+        assert judge(waits_for_gpu).verdict.bound == bound
     assert judge(own_loop(MODEL_LINE)).verdict.bound == "compute"
     unsampled = judge(own_loop(stacks=StackQuality("none", 0, "none", ""))).verdict
     assert unsampled.bound == "unknown" and "too few stack samples" in unsampled.reason

@@ -139,6 +139,30 @@ def test_else_the_line_that_makes_its_loader(run: FakeRun) -> None:
     assert (line.file, line.line, line.makes) == ("/home/me/data.py", 50, "ImageFolder")
 
 
+@pytest.mark.parametrize("own_loop", [True, False])
+def test_processes_that_a_loop_without_a_loader_starts_make_its_batches(run: FakeRun, own_loop: bool) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate(own_loop=own_loop, dataset=None, batch_size=None)
+    for index in range(60):
+        trainer.do("other", 90.0).do("backward", 10.0)
+        trainer.ask(number, index, 0.0, forward_ns=None)
+    trainer.tail(number)
+    sampler = run.sampler()
+    for pid, parent in ((100, 1), (300, 100), (301, 300), (400, 1)):
+        sampler.add("process", t=START + SECOND, pid=pid, ppid=parent, role="tree", cpu_ns=0, threads=1)
+    log = run.stacks()
+    burst(log, START)
+    make, waiting = ["make", "/home/me/data.py", 7], ["Queue.put", "/usr/lib/python3.11/multiprocessing/queues.py", 89]
+    stack(log, START, [MAIN, make], [[0, 30]], pid=300)
+    stack(log, START, [MAIN, make, waiting], [[30, 70]], pid=300)
+    stack(log, START, [["crop", "/home/me/data.py", 9]], [[0, 10]], pid=301)
+    stack(log, START, [["main", f"{SITE}/torch/_inductor/compile_worker/__main__.py", 60]], [[0, 99]], pid=301)
+    stack(log, START, [["other", "/home/me/other.py", 3]], [[0, 99]], pid=400)
+    lines = derive(read(run.write())).hot_lines
+    found = [(line.process_role, line.activity, line.line, line.share) for line in lines]
+    assert found == ([("worker", "fetch", 7, 0.75), ("worker", "fetch", 9, 0.25)] if own_loop else [])
+
+
 def test_moments() -> None:
     moments = Moments(0, 10, 100, [(10, 50), (60, 90)], [(30, 40)], [(20, 25)])
     at = {5: "startup", 15: "step", 22: "long step", 35: "evaluation", 55: "between loops", 70: "step", 95: "shutdown"}

@@ -132,8 +132,8 @@ def test_of_short_steps_some_are_and_what_that_costs_stays_below_half_a_percent(
         seen = go(20_000, step_ns, own_ns)
         assert all(seen[:16])
         share = sum(seen) / len(seen)
-        assert 0.01 < share < 1
-        assert share * 2 * own_ns <= 0.004 * step_ns
+        assert 0.005 < share < 1
+        assert share * 2 * own_ns <= 0.002 * step_ns
 
 
 def test_stretches_do_not_keep_a_rhythm(placed: None) -> None:
