@@ -38,6 +38,23 @@ def test_rows_come_without_their_kind_and_by_column(tmp_path: Path) -> None:
     assert recording.bytes == spool_file(tmp_path).stat().st_size
 
 
+def test_many_files_read_together_are_read_as_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = small_run(tmp_path)
+    for pid in range(200, 212):
+        run.worker(pid).fetch(0, 5.0)
+    run.write()
+    alone = read(tmp_path)
+    (tmp_path / "spool" / "9-9.jsonl").write_text("no header\n")
+    monkeypatch.setattr(reader, "_TOGETHER", 0)
+    together = read(tmp_path)
+    assert [log.name for log in together.logs] == [log.name for log in alone.logs]
+    for one, other in zip(together.logs, alone.logs, strict=True):
+        assert {kind: list(table.rows) for kind, table in one.tables.items()} == {
+            kind: list(table.rows) for kind, table in other.tables.items()
+        }
+    assert len(together.problems) == 1 and "9-9.jsonl" in together.problems[0]
+
+
 def test_a_torn_last_line_is_not_seen(tmp_path: Path) -> None:
     file = spool_file(small_run(tmp_path).write())
     file.write_bytes(file.read_bytes()[:-3])
