@@ -24,7 +24,7 @@ from .hooked import Log, Run, environment, read_log, run
 MS = 1_000_000
 
 SCRIPT = """
-import gc, json, os, statistics, sys, time, torch
+import gc, json, os, sys, time, torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 torch.set_num_threads(1)
@@ -74,10 +74,10 @@ def train():
                 next(batches) if not workers else None
                 os._exit(0)
             os.wait()
-    return truth, statistics.median(ratios)
+    return truth, ratios
 
-truth, ratio = train()
-print(json.dumps({"truth": truth, "ratio": ratio}))
+truth, ratios = train()
+print(json.dumps({"truth": truth, "ratios": ratios}))
 """
 
 
@@ -204,7 +204,8 @@ def test_what_steps_are_made_of_is_told_rightly_by_some_of_them(trained: Run) ->
             parts = sum(row[name] for name in ("forward_ns", "backward_ns", "optimizer_ns", "other_ns"))
             assert parts == row["t0"] - before["t1"]
     ratio = np.median([row["backward_ns"] / row["forward_ns"] for row in measured])
-    assert ratio == pytest.approx(told["ratio"], rel=0.25)
+    # By the same steps' own clock: a busy machine stretches now this one, now that one.
+    assert ratio == pytest.approx(np.median([told["ratios"][row["index"] - 1] for row in measured]), rel=0.25)
 
 
 def test_a_killed_training_loses_no_more_than_its_last_steps(tmp_path: Path) -> None:
