@@ -22,6 +22,8 @@ _NO_NAME = re.compile("[\x00-\x1f\x7f\ufffd]")
 _TORCH_DATA = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
 _FETCHING = re.compile(r"torch[/\\]utils[/\\]data[/\\]_utils[/\\]")
 _QUEUE_FUNCTIONS = {"_try_get_data", "_get_data", "_next_data"}
+# torch's own method that takes the next indices from a sampler.
+ASKING = "_next_index"
 _SAMPLING = {"__getitem__", "__getitems__", "__next__", "__iter__", "<listcomp>", "<genexpr>"}
 _IMPORTING = {"_find_and_load", "_find_and_load_unlocked", "_load_unlocked", "exec_module"}
 _LEAVING = {"_exitfunc", "_run_exitfuncs", "_shutdown", "_exit_function"}
@@ -69,10 +71,17 @@ def activity_of(frames: tuple[Frame, ...]) -> Activity:
     if "_worker_loop" in functions or "_pin_memory_loop" in functions:
         return "idle"
     if "__next__" in functions or functions & _QUEUE_FUNCTIONS:
-        return "wait"
+        return "step" if _asks_sampler(frames) else "wait"
     if "_shutdown_workers" in functions or any(f.name in _LEAVING and is_library(f.file) for f in frames):
         return "shutdown"
     return "startup" if "__iter__" in functions or "_get_iterator" in functions else "step"
+
+
+def _asks_sampler(frames: tuple[Frame, ...]) -> bool:
+    """Say whether the trainer runs the user's own sampler: a loader asks it for the next indices in the trainer, between
+    two steps, and no worker helps with that."""
+    at = next((i for i, frame in enumerate(frames) if frame.name == ASKING and frame.is_torch_data), None)
+    return at is not None and any(not is_library(frame.file) for frame in frames[at + 1 :])
 
 
 def _feeder(frames: tuple[Frame, ...]) -> int | None:

@@ -18,6 +18,8 @@ from gpuwatch.analyze.timeline import Indices, Walk, told_parts
 from gpuwatch.model import Interval
 
 _MIN_WARM_UP = 2
+# So many iterators of hardly more than a batch each are one loop that makes its iterator anew for each step.
+_MANY_ITERATORS = 8
 
 
 @dataclass(slots=True)
@@ -89,6 +91,8 @@ def find_steps(loader: Loader, evaluation: Array) -> Steps:
     """Cut a loader's loops into steps. `evaluation`: per event of the walk, the time (ns) that belongs to evaluation."""
     walk = loader.walk
     nested_before = np.cumsum(evaluation)
+    if is_made_for_each_step(loader):
+        return _between_iterators(loader, nested_before)
     pairs = [_pairs(walk, position) for position in loader.positions]
     before = np.concatenate([pair[0] for pair in pairs])
     event = np.concatenate([pair[1] for pair in pairs])
@@ -113,6 +117,48 @@ def find_steps(loader: Loader, evaluation: Array) -> Steps:
         group=max(loader.first.worker_count, 1),
         batches=sum(len(walk.of(position)) for position in loader.positions),
     )
+
+
+def is_made_for_each_step(loader: Loader) -> bool:
+    """Say whether each batch had an iterator of its own: `next(iter(loader))`."""
+    lengths = [len(loader.walk.of(position)) for position in loader.positions]
+    return len(lengths) >= _MANY_ITERATORS and sum(max(length - 1, 0) for length in lengths) < 3
+
+
+def _between_iterators(loader: Loader, nested_before: Array) -> Steps:
+    """Take what lies between an iterator's batch and the making of the next one for a step that waits for nothing: the
+    wait is the start of each iterator, and the end of the one before it."""
+    walk = loader.walk
+    used = [position for position in loader.positions if len(walk.of(position))]
+    before = np.array([walk.of(position)[-1] for position in used[:-1]], dtype=np.int64)
+    event = np.array([walk.of(position)[0] for position in used[1:]], dtype=np.int64)
+    starts = np.array([loader.trainer.iterators[position].start_ns for position in used[1:]], dtype=np.float64)
+    dropping = np.array([_dropping_ns(loader, position) for position in used[:-1]])
+    begin, nested = walk.fields["t1"][before] + dropping, nested_before[event] - nested_before[before]
+    return Steps(
+        event=event,
+        begin=begin,
+        end=starts,
+        wait=np.zeros(len(event)),
+        compute=np.maximum(starts - begin - nested, 0.0),
+        nested=nested,
+        gc=walk.fields["gc_ns"][event],
+        gpu_wait=_gpu_waits(loader, event),
+        told=told_parts(walk)[event],
+        steady=_steady([len(event)], 0, 0),
+        group=1,
+        batches=sum(len(walk.of(position)) for position in used),
+    )
+
+
+def _dropping_ns(loader: Loader, position: int) -> float:
+    """Return how long it took to let go of an iterator, workers and all, at once after its batch; 0 when it trained
+    first."""
+    fields, last = loader.walk.fields, loader.walk.of(position)[-1]
+    events = loader.walk.events_of(position)
+    left = events[(events > last) & (fields["end"][events] == 3)]
+    trained = np.nan_to_num(fields["backward_n"][left]) + np.nan_to_num(fields["optimizer_n"][left])
+    return float(fields["t1"][left[0]] - fields["t1"][last]) if len(left) and not trained.any() else 0.0
 
 
 def _pairs(walk: Walk, position: int) -> tuple[Indices, Indices]:
@@ -168,6 +214,9 @@ def evaluation_time(walk: Walk, roles: dict[int, str]) -> Array:
 def windows(loader: Loader) -> list[tuple[float, float]]:
     """Return when each of the loader's loops ran: from its first batch to its last event (ns)."""
     walk, found = loader.walk, []
+    if is_made_for_each_step(loader):
+        handed = walk.fields["t1"][np.concatenate([walk.of(position) for position in loader.positions])]
+        return [(float(handed.min()), float(handed.max()))]
     for position in loader.positions:
         events = walk.events_of(position)
         events = events[walk.fields["end"][events] != 3]
@@ -179,8 +228,12 @@ def windows(loader: Loader) -> list[tuple[float, float]]:
 
 
 def stops(loader: Loader) -> tuple[float, ...]:
-    """Return per iterator that came to its end the seconds of the call that found it: workers are stopped in it."""
+    """Return per iterator that came to its end, or was let go of for the next batch's, the seconds of that: workers are
+    stopped in it."""
     walk = loader.walk
+    if is_made_for_each_step(loader):
+        seconds = [_dropping_ns(loader, position) / 1e9 for position in loader.positions if len(walk.of(position))]
+        return tuple(one for one in seconds if one > 0)
     ended = np.flatnonzero((walk.fields["end"] == 1) & np.isin(walk.iterator, loader.positions))
     return tuple(float(seconds) for seconds in walk.wait[ended] / 1e9)
 

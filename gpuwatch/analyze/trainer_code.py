@@ -5,9 +5,8 @@ Of a loop without a DataLoader samples also tell the model's share and what it w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from gpuwatch.analyze.waiting import hands_over
+from gpuwatch.analyze.frames import ASKING
+from gpuwatch.analyze.waiting import waits_for_others
 from gpuwatch.model import HotLine, LoaderProfile, Profile, read_call
 
 BLOCKED = 0.5
@@ -25,8 +24,8 @@ def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
     """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
     waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
     by_source = loader.own_loop and not profile.devices
-    blocked = _sleeps if by_source else lambda line: _is_blocked(line, waits)
-    own = [h for h in _in_steps(profile) if not _is_model(h, loader.own_loop) and not blocked(h)]
+    lines = [h for h in _in_steps(profile) if not _sleeps(h) and not _is_model(h, loader.own_loop)]
+    own = [h for h in lines if by_source or not _is_blocked(h, waits)]
     return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
 
 
@@ -95,12 +94,6 @@ def _in_steps(profile: Profile) -> list[HotLine]:
     return [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in _IN_STEP]
 
 
-def waits_for_others(stack: Sequence[str]) -> bool:
-    """Say whether a stack ends where Python waits for a lock, a queue or a pipe."""
-    call = read_call(stack[-1]) if stack else None
-    return call is not None and hands_over(call.file)
-
-
 def waiting_share(profile: Profile, loader: LoaderProfile) -> float:
     """Return the share of the step without waiting in which the training thread neither ran nor waited for a core.
 
@@ -119,9 +112,21 @@ def own_share(profile: Profile, lines: list[HotLine]) -> float:
     A line that calls no library, or torch, may be a model written out in tensor operations: such lines count only as
     far as the phases put time outside of forward, backward and optimizer.
     """
-    library = sum(h.share for h in lines if h.callee and not _calls_torch(h))
-    plain = sum(h.share for h in lines if not h.callee or _calls_torch(h))
-    return min(library + min(plain, other_share(profile)), 1.0)
+    asked = [h for h in lines if _is_asked(h)]
+    others = [h for h in lines if not _is_asked(h)]
+    library = sum(h.share for h in others if h.callee and not _calls_torch(h))
+    plain = sum(h.share for h in others if not h.callee or _calls_torch(h))
+    return min(sum(h.share for h in asked) + library + min(plain, other_share(profile)), 1.0)
+
+
+def sampler_share(lines: list[HotLine]) -> float:
+    """Return the share of the trainer's samples in the step that the user's own sampler takes, which the loader asks for
+    indices there: the phases call that time input wait."""
+    return sum(h.share for h in lines if _is_asked(h))
+
+
+def _is_asked(line: HotLine) -> bool:
+    return any(_calls(told, (ASKING,)) for told in line.stack)
 
 
 def between_loops(profile: Profile) -> list[HotLine]:

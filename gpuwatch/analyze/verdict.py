@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, restart_seconds, starved, waited_share
+from gpuwatch.analyze.evidence import MIN_STEPS, ONE_BATCH, STARVED_SHARE, above, restart_seconds, starved, waited_share
 from gpuwatch.analyze.trainer_code import handed_share, model_share, sleeping_share, waiting_share
 from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Verdict
 
@@ -112,6 +112,9 @@ def _reason(loader: LoaderProfile) -> str:
     if again < 1 or restart_seconds(loader) < STARVED_SHARE / 2 * loader.seconds:
         return steps
     each = restart_seconds(loader) / again
+    if (loader.epoch_batches or 0.0) <= ONE_BATCH:
+        waited = f"each batch came from an iterator of its own, whose start was waited for {_told(1e3 * each)}"
+        return f"{waited}; the step computed for {_ms(loader.compute_ms)}"
     return (
         f"{steps}; {again} later epochs waited {each:.2g} s each for their first batch"
         if again > 1
@@ -154,6 +157,8 @@ def _why_no_torch(profile: Profile) -> str:
 
 
 def _ms(value: Interval | None) -> str:
-    if value is None:
-        return "an unknown time"
-    return f"{value.median:.3g} ms" if value.median < 999 else f"{value.median / 1e3:.3g} s"
+    return "an unknown time" if value is None else _told(value.median)
+
+
+def _told(ms: float) -> str:
+    return f"{ms:.3g} ms" if ms < 999 else f"{ms / 1e3:.3g} s"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from gpuwatch.model import HotLine
+from gpuwatch.model import HotLine, read_call
 
 WAITING = frozenset(("wait", "acquire", "join"))
 # A line with this share of the loading is what it waits in.
@@ -21,6 +22,8 @@ _HANDING_OVER = (
     "concurrent/futures/thread.py",
     "asyncio/base_events.py",
 )
+# Locks that processes share.
+_BETWEEN_PROCESSES = ("multiprocessing/synchronize.py", "filelock/_unix.py", "filelock/_api.py")
 
 
 def hands_over(file: str) -> bool:
@@ -30,7 +33,23 @@ def hands_over(file: str) -> bool:
 
 def waits_for_threads(line: HotLine | None) -> bool:
     """Say whether a loader's hottest line stands in a lock: another thread makes what it hands over."""
-    return line is not None and line.share >= LINE_SHARE and not words(line).isdisjoint(WAITING)
+    if line is None or line.share < LINE_SHARE:
+        return False
+    return waits_for_others(line.stack) or not words(line).isdisjoint(WAITING)
+
+
+def takes_turns(line: HotLine | None) -> bool:
+    """Say whether workers stand at a lock that only one of them can hold, at their hottest line."""
+    if line is None or line.share < LINE_SHARE:
+        return False
+    call = read_call(line.stack[-1]) if line.stack else None
+    return "semlock" in words(line) or (call is not None and call.file.replace("\\", "/").endswith(_BETWEEN_PROCESSES))
+
+
+def waits_for_others(stack: Sequence[str]) -> bool:
+    """Say whether a stack ends where Python waits for a lock, a queue or a pipe."""
+    call = read_call(stack[-1]) if stack else None
+    return call is not None and hands_over(call.file)
 
 
 def words(line: HotLine) -> set[str]:

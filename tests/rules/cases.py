@@ -179,6 +179,26 @@ ENGINE = run_of(
     ),
     stacks=SAMPLED,
 )
+# Workers take turns at a lock.
+LOCK_LINE = make_hot_line(
+    share=0.7,
+    callee="multiprocessing SemLock",
+    source="with self.lock:",
+    stack=(
+        "__getitem__ (/home/me/t.py:5)",
+        "SemLock.__enter__ (/usr/lib/python3.11/multiprocessing/synchronize.py:95)",
+    ),
+)
+TAKE_TURNS = with_operations(DATASET, fetch=BLOCKED | {"rchar_per_batch": 3e6}, hot_lines=(LOCK_LINE,), stacks=SAMPLED)
+# The user's own sampler, which the loader runs in the trainer: the phases call it input wait.
+SAMPLER_LINE = replace(
+    WORK_LINE,
+    share=0.7,
+    stack=(
+        "_BaseDataLoaderIter._next_index (/v/site-packages/torch/utils/data/dataloader.py:715)",
+        "Groups.__iter__ (/home/me/t.py:9)",
+    ),
+)
 MODEL_LINE = replace(WORK_LINE, share=0.5, callee="torch Linear", stack=(f"Module._call_impl ({MODULE_PY}:9)",))
 HANDED_LINE = replace(
     WORK_LINE,
@@ -229,7 +249,7 @@ CASES: dict[str, Cases] = {
     "no-worker-processes": Cases(
         (LONE,), (STARVED, HIDDEN, run_of(0.5, 10.0, workers=0), ENGINE), (no_loader(), FEW_STEPS)
     ),
-    "too-few-workers": Cases((STARVED,), (HIDDEN, LONE, run_of(cores=2.0)), (no_loader(), FEW_STEPS)),
+    "too-few-workers": Cases((STARVED,), (HIDDEN, LONE, run_of(cores=2.0), TAKE_TURNS), (no_loader(), FEW_STEPS)),
     "cpu-saturated": Cases(
         (run_of(cores=2.0, machine=make_machine(usable_cores=2.0, spare_cores=0.1, cores=2)),),
         (STARVED, HIDDEN, run_of(fetch=BLOCKED)),
@@ -251,7 +271,11 @@ CASES: dict[str, Cases] = {
         (no_loader(), FEW_STEPS),
     ),
     "worker-restart": Cases(
-        (epochs(5, 1.0, 20), epochs(5, 1.0, 20, persistent=True, attributes={"remade": True})),
+        (
+            epochs(5, 1.0, 20),
+            epochs(5, 1.0, 20, persistent=True, attributes={"remade": True}),
+            epochs(50, 0.1, 1),
+        ),
         (epochs(5, 1.0, 20, persistent=True), epochs(2, 0.1, 5000), epochs(5, 1.0, 20, workers=0), STARVED),
         (no_loader(),),
     ),
@@ -274,7 +298,13 @@ CASES: dict[str, Cases] = {
     ),
     "storage-wait": Cases(
         (run_of(fetch=BLOCKED | {"rchar_per_batch": 3e6}),),
-        (STARVED, HIDDEN, ENGINE, run_of(fetch=BLOCKED | {"rchar_per_batch": 10.0, "read_bytes_per_batch": 0.0})),
+        (
+            STARVED,
+            HIDDEN,
+            ENGINE,
+            TAKE_TURNS,
+            run_of(fetch=BLOCKED | {"rchar_per_batch": 10.0, "read_bytes_per_batch": 0.0}),
+        ),
         (run_of(fetch={"blocked_ms": None}), no_loader()),
     ),
     "expensive-decode": Cases(
@@ -313,6 +343,7 @@ CASES: dict[str, Cases] = {
             FED,
             LOCKED,
             FED_BY_PROCESS,
+            TAKE_TURNS,
         ),
         (
             HIDDEN,
@@ -401,6 +432,7 @@ CASES: dict[str, Cases] = {
             ),
             own_loop(MODEL_LINE, WORK_LINE),
             READING,
+            run_of(ranks=phases(input_wait=7.0, forward=3.0), hot_lines=(SAMPLER_LINE,), stacks=SAMPLED),
         ),
         (
             SLEEPING,

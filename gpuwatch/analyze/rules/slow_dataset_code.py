@@ -6,7 +6,8 @@ What it means
 
 How it is measured
     What is left of the fetch after every timed operation, as CPU time; the line comes from stack samples of the
-    workers. Of a loop without a DataLoader that waits for a thread or process of its own, what that one does.
+    workers. A line that waits for a lock between processes is told as that: the workers take turns, and more of them
+    win nothing. Of a loop without a DataLoader that waits for a thread or process of its own, what that one does.
 
 When it is wrong
     A library call that gpuwatch does not time by itself (a decoder of your own, a database) is booked here too: the
@@ -34,7 +35,7 @@ from gpuwatch.analyze.evidence import (
     working_loop,
 )
 from gpuwatch.analyze.trainer_code import handed_share
-from gpuwatch.analyze.waiting import waits_for_threads
+from gpuwatch.analyze.waiting import takes_turns, waits_for_threads
 from gpuwatch.model import Clear, Evidence, Finding, HotLine, LoaderProfile, NotEvaluated, Profile, Speedup
 
 ID = "slow-dataset-code"
@@ -60,6 +61,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     )
     if not seen.loader.workers and waits_for_threads(line):
         return Clear(ID)
+    if line is not None and takes_turns(line):
+        return _locked(seen, line)
     at = f" at line {line.line}: {line.source.strip()}" if line and line.source else ""
     return Finding(
         id=ID,
@@ -82,6 +85,29 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         speedup=_speedup(seen, share, line),
         verify=try_command(profile, "--remedies cache-items"),
         explains=("gc-pause", *saturation(share)),
+    )
+
+
+def _locked(seen: Starved, line: HotLine) -> Finding:
+    """Report workers that stand at a lock which one of them holds."""
+    after = throughput.with_work(seen.costs, 1.0 - min(line.share, 0.98), 1.0)
+    return Finding(
+        id=ID,
+        severity="critical" if line.share >= 0.6 else "warning",
+        confidence=certainty(seen.state, default="medium"),
+        summary=f"the workers stand {line.share:.0%} of making a batch at a lock that one of them holds, at line {line.line}"
+        + (f": {line.source.strip()}" if line.source else ""),
+        evidence=(
+            wait_evidence(seen.loader),
+            Evidence("hottest line", round(line.share, 4), "share of loader work", n=line.samples),
+            Evidence("fetch", round(seen.fetch.wall_ms.median, 3), "ms", n=seen.fetch.n),
+            Evidence("CPU in it", seen.fetch.cpu_ms, "ms", n=seen.fetch.n),
+        ),
+        advice="Let the workers go on without each other: open the file or the connection in each worker, hold the lock for"
+        " less, or do without it. More workers only queue up.",
+        where=place(line, seen.loader.dataset_where),
+        speedup=throughput.predict(seen.costs, after, "no worker waits for another, CPU per batch unchanged", 0.4),
+        explains=("storage-wait", "too-few-workers"),
     )
 
 

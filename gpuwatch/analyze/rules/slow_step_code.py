@@ -8,7 +8,8 @@ What it means
 How it is measured
     Lines of the training process from stack samples in the step, other than the model's forward, the backward pass and
     the optimizer; a line that sleeps or waits is not Python's work and does not count. Between loops, and while one
-    begins, the same for lines that neither torch nor the start of workers stands behind.
+    begins, the same for lines that neither torch nor the start of workers stands behind. The user's own sampler counts
+    too: a loader asks it for indices in the training process, in the time that else is input wait.
 
 When it is wrong
     Without stack samples a device that is waited for outside of the backward pass looks the same; then the rule does
@@ -28,6 +29,7 @@ from gpuwatch.analyze.trainer_code import (
     other_share,
     own_lines,
     own_share,
+    sampler_share,
     stands_still,
 )
 from gpuwatch.model import (
@@ -45,6 +47,10 @@ from gpuwatch.model import (
 ID = "slow-step-code"
 SHARE = 0.15
 _ADVICE = "Do this every n-th step, on the device, or after the loop."
+_ADVICE_SAMPLER = (
+    "Prepare what the sampler needs once, in its __init__, and use whole arrays: the workers wait for its indices, so that"
+    " more of them win nothing."
+)
 _ADVICE_OWN = (
     "Where it makes the batch: make it cheaper (whole arrays instead of Python loops), or let the workers of a DataLoader"
     " make it ahead; else do it every n-th step, on the device, or after the loop."
@@ -70,23 +76,37 @@ def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs) -> Finding
     other = own_share(profile, lines)
     if not lines or other < SHARE:
         return None
-    line = lines[0]
-    after = throughput.with_step(costs, costs.device_ms - min(other * costs.step_ms, 0.95 * costs.device_ms))
+    line, sampler = lines[0], sampler_share(lines)
     return Finding(
         id=ID,
         severity="critical" if other >= 0.3 else "warning",
         confidence="high" if profile.stacks.trust == "high" else "medium",
-        summary=f"{other:.0%} of the step is Python outside of forward, backward and optimizer{_at(line)}",
+        summary=(
+            f"{other:.0%} of the step is the sampler's code, which the loader runs in the training process{_at(line)}"
+            if sampler >= other / 2
+            else f"{other:.0%} of the step is Python outside of forward, backward and optimizer{_at(line)}"
+        ),
         evidence=(
             Evidence("own code in the step", round(other, 4), "share of the trainer's samples", SHARE, line.samples),
             Evidence("other in-step", round(other_share(profile), 4), "share of the step", n=loader.steps),
             Evidence("hottest line there", round(line.share, 4), "share of the trainer's samples", n=line.samples),
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         ),
-        advice=_ADVICE_OWN if loader.own_loop else _ADVICE,
+        advice=_ADVICE_SAMPLER if sampler >= other / 2 else _ADVICE_OWN if loader.own_loop else _ADVICE,
         where=place(line),
-        speedup=throughput.predict(costs, after, "the step without this code", 0.4),
+        speedup=_without(other, sampler, costs),
     )
+
+
+def _without(other: float, sampler: float, costs: Costs) -> Speedup:
+    """Predict the step without this code; what a sampler takes is no part of the model's step, and comes on top of it."""
+    if sampler >= SHARE:
+        gain = 1.0 / max(1.0 - other, 0.05) - 1.0
+        ends = (1.0 + gain, 1.0 + 0.7 * gain, 1.0 + 1.1 * gain)
+        predicted, low, high = (round(end, 3) for end in ends)
+        return Speedup(predicted, low, high, "the step without this code")
+    after = throughput.with_step(costs, costs.device_ms - min(other * costs.step_ms, 0.95 * costs.device_ms))
+    return throughput.predict(costs, after, "the step without this code", 0.4)
 
 
 def _each_epoch(profile: Profile, costs: Costs) -> Finding | None:

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE
-from gpuwatch.analyze.trainer_code import waiting_share, waits_for_others
+from gpuwatch.analyze.trainer_code import waiting_share
+from gpuwatch.analyze.waiting import waits_for_others
 from gpuwatch.model import Clear, Costs, Evidence, Finding, HotLine, LoaderProfile, NotEvaluated, Place, Profile
 
 ID = "step-sync"

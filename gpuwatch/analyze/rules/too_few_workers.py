@@ -24,11 +24,13 @@ from gpuwatch.analyze.evidence import (
     BATCH_COST,
     blocked_share,
     certainty,
+    hot_line,
     missing_starvation,
     starved,
     try_command,
     wait_evidence,
 )
+from gpuwatch.analyze.waiting import takes_turns
 from gpuwatch.model import Clear, Evidence, Finding, NotEvaluated, Profile
 
 ID = "too-few-workers"
@@ -48,6 +50,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return NotEvaluated(ID, "what the workers did")
     if profile.machine.spare_cores is None and (blocked_share(loader) or 0.0) < 0.5:
         return NotEvaluated(ID, "the machine's idle cores")
+    if takes_turns(hot_line(profile, "worker", "fetch")):
+        return Clear(ID)
     best = throughput.best_workers(costs)
     speedup = throughput.predict(costs, throughput.with_workers(costs, best), "throughput model: P / n")
     if loader.fetch.busy_share < BUSY_SHARE or best <= loader.workers or speedup.predicted < MIN_GAIN:

@@ -4,7 +4,7 @@ What it means
     Without persistent_workers=True each pass over the loader starts its workers again: they are forked (or spawned,
     re-importing everything and unpickling the dataset), open their files again, and the training waits for the first
     batch. With short epochs this is most of the time. A script that constructs a new DataLoader for every epoch pays
-    the same, with or without persistent_workers.
+    the same, with or without persistent_workers. `next(iter(loader))` in each step pays it for every batch.
 
 How it is measured
     Per epoch, the time from asking for the iterator until its first batch, from the second epoch on, and the time in
@@ -17,13 +17,13 @@ When it is wrong
 What to do
     Pass persistent_workers=True and keep one DataLoader for all epochs: first construct it once, before the loop over
     epochs, where it is made in that loop; only then do persistent workers help. On spawn or forkserver also keep the
-    dataset's state small, since it is pickled into each worker.
+    dataset's state small, since it is pickled into each worker. Of `next(iter(loader))` keep the iterator.
 """
 
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import MIN_STEPS, restart_seconds, try_command
+from gpuwatch.analyze.evidence import MIN_STEPS, ONE_BATCH, restart_seconds, try_command
 from gpuwatch.analyze.trainer_code import between_loops
 from gpuwatch.model import Clear, Costs, Evidence, Finding, LoaderProfile, NotEvaluated, Profile
 
@@ -57,6 +57,9 @@ def avoidable_seconds(loader: LoaderProfile, costs: Costs) -> float:
     return max(restart_seconds(loader) - later * costs.work_ms / 1e3, 0.0) + sum(loader.stop_s)
 
 
+_KEEP = (
+    "Keep one iterator: `batches = iter(loader)` before the loop and `next(batches)` in it (or `for batch in loader`)."
+)
 _ADVICE = {
     False: "Pass persistent_workers=True to the DataLoader, and make it once, not per epoch.",
     True: "Make the DataLoader once, before the loop over the epochs, with persistent_workers=True: while a new one is "
@@ -74,11 +77,12 @@ def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float
     stop_s = sum(loader.stop_s) / max(len(loader.stop_s), 1)
     kept = (loader.first_batch_s[0] + (passes - 1) * costs.work_ms / 1e3) / passes
     after = throughput.with_startups(costs, costs.iterators, kept)
+    each_step = (loader.epoch_batches or 0.0) <= ONE_BATCH
     return Finding(
         id=ID,
         severity="critical" if share >= 0.15 else "warning",
         confidence="high" if passes > 2 else "medium",
-        summary=f"{loader.workers} workers are started again for each of {passes} epochs: {mean_s:.2g} s before the first batch",
+        summary=f"{loader.workers} workers are started again for each of {passes} {'batches' if each_step else 'epochs'}: {mean_s:.2g} s before the first batch",
         evidence=(
             Evidence("avoidable start-up", round(share, 4), "share of the loop", RESTART_SHARE, passes - 1),
             Evidence("epoch start to first batch", round(mean_s, 3), "s", n=passes - 1),
@@ -86,11 +90,11 @@ def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float
             Evidence("batches per epoch", loader.epoch_batches, "batches"),
             Evidence("start method", loader.start_method, ""),
         ),
-        advice=_ADVICE[remade(loader)],
-        where=loader.created_where,
+        advice=_KEEP if each_step else _ADVICE[remade(loader)],
+        where=loader.iterated_where if each_step else loader.created_where,
         speedup=throughput.predict(costs, after, "start-up of later epochs reduced to one batch"),
         # The remedy keeps the workers of one DataLoader; of many made one after the other it can keep none.
-        verify=None if remade(loader) else try_command(profile, "--remedies persistent-workers"),
-        edit=_EDIT[remade(loader)],
+        verify=None if each_step or remade(loader) else try_command(profile, "--remedies persistent-workers"),
+        edit="batches = iter(loader)  # once, before the loop" if each_step else _EDIT[remade(loader)],
         explains=("slow-startup",),
     )

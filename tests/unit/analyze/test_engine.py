@@ -14,11 +14,16 @@ from tests.rules.cases import (
     LONE,
     MODEL_LINE,
     READING,
+    SAMPLED,
+    SAMPLER_LINE,
     SLEEPING,
     STARVED,
+    TAKE_TURNS,
     WORK_LINE,
+    epochs,
     no_loader,
     own_loop,
+    phases,
     run_of,
 )
 
@@ -110,6 +115,20 @@ def test_stack_samples_tell_what_bounds_a_loop_without_a_loader() -> None:
     unsampled = judge(own_loop(stacks=StackQuality("none", 0, "none", ""))).verdict
     assert unsampled.bound == "unknown" and "too few stack samples" in unsampled.reason
     assert judge(own_loop(WORK_LINE)).verdict.bound == "unknown"
+
+
+def test_advice_fits_a_lock_a_sampler_and_an_iterator_for_each_step() -> None:
+    for profile, id, words in (
+        (TAKE_TURNS, "slow-dataset-code", "without each other"),
+        (
+            run_of(0.0, ranks=phases(input_wait=7.0, forward=3.0), hot_lines=(SAMPLER_LINE,), stacks=SAMPLED),
+            "slow-step-code",
+            "sampler",
+        ),
+        (epochs(50, 0.1, 1), "worker-restart", "Keep one iterator"),
+    ):
+        found = {finding.id: finding for finding in judge(profile).findings}
+        assert words in found[id].advice, id
 
 
 def test_few_steps_are_unknown() -> None:

@@ -163,6 +163,21 @@ def test_processes_that_a_loop_without_a_loader_starts_make_its_batches(run: Fak
     assert found == ([("worker", "fetch", 7, 0.75), ("worker", "fetch", 9, 0.25)] if own_loop else [])
 
 
+def test_the_users_sampler_is_the_trainers_own_code(run: FakeRun) -> None:
+    run.trainer().loop(batches=100, wait_ms=70.0, compute_ms=30.0)
+    log = run.stacks()
+    burst(log, START)
+    data = f"{SITE}/torch/utils/data/dataloader.py"
+    asking = [MAIN, ["_BaseDataLoaderIter.__next__", data, 730], ["_BaseDataLoaderIter._next_index", data, 715]]
+    torchs = ["RandomSampler.__iter__", f"{SITE}/torch/utils/data/sampler.py", 200]
+    stack(log, START, [*asking, ["Groups.__iter__", "/home/me/data.py", 71]], [[0, 60]])
+    stack(log, START, [*asking, torchs], [[60, 20]])
+    stack(log, START, [MAIN, BATCH], [[80, 20]])
+    found = lines_of(run)
+    assert (found["step", 71].process_role, found["step", 71].share) == ("trainer", pytest.approx(0.75, abs=0.01))
+    assert {key for key in found if key[0] == "step"} == {("step", 71), ("step", 44)}
+
+
 def test_moments() -> None:
     moments = Moments(0, 10, 100, [(10, 50), (60, 90)], [(30, 40)], [(20, 25)])
     at = {5: "startup", 15: "step", 22: "long step", 35: "evaluation", 55: "between loops", 70: "step", 95: "shutdown"}

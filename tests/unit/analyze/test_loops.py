@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from gpuwatch.analyze.evidence import waited_share
 from gpuwatch.analyze.profile import profile
 from gpuwatch.analyze.statistics import block_length, median_interval, period, ratio_interval
 from gpuwatch.model import LoaderProfile, Profile
@@ -365,6 +366,22 @@ def test_a_loop_without_a_loader_has_steps_but_no_wait(run: FakeRun) -> None:
     assert sum(seconds.values()) == pytest.approx(profile.ranks[0].seconds)
     assert seconds["backward"] == pytest.approx(49 * 0.006, rel=0.05) and "input wait" not in seconds
     assert seconds["other in-step"] == pytest.approx(49 * 0.012, rel=0.05)
+
+
+def test_an_iterator_for_each_step_is_one_loop_that_waits_for_their_starts(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for _ in range(40):
+        number = trainer.iterate(make_ms=30.0, workers=[(0, 201)])
+        trainer.ask(number, 0, 10.0).pass_ms(15.0).tail(number).step(25.0)
+    trainer.ask(trainer.iterate(make_ms=30.0, workers=[(0, 201)]), 0, 10.0).tail()
+    profile = profile_of(run)
+    (loader,) = profile.loaders
+    assert loader.steps >= 38 and loader.iterators == 41
+    assert loader.compute_ms is not None and loader.compute_ms.median == pytest.approx(25.0)
+    assert loader.first_batch_s == pytest.approx([0.04] * 41) and loader.stop_s == pytest.approx([0.015] * 40)
+    waited = waited_share(loader)
+    assert waited is not None and waited.median == pytest.approx(40 / 65, abs=0.02)
+    assert sum(phase.seconds for phase in profile.ranks[0].phases) == pytest.approx(profile.ranks[0].seconds)
 
 
 def test_of_ranks_that_train_together_it_is_about_the_lowest(run: FakeRun) -> None:
