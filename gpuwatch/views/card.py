@@ -167,7 +167,11 @@ def _why(report: Report) -> list[Fact]:
         clock = "CUDA events" if report.verdict.clock == "cuda" else "host clock"
         facts.append(Fact("input wait", f"{text.share_range(share)} of the loop's time", f"{clock}, {share.n:,} steps"))
     if loader is not None and loader.step_ms and loader.wait_ms and loader.compute_ms:
-        split = f"{text.milliseconds(loader.wait_ms.median)} waiting + {text.milliseconds(loader.compute_ms.median)} computing"
+        waiting = f"{text.milliseconds(loader.wait_ms.median)} waiting"
+        if _has_an_iterator_for_each_step(loader):
+            start_ms = 1e3 * sum(loader.first_batch_s) / len(loader.first_batch_s)
+            waiting = f"{text.milliseconds(start_ms)} for an iterator and its batch"
+        split = f"{waiting} + {text.milliseconds(loader.compute_ms.median)} computing"
         facts.append(Fact("step", split, "on average"))
     if loader is not None:
         facts += _why_loader(loader)
@@ -177,10 +181,15 @@ def _why(report: Report) -> list[Fact]:
     return facts
 
 
+def _has_an_iterator_for_each_step(loader: LoaderProfile) -> bool:
+    return len(loader.first_batch_s) > 1 and loader.epoch_batches is not None and loader.epoch_batches <= 1.5
+
+
 def _why_loader(loader: LoaderProfile) -> list[Fact]:
     facts, fetch = [], loader.fetch
-    if loader.queue is not None and loader.queue.ready_share is not None:
-        facts.append(Fact("queue", f"the next batch was there in {text.percent(loader.queue.ready_share)} of the asks"))
+    ready = loader.queue.ready_share if loader.queue is not None else None
+    if ready is not None and not _has_an_iterator_for_each_step(loader):
+        facts.append(Fact("queue", f"the next batch was there in {text.percent(ready)} of the asks"))
     if fetch is not None and loader.workers and fetch.busy_share is not None:
         count = f"{loader.workers} worker{'s' if loader.workers > 1 else ''}"
         facts.append(

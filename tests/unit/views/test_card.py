@@ -56,6 +56,14 @@ def test_the_bar_is_filled_and_every_part_of_it_is_seen(shares: list[float], wid
     assert sum(cells) == width and min(cells) >= 1
 
 
+def test_of_an_iterator_for_each_step_the_start_is_told() -> None:
+    report = input_bound()
+    loader = dataclasses.replace(report.loaders[0], epoch_batches=1.0, first_batch_s=(0.046,) * 40)
+    why = card.prepare(dataclasses.replace(report, loaders=(loader, *report.loaders[1:]))).why
+    assert [fact.label for fact in why] == ["input wait", "step", "workers", "at best"]
+    assert why[1].text.startswith("46 ms for an iterator and its batch + ")
+
+
 def hostile_report() -> Any:
     finding = make_finding(summary=HOSTILE, advice=HOSTILE, edit=HOSTILE, verify=HOSTILE)
     loader = make_loader(dataset=HOSTILE)
