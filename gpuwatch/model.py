@@ -318,6 +318,11 @@ class LoaderProfile:
     stop_s: tuple[float, ...] = ()
     own_loop: bool = False
 
+    @property
+    def has_an_iterator_for_each_step(self) -> bool:
+        """Whether hardly more than a batch came from each iterator: `next(iter(loader))` in every step."""
+        return len(self.first_batch_s) > 1 and self.epoch_batches is not None and self.epoch_batches <= 1.5
+
 
 @dataclass(frozen=True, slots=True)
 class LongSteps:

@@ -31,8 +31,6 @@ HEAVY_TENSORS = 24.0
 HEAVY_BYTES = 4e6
 # Fewer steps than this carry no conclusion.
 MIN_STEPS = 8
-# Hardly more than a batch from an iterator: it is made anew for each step.
-ONE_BATCH = 1.5
 # Runs of one script differ by more than the interval within a run: five around 10 % had medians of 9.8 to 10.5 %.
 BETWEEN_RUNS = 0.08
 

@@ -7,6 +7,7 @@ bursts: most steps of a starved loop wait for nothing, and the median would say 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,32 +92,50 @@ def find_steps(loader: Loader, evaluation: Array) -> Steps:
     """Cut a loader's loops into steps. `evaluation`: per event of the walk, the time (ns) that belongs to evaluation."""
     walk = loader.walk
     nested_before = np.cumsum(evaluation)
-    if is_made_for_each_step(loader):
-        return _between_iterators(loader, nested_before)
-    pairs = [_pairs(walk, position) for position in loader.positions]
-    before = np.concatenate([pair[0] for pair in pairs])
-    event = np.concatenate([pair[1] for pair in pairs])
-    fields = walk.fields
-    wait = fields["t1"][event] - fields["t0"][event]
+    cut = _between_iterators(loader) if is_made_for_each_step(loader) else _inside_iterators(loader)
+    before, event = cut.before, cut.event
     nested = nested_before[event] - nested_before[before]
     if loader.role == "evaluation":
         nested = np.zeros(len(event))
-    compute = np.maximum(fields["t0"][event] - fields["t1"][before] - nested, 0.0)
-    depth = int(loader.first.attributes.get("prefetch") or 1) * loader.first.worker_count
+    depth = int(loader.first.attributes.get("prefetch") or 1) * cut.workers
     return Steps(
         event=event,
-        begin=fields["t1"][before],
-        end=fields["t1"][event],
-        wait=wait,
-        compute=compute,
+        begin=cut.begin,
+        end=cut.end,
+        wait=cut.end - cut.asked,
+        compute=np.maximum(cut.asked - cut.begin - nested, 0.0),
         nested=nested,
-        gc=fields["gc_ns"][event],
+        gc=walk.fields["gc_ns"][event],
         gpu_wait=_gpu_waits(loader, event),
         told=told_parts(walk)[event],
-        steady=_steady([len(pair[1]) for pair in pairs], depth, loader.first.worker_count),
-        group=max(loader.first.worker_count, 1),
+        steady=_steady(cut.lengths, depth, cut.workers),
+        group=max(cut.workers, 1),
         batches=sum(len(walk.of(position)) for position in loader.positions),
     )
+
+
+class _Cut(NamedTuple):
+    """Where steps begin, ask for their batch, and end (ns), and the events before and at their end. `lengths`: how many
+    follow one another; `workers`: by whose turns they wait."""
+
+    before: Indices
+    event: Indices
+    begin: Array
+    asked: Array
+    end: Array
+    lengths: list[int]
+    workers: int
+
+
+def _inside_iterators(loader: Loader) -> _Cut:
+    """Take what lies between one batch of an iterator and the next for a step."""
+    walk, fields = loader.walk, loader.walk.fields
+    pairs = [_pairs(walk, position) for position in loader.positions]
+    before = np.concatenate([pair[0] for pair in pairs])
+    event = np.concatenate([pair[1] for pair in pairs])
+    lengths = [len(pair[1]) for pair in pairs]
+    begin, asked, end = fields["t1"][before], fields["t0"][event], fields["t1"][event]
+    return _Cut(before, event, begin, asked, end, lengths, loader.first.worker_count)
 
 
 def is_made_for_each_step(loader: Loader) -> bool:
@@ -125,7 +144,7 @@ def is_made_for_each_step(loader: Loader) -> bool:
     return len(lengths) >= _MANY_ITERATORS and sum(max(length - 1, 0) for length in lengths) < 3
 
 
-def _between_iterators(loader: Loader, nested_before: Array) -> Steps:
+def _between_iterators(loader: Loader) -> _Cut:
     """Take what lies between an iterator's batch and the making of the next one for a step that waits for nothing: the
     wait is the start of each iterator, and the end of the one before it."""
     walk = loader.walk
@@ -134,21 +153,7 @@ def _between_iterators(loader: Loader, nested_before: Array) -> Steps:
     event = np.array([walk.of(position)[0] for position in used[1:]], dtype=np.int64)
     starts = np.array([loader.trainer.iterators[position].start_ns for position in used[1:]], dtype=np.float64)
     dropping = np.array([_dropping_ns(loader, position) for position in used[:-1]])
-    begin, nested = walk.fields["t1"][before] + dropping, nested_before[event] - nested_before[before]
-    return Steps(
-        event=event,
-        begin=begin,
-        end=starts,
-        wait=np.zeros(len(event)),
-        compute=np.maximum(starts - begin - nested, 0.0),
-        nested=nested,
-        gc=walk.fields["gc_ns"][event],
-        gpu_wait=_gpu_waits(loader, event),
-        told=told_parts(walk)[event],
-        steady=_steady([len(event)], 0, 0),
-        group=1,
-        batches=sum(len(walk.of(position)) for position in used),
-    )
+    return _Cut(before, event, walk.fields["t1"][before] + dropping, starts, starts, [len(event)], 0)
 
 
 def _dropping_ns(loader: Loader, position: int) -> float:

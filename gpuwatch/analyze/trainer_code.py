@@ -112,11 +112,10 @@ def own_share(profile: Profile, lines: list[HotLine]) -> float:
     A line that calls no library, or torch, may be a model written out in tensor operations: such lines count only as
     far as the phases put time outside of forward, backward and optimizer.
     """
-    asked = [h for h in lines if _is_asked(h)]
     others = [h for h in lines if not _is_asked(h)]
     library = sum(h.share for h in others if h.callee and not _calls_torch(h))
     plain = sum(h.share for h in others if not h.callee or _calls_torch(h))
-    return min(sum(h.share for h in asked) + library + min(plain, other_share(profile)), 1.0)
+    return min(sampler_share(lines) + library + min(plain, other_share(profile)), 1.0)
 
 
 def sampler_share(lines: list[HotLine]) -> float:

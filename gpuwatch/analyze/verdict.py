@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import MIN_STEPS, ONE_BATCH, STARVED_SHARE, above, restart_seconds, starved, waited_share
+from gpuwatch.analyze.evidence import MIN_STEPS, STARVED_SHARE, above, restart_seconds, starved, waited_share
 from gpuwatch.analyze.trainer_code import handed_share, model_share, sleeping_share, waiting_share
 from gpuwatch.model import Bound, Confidence, Finding, Interval, LoaderProfile, Profile, Verdict
 
@@ -112,7 +112,7 @@ def _reason(loader: LoaderProfile) -> str:
     if again < 1 or restart_seconds(loader) < STARVED_SHARE / 2 * loader.seconds:
         return steps
     each = restart_seconds(loader) / again
-    if (loader.epoch_batches or 0.0) <= ONE_BATCH:
+    if loader.has_an_iterator_for_each_step:
         waited = f"each batch came from an iterator of its own, whose start was waited for {_told(1e3 * each)}"
         return f"{waited}; the step computed for {_ms(loader.compute_ms)}"
     return (

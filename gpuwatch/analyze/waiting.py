@@ -28,7 +28,16 @@ _BETWEEN_PROCESSES = ("multiprocessing/synchronize.py", "filelock/_unix.py", "fi
 
 def hands_over(file: str) -> bool:
     """Say whether innermost code in this file waits for a lock, a queue or a pipe."""
-    return file.replace("\\", "/").endswith(_HANDING_OVER)
+    return _is_one_of(file, _HANDING_OVER)
+
+
+def _is_one_of(file: str, ends: tuple[str, ...]) -> bool:
+    return file.replace("\\", "/").endswith(ends)
+
+
+def _innermost_file(stack: Sequence[str]) -> str:
+    call = read_call(stack[-1]) if stack else None
+    return call.file if call else ""
 
 
 def waits_for_threads(line: HotLine | None) -> bool:
@@ -42,14 +51,12 @@ def takes_turns(line: HotLine | None) -> bool:
     """Say whether workers stand at a lock that only one of them can hold, at their hottest line."""
     if line is None or line.share < LINE_SHARE:
         return False
-    call = read_call(line.stack[-1]) if line.stack else None
-    return "semlock" in words(line) or (call is not None and call.file.replace("\\", "/").endswith(_BETWEEN_PROCESSES))
+    return "semlock" in words(line) or _is_one_of(_innermost_file(line.stack), _BETWEEN_PROCESSES)
 
 
 def waits_for_others(stack: Sequence[str]) -> bool:
     """Say whether a stack ends where Python waits for a lock, a queue or a pipe."""
-    call = read_call(stack[-1]) if stack else None
-    return call is not None and hands_over(call.file)
+    return hands_over(_innermost_file(stack))
 
 
 def words(line: HotLine) -> set[str]:

@@ -89,7 +89,7 @@ def closely(account, at_ns, steps=_FIRST):
         _close_all()
         pace.light = False
         pace.stretch += 1
-        _turn()
+        turn()
     _begin(account, at_ns, steps)
     return was_light
 
@@ -128,11 +128,12 @@ def measured(account, at_ns, own_ns):
     pace.rest_ns = at_ns + _REST * cost_ns * (768 + (pace.seed >> 22)) // 1024
     pace.until_ns = min(pace.rest_ns, at_ns + _TOGETHER_NS)
     pace.light = True
-    _turn()
+    turn()
     spool.flush(at_ns)
 
 
-def _turn():
+def turn():
+    """Have the seams follow `pace.light`."""
     for follow in followers:
         follow()
 
@@ -167,7 +168,7 @@ def _after_fork():
         _forget(steps)
     del _open[:]
     pace.__init__()
-    _turn()
+    turn()
 
 
 os.register_at_fork(after_in_child=_after_fork)

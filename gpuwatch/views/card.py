@@ -168,7 +168,7 @@ def _why(report: Report) -> list[Fact]:
         facts.append(Fact("input wait", f"{text.share_range(share)} of the loop's time", f"{clock}, {share.n:,} steps"))
     if loader is not None and loader.step_ms and loader.wait_ms and loader.compute_ms:
         waiting = f"{text.milliseconds(loader.wait_ms.median)} waiting"
-        if _has_an_iterator_for_each_step(loader):
+        if loader.has_an_iterator_for_each_step:
             start_ms = 1e3 * sum(loader.first_batch_s) / len(loader.first_batch_s)
             waiting = f"{text.milliseconds(start_ms)} for an iterator and its batch"
         split = f"{waiting} + {text.milliseconds(loader.compute_ms.median)} computing"
@@ -181,14 +181,10 @@ def _why(report: Report) -> list[Fact]:
     return facts
 
 
-def _has_an_iterator_for_each_step(loader: LoaderProfile) -> bool:
-    return len(loader.first_batch_s) > 1 and loader.epoch_batches is not None and loader.epoch_batches <= 1.5
-
-
 def _why_loader(loader: LoaderProfile) -> list[Fact]:
     facts, fetch = [], loader.fetch
     ready = loader.queue.ready_share if loader.queue is not None else None
-    if ready is not None and not _has_an_iterator_for_each_step(loader):
+    if ready is not None and not loader.has_an_iterator_for_each_step:
         facts.append(Fact("queue", f"the next batch was there in {text.percent(ready)} of the asks"))
     if fetch is not None and loader.workers and fetch.busy_share is not None:
         count = f"{loader.workers} worker{'s' if loader.workers > 1 else ''}"

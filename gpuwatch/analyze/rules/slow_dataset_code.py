@@ -63,7 +63,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         return Clear(ID)
     if line is not None and takes_turns(line):
         return _locked(seen, line)
-    at = f" at line {line.line}: {line.source.strip()}" if line and line.source else ""
+    at = f" at {_told(line)}" if line and line.source else ""
     return Finding(
         id=ID,
         severity="critical" if share >= 0.6 else "warning",
@@ -88,6 +88,10 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     )
 
 
+def _told(line: HotLine) -> str:
+    return f"line {line.line}" + (f": {line.source.strip()}" if line.source else "")
+
+
 def _locked(seen: Starved, line: HotLine) -> Finding:
     """Report workers that stand at a lock which one of them holds."""
     after = throughput.with_work(seen.costs, 1.0 - min(line.share, 0.98), 1.0)
@@ -95,8 +99,7 @@ def _locked(seen: Starved, line: HotLine) -> Finding:
         id=ID,
         severity="critical" if line.share >= 0.6 else "warning",
         confidence=certainty(seen.state, default="medium"),
-        summary=f"the workers stand {line.share:.0%} of making a batch at a lock that one of them holds, at line {line.line}"
-        + (f": {line.source.strip()}" if line.source else ""),
+        summary=f"the workers stand {line.share:.0%} of making a batch at a lock that one of them holds, at {_told(line)}",
         evidence=(
             wait_evidence(seen.loader),
             Evidence("hottest line", round(line.share, 4), "share of loader work", n=line.samples),
@@ -135,8 +138,7 @@ def _handed_over(profile: Profile, loader: LoaderProfile) -> Finding | Clear | N
         id=ID,
         severity="critical" if waited >= 0.3 else "warning",
         confidence="medium",
-        summary=f"the loop waits {waited:.0%} of each step for a {maker} that makes its batches{lock}, most of it at line {line.line}"
-        + (f": {line.source.strip()}" if line.source else ""),
+        summary=f"the loop waits {waited:.0%} of each step for a {maker} that makes its batches{lock}, most of it at {_told(line)}",
         evidence=(
             Evidence("waiting for others", round(waited, 4), "share of the trainer's samples", STARVED_SHARE),
             Evidence("hottest line there", round(line.share, 4), f"share of the {maker}s' work", n=line.samples),

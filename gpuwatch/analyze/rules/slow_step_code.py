@@ -77,22 +77,21 @@ def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs) -> Finding
     if not lines or other < SHARE:
         return None
     line, sampler = lines[0], sampler_share(lines)
+    what, advice = "Python outside of forward, backward and optimizer", _ADVICE_OWN if loader.own_loop else _ADVICE
+    if sampler >= other / 2:
+        what, advice = "the sampler's code, which the loader runs in the training process", _ADVICE_SAMPLER
     return Finding(
         id=ID,
         severity="critical" if other >= 0.3 else "warning",
         confidence="high" if profile.stacks.trust == "high" else "medium",
-        summary=(
-            f"{other:.0%} of the step is the sampler's code, which the loader runs in the training process{_at(line)}"
-            if sampler >= other / 2
-            else f"{other:.0%} of the step is Python outside of forward, backward and optimizer{_at(line)}"
-        ),
+        summary=f"{other:.0%} of the step is {what}{_at(line)}",
         evidence=(
             Evidence("own code in the step", round(other, 4), "share of the trainer's samples", SHARE, line.samples),
             Evidence("other in-step", round(other_share(profile), 4), "share of the step", n=loader.steps),
             Evidence("hottest line there", round(line.share, 4), "share of the trainer's samples", n=line.samples),
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         ),
-        advice=_ADVICE_SAMPLER if sampler >= other / 2 else _ADVICE_OWN if loader.own_loop else _ADVICE,
+        advice=advice,
         where=place(line),
         speedup=_without(other, sampler, costs),
     )

@@ -23,7 +23,7 @@ What to do
 from __future__ import annotations
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.evidence import MIN_STEPS, ONE_BATCH, restart_seconds, try_command
+from gpuwatch.analyze.evidence import MIN_STEPS, restart_seconds, try_command
 from gpuwatch.analyze.trainer_code import between_loops
 from gpuwatch.model import Clear, Costs, Evidence, Finding, LoaderProfile, NotEvaluated, Profile
 
@@ -77,7 +77,7 @@ def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float
     stop_s = sum(loader.stop_s) / max(len(loader.stop_s), 1)
     kept = (loader.first_batch_s[0] + (passes - 1) * costs.work_ms / 1e3) / passes
     after = throughput.with_startups(costs, costs.iterators, kept)
-    each_step = (loader.epoch_batches or 0.0) <= ONE_BATCH
+    each_step = loader.has_an_iterator_for_each_step
     return Finding(
         id=ID,
         severity="critical" if share >= 0.15 else "warning",
