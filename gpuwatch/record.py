@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpuwatch.hook import inject
+from gpuwatch.hook.entry import inject
 from gpuwatch.model import RunInfo
 from gpuwatch.store import folder, liveness
 from gpuwatch.supervise import CannotStart, Ended, Stdio, outside_tool_environment, supervise

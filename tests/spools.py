@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gpuwatch.hook.columns import COLUMNS as HOOK_COLUMNS
-from gpuwatch.hook.columns import FORMAT
+from gpuwatch.hook.event_log.columns import COLUMNS as HOOK_COLUMNS
+from gpuwatch.hook.event_log.columns import FORMAT
 from gpuwatch.sources.columns import COLUMNS as SAMPLER_COLUMNS
 
 MS = 1_000_000

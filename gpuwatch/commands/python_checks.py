@@ -31,7 +31,7 @@ SEAMS = (
 # Runs in the other Python: prints what is there, then loads a few batches with one worker under the hook.
 _PROBE = """
 import importlib, json, sys
-found = {"version": list(sys.version_info[:3]), "executable": sys.executable, "hook": "_gpuwatch.boot" in sys.modules}
+found = {"version": list(sys.version_info[:3]), "executable": sys.executable, "hook": "_gpuwatch.hook.entry.boot" in sys.modules}
 def there(module, name):
     try:
         value = importlib.import_module(module)
@@ -78,7 +78,7 @@ def python_checks(python: str, environment: dict[str, str]) -> list[Check]:
 
 
 def _probe(python: str, environment: dict[str, str], run: Path) -> tuple[dict[str, Any] | None, str]:
-    from gpuwatch.hook import inject
+    from gpuwatch.hook.entry import inject
 
     inject.install_boot(run)
     command = [python, "-c", _PROBE.replace("SEAMS", repr(SEAMS))]

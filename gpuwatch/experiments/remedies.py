@@ -19,7 +19,7 @@ MOST_WORKERS = 256
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """A change to try. `loader`: settings of the twin; `hook`: its name in `hook/remedies.py`, with parameters.
+    """A change to try. `loader`: settings of the twin; `hook`: its name in `hook/experiment/remedies.py`, with parameters.
     `epochs`: its gain lies in the start of epochs, so that windows must contain some."""
 
     name: str

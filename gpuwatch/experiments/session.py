@@ -1,6 +1,6 @@
 """One experiment on the user's own training: start it, order windows, collect results, end it.
 
-The command runs under the hook in experiment mode (`hook/trial.py`) with its output in a log. A training that ends
+The command runs under the hook in experiment mode (`hook/experiment/experiment_mode.py`) with its output in a log. A training that ends
 before the orders are done (a short script) is started again, until the budget is spent; an arm under which it ends
 again and again is given up, and the others go on.
 """
@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from gpuwatch.errors import GpuwatchError
-from gpuwatch.hook import inject
+from gpuwatch.hook.entry import inject
 from gpuwatch.store import folder
 from gpuwatch.store.reader import Tail
 from gpuwatch.supervise import outside_tool_environment
@@ -39,7 +39,7 @@ class LoopNotDriven(GpuwatchError):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window to run: see `hook/windows.py`. `seconds` is the time measured, without the warm-up."""
+    """One window to run: see `hook/experiment/windows.py`. `seconds` is the time measured, without the warm-up."""
 
     arm: str
     kind: str = "real"

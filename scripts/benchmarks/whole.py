@@ -29,7 +29,7 @@ SETTLE_S = 5.0
 
 def python_added(turns: int) -> tuple[float, float]:
     """Return what the hook adds to a Python that does not import torch: median paired (wall, CPU) milliseconds."""
-    from gpuwatch.hook import inject
+    from gpuwatch.hook.entry import inject
 
     with tempfile.TemporaryDirectory(prefix="gpuwatch-bench-") as run_dir:
         (Path(run_dir) / "spool").mkdir()

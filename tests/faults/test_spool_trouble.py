@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.hook.columns import COLUMNS, FORMAT
-from gpuwatch.hook.spool import Spool
+from gpuwatch.hook.event_log.columns import COLUMNS, FORMAT
+from gpuwatch.hook.event_log.spool import Spool
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,7 +57,7 @@ def test_nothing_written_is_lost_when_the_process_is_killed(tmp_path: Path) -> N
     """Each number is printed after its event was written: all printed ones must be in the file."""
     source = """
 import sys
-from gpuwatch.hook.spool import Spool
+from gpuwatch.hook.event_log.spool import Spool
 spool = Spool(sys.argv[1])
 number = 0
 while True:
@@ -217,7 +217,7 @@ def test_a_file_size_limit_is_a_full_disk(tmp_path: Path) -> None:
 
 def test_an_event_from_within_the_opening_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal handler of the user may save a checkpoint while the first event is being written."""
-    from gpuwatch.hook import identity
+    from gpuwatch.hook.event_log import identity
 
     spool = Spool(str(tmp_path))
     genuine = identity.header

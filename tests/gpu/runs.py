@@ -141,7 +141,7 @@ def _wrapped(command: list[str], plan: Plan, log: Path) -> Path:
 
 
 def _hooked(command: list[str], folder: Path, log: Path) -> Path:
-    from gpuwatch.hook import inject
+    from gpuwatch.hook.entry import inject
 
     run = folder / "hooked" / log.stem
     inject.install_boot(str(run))

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from gpuwatch.hook import fetch, operations, spool
+from gpuwatch.hook.event_log import spool
+from gpuwatch.hook.operations import registry
+from gpuwatch.hook.worker_process import fetch
 
 
 @pytest.fixture
@@ -11,13 +13,13 @@ def measuring(tmp_path):
     folder = tmp_path / "spool"
     folder.mkdir()
     spool.use_folder(str(folder))
-    operations.book.clear()
+    registry.book.clear()
     instruments = fetch.Instruments()
     instruments.patches.enter()
     instruments.scan()
-    operations.begin()
+    registry.begin()
     yield instruments
-    operations.stage.tally = None
+    registry.stage.tally = None
     instruments.patches.leave()
-    operations.book.clear()
+    registry.book.clear()
     spool.use_folder(None)

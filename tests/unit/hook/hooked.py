@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gpuwatch.hook import inject
+from gpuwatch.hook.entry import inject
 
 Row = dict[str, Any]
 

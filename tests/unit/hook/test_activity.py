@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.hook import activity
-from gpuwatch.hook.columns import ACTIVITY
+from gpuwatch.hook.event_log.columns import ACTIVITY
+from gpuwatch.hook.trainer import activity
 
 
 class Clock:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.hook import cuda, spool
+from gpuwatch.hook.event_log import spool
+from gpuwatch.hook.trainer import cuda
 
 
 class Gpu:

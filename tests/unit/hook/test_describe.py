@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpuwatch.hook import describe
+from gpuwatch.hook.trainer import describe
 
 LIBRARY = "/env/lib/python3.11/site-packages/torchvision/datasets/folder.py"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuwatch.hook import inject
+from gpuwatch.hook.entry import inject
 
 from .hooked import environment, read_logs
 
@@ -163,7 +163,7 @@ def test_a_hook_that_fails_leaves_the_training_running_and_says_so(tmp_path: Pat
     (tmp_path / "train.py").write_text(TRAIN)
     (torch / "torch/utils/data/dataloader.py").write_text("class DataLoader(list):\n    pass\n")
     wanted = environment(tmp_path / "run", PYTHONPATH=str(torch))
-    broken = tmp_path / "run/boot/_gpuwatch/spans.py"
+    broken = tmp_path / "run/boot/_gpuwatch/hook/trainer/spans.py"
     broken.write_text("raise RuntimeError('planted')\n")
     del wanted["GPUWATCH_DEBUG"]
     done = subprocess.run(
@@ -172,13 +172,13 @@ def test_a_hook_that_fails_leaves_the_training_running_and_says_so(tmp_path: Pat
     assert (done.returncode, done.stderr) == (0, "")
     (log,) = read_logs(tmp_path / "run")
     said = [(row["key"], row["value"]) for row in log.of("meta")]
-    assert ("hook_error", "spans on torch.serialization: RuntimeError: planted") in said
+    assert ("hook_error", "trainer.spans on torch.serialization: RuntimeError: planted") in said
     assert ("missing_seam", "torch.utils.data.dataloader._BaseDataLoaderIter") in said
 
 
 def test_a_missing_boot_package_is_no_trouble_of_the_trainings(tmp_path: Path) -> None:
     wanted = environment(tmp_path / "run")
-    for path in (tmp_path / "run/boot/_gpuwatch").glob("*.py"):
+    for path in (tmp_path / "run/boot/_gpuwatch").rglob("*.py"):
         path.unlink()
     del wanted["GPUWATCH_DEBUG"]
     done = subprocess.run([sys.executable, "-c", "print(2)"], env=wanted, capture_output=True, text=True, timeout=60)
@@ -217,7 +217,7 @@ def test_the_finder_leaves_modules_as_torch_made_them(tmp_path: Path, torch: Pat
 
 def test_torch_imported_before_us_is_hooked(tmp_path: Path, torch: Path) -> None:
     source = (
-        "import torch, sys; sys.path.insert(0, sys.argv[1]); import _gpuwatch.boot as b; b.arm(); "
+        "import torch, sys; sys.path.insert(0, sys.argv[1]); import _gpuwatch.hook.entry.boot as b; b.arm(); "
         + TRAIN.replace("\n", ";").strip(";")
     )
     wanted = environment(tmp_path / "run", PYTHONPATH=str(torch))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.hook import exact, line_times
-from gpuwatch.hook.named_code import Named
+from gpuwatch.hook.lines import exact, line_times
+from gpuwatch.hook.source_code.named_code import Named
 from tests.unit.hook import observed
 
 pytestmark = pytest.mark.timeout(300)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from gpuwatch.hook import columns, operations, spool
-from gpuwatch.hook import fetch as hook_fetch
-from gpuwatch.hook import instruments as hook_instruments
+from gpuwatch.hook.event_log import columns, spool
+from gpuwatch.hook.operations import instruments as hook_instruments
+from gpuwatch.hook.operations import registry
+from gpuwatch.hook.worker_process import fetch as hook_fetch
 from tests.unit.hook.loaded import in_workers, loaded
 
 pytestmark = pytest.mark.timeout(400)  # the program runs inside the first test that asks for it
@@ -102,7 +103,7 @@ def test_the_user_finds_own_objects_inside_the_dataset():
 
 
 def test_bytes_read_are_counted(tmp_path):
-    from gpuwatch.hook import counters
+    from gpuwatch.hook.event_log import counters
 
     before = counters.process_io()
     path = tmp_path / "file"
@@ -143,7 +144,7 @@ def test_batches_of_indices_that_are_no_list(tmp_path, monkeypatch):
     try:
         loader = torch.utils.data.DataLoader(Odd(), batch_sampler=[(0, 1), np.array([2, 3]), torch.tensor([4, 5])])
         fetcher = torch.utils.data._utils.fetch._MapDatasetFetcher(loader.dataset, True, list, False)
-        genuine = operations.original(type(fetcher).fetch)
+        genuine = registry.original(type(fetcher).fetch)
         batches = [hook_fetch.measured(genuine)(fetcher, indices) for indices in loader.batch_sampler]
     finally:
         spool.use_folder(None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.hook.columns import ACTIVITY
+from gpuwatch.hook.event_log.columns import ACTIVITY
 
 from .hooked import Run, run
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gpuwatch.hook import identity
+from gpuwatch.hook.event_log import identity
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuwatch.hook import pace as hook_pace
-from gpuwatch.hook.activity import Activity
-from gpuwatch.hook.pace import pace
+from gpuwatch.hook.trainer import step_sampling as hook_pace
+from gpuwatch.hook.trainer.activity import Activity
+from gpuwatch.hook.trainer.step_sampling import pace
 
 from .hooked import Log, Run, environment, read_log, run
 

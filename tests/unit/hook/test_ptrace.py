@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.hook import ptrace
+from gpuwatch.hook.entry import ptrace
 
 PR_SET_PTRACER = 0x59616D61  # <linux/prctl.h>: "Yama"
 SUPERVISOR = 4321

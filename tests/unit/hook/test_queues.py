@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.hook import queues
+from gpuwatch.hook.trainer import queues
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 from torchvision import transforms
 
-from gpuwatch.hook import outputs, remedies, remedy_decoding, twins
+from gpuwatch.hook.experiment import loader_clones, outputs, remedies, remedy_decoding
 
 
 def photo(seed: int, side: int = 256) -> bytes:
@@ -54,13 +54,13 @@ def photos(*steps: Any, workers: int = 0) -> DataLoader[Any]:
 
 def compared(loader: DataLoader[Any], remedy: str, **parameters: Any) -> dict[str, Any]:
     order = {"remedy": remedy, "parameters": parameters}
-    return outputs.compare(twins.make(loader, {}), twins.make(loader, order))
+    return outputs.compare(loader_clones.make(loader, {}), loader_clones.make(loader, order))
 
 
 def batches(twin: DataLoader[Any]) -> list[Any]:
     import torch.utils.data.dataloader as module
 
-    arms = twins.Arms(module, twin)
+    arms = loader_clones.Arms(module, twin)
     arms.open({"arm": "a"})
     try:
         return [arms.batch("a") for _ in range(3)]
@@ -124,13 +124,13 @@ def test_the_decoder_that_was_found_fastest_is_named() -> None:
 )  # fmt: skip
 def test_what_does_not_fit_says_why(loader: DataLoader[Any], order: dict[str, Any], why: str) -> None:
     with pytest.raises(remedies.Unsuitable, match=why):
-        twins.make(loader, order)
+        loader_clones.make(loader, order)
 
 
 def test_a_faster_decoder_that_is_not_installed_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remedy_decoding, "_DECODERS", (("gone", lambda: __import__("no_such_decoder")),))
     with pytest.raises(remedies.Unsuitable, match="neither simplejpeg nor"):
-        twins.make(photos(), {"remedy": "faster-decoder"})
+        loader_clones.make(photos(), {"remedy": "faster-decoder"})
 
 
 def test_the_users_objects_stay_as_they_were() -> None:
@@ -140,7 +140,7 @@ def test_the_users_objects_stay_as_they_were() -> None:
     before = dict(vars(loader))
     for remedy in sorted(remedies._REMEDIES):
         try:
-            twin = twins.make(loader, {"remedy": remedy, "parameters": {}})
+            twin = loader_clones.make(loader, {"remedy": remedy, "parameters": {}})
         except remedies.Unsuitable:
             continue
         batches(twin)
@@ -152,15 +152,17 @@ def test_the_users_objects_stay_as_they_were() -> None:
 
 def test_a_library_remedy_acts_in_the_workers_and_not_here() -> None:
     loader = photos(transforms.PILToTensor(), workers=1)
-    changed = batches(twins.make(loader, {"remedy": "scaled-decode", "parameters": {"scale": 2}}))
+    changed = batches(loader_clones.make(loader, {"remedy": "scaled-decode", "parameters": {"scale": 2}}))
     assert changed[0][0].shape[-1] == 128
-    assert batches(twins.make(loader, {}))[0][0].shape[-1] == 256
+    assert batches(loader_clones.make(loader, {}))[0][0].shape[-1] == 256
     assert Image.open(io.BytesIO(photo(0))).size == (256, 256)
 
 
 def test_a_packed_batch_comes_back_as_it_was_through_a_worker() -> None:
     loader = DataLoader(ROWS, batch_size=4, num_workers=1)
-    (plain, _, _), (packed, _, _) = (batches(twins.make(loader, order)) for order in ({}, {"remedy": "packed-batches"}))
+    (plain, _, _), (packed, _, _) = (
+        batches(loader_clones.make(loader, order)) for order in ({}, {"remedy": "packed-batches"})
+    )
     assert type(packed) is type(plain)
     assert all(torch.equal(a, b) for a, b in zip(plain, packed, strict=True))
 
@@ -168,7 +170,7 @@ def test_a_packed_batch_comes_back_as_it_was_through_a_worker() -> None:
 def test_the_same_epoch_of_two_arms_has_the_same_order() -> None:
     import torch.utils.data.dataloader as module
 
-    arms = twins.Arms(module, DataLoader(ROWS, batch_size=20, shuffle=True))
+    arms = loader_clones.Arms(module, DataLoader(ROWS, batch_size=20, shuffle=True))
     for name in ("a", "b"):
         arms.open({"arm": name})
     first, second = arms.batch("a")[1], arms.batch("b")[1]

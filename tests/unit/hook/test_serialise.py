@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpuwatch.hook import serialise
+from gpuwatch.hook.worker_process import serialise
 from tests.unit.hook.loaded import in_workers, loaded
 
 Pair = collections.namedtuple("Pair", "a b")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.hook.spool import Spool
+from gpuwatch.hook.event_log.spool import Spool
 
 LINE = '["n",%s,%s]\n'
 MS = 1_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpuwatch.hook import windows
+from gpuwatch.hook.experiment import windows
 
 
 class Clock:

@@ -1,0 +1,34 @@
+"""Keeping torch.compile's hands off the hook: its frames are run as they are, never traced or compiled.
+
+Without this, a compiled function that calls backward or iterates a loader has our few functions compiled as well:
+same graphs, more frames, more compile time.
+"""
+
+import os
+
+from ..trainer import phases
+
+# In a traced step the optimizer hooks must be traced: skipping them there would break the graph in two.
+_NOT_SKIPPED = ("phases.py", "__init__.py", "sitecustomize.py", "inject.py")
+
+
+def on_import(name, module):
+    """Have `torch._dynamo.trace_rules` skip this package, all but the optimizer hooks inside a trace."""
+    hook = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for folder, _, files in sorted(os.walk(hook)):
+        module.SKIP_DIRS.extend(
+            os.path.join(folder, file) for file in sorted(files) if file.endswith(".py") and file not in _NOT_SKIPPED
+        )
+    module._recompile_re()
+    phases.torch_is_there()
+    for function in (phases.step_begins, phases.step_ends):
+        _never_compile_alone(function.__code__)
+
+
+def _never_compile_alone(code):
+    from torch._C._dynamo import eval_frame
+
+    if hasattr(eval_frame, "skip_code"):  # until torch 2.7
+        return eval_frame.skip_code(code)
+    skip, default = eval_frame._FrameAction.SKIP, eval_frame._FrameAction.DEFAULT
+    eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(skip, default))

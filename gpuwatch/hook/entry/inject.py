@@ -1,0 +1,50 @@
+"""Getting the hook into a command: the boot folder in the run folder, and the environment that points at it."""
+
+import os
+import shutil
+
+PACKAGE = "_gpuwatch"
+_ENTRY = os.path.dirname(os.path.abspath(__file__))
+_HOOK = os.path.dirname(_ENTRY)
+_FIRST = "sitecustomize.py"
+# What the command's Pythons do not need inside the package.
+_OUTSIDE = (_FIRST, "inject.py")
+
+
+def install_boot(run_dir):
+    """Copy the hook to `run_dir`/boot and return that folder; a copy, so that upgrading gpuwatch mid-run is harmless."""
+    boot = boot_folder(run_dir)
+    package = os.path.join(boot, PACKAGE)
+    os.makedirs(package, mode=0o700, exist_ok=True)
+    os.makedirs(os.path.join(os.path.abspath(run_dir), "spool"), mode=0o700, exist_ok=True)
+    shutil.copyfile(os.path.join(_ENTRY, _FIRST), os.path.join(boot, _FIRST))
+    open(os.path.join(package, "__init__.py"), "w").close()
+    _copy_modules(_HOOK, os.path.join(package, os.path.basename(_HOOK)))
+    return boot
+
+
+def _copy_modules(source, target):
+    """Copy a package with the packages inside it: its modules, nothing else."""
+    os.makedirs(target, mode=0o700, exist_ok=True)
+    for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
+        if entry.is_dir() and entry.name != "__pycache__":
+            _copy_modules(entry.path, os.path.join(target, entry.name))
+        elif entry.name.endswith(".py") and entry.name not in _OUTSIDE:
+            shutil.copyfile(entry.path, os.path.join(target, entry.name))
+
+
+def boot_folder(run_dir):
+    """Return where the boot folder of a run is."""
+    return os.path.join(os.path.abspath(run_dir), "boot")
+
+
+def child_environment(env, run_dir):
+    """Return a copy of `env` in which every Python started below loads the hook and writes to `run_dir`."""
+    child = dict(env)
+    outer = boot_folder(env["GPUWATCH_RUN"]) if env.get("GPUWATCH_RUN") else None
+    boot = boot_folder(run_dir)
+    entries = env["PYTHONPATH"].split(os.pathsep) if env.get("PYTHONPATH") else []
+    kept = [entry for entry in entries if entry not in (outer, boot)]
+    child["PYTHONPATH"] = os.pathsep.join([boot] + kept)
+    child["GPUWATCH_RUN"] = os.path.abspath(run_dir)
+    return child

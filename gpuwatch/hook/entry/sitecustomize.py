@@ -1,0 +1,47 @@
+# The first line of gpuwatch in every Python of the tree, 2.7 to 3.x: it must parse in all of them, costs next to
+# nothing, leaves no trace on sys.path, and gives way to the sitecustomize that would have run without it.
+import sys
+
+
+def _enter():
+    import os
+
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if entry != here]
+    try:
+        if _wanted(os.environ):
+            _arm(here)
+    except Exception:
+        if os.environ.get("GPUWATCH_DEBUG"):
+            raise
+    _chain()
+
+
+def _wanted(environ):
+    if not environ.get("GPUWATCH_RUN") or sys.version_info < (3, 8):
+        return False
+    return sys.implementation.name == "cpython" and "_gpuwatch" not in sys.modules
+
+
+def _arm(here):
+    sys.path.insert(0, here)
+    try:
+        import _gpuwatch.hook.entry.boot
+    finally:
+        sys.path.remove(here)
+    _gpuwatch.hook.entry.boot.arm()
+
+
+def _chain():
+    # Errors of the user's own sitecustomize go to site.py, which reports them as it does without us.
+    ours = sys.modules.pop("sitecustomize", None)
+    try:
+        import sitecustomize  # noqa: F401
+    except ImportError as trouble:
+        if ours is not None:
+            sys.modules["sitecustomize"] = ours
+        if getattr(trouble, "name", "sitecustomize") != "sitecustomize":
+            raise
+
+
+_enter()

@@ -1,0 +1,96 @@
+"""The user's frame below which the hook was called, and where a class is defined."""
+
+import inspect
+import os
+import sys
+
+_HOOK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
+_MACHINERY = (
+    "torch",
+    "torchdata",
+    "lightning",
+    "pytorch_lightning",
+    "lightning_fabric",
+    "accelerate",
+    "transformers",
+    "ignite",
+    "fastai",
+)
+_DEEPEST = 60
+_USER, _LIBRARY, _MACHINE = "user", "library", "machinery"
+
+
+def calling_place():
+    """Return (file, line, function) of the user's frame below which we were called.
+
+    The first frame outside installed packages and the standard library; else the first outside the training
+    frameworks; (None, None, None) when there is neither.
+    """
+    return _place_from(sys._getframe(1))
+
+
+def constructing_place(made):
+    """Return (place, direct) of the call that constructed `made`: the user's frame, and whether no framework is between.
+
+    A subclass's own call of `super().__init__` constructs nothing: the call of the class itself is meant.
+    """
+    constructors = _constructors(type(made))
+    frame = sys._getframe(1)
+    while frame is not None and (frame.f_code.co_filename.startswith(_HOOK) or frame.f_code in constructors):
+        frame = frame.f_back
+    return _place_from(frame), frame is not None and _kind(frame) != _MACHINE
+
+
+def _constructors(cls):
+    # By code object: to read a frame's locals would keep them alive.
+    codes = set()
+    for base in cls.__mro__:
+        function = vars(base).get("__init__")
+        while function is not None:
+            codes.add(getattr(function, "__code__", None))
+            function = getattr(function, "__wrapped__", None)
+    return codes
+
+
+def _place_from(frame):
+    fallback = None
+    for _ in range(_DEEPEST):
+        if frame is None:
+            break
+        kind = _kind(frame)
+        if kind == _USER:
+            return _place(frame)
+        if kind == _LIBRARY:
+            fallback = fallback or _place(frame)
+        frame = frame.f_back
+    return fallback or (None, None, None)
+
+
+def _kind(frame):
+    file = frame.f_code.co_filename
+    # By name: a framework may be built from a checkout, and then lies anywhere.
+    if str(frame.f_globals.get("__name__")).partition(".")[0] in _MACHINERY or file.startswith((_HOOK, "<frozen")):
+        return _MACHINE
+    if any(part in file for part in _INSTALLED):
+        return _LIBRARY
+    return _MACHINE if file.startswith(_STANDARD) else _USER
+
+
+def _place(frame):
+    code = frame.f_code
+    return _absolute(code.co_filename), frame.f_lineno, getattr(code, "co_qualname", code.co_name)
+
+
+def _absolute(file):
+    return file if file.startswith("<") else os.path.abspath(file)
+
+
+def class_place(cls, method):
+    """Return (file, line) where `cls` defines `method`, or else of its module; (None, None) for built-in classes."""
+    code = getattr(inspect.unwrap(getattr(cls, method, cls)), "__code__", None)
+    if code is not None:
+        return _absolute(code.co_filename), code.co_firstlineno
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return (os.path.abspath(file), None) if file else (None, None)

@@ -1,0 +1,56 @@
+"""On which line a stack stands, seen from inside the process: the user's own, and the library function that it is in."""
+
+import os
+
+from . import origins
+
+_LOADER = os.path.join("torch", "utils", "data", "")
+_IMPORTING = "<frozen importlib._bootstrap>"
+
+
+def line_of(frame, in_worker):
+    """Return (file, line, function, callee), and whether an import is at work below the line.
+
+    That is the nearest user line, with the library function that it is in. Where no user code is on the stack, or in a
+    worker none below the loader, the outermost library line stands for it.
+    """
+    inner = last = frame = _below_hook(frame)
+    importing = False
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if origins.is_user_file(filename):
+            last = frame
+            break
+        if in_worker and _LOADER in filename:
+            break
+        importing = importing or (filename == _IMPORTING and frame.f_code.co_name == "_find_and_load")
+        if not filename.startswith((origins.HOOK, "<")):
+            last = frame
+        frame = frame.f_back
+    file, line, name = origins.frame_place(last)
+    function = getattr(last.f_code, "co_qualname", name)
+    return (file, line, function, None if last is inner else _callee(inner, last)), importing
+
+
+def _below_hook(frame):
+    """Skip our own frames: a tick during a collection or a measured call arrives in them."""
+    while frame.f_code.co_filename.startswith(origins.HOOK) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def _callee(inner, until):
+    """Name the innermost library function; those of the standard library and ours only if there is no other."""
+    frame, chosen = inner, None
+    while frame is not None and frame is not until:
+        filename = frame.f_code.co_filename
+        if not filename.startswith(origins.HOOK):
+            chosen = chosen or frame
+            if "site-packages" in filename or "dist-packages" in filename:
+                chosen = frame
+                break
+        frame = frame.f_back
+    if chosen is None:
+        return None
+    name = getattr(chosen.f_code, "co_qualname", chosen.f_code.co_name)
+    return "%s.%s" % (chosen.f_globals.get("__name__", "?"), name)

@@ -1,0 +1,109 @@
+"""Whose code it is: the user's own, a library's, or ours; and where a callable was written."""
+
+import functools
+import os
+import re
+import sys
+import sysconfig
+
+HOOK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_STDLIB = tuple(
+    os.path.realpath(path) + os.sep
+    for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
+    if path
+)
+_SOURCE_LIMIT_BYTES = 1_000_000
+_whose = {}
+
+
+def is_user_file(filename):
+    """Tell whether a code object's file is the user's: not a library, not the interpreter, not this hook."""
+    known = _whose.get(filename)
+    if known is None:
+        known = _whose[filename] = _judge(filename)
+    return known
+
+
+def _judge(filename):
+    if filename.startswith("<"):
+        # "<string>" is the user's with python -c; elsewhere dataclasses and the like make it.
+        main = getattr(sys.modules.get("__main__"), "__file__", None)
+        return filename.startswith(("<stdin>", "<ipython-input")) or (filename == "<string>" and main is None)
+    path = os.path.abspath(filename)
+    if "site-packages" in path or "dist-packages" in path or path.startswith(HOOK):
+        return False
+    return not os.path.realpath(path).startswith(_STDLIB)
+
+
+def user_frame(frame, library=None):
+    """Return (file, line, function) of the nearest user frame from `frame` outwards.
+
+    Without any, the nearest frame that is neither ours nor in the folder `library`; else three Nones.
+    """
+    other = None
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if is_user_file(filename):
+            return frame_place(frame)
+        if other is None and not _is_inside(filename, library):
+            other = frame
+        frame = frame.f_back
+    return frame_place(other) if other is not None else (None, None, None)
+
+
+def _is_inside(filename, library):
+    return filename.startswith(HOOK) or (library is not None and filename.startswith(library))
+
+
+def frame_place(frame):
+    """Return (file, line, function) of a frame, the file absolute."""
+    return _absolute(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_name
+
+
+def callable_place(fn):
+    """Return (file, line, name) of the definition behind a function, method, partial or callable object."""
+    for _ in range(8):
+        if isinstance(fn, functools.partial):
+            fn = fn.func
+        elif hasattr(fn, "__wrapped__"):
+            fn = fn.__wrapped__
+        elif hasattr(fn, "__func__"):
+            fn = fn.__func__
+        else:
+            break
+    code = getattr(fn, "__code__", None)
+    if code is None:
+        return None, None, getattr(fn, "__qualname__", None) or type(fn).__name__
+    return _absolute(code.co_filename), code.co_firstlineno, getattr(fn, "__qualname__", code.co_name)
+
+
+def sole_mention(name, files):
+    """Return (file, line) of the only call `name(` in the user's files; (None, None) when there is not exactly one."""
+    pattern = re.compile(r"(?<!\w)%s\s*\(" % re.escape(name))
+    found = [(path, number) for path in sorted(files) for number in _matches(path, pattern)]
+    return found[0] if len(found) == 1 else (None, None)
+
+
+def _matches(path, pattern):
+    try:
+        if os.path.getsize(path) > _SOURCE_LIMIT_BYTES:
+            return []
+        with open(path, encoding="utf-8", errors="replace") as source:
+            return [n for n, line in enumerate(source, 1) if pattern.search(line.split("#")[0]) and not _defines(line)]
+    except OSError:
+        return []
+
+
+def _defines(line):
+    return line.lstrip().startswith(("class ", "def "))
+
+
+def user_files(*callables):
+    """Return the user's files among those of the main module and of the given callables."""
+    mains = (sys.modules.get("__main__"), sys.modules.get("__mp_main__"))
+    paths = [getattr(main, "__file__", None) for main in mains] + [callable_place(one)[0] for one in callables]
+    return {_absolute(path) for path in paths if path and is_user_file(path) and not path.startswith("<")}
+
+
+def _absolute(filename):
+    return filename if filename.startswith("<") else os.path.abspath(filename)

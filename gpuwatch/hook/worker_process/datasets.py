@@ -1,0 +1,53 @@
+"""A fetcher's dataset: whose code makes its samples, and whether it makes them a batch at a time."""
+
+from ..operations import registry
+from ..source_code import origins
+
+
+def makes_batches(fetcher):
+    """Tell whether the dataset gets the whole list of indices (through Subset too, which always claims to)."""
+    if not fetcher.auto_collation:
+        return True
+    if hasattr(fetcher, "dataset_iter"):
+        return False
+    dataset = fetcher.dataset
+    while type(dataset).__name__ == "Subset" and type(dataset).__module__ == "torch.utils.data.dataset":
+        dataset = dataset.dataset
+    return bool(getattr(dataset, "__getitems__", None))
+
+
+def innermost(dataset):
+    """Return the dataset inside Subset, ConcatDataset and the like whose code makes the samples."""
+    for _ in range(8):
+        inner = vars(dataset).get("dataset") if hasattr(dataset, "__dict__") else None
+        several = vars(dataset).get("datasets") if hasattr(dataset, "__dict__") else None
+        if inner is None and isinstance(several, (list, tuple)) and several:
+            inner = several[0]
+        if inner is None or not _from_torch(dataset):
+            return dataset
+        dataset = inner
+    return dataset
+
+
+def _from_torch(dataset):
+    return type(dataset).__module__.startswith(("torch.utils.data", "torchdata."))
+
+
+def method_of(fetcher, dataset):
+    """Return the method of the dataset's class that makes samples."""
+    if hasattr(fetcher, "dataset_iter"):
+        name = "__iter__"
+    else:
+        name = "__getitems__" if fetcher.auto_collation and fetcher.collate_fn.batched else "__getitem__"
+    return getattr(type(dataset), name, None)
+
+
+def announce(cls, method):
+    """Register and announce the operation that is the user's own code in making a sample."""
+    key = ("dataset", cls)
+    if registry.book.find(key) is not None:
+        return
+    path, line, _name = origins.callable_place(method) if method is not None else (None, None, None)
+    name = getattr(method, "__name__", "__getitem__")
+    made = registry.book.add(key, "dataset", "%s.%s" % (cls.__name__, name), (path, line, name), {})
+    made.announce(None)
