@@ -9,10 +9,13 @@ The layers, imports pointing down only:
 
     commands                      one file per verb of the command line
     experiments                   `gpuwatch try`: ceilings, loader sweep, remedies
-    views | analyze | record      pictures of a Report | Recording -> Profile -> Report | running a command
+    views | build_report, compare | record    pictures of a Report | Recording -> Report, two of them | running a command
+    rules                         a folder each: one rule and its cases
+    diagnosis                     what rules share; the engine that runs and ranks them; the verdict
+    analyze                       Recording -> Profile, a folder for each question
     store | sources | supervise   run folders | what is sampled | child process, signals, tty
-    model, metrics, errors        the words: data classes, metric catalogue, errors for people
-    hook                          what enters the user's process: standard library only, writes the spool
+    model, words, errors          data classes and the metric catalogue, the vocabulary, errors for people
+    hook                          what enters the user's process: standard library only, writes the event log
 """
 
 from __future__ import annotations
@@ -22,11 +25,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from gpuwatch.model import Report
+    from gpuwatch.model.report import Report
 
 __all__ = ["Evidence", "Finding", "GpuwatchError", "Place", "Report", "Speedup", "Verdict", "figure", "load", "to_dict"]
 
-_MODEL = ("Evidence", "Finding", "Place", "Report", "Speedup", "Verdict")
+# Where the public data classes are declared.
+_MODEL = {
+    "Evidence": "findings",
+    "Finding": "findings",
+    "Place": "measures",
+    "Report": "report",
+    "Speedup": "findings",
+    "Verdict": "findings",
+}
 
 
 def load(run: str | None = None, directory: str = ".gpuwatch") -> Report:
@@ -36,7 +47,7 @@ def load(run: str | None = None, directory: str = ".gpuwatch") -> Report:
     """
     from pathlib import Path
 
-    from gpuwatch.analyze.report import build
+    from gpuwatch.build_report import build
     from gpuwatch.store import folder, reader
 
     return build(reader.read(folder.resolve(run, Path(directory))))
@@ -69,7 +80,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name in _MODEL:
-        return getattr(import_module("gpuwatch.model"), name)
+        return getattr(import_module(f"gpuwatch.model.{_MODEL[name]}"), name)
     if name == "GpuwatchError":
         return import_module("gpuwatch.errors").GpuwatchError
     raise AttributeError(f"module 'gpuwatch' has no attribute {name!r}")

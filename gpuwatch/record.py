@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuwatch.hook.entry import inject
-from gpuwatch.model import RunInfo
+from gpuwatch.model.recording import RunInfo
 from gpuwatch.store import folder, liveness
 from gpuwatch.supervise import CannotStart, Ended, Stdio, outside_tool_environment, supervise
 

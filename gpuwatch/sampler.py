@@ -22,6 +22,7 @@ from gpuwatch.sources.base import KeptFile, Row, Source
 from gpuwatch.sources.cgroup import CgroupSource, quota_cores
 from gpuwatch.sources.cpu import CpuSource
 from gpuwatch.sources.memory import MemorySource
+from gpuwatch.sources.not_instrumented import UnenteredSource
 from gpuwatch.sources.nvml import NvmlSource
 from gpuwatch.sources.pressure import PressureSource
 from gpuwatch.sources.processes import ProcessSource
@@ -29,7 +30,6 @@ from gpuwatch.sources.slot import EARLY_NS, EARLY_PERIOD_S, Slot, SlotThread
 from gpuwatch.sources.spool import SpoolFile
 from gpuwatch.sources.stacks import StacksThread
 from gpuwatch.sources.tree import ProcessTree
-from gpuwatch.sources.unentered import UnenteredSource
 
 # How often the end of the run is looked for, how long a slow driver may delay our own end, and how long
 # processes that never loaded the hook (a logging daemon, say) keep us alive without a supervisor.

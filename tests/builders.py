@@ -8,32 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gpuwatch.model import (
-    Costs,
-    DeviceProfile,
-    Evidence,
-    FetchProfile,
-    Finding,
-    HotLine,
-    Interval,
-    Lane,
-    LoaderProfile,
-    MachineProfile,
-    NotEvaluated,
-    OperationProfile,
-    Overhead,
-    Phase,
-    Place,
-    Profile,
-    QueueProfile,
-    RankProfile,
-    Report,
-    RunInfo,
-    Speedup,
-    StackQuality,
-    Timeline,
-    Verdict,
-)
+from gpuwatch.model.findings import Evidence, Finding, NotEvaluated, Speedup, Verdict
+from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
+from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
+from gpuwatch.model.measures import Interval, Phase, Place
+from gpuwatch.model.profile import Costs, Overhead, Profile, RankProfile
+from gpuwatch.model.recording import RunInfo
+from gpuwatch.model.report import Report
+from gpuwatch.model.timeline import Lane, Timeline
 
 SECOND = 1_000_000_000
 

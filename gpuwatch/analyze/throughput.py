@@ -19,7 +19,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from gpuwatch.model import Costs, LoaderProfile, MachineProfile, Speedup
+from gpuwatch.model.findings import Speedup
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.machine_profile import MachineProfile
+from gpuwatch.model.profile import Costs
 
 # Start-up per new worker when this run had none to measure: forked workers took 0.12-0.18 s on a busy two-core host.
 WORKER_START_S = 0.1

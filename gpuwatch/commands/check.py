@@ -23,7 +23,7 @@ TRIPPED = 3
 )
 @json_option
 def command(run: str | None, base: str | None, expression: str, as_json: bool) -> int:
-    from gpuwatch.analyze.gate import parse
+    from gpuwatch.compare.gate import parse
 
     gate = parse(expression)
     report = load(run, base)

@@ -17,7 +17,8 @@ from gpuwatch.record import Options, Recorded, record
 from gpuwatch.supervise import exit_as
 
 if TYPE_CHECKING:
-    from gpuwatch.model import Finding, Report
+    from gpuwatch.model.findings import Finding
+    from gpuwatch.model.report import Report
 
 SCRIPTS = Path(__file__).parent.parent / "demo"
 TRAIN = SCRIPTS / "train.py"
@@ -78,7 +79,7 @@ def _photos(python: str, folder: Path) -> Path:
 def _tell_story(recorded: Recorded, html: Path) -> int:
     if recorded.path is None:
         return 4
-    from gpuwatch.analyze.report import build
+    from gpuwatch.build_report import build
     from gpuwatch.commands.recorded import write_file
     from gpuwatch.store.reader import read
     from gpuwatch.views.html import render

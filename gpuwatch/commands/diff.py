@@ -11,7 +11,7 @@ from gpuwatch.commands.recorded import RUN_HELP, dir_option, json_option, load, 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from gpuwatch.analyze.compare import Comparison, Row
+    from gpuwatch.compare.two_runs import Comparison, Row
 
 
 @click.command(
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @dir_option
 @json_option
 def command(a: str, b: str, base: str | None, as_json: bool) -> None:
-    from gpuwatch.analyze.compare import compare
+    from gpuwatch.compare.two_runs import compare
 
     found = compare(load(a, base), load(b, base))
     if as_json:

@@ -16,8 +16,9 @@ from gpuwatch.commands.recorded import base_folder, print_json
 from gpuwatch.errors import GpuwatchError, RunNotFound, Unavailable, UsageError
 
 if TYPE_CHECKING:
-    from gpuwatch.analyze.exact import Plan
-    from gpuwatch.model import ExactPass, Report
+    from gpuwatch.analyze.lines.exact_lines import Plan
+    from gpuwatch.model.exact_lines import ExactPass
+    from gpuwatch.model.report import Report
 
 _PYTHON = re.compile(r"^python(\d+(\.\d+)?)?$")
 _LOOK_S = 60.0
@@ -30,7 +31,7 @@ def measure(
     """Run the command with its hot (or the named) functions measured, show them, return the command's status.
 
     Raises UsageError, RunNotFound, Unavailable."""
-    from gpuwatch.analyze.exact import merge, read_tables
+    from gpuwatch.analyze.lines.exact_lines import merge, read_tables
     from gpuwatch.experiments import earlier
     from gpuwatch.record import Options, record
     from gpuwatch.supervise import CannotStart, Stdio, exit_as
@@ -77,7 +78,7 @@ def named(text: str) -> dict[str, Any]:
 
 def hot(report: Report | None) -> Plan:
     """Return the functions that a run found hot. Raises RunNotFound or GpuwatchError with what to do instead."""
-    from gpuwatch.analyze.exact import pick
+    from gpuwatch.analyze.lines.exact_lines import pick
 
     naming = "name functions: --function file.py:Class.method"
     if report is None:

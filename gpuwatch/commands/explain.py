@@ -54,7 +54,7 @@ def command(finding: str | None, as_json: bool) -> None:
 
 
 def _pages() -> dict[str, ModuleType]:
-    from gpuwatch.analyze.rules import RULES, rule_id
+    from gpuwatch.rules import RULES, rule_id
 
     return {rule_id(rule): rule for rule in RULES}
 

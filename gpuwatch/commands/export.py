@@ -12,7 +12,7 @@ from gpuwatch.commands.recorded import RUN_HELP, dir_option, load, write_file
 from gpuwatch.errors import GpuwatchError, UsageError
 
 if TYPE_CHECKING:
-    from gpuwatch.model import Report
+    from gpuwatch.model.report import Report
 
 ENDINGS = {
     "perfetto": "perfetto.json",

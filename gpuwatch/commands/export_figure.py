@@ -9,7 +9,7 @@ from gpuwatch.commands.recorded import write_file
 from gpuwatch.errors import GpuwatchError, UsageError
 
 if TYPE_CHECKING:
-    from gpuwatch.model import Report
+    from gpuwatch.model.report import Report
 
 TEXTS, PICTURES = (".html", ".json"), (".png", ".svg", ".pdf")
 WIDTH = 1200

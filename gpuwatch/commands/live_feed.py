@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
-from gpuwatch.analyze.report import build
+from gpuwatch.build_report import build
 from gpuwatch.errors import NotARun
-from gpuwatch.model import Report
+from gpuwatch.model.report import Report
 from gpuwatch.store import folder, liveness
 from gpuwatch.store.reader import Tail
 

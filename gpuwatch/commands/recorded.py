@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from gpuwatch.model import Report
+    from gpuwatch.model.report import Report
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 RUN_HELP = (
@@ -57,7 +57,7 @@ def load(run: str | None, base: str | None, timeline: bool = False, training: in
     """Return the report of a run, analysed now, with the pictures' series if asked, and with the experiments that
     were made on the same command; `training`, or RUN:N, chooses one of several. Raises RunNotFound, NotARun or
     UsageError."""
-    from gpuwatch.analyze.report import build
+    from gpuwatch.build_report import build
     from gpuwatch.store.reader import read
 
     named = _TRAINING.fullmatch(run) if run and training is None and not Path(run).exists() else None

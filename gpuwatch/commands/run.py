@@ -21,8 +21,8 @@ from gpuwatch.record import Options, Recorded, record
 from gpuwatch.supervise import CannotStart, exit_as
 
 if TYPE_CHECKING:
-    from gpuwatch.analyze.gate import Gate
-    from gpuwatch.model import Report
+    from gpuwatch.compare.gate import Gate
+    from gpuwatch.model.report import Report
 
 GATE_TRIPPED = 3
 FAILED_AFTERWARDS = 4
@@ -132,7 +132,7 @@ def _wanted(config: settings.Config, html: str | None, json_: str | None, fail_o
             files[option], lost = None, True
     gate = None
     if config.fail_on is not None:
-        from gpuwatch.analyze.gate import parse
+        from gpuwatch.compare.gate import parse
 
         try:
             gate = parse(config.fail_on)
@@ -191,7 +191,7 @@ def _afterwards(recorded: Recorded, wanted: _Wanted) -> int:
 
 
 def _report(path: Path, wanted: _Wanted) -> int:
-    from gpuwatch.analyze.report import build
+    from gpuwatch.build_report import build
     from gpuwatch.store.reader import read
 
     report = build(read(path), with_timeline=wanted.html is not None)

@@ -15,7 +15,7 @@ from gpuwatch.commands.recorded import base_folder, dir_option, find, json_optio
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from gpuwatch.model import RunInfo
+    from gpuwatch.model.recording import RunInfo
 
 
 @click.command("runs", help="List the recorded runs, oldest first.")

@@ -58,7 +58,7 @@ class Exporter:
         return metrics + _own(1, self._clock() - start)
 
     def _read(self) -> str:
-        from gpuwatch.analyze.report import build
+        from gpuwatch.build_report import build
         from gpuwatch.store.reader import Tail
         from gpuwatch.views.prometheus import render
 

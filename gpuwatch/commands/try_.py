@@ -28,7 +28,7 @@ from gpuwatch.errors import UsageError
 if TYPE_CHECKING:
     from gpuwatch.experiments.conduct import Conductor
     from gpuwatch.experiments.remedies import Remedy
-    from gpuwatch.model import Report
+    from gpuwatch.model.report import Report
 
 EPILOG = """\b
 Examples:

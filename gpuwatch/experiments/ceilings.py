@@ -13,7 +13,8 @@ from typing import Literal
 
 from gpuwatch.experiments.pairing import is_tight, rate_interval
 from gpuwatch.experiments.session import Result, Window
-from gpuwatch.model import Ceiling, Interval
+from gpuwatch.model.experiment import Ceiling
+from gpuwatch.model.measures import Interval
 
 Limit = Literal["device", "loader", "balanced"]
 ARMS = (("end to end", "real"), ("device", "cached"), ("loader", "loader"))

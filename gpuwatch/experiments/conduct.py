@@ -15,9 +15,9 @@ from gpuwatch.errors import GpuwatchError
 from gpuwatch.experiments import ceilings, edits, kept, sweep, trials
 from gpuwatch.experiments.remedies import Remedy
 from gpuwatch.experiments.session import LoopNotDriven, Result, Session, Window
-from gpuwatch.masking import mask_arguments
-from gpuwatch.model import Experiment
+from gpuwatch.model.experiment import Experiment
 from gpuwatch.store import folder
+from gpuwatch.words.masking import mask_arguments
 
 ROUNDS = 4
 MOST_ROUNDS = 8

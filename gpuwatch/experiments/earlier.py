@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gpuwatch.analyze.report import build
+from gpuwatch.build_report import build
 from gpuwatch.errors import GpuwatchError
-from gpuwatch.masking import mask_arguments
-from gpuwatch.model import Report
+from gpuwatch.model.report import Report
 from gpuwatch.store import folder
 from gpuwatch.store.reader import read
+from gpuwatch.words.masking import mask_arguments
 
 _END_S = 15.0
 

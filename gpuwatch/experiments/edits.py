@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gpuwatch.experiments.sweep import Setting
-from gpuwatch.model import LoaderTrial, Place
+from gpuwatch.model.experiment import LoaderTrial
+from gpuwatch.model.measures import Place
 
 FASTER_DECODER = (
     "- image = Image.open(path).convert('RGB')\n"

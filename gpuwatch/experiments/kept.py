@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gpuwatch.masking import mask_arguments
-from gpuwatch.model import Ceiling, Experiment, Interval, LoaderTrial, PredictionScore, Trial
+from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, PredictionScore, Trial
+from gpuwatch.model.measures import Interval
+from gpuwatch.words.masking import mask_arguments
 
 RESULT = "experiment.json"
 SCHEMA = "gpuwatch.experiment/1"

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from gpuwatch.analyze.statistics import median_interval
+from gpuwatch.analyze.numbers.statistics import median_interval
 from gpuwatch.experiments.session import Result
-from gpuwatch.model import Interval
+from gpuwatch.model.measures import Interval
 
 # A change smaller than this is not worth an edit, whatever its interval.
 WORTH = 0.03

@@ -10,7 +10,9 @@ from typing import Any
 from gpuwatch.errors import UsageError
 from gpuwatch.experiments import edits
 from gpuwatch.experiments.session import Window
-from gpuwatch.model import Finding, LoaderProfile, OperationProfile, Report
+from gpuwatch.model.findings import Finding
+from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
+from gpuwatch.model.report import Report
 
 # Operations that turn an image into floats: four times the bytes for whatever comes after.
 TO_FLOAT = ("ToTensor", "ToDtype", "ConvertImageDtype", "ConvertDtype")
@@ -58,7 +60,7 @@ def _one_thread(seen: LoaderProfile | None) -> Remedy:
 
 
 def _scaled(seen: LoaderProfile | None) -> Remedy:
-    from gpuwatch.analyze.rules.oversized_decode import first_shrink, usable_scale
+    from gpuwatch.rules.oversized_decode.rule import first_shrink, usable_scale
 
     decode = _decode(seen)
     scale = max(usable_scale(decode, first_shrink(seen, decode)) if seen and decode else 2, 2)
@@ -72,7 +74,7 @@ def _decode(seen: LoaderProfile | None) -> OperationProfile | None:
 
 
 def _shrink(seen: LoaderProfile | None) -> Remedy:
-    from gpuwatch.analyze.rules.transform_order import early_operations, shrinking_operation
+    from gpuwatch.rules.transform_order.rule import early_operations, shrinking_operation
 
     shrink = shrinking_operation(seen) if seen else None
     early = [_class(o.name) for o in early_operations(seen, shrink)] if seen and shrink else []

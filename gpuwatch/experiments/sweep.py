@@ -13,7 +13,8 @@ from typing import Any
 
 from gpuwatch.experiments.pairing import by_arm, outcome, rate_interval, ratio
 from gpuwatch.experiments.session import Result, Window
-from gpuwatch.model import Interval, LoaderTrial
+from gpuwatch.model.experiment import LoaderTrial
+from gpuwatch.model.measures import Interval
 
 KNEE = 0.03
 # The loader this much faster than the device hides behind it for good.

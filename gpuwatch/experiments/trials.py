@@ -10,7 +10,8 @@ from typing import Any
 from gpuwatch.experiments.pairing import by_arm, is_tight, outcome, ratio, step_interval
 from gpuwatch.experiments.remedies import Remedy
 from gpuwatch.experiments.session import Result, Window
-from gpuwatch.model import Interval, Trial
+from gpuwatch.model.experiment import Trial
+from gpuwatch.model.measures import Interval
 
 BASELINE = "unchanged"
 WITH_EPOCHS = "unchanged, epochs"

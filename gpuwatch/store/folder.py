@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from gpuwatch.errors import GpuwatchError, NotARun, RunNotFound
-from gpuwatch.masking import mask_arguments
-from gpuwatch.model import RunInfo
+from gpuwatch.model.recording import RunInfo
 from gpuwatch.store import liveness
+from gpuwatch.words.masking import mask_arguments
 
 SCHEMA = "gpuwatch.run/1"
 DEFAULT_BASE = ".gpuwatch"

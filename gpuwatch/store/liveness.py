@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from gpuwatch.model import RunInfo
+from gpuwatch.model.recording import RunInfo
 
 State = Literal["running", "finished", "lost"]
 # The sampler writes every second: a spool that another host left alone for this long belongs to no live run.

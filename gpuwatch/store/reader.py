@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from gpuwatch.errors import NotARun
-from gpuwatch.model import ProcessLog, Recording, Row, RunInfo, Table
+from gpuwatch.model.recording import ProcessLog, Recording, Row, RunInfo, Table
 from gpuwatch.store import archive, folder, recent, timed
 from gpuwatch.store.fields import Piece
 from gpuwatch.store.rows import MixedRows

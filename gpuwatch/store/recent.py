@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuwatch.model import Row
+from gpuwatch.model.recording import Row
 from gpuwatch.store.rows import MixedRows
 
 # Events that come all the time. Everything else (iterators, workers, operations, devices, gaps, lines) stays.

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from gpuwatch.model import ColumnRows, Row
+from gpuwatch.model.recording import ColumnRows, Row
 from gpuwatch.store.fields import NULL, Cells, Column
 
 Floats = NDArray[np.float64]

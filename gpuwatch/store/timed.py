@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuwatch.model import Row
+from gpuwatch.model.recording import Row
 from gpuwatch.store.fields import NULL, Column
 
 KIND = "steps"

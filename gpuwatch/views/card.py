@@ -9,7 +9,11 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gpuwatch.model import Finding, Gap, LoaderProfile, Phase, Report
+from gpuwatch.model.findings import Finding
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.measures import Phase
+from gpuwatch.model.recording import Gap
+from gpuwatch.model.report import Report
 from gpuwatch.views import text, trials
 from gpuwatch.views.card_rows import (
     Fact,

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpuwatch.model import (
-    DeviceProfile,
-    Finding,
-    HotLine,
-    LoaderProfile,
-    MachineProfile,
-    OperationProfile,
-    RankProfile,
-    Report,
-    Training,
-    Trial,
-)
+from gpuwatch.model.experiment import Trial
+from gpuwatch.model.findings import Finding
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
+from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
+from gpuwatch.model.profile import RankProfile
+from gpuwatch.model.report import Report, Training
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 

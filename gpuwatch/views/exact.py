@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gpuwatch.model import ExactFunction, ExactLine, ExactPass
+from gpuwatch.model.exact_lines import ExactFunction, ExactLine, ExactPass
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 

@@ -10,7 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gpuwatch.model import Ceiling, Experiment, Interval, LoaderTrial, Trial
+from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, Trial
+from gpuwatch.model.measures import Interval
 from gpuwatch.views.text import clean
 
 _STYLES = {"helps": "green", "hurts": "red", "no difference": "dim", "inconclusive": "yellow", "failed": "yellow"}

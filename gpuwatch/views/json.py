@@ -13,7 +13,9 @@ from datetime import datetime, timezone
 from importlib import resources
 from typing import Any
 
-from gpuwatch.model import Finding, Report, RunInfo
+from gpuwatch.model.findings import Finding
+from gpuwatch.model.recording import RunInfo
+from gpuwatch.model.report import Report
 
 SCHEMA = "gpuwatch.report/1"
 

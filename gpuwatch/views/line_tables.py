@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from gpuwatch.model import HotLine
+from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 

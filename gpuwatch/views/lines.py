@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gpuwatch.model import HotLine, Report, StackQuality, read_call
+from gpuwatch.model.hot_lines import HotLine, StackQuality, read_call
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.line_tables import USUAL, sections, table, table_rows, whole_of
 from gpuwatch.views.text import clean

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from gpuwatch.model import Evidence, Finding, Report
+from gpuwatch.model.findings import Evidence, Finding
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.card import Card, prepare
 from gpuwatch.views.card_rows import LOADER_HEADER, TRAINING_HEADER

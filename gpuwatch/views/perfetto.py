@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gpuwatch.model import Lane, Report
+from gpuwatch.model.report import Report
+from gpuwatch.model.timeline import Lane
 from gpuwatch.views.json import dumps, plain, started
 from gpuwatch.views.text import clean
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gpuwatch.metrics import CATALOGUE, Metric, Reading
-from gpuwatch.model import Report
+from gpuwatch.model.metrics import CATALOGUE, Metric, Reading
+from gpuwatch.model.report import Report
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterator
 
-from gpuwatch.model import Lane, Report
+from gpuwatch.model.report import Report
+from gpuwatch.model.timeline import Lane
 from gpuwatch.views.json import plain
 
 COLUMNS = ("group", "lane", "kind", "unit", "start_s", "end_s", "value", "label")

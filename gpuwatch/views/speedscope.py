@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpuwatch.model import HotLine, Report, read_call
+from gpuwatch.model.hot_lines import HotLine, read_call
+from gpuwatch.model.report import Report
 from gpuwatch.views.json import dumps
 from gpuwatch.views.text import clean
 

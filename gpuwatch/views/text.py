@@ -7,7 +7,8 @@ import os
 import re
 import unicodedata
 
-from gpuwatch.model import Interval, Place, Speedup
+from gpuwatch.model.findings import Speedup
+from gpuwatch.model.measures import Interval, Place
 
 DASH = "–"
 SMALLEST_GAIN = 1.005

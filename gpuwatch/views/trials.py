@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gpuwatch.model import Report, Trial
+from gpuwatch.model.experiment import Trial
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 
 

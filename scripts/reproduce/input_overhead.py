@@ -26,7 +26,7 @@ from study.result import CLAIM_ONLY, Result, Table
 from study.show import command, main, tell
 from study.timing import interleaved, median
 
-from gpuwatch.model import Interval
+from gpuwatch.model.measures import Interval
 
 TITLE = "When does the input pipeline hold up the training?"
 PAPER = "Lee, Lee, Chun: Analysis of input pipeline overhead for training image classifiers with data augmentation"

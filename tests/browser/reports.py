@@ -6,23 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from gpuwatch.model import (
-    Ceiling,
-    Evidence,
-    Experiment,
-    Gap,
-    Interval,
-    Lane,
-    LongSteps,
-    NotEvaluated,
-    Place,
-    Report,
-    StackQuality,
-    Timeline,
-    Trial,
-    Unentered,
-    Verdict,
-)
+from gpuwatch.model.experiment import Ceiling, Experiment, Trial
+from gpuwatch.model.findings import Evidence, NotEvaluated, Verdict
+from gpuwatch.model.hot_lines import StackQuality
+from gpuwatch.model.measures import Interval, Place
+from gpuwatch.model.profile import LongSteps, Unentered
+from gpuwatch.model.recording import Gap
+from gpuwatch.model.report import Report
+from gpuwatch.model.timeline import Lane, Timeline
 from tests.builders import (
     SECOND,
     make_device,

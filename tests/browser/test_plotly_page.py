@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuwatch.model import Report
+from gpuwatch.model.report import Report
 from gpuwatch.views.plotly_figure.page import render
 from tests.browser import chromium, reports
 from tests.builders import make_report

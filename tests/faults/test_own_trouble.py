@@ -150,7 +150,7 @@ def test_a_second_interrupt_keeps_how_the_command_ended(tmp_path: Path) -> None:
 
 def test_an_interrupt_while_the_report_is_made_keeps_how_the_command_ended(tmp_path: Path) -> None:
     code = (
-        "import gpuwatch.analyze.report as report, os, signal\n"
+        "import gpuwatch.build_report as report, os, signal\n"
         "report.build = lambda *arguments, **named: os.kill(os.getpid(), signal.SIGINT)\n"
         "from gpuwatch.__main__ import main\n"
         "main()\n"

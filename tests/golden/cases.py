@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gpuwatch.model import Interval, Phase, QueueProfile, Speedup, StackQuality, Unentered, Verdict
+from gpuwatch.model.findings import Speedup, Verdict
+from gpuwatch.model.hot_lines import StackQuality
+from gpuwatch.model.loader_profile import QueueProfile
+from gpuwatch.model.measures import Interval, Phase
+from gpuwatch.model.profile import Unentered
 from gpuwatch.views import card, lines, markdown, terminal
 from tests.builders import (
     interval,

@@ -6,20 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gpuwatch.analyze.throughput import measure_costs
-from gpuwatch.model import (
-    HotLine,
-    Interval,
-    LoaderProfile,
-    LongSteps,
-    MachineProfile,
-    Phase,
-    Place,
-    Profile,
-    QueueProfile,
-    StackQuality,
-    Unentered,
-    WorkerMemory,
-)
+from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.loader_profile import LoaderProfile, QueueProfile
+from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
+from gpuwatch.model.measures import Interval, Phase, Place
+from gpuwatch.model.profile import LongSteps, Profile, Unentered
 from tests.builders import (
     interval,
     make_device,

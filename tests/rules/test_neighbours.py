@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gpuwatch.analyze.engine import judge
-from gpuwatch.analyze.evidence import above
-from gpuwatch.analyze.rules import expensive_decode, oversized_decode, transform_order
-from gpuwatch.model import Finding, Interval, Place, QueueProfile
+from gpuwatch.diagnosis.engine import judge
+from gpuwatch.diagnosis.evidence import above
+from gpuwatch.model.findings import Finding
+from gpuwatch.model.loader_profile import QueueProfile
+from gpuwatch.model.measures import Interval, Place
+from gpuwatch.rules import RULES
+from gpuwatch.rules.expensive_decode import rule as expensive_decode
+from gpuwatch.rules.oversized_decode import rule as oversized_decode
+from gpuwatch.rules.transform_order import rule as transform_order
 from tests.builders import make_hot_line, make_operation
 from tests.rules.cases import COLLATE, DATASET, epochs, run_of, with_operations
 
 
 def ids(profile: object) -> list[str]:
-    return [finding.id for finding in judge(profile).findings]  # type: ignore[arg-type]
+    return [finding.id for finding in judge(profile, RULES).findings]  # type: ignore[arg-type]
 
 
 def test_a_resize_is_moved_rather_than_the_crop_after_it() -> None:
@@ -69,7 +74,7 @@ def test_a_share_that_another_run_would_put_on_the_other_side_is_borderline() ->
 
 def test_waiting_for_later_epochs_is_said_beside_the_steps() -> None:
     profile = epochs(5, 1.0, 20)
-    reason = judge(profile).verdict.reason
+    reason = judge(profile, RULES).verdict.reason
     assert "4 later epochs waited 1 s each for their first batch" in reason
 
 
@@ -91,7 +96,9 @@ def test_code_comes_first_where_workers_cannot_hide_it() -> None:
 
 def test_a_wait_for_batches_that_are_ready_is_no_input_wait() -> None:
     ready = QueueProfile(ready_share=1.0, mean_ready=4.0, late_share=0.0, unmade_share=0.02)
-    judged = judge(run_of(30.0, 10.0, fetch={"busy_share": 0.05, "bytes_per_batch": 1e4}, loader={"queue": ready}))
+    judged = judge(
+        run_of(30.0, 10.0, fetch={"busy_share": 0.05, "bytes_per_batch": 1e4}, loader={"queue": ready}), RULES
+    )
     assert judged.verdict.bound != "input" and not judged.findings
 
 

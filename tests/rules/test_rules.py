@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import gpuwatch.analyze.rules as rules
-from gpuwatch.analyze.rules import RULES, rule_id
-from gpuwatch.model import Clear, Finding, NotEvaluated, Profile
+import gpuwatch.rules as rules
+from gpuwatch.model.findings import Clear, Finding, NotEvaluated
+from gpuwatch.model.profile import Profile
+from gpuwatch.rules import RULES, rule_id
 from tests.rules.cases import CASES
 
 HEADINGS = ("What it means", "How it is measured", "When it is wrong", "What to do")
@@ -25,8 +26,8 @@ def _rows(outcome: str) -> list[object]:
 
 
 def test_the_list_of_rules_is_the_folder() -> None:
-    files = {p.stem for p in Path(rules.__file__).parent.glob("*.py")} - {"__init__"}
-    assert sorted(files) == sorted(rule.__name__.rsplit(".", 1)[-1] for rule in RULES)
+    folders = {p.parent.name.replace("_", "-") for p in Path(rules.__file__).parent.glob("*/rule.py")}
+    assert folders == {rule_id(rule) for rule in RULES} == {rule.ID for rule in RULES}
 
 
 def test_every_rule_has_cases() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.analyze import rules
+from gpuwatch import rules
 from tests.scenarios.catalogue import FOLDER, INPUT_ADVICE, SCENARIOS, Scenario, by_name
 from tests.scenarios.judge import Judgement, is_wrong, judge, loop_seconds, missing
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpuwatch.masking import mask_arguments
+from gpuwatch.words.masking import mask_arguments
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gpuwatch.model import Ceiling, Interval
+from gpuwatch.model.experiment import Ceiling
+from gpuwatch.model.measures import Interval
 from gpuwatch.views import text
 from gpuwatch.views.html.markup import Markup, content, el, table
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gpuwatch.model import Evidence, Finding, Report
+from gpuwatch.model.findings import Evidence, Finding
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.html.markup import Markup, content, el, table
 from gpuwatch.views.html.verdict import CONFIDENCE

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gpuwatch.model import Lane, Timeline
+from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views.html.decimate import Floats, Statistics, series, span_columns, statistics
 from gpuwatch.views.text import clean
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpuwatch.model import HotLine, Report, StackQuality
+from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.html.markup import Markup, el, heat
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gpuwatch.model import LoaderProfile, OperationProfile, Report
+from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.html.markup import Markup, content, el, heat, table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from string import Template
 
-from gpuwatch.model import Report
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.html import findings, lines, loaders, ranks, tables, verdict
 from gpuwatch.views.html.lanes import Lanes, prepare

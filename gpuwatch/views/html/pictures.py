@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gpuwatch.model import LoaderProfile, Phase
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.measures import Phase
 from gpuwatch.views import text
 from gpuwatch.views.html.decimate import Buckets, bridge, line_buckets, span_shares
 from gpuwatch.views.html.lanes import IDLE_LABELS, Family, Lanes, Member

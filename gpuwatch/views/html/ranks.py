@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gpuwatch.model import DeviceProfile, RankProfile, Report
+from gpuwatch.model.machine_profile import DeviceProfile
+from gpuwatch.model.profile import RankProfile
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.card_rows import TRAINING_HEADER, training
 from gpuwatch.views.html.markup import Markup, content, el, facts, table

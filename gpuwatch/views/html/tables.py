@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from gpuwatch.model import Experiment, LoaderTrial, Phase, Report, Trial
+from gpuwatch.model.experiment import Experiment, LoaderTrial, Trial
+from gpuwatch.model.measures import Phase
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.html import words
 from gpuwatch.views.html.ceilings import ceilings

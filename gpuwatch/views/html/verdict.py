@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from datetime import datetime, timezone
 
-from gpuwatch.model import LoaderProfile, Report
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.html import words
 from gpuwatch.views.html.markup import Markup, el

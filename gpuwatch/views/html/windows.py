@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuwatch.model import Finding, Report
+from gpuwatch.model.findings import Finding
+from gpuwatch.model.report import Report
 from gpuwatch.views.html.decimate import line_buckets
 from gpuwatch.views.html.lanes import Family, Lanes
 

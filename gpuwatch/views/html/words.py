@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpuwatch.model import Interval
+from gpuwatch.model.measures import Interval
 from gpuwatch.views import text
 
 PHASE_HELP = {

@@ -16,7 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import RichLog, Static
 
-from gpuwatch.model import Report
+from gpuwatch.model.report import Report
 from gpuwatch.views.live import choices, details, devices, panels
 from gpuwatch.views.live.frame import Frame, View
 from gpuwatch.views.live.panel import Panel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from gpuwatch.model import Finding
+from gpuwatch.model.findings import Finding
 from gpuwatch.views import text
 from gpuwatch.views.live.charts import GOOD, WORK, grid
 from gpuwatch.views.live.frame import Frame

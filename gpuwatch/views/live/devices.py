@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
-from gpuwatch.model import Lane
+from gpuwatch.model.timeline import Lane
 from gpuwatch.views import text
 from gpuwatch.views.live.charts import BAD, WAIT, WORK, history
 from gpuwatch.views.live.frame import Frame, columns, first, last, spans_in, typical, values_in

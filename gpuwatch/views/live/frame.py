@@ -10,7 +10,9 @@ from statistics import median
 
 import numpy as np
 
-from gpuwatch.model import HotLine, Lane, Report
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.report import Report
+from gpuwatch.model.timeline import Lane
 from gpuwatch.views import text
 
 WINDOWS_S = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)

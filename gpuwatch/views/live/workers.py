@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from gpuwatch.model import Lane
+from gpuwatch.model.timeline import Lane
 from gpuwatch.views import text
 from gpuwatch.views.live.charts import history
 from gpuwatch.views.live.frame import Frame, spans_in, typical, values_in

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from gpuwatch.errors import UsageError
-from gpuwatch.model import Report
+from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.html.lanes import Lanes, prepare
 from gpuwatch.views.json import started

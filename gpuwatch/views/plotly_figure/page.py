@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from gpuwatch.model import Report
+from gpuwatch.model.report import Report
 from gpuwatch.views.plotly_figure import figure
 from gpuwatch.views.text import clean
 

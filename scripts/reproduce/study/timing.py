@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from gpuwatch.analyze.statistics import median_interval
-from gpuwatch.model import Interval
+from gpuwatch.analyze.numbers.statistics import median_interval
+from gpuwatch.model.measures import Interval
 
 Key = TypeVar("Key", bound=Hashable)
 

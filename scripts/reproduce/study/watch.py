@@ -108,7 +108,7 @@ def cores_between(watched: Watched, start_ns: int, end_ns: int) -> float | None:
 
     Times are `time.monotonic_ns`. None when the sampler looked at it less than twice.
     """
-    from gpuwatch.analyze.usage import cores_used, read_usage
+    from gpuwatch.analyze.machine.usage import cores_used, read_usage
     from gpuwatch.store.reader import read
 
     samplers = read(Path(watched.run)).by_writer("sampler")

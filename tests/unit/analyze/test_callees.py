@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gpuwatch.analyze.callees import callee
-from gpuwatch.analyze.frames import Frame, imports
+from gpuwatch.analyze.lines.callees import callee
+from gpuwatch.analyze.lines.frames import Frame, imports
 
 SITE = "/venv/lib/python3.11/site-packages"
 LIB = "/usr/lib/python3.11"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.analyze.compare import compare, difference, judge, ratio
-from gpuwatch.model import Interval
+from gpuwatch.compare.two_runs import compare, difference, judge, ratio
+from gpuwatch.model.measures import Interval
 from tests.builders import (
     interval,
     make_finding,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from gpuwatch.analyze.engine import judge, suppress
-from gpuwatch.model import Clear, Finding, Interval, NotEvaluated, Profile, Speedup, StackQuality
+from gpuwatch.diagnosis.engine import judge, suppress
+from gpuwatch.model.findings import Clear, Finding, NotEvaluated, Speedup
+from gpuwatch.model.hot_lines import StackQuality
+from gpuwatch.model.measures import Interval
+from gpuwatch.model.profile import Profile
+from gpuwatch.rules import RULES
 from tests.builders import interval, make_device, make_finding, make_loader, make_profile
 from tests.rules.cases import (
     FED,
@@ -37,6 +41,7 @@ def rule(id: str, outcome: object) -> ModuleType:
             raise outcome
         return outcome
 
+    module.ID = id  # type: ignore[attr-defined]
     module.check = check  # type: ignore[attr-defined]
     return module
 
@@ -79,12 +84,12 @@ def test_of_two_that_explain_each_other_the_larger_gain_stays() -> None:
 
 
 def test_starved_is_input_bound() -> None:
-    assert judge(STARVED).verdict.bound == "input"
-    assert judge(LONE).verdict.bound == "input"
+    assert judge(STARVED, RULES).verdict.bound == "input"
+    assert judge(LONE, RULES).verdict.bound == "input"
 
 
 def test_hidden_loading_is_compute_bound_and_says_to_leave_it_alone() -> None:
-    judged = judge(HIDDEN)
+    judged = judge(HIDDEN, RULES)
     assert judged.verdict.bound == "compute"
     assert "leave the input pipeline alone" in judged.verdict.headline
     assert judged.findings == ()
@@ -92,29 +97,29 @@ def test_hidden_loading_is_compute_bound_and_says_to_leave_it_alone() -> None:
 
 def test_an_interval_around_the_threshold_is_borderline() -> None:
     share = Interval(0.11, 0.08, 0.14, 400)
-    assert judge(run_of(loader={"wait_share": share})).verdict.confidence == "borderline"
+    assert judge(run_of(loader={"wait_share": share}), RULES).verdict.confidence == "borderline"
 
 
 def test_nothing_measured_is_unknown_and_says_why() -> None:
-    verdict = judge(no_loader()).verdict
+    verdict = judge(no_loader(), RULES).verdict
     assert verdict.bound == "unknown" and "neither a DataLoader nor" in verdict.reason
 
 
 def test_stack_samples_tell_what_bounds_a_loop_without_a_loader() -> None:
-    host = judge(own_loop(MODEL_LINE, WORK_LINE))
+    host = judge(own_loop(MODEL_LINE, WORK_LINE), RULES)
     assert host.verdict.bound == "host" and host.verdict.input_wait_share is None
     assert [f.id for f in host.findings] == ["slow-step-code"] and "DataLoader" in host.findings[0].advice
-    assert judge(FED).verdict.bound == "input" and judge(FED).findings[0].id == "slow-dataset-code"
-    by_process = judge(FED_BY_PROCESS).findings[0]
+    assert judge(FED, RULES).verdict.bound == "input" and judge(FED, RULES).findings[0].id == "slow-dataset-code"
+    by_process = judge(FED_BY_PROCESS, RULES).findings[0]
     assert by_process.id == "slow-dataset-code" and "a process that makes" in by_process.summary
-    assert judge(READING).verdict.bound == "host" and judge(SLEEPING).verdict.bound == "compute"
+    assert judge(READING, RULES).verdict.bound == "host" and judge(SLEEPING, RULES).verdict.bound == "compute"
     for busy, bound in ((0.97, "compute"), (0.3, "unknown")):
         waits_for_gpu = own_loop(WORK_LINE, loader={"compute_cpu_share": 0.1}, devices=(make_device(busy=busy),))
-        assert judge(waits_for_gpu).verdict.bound == bound
-    assert judge(own_loop(MODEL_LINE)).verdict.bound == "compute"
-    unsampled = judge(own_loop(stacks=StackQuality("none", 0, "none", ""))).verdict
+        assert judge(waits_for_gpu, RULES).verdict.bound == bound
+    assert judge(own_loop(MODEL_LINE), RULES).verdict.bound == "compute"
+    unsampled = judge(own_loop(stacks=StackQuality("none", 0, "none", "")), RULES).verdict
     assert unsampled.bound == "unknown" and "too few stack samples" in unsampled.reason
-    assert judge(own_loop(WORK_LINE)).verdict.bound == "unknown"
+    assert judge(own_loop(WORK_LINE), RULES).verdict.bound == "unknown"
 
 
 def test_advice_fits_a_lock_a_sampler_and_an_iterator_for_each_step() -> None:
@@ -127,10 +132,10 @@ def test_advice_fits_a_lock_a_sampler_and_an_iterator_for_each_step() -> None:
         ),
         (epochs(50, 0.1, 1), "worker-restart", "Keep one iterator"),
     ):
-        found = {finding.id: finding for finding in judge(profile).findings}
+        found = {finding.id: finding for finding in judge(profile, RULES).findings}
         assert words in found[id].advice, id
 
 
 def test_few_steps_are_unknown() -> None:
-    verdict = judge(make_profile(make_loader(steps=3, step_ms=interval(3.0)))).verdict
+    verdict = judge(make_profile(make_loader(steps=3, step_ms=interval(3.0))), RULES).verdict
     assert verdict.bound == "unknown" and "only 3 steps" in verdict.reason

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.analyze.exact import merge, pick, read_tables
+from gpuwatch.analyze.lines.exact_lines import merge, pick, read_tables
 from tests.builders import make_hot_line
 
 FILE = "/home/me/data.py"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpuwatch.analyze.frames import Frame, transform_frame
+from gpuwatch.analyze.lines.frames import Frame, transform_frame
 
 
 def test_a_librarys_transform_is_the_line_that_made_it() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gpuwatch.analyze.gate import METRICS, finding_ids, parse
+from gpuwatch.compare.gate import METRICS, finding_ids, parse
 from gpuwatch.errors import UsageError
 from tests.builders import interval, make_device, make_finding, make_report
 

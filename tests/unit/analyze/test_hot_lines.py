@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.analyze.moments import Moments, within
-from gpuwatch.analyze.profile import profile as derive
-from gpuwatch.model import HotLine
+from gpuwatch.analyze.build import profile as derive
+from gpuwatch.analyze.lines.moments import Moments, within
+from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.store.reader import read
 from tests.spools import SECOND, START, FakeLog, FakeRun
 

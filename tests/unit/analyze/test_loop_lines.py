@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from gpuwatch.analyze.frames import Frame
-from gpuwatch.analyze.loop_lines import LoopLines
-from gpuwatch.model import Place
+from gpuwatch.analyze.lines.frames import Frame
+from gpuwatch.analyze.lines.loop_lines import LoopLines
+from gpuwatch.model.measures import Place
 
 TRAIN, VALIDATE = Place("/t.py", 39, "main"), Place("/t.py", 20, "Trainer.validate")
 

@@ -7,10 +7,11 @@ from random import Random
 import numpy as np
 import pytest
 
-from gpuwatch.analyze.evidence import waited_share
-from gpuwatch.analyze.profile import profile
-from gpuwatch.analyze.statistics import block_length, median_interval, period, ratio_interval
-from gpuwatch.model import LoaderProfile, Profile
+from gpuwatch.analyze.build import profile
+from gpuwatch.analyze.numbers.statistics import block_length, median_interval, period, ratio_interval
+from gpuwatch.diagnosis.evidence import waited_share
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Profile
 from gpuwatch.store.reader import read
 from tests.spools import MS, FakeRun
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuwatch.analyze.report import build
-from gpuwatch.analyze.series import Spans, Values
-from gpuwatch.model import Lane
+from gpuwatch.analyze.series.arrays import Spans, Values
+from gpuwatch.build_report import build
+from gpuwatch.model.timeline import Lane
 from gpuwatch.store.reader import read
 from gpuwatch.views.html.decimate import series, span_columns, span_shares, statistics
 from gpuwatch.views.live.frame import spans_in, values_in

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpuwatch.analyze.blocked import share_of_line
-from gpuwatch.analyze.callees import callee as callee_of
-from gpuwatch.analyze.frames import activity_of, own_line, read_frames
-from gpuwatch.analyze.profile import profile
-from gpuwatch.analyze.report import build
-from gpuwatch.model import Profile
+from gpuwatch.analyze.build import profile
+from gpuwatch.analyze.lines.blocked import share_of_line
+from gpuwatch.analyze.lines.callees import callee as callee_of
+from gpuwatch.analyze.lines.frames import activity_of, own_line, read_frames
+from gpuwatch.build_report import build
+from gpuwatch.model.profile import Profile
 from gpuwatch.store.reader import read
 from tests.spools import MS, SECOND, START, FakeLog, FakeRun
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuwatch.analyze import throughput
-from gpuwatch.model import Costs
+from gpuwatch.model.profile import Costs
 from tests.builders import make_costs, make_loader, make_machine
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpuwatch.analyze.profile import profile
-from gpuwatch.model import Profile
+from gpuwatch.analyze.build import profile
+from gpuwatch.model.profile import Profile
 from gpuwatch.store.reader import read
 from tests.spools import MS, FakeRun, FakeTrainer
 

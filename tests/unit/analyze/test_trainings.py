@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gpuwatch.analyze.report import MOST_TRAININGS, build
+from gpuwatch.build_report import MOST_TRAININGS, build
 from gpuwatch.errors import UsageError
-from gpuwatch.model import Report
+from gpuwatch.model.report import Report
 from gpuwatch.store.reader import read
 from tests.spools import SECOND, FakeRun
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gpuwatch.analyze.report import build
-from gpuwatch.model import Lane
+from gpuwatch.build_report import build
+from gpuwatch.model.timeline import Lane
 from gpuwatch.store.reader import read
 from tests.spools import MS, SECOND, START, FakeRun
 

@@ -62,7 +62,7 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def build(recording: Any, with_timeline: bool = True, training: int | None = None) -> Any:
         return made.get(recording.run.id, make_report(run=recording.run))
 
-    monkeypatch.setattr("gpuwatch.analyze.report.build", build)
+    monkeypatch.setattr("gpuwatch.build_report.build", build)
     return made
 
 

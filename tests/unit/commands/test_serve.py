@@ -90,7 +90,7 @@ def test_a_recording_that_cannot_be_analysed_is_a_comment_and_not_a_broken_answe
     def fail(*arguments: object) -> None:
         raise ValueError("odd\ndata")
 
-    monkeypatch.setattr("gpuwatch.analyze.report.build", fail)
+    monkeypatch.setattr("gpuwatch.build_report.build", fail)
     with served(Exporter(lambda: run_folder, 5.0)) as url:
         text = get(f"{url}/metrics")
     assert text.startswith("# ValueError: odd data\n") and "gpuwatch_exporter_run_found 0\n" in text

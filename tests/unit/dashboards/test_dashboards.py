@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gpuwatch.commands.serve import OWN
-from gpuwatch.metrics import CATALOGUE
+from gpuwatch.model.metrics import CATALOGUE
 from gpuwatch.views.prometheus import render
 from tests.builders import make_device, make_report
 

@@ -6,7 +6,8 @@ import pytest
 
 from gpuwatch.experiments import ceilings
 from gpuwatch.experiments.session import Result
-from gpuwatch.model import Ceiling, Interval
+from gpuwatch.model.experiment import Ceiling
+from gpuwatch.model.measures import Interval
 
 
 def sure(rate: float) -> Interval:

@@ -9,7 +9,8 @@ import pytest
 
 from gpuwatch.experiments import edits
 from gpuwatch.experiments.sweep import Setting
-from gpuwatch.model import Interval, LoaderTrial, Place
+from gpuwatch.model.experiment import LoaderTrial
+from gpuwatch.model.measures import Interval, Place
 
 SCRIPT = """import torch
 from torchvision import transforms as T

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gpuwatch.experiments import kept
-from gpuwatch.model import Ceiling, Experiment, Interval, LoaderTrial, Trial
+from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, Trial
+from gpuwatch.model.measures import Interval
 
 ONE = Interval(10.0, 9.0, 11.0, 4)
 

@@ -6,7 +6,7 @@ import pytest
 
 from gpuwatch.experiments.pairing import by_arm, is_tight, outcome, rate_interval, ratio, step_interval
 from gpuwatch.experiments.session import Result
-from gpuwatch.model import Interval
+from gpuwatch.model.measures import Interval
 
 
 def result(arm: str, round_: int, step_ms: float | None, note: str | None = None) -> Result:

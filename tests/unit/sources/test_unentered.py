@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuwatch.sources.unentered import UnenteredSource, cause, interpreter_flags, uses_torch
+from gpuwatch.sources.not_instrumented import UnenteredSource, cause, interpreter_flags, uses_torch
 
 SECOND = 1_000_000_000
 TORCH_MAPS = b"7f00-7f01 r-xp 00000000 00:00 1 /env/torch/lib/libtorch_python.so\n"

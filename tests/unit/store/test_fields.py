@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpuwatch.model import ColumnRows
+from gpuwatch.model.recording import ColumnRows
 from gpuwatch.store import reader
 from gpuwatch.store.fields import Piece
 from gpuwatch.store.reader import read

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gpuwatch.errors import NotARun, RunNotFound
-from gpuwatch.model import RunInfo
+from gpuwatch.model.recording import RunInfo
 from gpuwatch.store import folder, liveness
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuwatch.analyze.report import build
+from gpuwatch.build_report import build
 from gpuwatch.store import reader
 from gpuwatch.store.reader import Tail, read
 from tests.spools import MS, START, FakeRun

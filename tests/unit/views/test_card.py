@@ -11,7 +11,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from gpuwatch.model import Experiment, Gap, NotEvaluated, Overhead, Speedup, Training, Trial
+from gpuwatch.model.experiment import Experiment, Trial
+from gpuwatch.model.findings import NotEvaluated, Speedup
+from gpuwatch.model.profile import Overhead
+from gpuwatch.model.recording import Gap
+from gpuwatch.model.report import Training
 from gpuwatch.views import card, markdown, terminal, text
 from gpuwatch.views.card_drawing import _cells
 from tests.builders import (

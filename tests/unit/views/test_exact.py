@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from gpuwatch.model import ExactFunction, ExactLine, ExactPass
+from gpuwatch.model.exact_lines import ExactFunction, ExactLine, ExactPass
 from gpuwatch.views import exact
 
 

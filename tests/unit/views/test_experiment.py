@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from gpuwatch.model import Ceiling, Experiment, Interval, LoaderTrial, PredictionScore, Trial
+from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, PredictionScore, Trial
+from gpuwatch.model.measures import Interval
 from gpuwatch.views import experiment as view
 from gpuwatch.views.html import tables
 from gpuwatch.views.trials import newest, score

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from gpuwatch.metrics import CATALOGUE, find
-from gpuwatch.model import HotLine, Lane, StackQuality, Timeline
+from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.metrics import CATALOGUE, find
+from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views import line_tables, lines, markdown, perfetto, prometheus, series, speedscope
 from tests.builders import make_device, make_finding, make_hot_line, make_loader, make_profile, make_report, make_run
 

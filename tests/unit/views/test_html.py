@@ -13,7 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuwatch.model import Lane, LongSteps, Timeline, Training, Trial
+from gpuwatch.model.experiment import Trial
+from gpuwatch.model.profile import LongSteps
+from gpuwatch.model.report import Training
+from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views.html import render
 from gpuwatch.views.html.decimate import bridge, line_buckets, series, span_shares, statistics
 from gpuwatch.views.html.lanes import family_name, prepare

@@ -11,7 +11,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gpuwatch.model import Ceiling, Experiment, Gap, Interval, LoaderTrial, Report, Trial, Unentered
+from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, Trial
+from gpuwatch.model.measures import Interval
+from gpuwatch.model.profile import Unentered
+from gpuwatch.model.recording import Gap
+from gpuwatch.model.report import Report
 from gpuwatch.views.json import dumps, schema, to_dict
 from tests.builders import interval, make_device, make_finding, make_loader, make_operation, make_report, make_run
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from gpuwatch.model import Report
+from gpuwatch.model.report import Report
 from gpuwatch.views.live.app import Dashboard
 from gpuwatch.views.live.panel import Panel
 from gpuwatch.views.live.screens import Detail, Help

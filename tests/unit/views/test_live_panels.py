@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
-from gpuwatch.model import Lane, Timeline
+from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views.live import charts, details, devices, panels
 from gpuwatch.views.live.frame import Frame, View, columns, spans_in, step_columns
 from gpuwatch.views.live.workers import in_order, measure, workers

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from gpuwatch.model import Lane, Timeline
+from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views.plotly_figure import figure, labels, marks
 from gpuwatch.views.plotly_figure.rows import MOST_IN_STRIP, MOST_ROWS
 from tests.builders import make_report, make_run

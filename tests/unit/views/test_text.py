@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuwatch.model import Interval, Place, Speedup
+from gpuwatch.model.findings import Speedup
+from gpuwatch.model.measures import Interval, Place
 from gpuwatch.views import text
 
 

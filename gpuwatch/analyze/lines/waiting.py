@@ -1,0 +1,64 @@
+"""Code that only hands over what other threads or processes make: a prefetcher, an engine of threads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from gpuwatch.model.hot_lines import HotLine, read_call
+
+WAITING = frozenset(("wait", "acquire", "join"))
+# A line with this share of the loading is what it waits in.
+LINE_SHARE = 0.4
+# Who stands in one of these waits for another thread or process.
+_HANDING_OVER = (
+    "threading.py",
+    "queue.py",
+    "selectors.py",
+    "multiprocessing/connection.py",
+    "multiprocessing/queues.py",
+    "multiprocessing/synchronize.py",
+    "concurrent/futures/_base.py",
+    "concurrent/futures/thread.py",
+    "asyncio/base_events.py",
+)
+# Locks that processes share.
+_BETWEEN_PROCESSES = ("multiprocessing/synchronize.py", "filelock/_unix.py", "filelock/_api.py")
+
+
+def hands_over(file: str) -> bool:
+    """Say whether innermost code in this file waits for a lock, a queue or a pipe."""
+    return _is_one_of(file, _HANDING_OVER)
+
+
+def _is_one_of(file: str, ends: tuple[str, ...]) -> bool:
+    return file.replace("\\", "/").endswith(ends)
+
+
+def _innermost_file(stack: Sequence[str]) -> str:
+    call = read_call(stack[-1]) if stack else None
+    return call.file if call else ""
+
+
+def waits_for_threads(line: HotLine | None) -> bool:
+    """Say whether a loader's hottest line stands in a lock: another thread makes what it hands over."""
+    if line is None or line.share < LINE_SHARE:
+        return False
+    return waits_for_others(line.stack) or not words(line).isdisjoint(WAITING)
+
+
+def takes_turns(line: HotLine | None) -> bool:
+    """Say whether workers stand at a lock that only one of them can hold, at their hottest line."""
+    if line is None or line.share < LINE_SHARE:
+        return False
+    return "semlock" in words(line) or _is_one_of(_innermost_file(line.stack), _BETWEEN_PROCESSES)
+
+
+def waits_for_others(stack: Sequence[str]) -> bool:
+    """Say whether a stack ends where Python waits for a lock, a queue or a pipe."""
+    return hands_over(_innermost_file(stack))
+
+
+def words(line: HotLine) -> set[str]:
+    """Return the words of a line's callee and source."""
+    return set(re.findall(r"[a-z]+", f"{line.callee or ''} {line.source or ''}".lower()))

@@ -1,0 +1,118 @@
+"""Profile → report: the verdict, the findings and the pictures' series, ready for any view."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import replace
+
+from gpuwatch.analyze.build import analysis_of, profile_of
+from gpuwatch.analyze.processes.sorting import Processes, sort_processes
+from gpuwatch.analyze.processes.trainings import Group, chief, find_trainings, looped_seconds, only, seconds_of
+from gpuwatch.analyze.series.lanes import draw_lanes
+from gpuwatch.diagnosis.engine import judge
+from gpuwatch.errors import UsageError
+from gpuwatch.model.measures import PHASES, Phase
+from gpuwatch.model.profile import Profile, RankProfile
+from gpuwatch.model.recording import Recording
+from gpuwatch.model.report import Report, Training
+from gpuwatch.model.timeline import Timeline
+from gpuwatch.rules import RULES
+
+# The others are judged as well, which takes its time; a script that trains a hundred models gets the longest ones.
+MOST_TRAININGS = 8
+
+
+def build(recording: Recording, with_timeline: bool = True, training: int | None = None) -> Report:
+    """Analyse a recording. `with_timeline=False` leaves the series out, for cards and gates.
+
+    Of several trainings in one run the report is about the longest, or about number `training`, from 1 in the order of
+    their starts. Raises UsageError when there is no such number."""
+    processes = sort_processes(recording)
+    trainings = find_trainings(processes.trainers)
+    if training is not None and not 1 <= training <= len(trainings):
+        raise UsageError(f"there is no training {training} in this run: it has {len(trainings)}")
+    if not trainings:
+        return _build(processes, with_timeline)
+    shown = chief(trainings, processes.goes_on) if training is None else training - 1
+    report = _build(only(processes, trainings[shown]), with_timeline)
+    return report if len(trainings) == 1 else _among(report, processes, trainings, shown)
+
+
+def _build(processes: Processes, with_timeline: bool) -> Report:
+    analysis = analysis_of(processes)
+    profile = profile_of(analysis)
+    return report_of(profile, draw_lanes(analysis, profile) if with_timeline else None)
+
+
+def _among(report: Report, processes: Processes, trainings: list[Group], shown: int) -> Report:
+    """Return the report of one training with the others listed in it."""
+    longest = sorted(range(len(trainings)), key=lambda n: (n != shown, -looped_seconds(trainings[n])))[:MOST_TRAININGS]
+    listed = []
+    for n in sorted(longest):
+        own = report if n == shown else _build(only(processes, trainings[n]), False)
+        listed.append(replace(_summary(own, n + 1, trainings[n], processes.start_ns), shown=n == shown))
+    mine = next(each for each in listed if each.shown)
+    note = f"the command ran {len(trainings)} trainings; this is number {mine.number}, {mine.command}"
+    hint = "`gpuwatch report :N` shows another, as do the other verbs" + (
+        f"; the {MOST_TRAININGS} longest are listed" if len(trainings) > MOST_TRAININGS else ""
+    )
+    return replace(report, trainings=tuple(listed), problems=(f"{note}. {hint}", *report.problems))
+
+
+def _summary(report: Report, number: int, group: Group, start_ns: float) -> Training:
+    first = group[0]
+    interpreter, *arguments = map(str, first.log.header.get("argv") or ("?",))
+    return Training(
+        number=number,
+        pid=first.log.pid,
+        command=shlex.join((os.path.basename(interpreter), *arguments)),
+        start_s=(min(trainer.start_ns for trainer in group) - start_ns) / 1e9,
+        seconds=seconds_of(group),
+        ranks=len(group),
+        steps=max((rank.steps for rank in report.ranks), default=0),
+        verdict=report.verdict,
+        phases=report.phases,
+        findings=tuple(finding.id for finding in report.findings),
+    )
+
+
+def report_of(profile: Profile, series: Timeline | None = None) -> Report:
+    """Judge a profile and gather what is said of it."""
+    judgement = judge(profile, RULES)
+    return Report(
+        run=profile.run,
+        seconds=profile.seconds,
+        hosts=tuple(dict.fromkeys(rank.host for rank in profile.ranks)) or (profile.run.host,),
+        ranks=profile.ranks,
+        verdict=judgement.verdict,
+        phases=merge_phases(profile.ranks),
+        loaders=profile.loaders,
+        primary=profile.primary.id if profile.primary else None,
+        hot_lines=profile.hot_lines,
+        stacks=profile.stacks,
+        findings=judgement.findings,
+        suppressed=judgement.suppressed,
+        not_evaluated=judgement.not_evaluated,
+        clear=judgement.clear,
+        devices=profile.devices,
+        machine=profile.machine,
+        costs=profile.costs,
+        overhead=profile.overhead,
+        gaps=profile.gaps,
+        problems=profile.problems,
+        unentered=profile.unentered,
+        timeline=series,
+    )
+
+
+def merge_phases(ranks: tuple[RankProfile, ...]) -> tuple[Phase, ...]:
+    """Return the mean rank's phases: their seconds sum to the mean wall time of the ranks."""
+    if not ranks:
+        return ()
+    seconds = dict.fromkeys(PHASES, 0.0)
+    for rank in ranks:
+        for phase in rank.phases:
+            seconds[phase.name] += phase.seconds / len(ranks)
+    whole = sum(seconds.values())
+    return tuple(Phase(name, value, value / whole if whole > 0 else 0.0) for name, value in seconds.items())

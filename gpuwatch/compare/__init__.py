@@ -1,0 +1,1 @@
+"""Reports compared: with another run, or with the limits of a gate."""

@@ -1,0 +1,216 @@
+"""What rules share: is the run starved, is a value above a threshold for certain, who spends the fetch.
+
+A share is "above" only when its whole interval is; an interval that holds the threshold is "borderline".
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from gpuwatch.model.findings import Clear, Confidence, Evidence, NotEvaluated
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile
+from gpuwatch.model.measures import Interval, Place
+from gpuwatch.model.profile import Costs, Profile
+
+# A loop that waits for less than this share of its steps has nothing to win from its input pipeline.
+STARVED_SHARE = 0.10
+# Workers busy this much keep the trainer from its core even when its batch is made: that is input work too.
+BUSY_SHARE = 0.5
+# A batch with this many tensors or bytes is dear to take over.
+HEAVY_TENSORS = 24.0
+HEAVY_BYTES = 4e6
+# Fewer steps than this carry no conclusion.
+MIN_STEPS = 8
+# Runs of one script differ by more than the interval within a run: five around 10 % had medians of 9.8 to 10.5 %.
+BETWEEN_RUNS = 0.08
+
+# What a batch costs: no longer the run's problem where workers alone hide the input behind the device.
+BATCH_COST = (
+    "slow-dataset-code",
+    "expensive-decode",
+    "oversized-decode",
+    "expensive-transform",
+    "transform-order",
+    "expensive-collate",
+)
+
+State = Literal["yes", "no", "borderline"]
+
+
+def above(value: Interval | float, threshold: float) -> State:
+    """Say whether a value lies above a threshold; `borderline` when its interval, or another run's, holds the threshold."""
+    if not isinstance(value, Interval):
+        return "yes" if value > threshold else "no"
+    if value.low > threshold * (1 + BETWEEN_RUNS):
+        return "yes"
+    return "borderline" if value.high > threshold * (1 - BETWEEN_RUNS) else "no"
+
+
+def restart_seconds(loader: LoaderProfile) -> float:
+    """Return the seconds waited for first batches of every epoch but the first."""
+    return sum(loader.first_batch_s[1:])
+
+
+def waited_share(loader: LoaderProfile) -> Interval | None:
+    """Return the share of the loop waited for data: inside steps, and for the first batch of later epochs."""
+    if loader.wait_share is None:
+        return None
+    restarts = restart_seconds(loader)
+    whole = loader.seconds + restarts
+    if restarts <= 0 or whole <= 0:
+        return loader.wait_share
+    kept, added = loader.seconds / whole, restarts / whole
+    share = loader.wait_share
+    return Interval(share.median * kept + added, share.low * kept + added, share.high * kept + added, share.n)
+
+
+def starved(profile: Profile) -> State | None:
+    """Say whether the primary loader starves the training; None when nobody knows."""
+    loader = profile.primary
+    if loader is None or loader.steps < MIN_STEPS:
+        return None
+    share = waited_share(loader)
+    if share is not None and finds_batches_ready(loader) and restart_seconds(loader) < STARVED_SHARE * loader.seconds:
+        return "no"
+    return None if share is None else above(share, STARVED_SHARE)
+
+
+def finds_batches_ready(loader: LoaderProfile) -> bool:
+    """Say whether hardly any of the loop's time went by before its batch was made, and batches are light to take over.
+
+    What such a loop waits for in the loader is a core for itself, not input.
+    """
+    queue, fetch, share = loader.queue, loader.fetch, loader.wait_share
+    if loader.workers == 0 or queue is None or fetch is None or queue.unmade_share is None or share is None:
+        return False
+    heavy = (fetch.tensors_per_batch or 0.0) >= HEAVY_TENSORS or (fetch.bytes_per_batch or 0.0) >= HEAVY_BYTES
+    rests = fetch.busy_share is None or fetch.busy_share < BUSY_SHARE
+    return queue.unmade_share * share.median < STARVED_SHARE / 2 and rests and not heavy
+
+
+def missing_starvation(profile: Profile) -> str:
+    """Return what is missing to know whether the run is starved."""
+    if profile.primary is None:
+        return "no DataLoader was seen in use"
+    if profile.primary.steps < MIN_STEPS:
+        return f"only {profile.primary.steps} steps after the warm-up ({MIN_STEPS} needed)"
+    if profile.primary.own_loop:
+        return "the training's loop is not over a DataLoader"
+    return "the share of input wait"
+
+
+# An operation with this share of the fetch is why the cores are used up.
+DOMINANT = 0.5
+# ... or work of this share that is not needed at all.
+SAVING = 0.3
+# Workers busy less than this while the loop waits are held back by something else than their work.
+WORKING_SHARE = 0.6
+
+
+class Starved(NamedTuple):
+    """A starved training loop and what its loader's rules need."""
+
+    loader: LoaderProfile
+    fetch: FetchProfile
+    costs: Costs
+    state: State
+
+
+def starved_loop(profile: Profile, id: str) -> Starved | Clear | NotEvaluated:
+    """Return the starved loop, or the outcome of a rule that only speaks of one."""
+    loader, state = profile.primary, starved(profile)
+    if loader is None or state is None:
+        return NotEvaluated(id, missing_starvation(profile))
+    if state == "no":
+        return Clear(id)
+    if loader.fetch is None or profile.costs is None:
+        return NotEvaluated(id, "events of the fetches (the hook did not reach the loader's workers)")
+    return Starved(loader, loader.fetch, profile.costs, state)
+
+
+def working_loop(profile: Profile, id: str) -> Starved | Clear | NotEvaluated:
+    """Return the starved loop whose loading is short of work done: workers that are busy, or none at all.
+
+    Where workers rest while the loop waits, the amount of work is not the limit, and making it cheaper wins nothing.
+    """
+    seen = starved_loop(profile, id)
+    if isinstance(seen, Starved) and seen.loader.workers and (seen.fetch.busy_share or 1.0) < WORKING_SHARE:
+        return Clear(id)
+    return seen
+
+
+def wait_evidence(loader: LoaderProfile) -> Evidence:
+    """Return the input wait as evidence."""
+    share = waited_share(loader)
+    note = None if share is None else f"95 % interval {share.low:.0%} to {share.high:.0%}, {loader.wait_clock} clock"
+    return Evidence(
+        "input wait", None if share is None else round(share.median, 4), "share", STARVED_SHARE, loader.steps, note
+    )
+
+
+def certainty(*states: State, default: Confidence = "high") -> Confidence:
+    """Return `borderline` when any state is, else the default."""
+    return "borderline" if "borderline" in states else default
+
+
+def operations(loader: LoaderProfile, kind: str) -> list[OperationProfile]:
+    """Return a loader's operations of a kind, the costliest first."""
+    return sorted((o for o in loader.operations if o.kind == kind), key=lambda o: -o.share)
+
+
+def share_of(loader: LoaderProfile, kind: str) -> float:
+    """Return the share of the fetch that a kind of operation takes."""
+    return sum(o.share for o in loader.operations if o.kind == kind)
+
+
+def saturation(share: float, enough: float = DOMINANT) -> tuple[str, ...]:
+    """Return what an operation with this share of the fetch explains: used-up cores, when it is enough of the work."""
+    return ("cpu-saturated",) if share >= enough else ()
+
+
+def blocked_share(loader: LoaderProfile) -> float | None:
+    """Return the share of a fetch in which neither the worker nor its library threads used a core."""
+    fetch = loader.fetch
+    if fetch is None or fetch.blocked_ms is None or fetch.wall_ms.median <= 0:
+        return None
+    return max(min(fetch.blocked_ms / fetch.mean_wall_ms, 1.0), 0.0)
+
+
+def hot_line(profile: Profile, role: str, *activities: str) -> HotLine | None:
+    """Return the costliest line of a role in one of the activities (any when none is named)."""
+    lines = [h for h in profile.hot_lines if h.process_role == role and (not activities or h.activity in activities)]
+    return max(lines, key=lambda h: h.share, default=None)
+
+
+def place(line: HotLine | None, fallback: Place | None = None) -> Place | None:
+    """Return where a hot line stands, else the fallback."""
+    return Place(line.file, line.line, line.function) if line else fallback
+
+
+def inside(profile: Profile, operation: OperationProfile) -> Place | None:
+    """Return the hottest line inside an operation that is the user's own code, else where the operation is made."""
+    made, name = operation.where, operation.name.rsplit(".", 1)[-1]
+    if made is None:
+        return None
+    lines = [h for h in profile.hot_lines if h.file == made.file and name in h.function.split(".")]
+    return place(max(lines, key=lambda h: h.share, default=None), made)
+
+
+def loop_seconds(profile: Profile) -> float:
+    """Return the mean seconds of the ranks from the first batch on, shut-down left out."""
+    outside = ("startup", "shutdown")
+    seconds = [sum(p.seconds for p in rank.phases if p.name not in outside) for rank in profile.ranks]
+    return sum(seconds) / len(seconds) if seconds else 0.0
+
+
+def command_line(profile: Profile) -> str:
+    """Return the run's command as one would type it."""
+    import shlex
+
+    return shlex.join(profile.run.command) or "COMMAND"
+
+
+def try_command(profile: Profile, what: str) -> str:
+    """Return the `gpuwatch try` call that would prove a finding."""
+    return f"gpuwatch try {what} -- {command_line(profile)}"

@@ -1,0 +1,176 @@
+"""The trainer's own code in the step: its lines that are neither the model nor waiting, and the share they take.
+
+Of a loop without a DataLoader samples also tell the model's share and what it waits for other threads or processes.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.analyze.lines.frames import ASKING
+from gpuwatch.analyze.lines.waiting import waits_for_others
+from gpuwatch.model.hot_lines import HotLine, read_call
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Profile
+
+BLOCKED = 0.5
+# A training thread on the CPU for less of its step than this mostly waits for something.
+WAITING_CPU = 0.5
+# A thread that others of its process keep from running for less than this may as well wait for something else.
+LOCKED = 0.2
+_MODULE_CALLS = ("_call_impl", "_wrapped_call_impl")
+_MODEL_CALLS = (*_MODULE_CALLS, "backward", "_engine_run_backward")
+_OPTIMIZER, _NETWORKS = "torch/optim/", "torch/nn/"
+_IN_STEP = ("step", "long step")
+
+
+def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
+    """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
+    waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
+    by_source = loader.own_loop and not profile.devices
+    lines = [h for h in _in_steps(profile) if not _sleeps(h) and not _is_model(h, loader.own_loop)]
+    own = [h for h in lines if by_source or not _is_blocked(h, waits)]
+    return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
+
+
+def model_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the samples in the step that fell into the model, its backward pass or its optimizer."""
+    return sum(h.share for h in _in_steps(profile) if _is_model(h, loader.own_loop))
+
+
+def calls_modules(profile: Profile) -> bool:
+    """Say whether samples of the step met an nn.Module: a model written out in tensor operations looks like other code."""
+    lines = _in_steps(profile)
+    return any(_name(h) == "forward" or any(_calls(told, _MODULE_CALLS) for told in h.stack) for h in lines)
+
+
+def _name(line: HotLine) -> str:
+    return line.function.rpartition(".")[2]
+
+
+def _calls(told: str, functions: tuple[str, ...], files: tuple[str, ...] = ()) -> bool:
+    """Say whether a frame of a stack is one of these functions, or stands in one of these folders."""
+    call = read_call(told)
+    if call is None:
+        return False
+    file = call.file.replace("\\", "/")
+    return (call.function or "").rpartition(".")[2] in functions or any(part in file for part in files)
+
+
+def handed_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the step in which the trainer waited for another thread or process to hand something over, or
+    for the interpreter lock that a thread of its own held."""
+    handed = sum(h.share for h in _in_steps(profile) if waits_for_others(h.stack))
+    return max(handed, _lock_share(profile, loader))
+
+
+def _lock_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the step in which the trainer stood still, no longer than other threads of it were at work.
+
+    Only without a GPU: else it may have stood still for that."""
+    lines = _in_steps(profile)
+    main, others = sum(h.samples for h in lines), sum(h.samples for h in profile.hot_lines if h.activity == "fetch")
+    if profile.devices or not main:
+        return 0.0
+    still = min(waiting_share(profile, loader) - sleeping_share(profile), others / main)
+    return still if still >= LOCKED else 0.0
+
+
+def stands_still(profile: Profile, loader: LoaderProfile) -> bool:
+    """Say whether the trainer mostly waits, and not only in a sleep or for its own threads: at a pipe, a socket, a disk.
+
+    With a GPU that may be the device's work."""
+    waits = waiting_share(profile, loader)
+    other = waits - sleeping_share(profile) - handed_share(profile, loader)
+    return not profile.devices and waits >= BLOCKED and other >= LOCKED
+
+
+def sleeping_share(profile: Profile) -> float:
+    """Return the share of the samples in the step in which the trainer slept, by its own line's words."""
+    return sum(h.share for h in _in_steps(profile) if _sleeps(h))
+
+
+def _sleeps(line: HotLine) -> bool:
+    return "sleep(" in (line.source or "")
+
+
+def _in_steps(profile: Profile) -> list[HotLine]:
+    return [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in _IN_STEP]
+
+
+def waiting_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the step without waiting in which the training thread neither ran nor waited for a core.
+
+    The run-queue delay is told for the whole loop; all of it is taken to fall into the step. 0 when nobody knows."""
+    if loader.compute_cpu_share is None or loader.compute_ms is None or loader.step_ms is None:
+        return 0.0
+    rank = next((rank for rank in profile.ranks if rank.rank == loader.rank), None)
+    delay = (rank.run_queue_delay_share or 0.0) if rank else 0.0
+    in_step = delay * loader.step_ms.median / max(loader.compute_ms.median, 1e-9)
+    return max(1.0 - loader.compute_cpu_share - in_step, 0.0)
+
+
+def own_share(profile: Profile, lines: list[HotLine]) -> float:
+    """Return the share of the step that these lines take.
+
+    A line that calls no library, or torch, may be a model written out in tensor operations: such lines count only as
+    far as the phases put time outside of forward, backward and optimizer.
+    """
+    others = [h for h in lines if not _is_asked(h)]
+    library = sum(h.share for h in others if h.callee and not _calls_torch(h))
+    plain = sum(h.share for h in others if not h.callee or _calls_torch(h))
+    return min(sampler_share(lines) + library + min(plain, other_share(profile)), 1.0)
+
+
+def sampler_share(lines: list[HotLine]) -> float:
+    """Return the share of the trainer's samples in the step that the user's own sampler takes, which the loader asks for
+    indices there: the phases call that time input wait."""
+    return sum(h.share for h in lines if _is_asked(h))
+
+
+def _is_asked(line: HotLine) -> bool:
+    return any(_calls(told, (ASKING,)) for told in line.stack)
+
+
+def between_loops(profile: Profile) -> list[HotLine]:
+    """Return the trainer's lines between loops and at their start (a sampler's) that work and are not torch's.
+
+    When a sample was taken is known to a tenth of a second or so: lines that are seen in steps as well are the steps'."""
+    trainer = [h for h in profile.hot_lines if h.process_role == "trainer"]
+    in_steps = {(h.file, h.line) for h in trainer if h.activity not in ("between loops", "startup", "importing")}
+    lines = [h for h in trainer if h.activity == "between loops" and (h.file, h.line) not in in_steps]
+    own = [h for h in lines if not (h.callee or "").startswith(_STARTING) and (h.blocked_share or 0.0) < BLOCKED]
+    return sorted(own, key=lambda h: -h.seconds)
+
+
+# What making an iterator and its workers stands on.
+_STARTING = ("torch", "multiprocessing", "threading")
+
+
+def _calls_torch(line: HotLine) -> bool:
+    return (line.callee or "").startswith("torch")
+
+
+def _is_model(line: HotLine, own_loop: bool) -> bool:
+    """Say whether a line is the model's forward or backward pass, or the optimizer.
+
+    Other things of torch (a state_dict, a summary) are the user's choice; without a stack nobody can tell. Of a loop
+    without a DataLoader no phase tells the forward: there a loss and the like are the model's too."""
+    if _name(line) in ("forward", "backward"):
+        return True
+    parts = (_OPTIMIZER, _NETWORKS) if own_loop else (_OPTIMIZER,)
+    return _calls_torch(line) and (not line.stack or any(_calls(told, _MODEL_CALLS, parts) for told in line.stack))
+
+
+def _is_blocked(line: HotLine, waits: bool) -> bool:
+    """Say whether a line sleeps or waits; where samples do not tell, the thread's CPU time in the step does."""
+    return waits if line.blocked_share is None else line.blocked_share >= BLOCKED
+
+
+def other_share(profile: Profile) -> float:
+    """Return the part of the steps that is neither waiting nor forward, backward or optimizer."""
+    seconds = dict.fromkeys(("input wait", "forward", "backward", "optimizer", "other in-step"), 0.0)
+    for rank in profile.ranks:
+        for phase in rank.phases:
+            if phase.name in seconds:
+                seconds[phase.name] += phase.seconds
+    whole = sum(seconds.values())
+    return seconds["other in-step"] / whole if whole > 0 else 0.0

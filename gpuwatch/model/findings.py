@@ -1,0 +1,87 @@
+"""What a rule says: a finding with its evidence, "clear", or "not evaluated"; and the verdict on the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gpuwatch.model.measures import Interval, Place
+
+Severity = Literal["critical", "warning", "info"]
+
+
+Confidence = Literal["high", "medium", "low", "borderline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One measured value that a finding rests on, with the threshold it was held against."""
+
+    metric: str
+    value: float | int | str | None
+    unit: str
+    threshold: float | None = None
+    n: int | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speedup:
+    """Predicted run time now / run time after; `basis` says from what."""
+
+    predicted: float
+    low: float
+    high: float
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule says. `advice` is one or more imperative sentences; `edit` a code edit; `verify` a command."""
+
+    id: str
+    severity: Severity
+    confidence: Confidence
+    summary: str
+    evidence: tuple[Evidence, ...]
+    advice: str
+    where: Place | None = None
+    speedup: Speedup | None = None
+    verify: str | None = None
+    edit: str | None = None
+    explains: tuple[str, ...] = ()
+    rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """The rule had what it needs and found nothing."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotEvaluated:
+    """The rule could not look; `missing` names what it lacks."""
+
+    id: str
+    missing: str
+
+
+Outcome = Finding | Clear | NotEvaluated
+
+
+Bound = Literal["input", "compute", "host", "transfer", "communication", "startup", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What bounds the run. `reason` is one sentence for a person."""
+
+    bound: Bound
+    confidence: Confidence
+    input_wait_share: Interval | None
+    clock: Literal["host", "cuda"]
+    speedup_if_input_free: Speedup | None
+    reason: str
+    headline: str

@@ -1,0 +1,135 @@
+"""What was derived of a loader: its steps, its fetches, their operations, its queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gpuwatch.model.measures import Interval, Place
+
+
+@dataclass(frozen=True, slots=True)
+class OperationProfile:
+    """One named stage of a fetch. `ms_per_sample` and `share` count the operation's own time, not that of
+    the operations inside it. `position` is its order of first call in a sample; pixels are medians per call."""
+
+    name: str
+    kind: Literal["decode", "transform", "dataset", "collate", "serialise"]
+    share: float
+    ms_per_sample: float
+    calls_per_sample: float = 1.0
+    where: Place | None = None
+    position: int | None = None
+    pixels_in: float | None = None
+    pixels_out: float | None = None
+    bytes_in: float | None = None
+    cpu_ms_per_sample: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchProfile:
+    """What making a batch takes, in a worker or (workers = 0) in the trainer: `wall_ms` a median, the rest means,
+    so that the parts add up to `mean_wall_ms`.
+
+    wall = cpu (this thread) + delay (runnable, no core) + blocked (the rest: reads, locks, library threads).
+    `process_cpu_ms` adds the library's own threads. `busy_share` is the share of the workers' time, while the
+    loop ran, that was not spent waiting for an index. `work_spread`: 95th percentile over median of wall - delay."""
+
+    n: int
+    wall_ms: Interval
+    mean_wall_ms: float
+    p95_wall_ms: float
+    max_wall_ms: float
+    cpu_ms: float | None
+    process_cpu_ms: float | None
+    delay_ms: float | None
+    blocked_ms: float | None
+    index_wait_ms: float
+    busy_share: float | None
+    collate_ms: float
+    serialise_ms: float | None
+    bytes_per_batch: float | None
+    tensors_per_batch: float | None
+    float_bytes_share: float | None
+    samples_per_batch: float | None
+    read_bytes_per_batch: float | None
+    rchar_per_batch: float | None
+    slow_share: float | None = None
+    batched: bool = False
+    gc_ms: float | None = None
+    work_spread: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueProfile:
+    """What stood in the queue when the trainer asked for a batch.
+
+    `ready_share`: asks that found their batch already there. `late_share`: share of the waited time during
+    which later batches were ready and held back by in-order delivery. `awaited_skew`: share of the waited time
+    owed to the most-awaited worker. `unmade_share`: share of the waited time before the wanted batch had been sent."""
+
+    ready_share: float | None
+    mean_ready: float | None
+    late_share: float | None
+    awaited_skew: float | None = None
+    unmade_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderProfile:
+    """One DataLoader of one rank, all its iterators (epochs) together, warm-up left out of the step figures.
+
+    `step_ms` = `wait_ms` + `compute_ms`, means with block-bootstrap intervals (workers deliver in bursts: most steps of
+    a starved loop wait for nothing); `gpu_wait_ms` is None without CUDA events. `first_batch_s`: per pass over the
+    loader (epoch), from asking for the iterator to having its first batch; `startup_s`: the part of each that made
+    the iterator and its worker processes (0 for a persistent one). `seconds` and `wait_seconds` add up the steps
+    without those first batches, `batches` counts all. `epoch_batches`: mean batches per pass. `attributes`: what the
+    hook told of the loader, and `remade` (True) when it was constructed again and again. `iterated_where`: the user's
+    line that loops over it. `stop_s`: per pass, the call that found the data at its end (it stops the workers unless they
+    persist). `own_loop`: no DataLoader at all but a loop whose steps the optimizer tells; what it waits for is None."""
+
+    id: str
+    rank: int
+    role: Literal["training", "evaluation", "inference"]
+    dataset: str
+    dataset_where: Place | None
+    created_where: Place | None
+    workers: int
+    batch_size: int | None
+    prefetch: int | None
+    persistent: bool
+    pin_memory: bool
+    in_order: bool
+    start_method: str | None
+    dataset_length: int | None
+    iterators: int
+    batches: int
+    steps: int
+    seconds: float
+    steps_per_s: float | None
+    samples_per_s: float | None
+    step_ms: Interval | None
+    wait_ms: Interval | None
+    compute_ms: Interval | None
+    gpu_wait_ms: Interval | None
+    wait_share: Interval | None
+    wait_clock: Literal["host", "cuda"]
+    wait_seconds: float
+    compute_cpu_share: float | None
+    epoch_batches: float | None
+    startup_s: tuple[float, ...]
+    first_batch_s: tuple[float, ...]
+    queue: QueueProfile | None
+    fetch: FetchProfile | None
+    operations: tuple[OperationProfile, ...] = ()
+    worker_pids: tuple[int, ...] = ()
+    dataset_kind: str | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    iterated_where: Place | None = None
+    stop_s: tuple[float, ...] = ()
+    own_loop: bool = False
+
+    @property
+    def has_an_iterator_for_each_step(self) -> bool:
+        """Whether hardly more than a batch came from each iterator: `next(iter(loader))` in every step."""
+        return len(self.first_batch_s) > 1 and self.epoch_batches is not None and self.epoch_batches <= 1.5

@@ -1,0 +1,48 @@
+"""What figures are made of: a median with its interval, a place in source code, a phase of the wall time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A median with its 95 % bootstrap interval over `n` observations."""
+
+    median: float
+    low: float
+    high: float
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position in somebody's source."""
+
+    file: str
+    line: int
+    function: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One row of the partition of a rank's wall time."""
+
+    name: str
+    seconds: float
+    share: float
+
+
+PHASES = (
+    "startup",
+    "loader startup",
+    "input wait",
+    "forward",
+    "backward",
+    "optimizer",
+    "other in-step",
+    "evaluation",
+    "between loops",
+    "shutdown",
+    "unexplained",
+)

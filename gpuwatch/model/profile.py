@@ -1,0 +1,122 @@
+"""What was derived of a run, as a whole: all that the rules may look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
+from gpuwatch.model.measures import Interval, Phase, Place
+from gpuwatch.model.recording import Gap, RunInfo
+
+
+@dataclass(frozen=True, slots=True)
+class LongSteps:
+    """Regular or single steps far above the median. `excess_s` is their time above it; `period` in steps."""
+
+    count: int
+    excess_s: float
+    share: float
+    median_ms: float
+    period: float | None
+    regular: bool
+    where: Place | None
+    cause: Literal["checkpoint", "gc", "evaluation", "unknown"]
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankProfile:
+    """One training process. `phases` sum to `seconds`."""
+
+    rank: int
+    local_rank: int
+    world_size: int
+    host: str
+    pid: int
+    python: str
+    torch: str | None
+    device: str | None
+    seconds: float
+    phases: tuple[Phase, ...]
+    steps: int
+    warmup_steps: int
+    step_ms: Interval | None
+    wait_share: Interval | None
+    backward_ms: float | None
+    long_steps: LongSteps | None
+    gc_seconds: float
+    gc_collections: int
+    hook_us_per_step: float | None
+    first_batch_s: float | None
+    run_queue_delay_share: float | None = None
+    sync_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unentered:
+    """A Python of the run's tree that the hook could not enter."""
+
+    pid: int
+    command: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The step model's parameters for the primary loader: T = S(n) + N * max(G, P / min(n, cores)) + host.
+
+    `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms`
+    the part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores` those that workers may use. `queued_ms`: the part of
+    `device_ms` in which the trainer waited for a core that its workers held, `load` cores of them on average."""
+
+    device_ms: float
+    work_ms: float
+    work_cpu_ms: float
+    host_ms: float
+    workers: int
+    cores: float
+    spare_cores: float
+    batches: float
+    iterators: float
+    startup_s: float
+    step_ms: float
+    seconds: float
+    queued_ms: float = 0.0
+    load: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What gpuwatch itself cost in this run."""
+
+    hook_us_per_step: float | None
+    sampler_cpu_share: float | None
+    spool_bytes: int
+    stacks_cpu_share: float | None = None
+    dropped_events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Everything that the rules may look at. `primary` is the loader that the verdict is about."""
+
+    run: RunInfo
+    seconds: float
+    ranks: tuple[RankProfile, ...]
+    loaders: tuple[LoaderProfile, ...]
+    primary: LoaderProfile | None
+    machine: MachineProfile
+    devices: tuple[DeviceProfile, ...]
+    hot_lines: tuple[HotLine, ...]
+    stacks: StackQuality
+    unentered: tuple[Unentered, ...]
+    costs: Costs | None
+    overhead: Overhead
+    gaps: tuple[Gap, ...] = ()
+    problems: tuple[str, ...] = ()
+    seen_pythons: int = 0
+    torch_seen: bool = False

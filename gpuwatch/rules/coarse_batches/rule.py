@@ -1,0 +1,85 @@
+"""Too few batches in flight for the workers: they come in bursts.
+
+What it means
+    A worker makes a whole batch alone. When an epoch has about as few batches as there are workers, the training
+    waits for the first one to be done, gets them all at once, and waits again. More workers change nothing.
+
+How it is measured
+    Batches per epoch against the workers, and the time until an epoch's first batch that goes into making the batch
+    itself (not into starting the workers), as a share of the loop.
+
+When it is wrong
+    If starting the workers takes that time, worker-restart is the cause.
+
+What to do
+    Smaller batches in the loader (accumulate gradients to keep the effective size), several epochs in one pass
+    (a repeating sampler), or splitting the work inside a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.evidence import missing_starvation
+from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Costs, Profile
+
+ID = "coarse-batches"
+FILL_SHARE = 0.15
+BATCHES_PER_WORKER = 2.0
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report epochs of few large batches whose first one takes a good part of the loop."""
+    loader, costs = profile.primary, profile.costs
+    if loader is None or loader.epoch_batches is None:
+        return NotEvaluated(ID, missing_starvation(profile))
+    if loader.workers < 2:
+        return Clear(ID)
+    if costs is None or loader.fetch is None:
+        return NotEvaluated(ID, "events of the fetches")
+    per_worker = loader.epoch_batches / loader.workers
+    fill = fill_share(loader, costs)
+    if per_worker > BATCHES_PER_WORKER or fill < FILL_SHARE:
+        return Clear(ID)
+    return Finding(
+        id=ID,
+        severity="critical" if fill >= 0.3 else "warning",
+        confidence="high" if len(loader.first_batch_s) > 2 else "medium",
+        summary=f"{loader.epoch_batches:.3g} batches per epoch for {loader.workers} workers: they come in bursts of {costs.work_ms:.3g} ms of work each",
+        evidence=(
+            Evidence("batches per worker and epoch", round(per_worker, 2), "batches", BATCHES_PER_WORKER),
+            Evidence(
+                "waiting for the first batch to be made",
+                round(fill, 4),
+                "share of the loop",
+                FILL_SHARE,
+                len(loader.first_batch_s),
+            ),
+            Evidence("work per batch", round(costs.work_ms, 2), "ms", n=loader.fetch.n),
+            Evidence("step without waiting", round(costs.device_ms, 2), "ms", n=loader.steps),
+        ),
+        advice="Load in smaller batches (and accumulate gradients), or run several epochs as one pass over a repeating sampler.",
+        where=loader.created_where,
+        speedup=_speedup(loader, costs),
+        explains=("too-few-workers", "too-many-workers"),
+    )
+
+
+def fill_share(loader: LoaderProfile, costs: Costs) -> float:
+    """Return the share of the loop spent while the first batch of each epoch was being made."""
+    made = sum(min(first, costs.work_ms / 1e3) for first in loader.first_batch_s)
+    return made / costs.seconds if costs.seconds > 0 else 0.0
+
+
+def _speedup(loader: LoaderProfile, costs: Costs) -> Speedup:
+    """Predict an even stream of the same work: P / min(n, cores) per batch, first batches a small part of one."""
+    per_batch = max(costs.device_ms, throughput.input_ms(costs))
+    pieces = max(2 * BATCHES_PER_WORKER * loader.workers / max(loader.epoch_batches or 1.0, 1.0), 2.0)
+    # An epoch's last batch may be short: the usual one is what its first is like.
+    made_s = max(costs.work_ms, loader.fetch.wall_ms.median if loader.fetch else 0.0) / 1e3
+    first = max(costs.startup_s - (1 - 1 / pieces) * made_s, 0.0)
+    after = replace(costs, workers=0, device_ms=per_batch, work_ms=0.0, startup_s=first)
+    return throughput.predict(costs, after, "throughput model: the same work in finer pieces", 0.3)

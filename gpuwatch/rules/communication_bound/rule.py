@@ -1,0 +1,81 @@
+"""The ranks spend the step exchanging gradients.
+
+What it means
+    The gradient exchange (all-reduce, all-gather) takes a good part of the step on every rank alike: too little
+    compute per exchange, a slow link, or an exchange in every micro-batch of an accumulation.
+
+How it is measured
+    Several ranks with the same pace, whose training process is inside collective calls (from stack samples) for a
+    good part of the step; or, on CPUs, inside the backward pass without using its core, where DDP exchanges.
+
+When it is wrong
+    One slow rank makes all the others wait inside the exchange; straggler-rank speaks then.
+
+What to do
+    no_sync() for all but the last micro-batch, gradient bucketing and compression, a larger batch per rank.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.trainer_code import waiting_share
+from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.measures import Place
+from gpuwatch.model.profile import Profile
+
+ID = "communication-bound"
+SHARE = 0.25
+CALLS = (
+    "all_reduce",
+    "allreduce",
+    "all_gather",
+    "reduce_scatter",
+    "broadcast",
+    "barrier",
+    "_sync_buffers",
+    "monitored_barrier",
+)
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report ranks of the same pace that spend the step in collective calls."""
+    if len([r for r in profile.ranks if r.step_ms and r.world_size > 1]) < 2 or profile.costs is None:
+        return NotEvaluated(ID, "steps of at least two ranks")
+    if profile.stacks.trust == "none":
+        return NotEvaluated(ID, "stack samples of the training processes")
+    lines = [
+        h
+        for h in profile.hot_lines
+        if h.process_role == "trainer" and (_collective(h) or _waits_in_backward(h, profile))
+    ]
+    share = sum(h.share for h in lines)
+    if share < SHARE:
+        return Clear(ID)
+    top = max(lines, key=lambda h: h.share)
+    after = throughput.with_step(profile.costs, profile.costs.device_ms * (1.0 - min(share, 0.9) / 2))
+    return Finding(
+        id=ID,
+        severity="warning",
+        confidence="medium",
+        summary=f"{share:.0%} of the training processes' time is inside collective calls",
+        evidence=(
+            Evidence("in collective calls", round(share, 4), "share of the trainers' samples", SHARE, top.samples),
+            Evidence("ranks", len(profile.ranks), "processes"),
+        ),
+        advice="Exchange less often: no_sync() for all but the last micro-batch, larger buckets, a larger batch per rank.",
+        where=Place(top.file, top.line, top.function),
+        speedup=throughput.predict(profile.costs, after, "half of the exchange saved", 0.6),
+    )
+
+
+def _waits_in_backward(line: HotLine, profile: Profile) -> bool:
+    """Say whether a CPU training is inside backward without using its core: DDP's exchange has no frame of its own."""
+    on_cpu = all((rank.device or "cpu") == "cpu" for rank in profile.ranks)
+    waits = profile.primary is not None and waiting_share(profile, profile.primary) > SHARE
+    return on_cpu and waits and "backward" in (line.callee or "")
+
+
+def _collective(line: HotLine) -> bool:
+    text = " ".join((line.callee or "", line.source or "", *line.stack))
+    return any(call in text for call in CALLS)

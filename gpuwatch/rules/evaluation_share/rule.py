@@ -1,0 +1,75 @@
+"""Evaluation takes more than its part of the run.
+
+What it means
+    Validation runs so often, or on so much data, that the training proper gets little of the time.
+
+How it is measured
+    Iterators without a backward pass between their batches are evaluation; their time, waiting included, as a share
+    of the loop.
+
+When it is wrong
+    A run that is meant to evaluate has no training loop, and then this rule does not speak.
+
+What to do
+    Evaluate every n-th epoch or on a fixed subset, with a larger batch and torch.inference_mode(); give the validation
+    loader workers of its own, persistent ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.evidence import loop_seconds
+from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Costs, Profile
+
+ID = "evaluation-share"
+SHARE = 0.25
+CRITICAL_SHARE = 0.5
+# Evaluating a third as often is the usual cure.
+LESS_OFTEN = 3.0
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report evaluation that takes a quarter of the loop or more."""
+    if profile.primary is None or profile.primary.role != "training" or not profile.ranks:
+        return NotEvaluated(ID, "a training loop")
+    seconds = sum(p.seconds for rank in profile.ranks for p in rank.phases if p.name == "evaluation") / len(
+        profile.ranks
+    )
+    loop = loop_seconds(profile)
+    share = seconds / loop if loop > 0 else 0.0
+    if share < SHARE:
+        return Clear(ID)
+    loader = max((x for x in profile.loaders if x.role == "evaluation"), key=lambda x: x.seconds, default=None)
+    return Finding(
+        id=ID,
+        severity="critical" if share >= CRITICAL_SHARE else "warning",
+        confidence="high",
+        summary=f"evaluation takes {share:.0%} of the loop ({seconds:.3g} s){_how(loader)}",
+        evidence=(
+            Evidence("evaluation", round(share, 4), "share of the loop", SHARE),
+            Evidence("evaluation", round(seconds, 2), "s", n=loader.iterators if loader else None),
+            *(
+                (Evidence("waiting in it", round(loader.wait_share.median, 4), "share"),)
+                if loader and loader.wait_share
+                else ()
+            ),
+        ),
+        advice="Evaluate less often or on a subset, with a larger batch, and give its loader persistent workers.",
+        where=(loader.iterated_where or loader.created_where) if loader else None,
+        speedup=_speedup(profile.costs, seconds) if profile.costs else None,
+    )
+
+
+def _how(loader: LoaderProfile | None) -> str:
+    return f", {loader.iterators} times over {loader.dataset}" if loader else ""
+
+
+def _speedup(costs: Costs, seconds: float) -> Speedup:
+    """Predict evaluation a third as often, by moving its seconds out of a start-up that is paid once."""
+    before = replace(costs, startup_s=costs.startup_s + seconds / costs.iterators)
+    after = replace(before, startup_s=costs.startup_s + seconds / LESS_OFTEN / costs.iterators)
+    return throughput.predict(before, after, "evaluation a third as often", 0.3)

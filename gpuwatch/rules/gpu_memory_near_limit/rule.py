@@ -1,0 +1,51 @@
+"""GPU memory is nearly full.
+
+What it means
+    A slightly larger batch, a longer sequence or a second process will end the run with an out-of-memory error; the
+    allocator may already be freeing and re-allocating, which synchronises the device.
+
+How it is measured
+    NVML's used memory at its peak against the device's total.
+
+When it is wrong
+    torch keeps freed blocks in its cache: NVML cannot tell cached from needed (torch.cuda.memory_allocated can).
+
+What to do
+    PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True against fragmentation; else a smaller batch with accumulation,
+    activation checkpointing, or lower precision.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.model.machine_profile import DeviceProfile
+from gpuwatch.model.profile import Profile
+
+ID = "gpu-memory-near-limit"
+SHARE = 0.95
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report the device whose memory came closest to its limit."""
+    known = [d for d in profile.devices if d.memory_peak_bytes is not None and d.memory_total_bytes]
+    if not known:
+        return NotEvaluated(ID, "NVML's memory samples")
+    worst = max(known, key=share)
+    if share(worst) < SHARE:
+        return Clear(ID)
+    return Finding(
+        id=ID,
+        severity="info",
+        confidence="high",
+        summary=f"GPU {worst.index} used {share(worst):.0%} of its memory",
+        evidence=(
+            Evidence("peak memory", round(share(worst), 4), "share", SHARE),
+            Evidence("peak memory", worst.memory_peak_bytes, "bytes", worst.memory_total_bytes),
+        ),
+        advice="Leave some room: a smaller batch, activation checkpointing, or expandable_segments against fragmentation.",
+    )
+
+
+def share(device: DeviceProfile) -> float:
+    """Return the peak use of a device's memory."""
+    return (device.memory_peak_bytes or 0) / (device.memory_total_bytes or 1)

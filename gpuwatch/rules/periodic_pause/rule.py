@@ -1,0 +1,82 @@
+"""Regular long steps: checkpoint, logging, plotting.
+
+What it means
+    Every so many steps one takes many times the median, because something runs in the training process that the
+    device waits for: a checkpoint written in the foreground, images logged, a plot drawn.
+
+How it is measured
+    Steps far above the median (robustly, not waiting for data), their spacing, the time above the median in all, and
+    what ran: torch.save spans, the collector, or the line of stack samples taken then.
+
+When it is wrong
+    Changing sequence lengths or shapes make some steps long by nature; those are not regular.
+
+What to do
+    Save asynchronously (copy to host memory, write in a thread or process), less often, or smaller (weights only).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.evidence import MIN_STEPS, hot_line, place
+from gpuwatch.diagnosis.trainer_code import own_lines
+from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Costs, LongSteps, Profile
+
+ID = "periodic-pause"
+SHARE = 0.08
+MIN_COUNT = 3
+_ADVICE = "Write checkpoints in the background (copy to host memory first), less often, or smaller."
+_ADVICE_OTHER = (
+    "Make what runs in these steps cheaper, run it less often, or beside the training (logs, plots, simulations)."
+)
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report regular long steps that take 8 % of the loop or more."""
+    loader = profile.primary
+    if loader is None or loader.steps < MIN_STEPS or not profile.ranks:
+        return NotEvaluated(ID, "a measured loop over a DataLoader")
+    slowest = max(profile.ranks, key=lambda rank: rank.long_steps.share if rank.long_steps else 0.0)
+    long = slowest.long_steps
+    if long is None or long.share < SHARE or long.count < MIN_COUNT or not long.regular or long.cause == "evaluation":
+        return Clear(ID)
+    every = f" every {long.period:.0f} steps" if long.period else ""
+    return Finding(
+        id=ID,
+        severity="critical" if long.share >= 0.2 else "warning",
+        confidence="high" if long.cause in ("checkpoint", "gc") or long.count >= 5 else "medium",
+        summary=f"{_what(long)}{every}: {long.count} steps take {long.excess_s / long.count:.2g} s longer than the median of {long.median_ms:.3g} ms",
+        evidence=(
+            Evidence("time above the median step", round(long.share, 4), "share of the loop", SHARE, long.count),
+            Evidence("long steps", long.count, "steps", MIN_COUNT),
+            Evidence("period", long.period, "steps"),
+            Evidence("cause seen", long.cause, ""),
+        ),
+        advice=_ADVICE if long.cause == "checkpoint" else _ADVICE_OTHER,
+        where=long.where or place(_line(profile, loader, long)),
+        speedup=_speedup(profile.costs, long) if profile.costs else None,
+        rank=slowest.rank if len(profile.ranks) > 1 else None,
+        explains=("slow-step-code",),
+    )
+
+
+def _line(profile: Profile, loader: LoaderProfile, long: LongSteps) -> HotLine | None:
+    """Return the line sampled in long steps, else the trainer's own line with about as much time as the pauses took."""
+    sampled = hot_line(profile, "trainer", "long step")
+    own = [line for line in own_lines(profile, loader) if line.share >= long.share / 2]
+    return sampled or next(iter(own), None)
+
+
+def _what(long: LongSteps) -> str:
+    return {"checkpoint": "a checkpoint", "gc": "Python's collector"}.get(long.cause, "a pause")
+
+
+def _speedup(costs: Costs, long: LongSteps) -> Speedup:
+    saved_ms = 1e3 * long.excess_s / max(costs.batches, 1.0)
+    after = replace(costs, device_ms=max(costs.device_ms - saved_ms, 1e-3), seconds=costs.seconds)
+    return throughput.predict(costs, after, "the long steps made as long as the others", 0.3)

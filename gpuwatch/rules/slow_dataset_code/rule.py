@@ -1,0 +1,161 @@
+"""Python in the dataset's own code dominates the fetch.
+
+What it means
+    The time goes into __getitem__ (or __iter__) itself, not into decoding, transforms or collating: pandas row access,
+    loops over elements, archives opened again for each item, tokenising, building lists.
+
+How it is measured
+    What is left of the fetch after every timed operation, as CPU time; the line comes from stack samples of the
+    workers. A line that waits for a lock between processes is told as that: the workers take turns, and more of them
+    win nothing. Of a loop without a DataLoader that waits for a thread or process of its own, what that one does.
+
+When it is wrong
+    A library call that gpuwatch does not time by itself (a decoder of your own, a database) is booked here too: the
+    line tells. Blocked time is storage-wait's.
+
+What to do
+    Look at the line: vectorise it, move it to __init__ or a preparation step, keep files and archives open, use numpy
+    arrays instead of pandas rows, cache what is the same every epoch.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.analyze import throughput
+from gpuwatch.analyze.lines.waiting import takes_turns, waits_for_threads
+from gpuwatch.diagnosis.evidence import (
+    MIN_STEPS,
+    STARVED_SHARE,
+    Starved,
+    certainty,
+    hot_line,
+    place,
+    saturation,
+    share_of,
+    try_command,
+    wait_evidence,
+    working_loop,
+)
+from gpuwatch.diagnosis.trainer_code import handed_share
+from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Profile
+
+ID = "slow-dataset-code"
+SHARE = 0.4
+_ADVICE_THREAD = "Make this line cheaper, or make batches in the worker processes of a DataLoader: a thread shares the interpreter lock with the training."
+_ADVICE_PROCESS = "Make this line cheaper, or have more processes make batches: num_workers of a DataLoader does that."
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report dataset code that takes the largest part of the fetch of a starved loop, with its line."""
+    if profile.primary is not None and profile.primary.own_loop:
+        return _handed_over(profile, profile.primary)
+    seen = working_loop(profile, ID)
+    if not isinstance(seen, Starved):
+        return seen
+    if not seen.loader.operations:
+        return NotEvaluated(ID, "times of the operations in a fetch")
+    share = share_of(seen.loader, "dataset")
+    if share < SHARE:
+        return Clear(ID)
+    line = hot_line(profile, "worker" if seen.loader.workers else "trainer", "fetch") or hot_line(
+        profile, "worker", "fetch"
+    )
+    if not seen.loader.workers and waits_for_threads(line):
+        return Clear(ID)
+    if line is not None and takes_turns(line):
+        return _locked(seen, line)
+    at = f" at {_told(line)}" if line and line.source else ""
+    return Finding(
+        id=ID,
+        severity="critical" if share >= 0.6 else "warning",
+        confidence=certainty(seen.state),
+        summary=f"the dataset's own code takes {share:.0%} of making a batch{at}",
+        evidence=(
+            wait_evidence(seen.loader),
+            Evidence("dataset code", round(share, 4), "share of the fetch", SHARE, seen.fetch.n),
+            Evidence("fetch", round(seen.fetch.wall_ms.median, 3), "ms", n=seen.fetch.n),
+            Evidence("CPU in it", seen.fetch.cpu_ms, "ms", n=seen.fetch.n),
+            *(
+                (Evidence("hottest line", round(line.share, 4), "share of loader work", n=line.samples),)
+                if line
+                else ()
+            ),
+        ),
+        advice="Make this line cheaper: vectorise it, move it out of __getitem__ (prepare once), keep files open, or cache the result.",
+        where=place(line, seen.loader.dataset_where),
+        speedup=_speedup(seen, share, line),
+        verify=try_command(profile, "--remedies cache-items"),
+        explains=("gc-pause", *saturation(share)),
+    )
+
+
+def _told(line: HotLine) -> str:
+    return f"line {line.line}" + (f": {line.source.strip()}" if line.source else "")
+
+
+def _locked(seen: Starved, line: HotLine) -> Finding:
+    """Report workers that stand at a lock which one of them holds."""
+    after = throughput.with_work(seen.costs, 1.0 - min(line.share, 0.98), 1.0)
+    return Finding(
+        id=ID,
+        severity="critical" if line.share >= 0.6 else "warning",
+        confidence=certainty(seen.state, default="medium"),
+        summary=f"the workers stand {line.share:.0%} of making a batch at a lock that one of them holds, at {_told(line)}",
+        evidence=(
+            wait_evidence(seen.loader),
+            Evidence("hottest line", round(line.share, 4), "share of loader work", n=line.samples),
+            Evidence("fetch", round(seen.fetch.wall_ms.median, 3), "ms", n=seen.fetch.n),
+            Evidence("CPU in it", seen.fetch.cpu_ms, "ms", n=seen.fetch.n),
+        ),
+        advice="Let the workers go on without each other: open the file or the connection in each worker, hold the lock for"
+        " less, or do without it. More workers only queue up.",
+        where=place(line, seen.loader.dataset_where),
+        speedup=throughput.predict(seen.costs, after, "no worker waits for another, CPU per batch unchanged", 0.4),
+        explains=("storage-wait", "too-few-workers"),
+    )
+
+
+def _made_at(profile: Profile) -> HotLine | None:
+    """Return the hottest line of the threads or processes that make the batches of a loop without a DataLoader."""
+    lines = [hot_line(profile, "trainer", "fetch"), hot_line(profile, "worker", "fetch")]
+    return max((line for line in lines if line), key=lambda line: line.samples, default=None)
+
+
+def _handed_over(profile: Profile, loader: LoaderProfile) -> Finding | Clear | NotEvaluated:
+    """Report the line of another thread that a loop without a DataLoader waits for."""
+    costs, line = profile.costs, _made_at(profile)
+    if loader.steps < MIN_STEPS or costs is None or profile.stacks.trust in ("none", "low"):
+        return NotEvaluated(ID, "enough stack samples of a loop without a DataLoader")
+    waited = handed_share(profile, loader)
+    if waited < STARVED_SHARE:
+        return Clear(ID)
+    if line is None:
+        return NotEvaluated(ID, "stack samples of the thread or process that the loop waits for")
+    after = throughput.with_step(costs, costs.device_ms - min(waited, 0.95) * costs.step_ms)
+    process = line.process_role == "worker"
+    maker = "process" if process else "thread"
+    lock = "" if process else " (or for the interpreter lock it holds)"
+    return Finding(
+        id=ID,
+        severity="critical" if waited >= 0.3 else "warning",
+        confidence="medium",
+        summary=f"the loop waits {waited:.0%} of each step for a {maker} that makes its batches{lock}, most of it at {_told(line)}",
+        evidence=(
+            Evidence("waiting for others", round(waited, 4), "share of the trainer's samples", STARVED_SHARE),
+            Evidence("hottest line there", round(line.share, 4), f"share of the {maker}s' work", n=line.samples),
+            Evidence("step", round(costs.step_ms, 3), "ms", n=loader.steps),
+        ),
+        advice=_ADVICE_PROCESS if process else _ADVICE_THREAD,
+        where=place(line),
+        speedup=throughput.predict(costs, after, "the batches there in time", 0.4),
+        explains=("slow-step-code", "periodic-pause"),
+    )
+
+
+def _speedup(seen: Starved, share: float, line: HotLine | None) -> Speedup:
+    """Predict the dataset code free, with its hottest line half as dear as the low end."""
+    part = min(line.share, share) if line else share / 2
+    basis = "dataset code made free; the low end is its hottest line half as expensive"
+    return throughput.made_free(seen.costs, min(share, 0.98), part, basis)

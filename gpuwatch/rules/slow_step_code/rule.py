@@ -1,0 +1,140 @@
+"""Python between the batches, other than forward, backward and optimizer, takes a good part of the loop.
+
+What it means
+    The training process itself does something in each step that is neither the model nor waiting for data: metrics
+    in Python, logging, plotting, moving data about, histograms. Or it does so at the start or the end of each epoch: a
+    sampler that goes over the whole dataset, a summary.
+
+How it is measured
+    Lines of the training process from stack samples in the step, other than the model's forward, the backward pass and
+    the optimizer; a line that sleeps or waits is not Python's work and does not count. Between loops, and while one
+    begins, the same for lines that neither torch nor the start of workers stands behind. The user's own sampler counts
+    too: a loader asks it for indices in the training process, in the time that else is input wait.
+
+When it is wrong
+    Without stack samples a device that is waited for outside of the backward pass looks the same; then the rule does
+    not speak.
+
+What to do
+    Do it every n-th step, on the device, after the loop, or in another process; what each epoch does again, once.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.evidence import MIN_STEPS, loop_seconds, place
+from gpuwatch.diagnosis.trainer_code import (
+    between_loops,
+    calls_modules,
+    other_share,
+    own_lines,
+    own_share,
+    sampler_share,
+    stands_still,
+)
+from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Costs, Profile
+
+ID = "slow-step-code"
+SHARE = 0.15
+_ADVICE = "Do this every n-th step, on the device, or after the loop."
+_ADVICE_SAMPLER = (
+    "Prepare what the sampler needs once, in its __init__, and use whole arrays: the workers wait for its indices, so that"
+    " more of them win nothing."
+)
+_ADVICE_OWN = (
+    "Where it makes the batch: make it cheaper (whole arrays instead of Python loops), or let the workers of a DataLoader"
+    " make it ahead; else do it every n-th step, on the device, or after the loop."
+)
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report working Python lines in the step that are not the model's."""
+    loader, costs = profile.primary, profile.costs
+    if loader is None or costs is None or loader.steps < MIN_STEPS or not profile.ranks:
+        return NotEvaluated(ID, "a measured loop")
+    if loader.own_loop and not (calls_modules(profile) or stands_still(profile, loader)):
+        return NotEvaluated(ID, "the model's part of a step: without a DataLoader it is told by its nn.Modules alone")
+    if profile.stacks.trust == "none":
+        return Clear(ID) if other_share(profile) < SHARE else NotEvaluated(ID, "stack samples of the training process")
+    found = [f for f in (_each_step(profile, loader, costs), _each_epoch(profile, costs)) if f is not None]
+    return max(found, key=lambda f: f.speedup.predicted if f.speedup else 1.0, default=Clear(ID))
+
+
+def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs) -> Finding | None:
+    """Report own code in the steps."""
+    lines = own_lines(profile, loader)
+    other = own_share(profile, lines)
+    if not lines or other < SHARE:
+        return None
+    line, sampler = lines[0], sampler_share(lines)
+    what, advice = "Python outside of forward, backward and optimizer", _ADVICE_OWN if loader.own_loop else _ADVICE
+    if sampler >= other / 2:
+        what, advice = "the sampler's code, which the loader runs in the training process", _ADVICE_SAMPLER
+    return Finding(
+        id=ID,
+        severity="critical" if other >= 0.3 else "warning",
+        confidence="high" if profile.stacks.trust == "high" else "medium",
+        summary=f"{other:.0%} of the step is {what}{_at(line)}",
+        evidence=(
+            Evidence("own code in the step", round(other, 4), "share of the trainer's samples", SHARE, line.samples),
+            Evidence("other in-step", round(other_share(profile), 4), "share of the step", n=loader.steps),
+            Evidence("hottest line there", round(line.share, 4), "share of the trainer's samples", n=line.samples),
+            Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
+        ),
+        advice=advice,
+        where=place(line),
+        speedup=_without(other, sampler, costs),
+    )
+
+
+def _without(other: float, sampler: float, costs: Costs) -> Speedup:
+    """Predict the step without this code; what a sampler takes is no part of the model's step, and comes on top of it."""
+    if sampler >= SHARE:
+        gain = 1.0 / max(1.0 - other, 0.05) - 1.0
+        ends = (1.0 + gain, 1.0 + 0.7 * gain, 1.0 + 1.1 * gain)
+        predicted, low, high = (round(end, 3) for end in ends)
+        return Speedup(predicted, low, high, "the step without this code")
+    after = throughput.with_step(costs, costs.device_ms - min(other * costs.step_ms, 0.95 * costs.device_ms))
+    return throughput.predict(costs, after, "the step without this code", 0.4)
+
+
+def _each_epoch(profile: Profile, costs: Costs) -> Finding | None:
+    """Report own code between the loops and at their start, where it takes as much of the loop's time."""
+    lines, passes = between_loops(profile), max(int(costs.iterators) - 1, 1)
+    whole = max(loop_seconds(profile), costs.seconds, 1e-9)
+    spent = min(sum(line.seconds for line in lines), 0.95 * whole)
+    if not lines or spent < SHARE * whole:
+        return None
+    line, predicted = lines[0], whole / (whole - spent)
+    spread = 0.4 * (predicted - 1.0) + 0.01
+    return Finding(
+        id=ID,
+        severity="critical" if spent >= 0.3 * whole else "warning",
+        confidence="high" if profile.stacks.trust == "high" and passes > 1 else "medium",
+        summary=f"each epoch begins or ends with {spent / passes:.2g} s of the training's own code{_at(line)}",
+        evidence=(
+            Evidence("own code between loops", round(spent / whole, 4), "share of the loop", SHARE, line.samples),
+            Evidence("own code between loops", round(spent, 2), "s", n=passes),
+            Evidence("hottest line there", round(line.seconds, 2), "s", n=line.samples),
+        ),
+        advice="Do this once before the epochs, keep its result, or do it less often.",
+        where=place(line),
+        speedup=Speedup(
+            round(predicted, 3),
+            round(predicted - spread, 3),
+            round(predicted + spread, 3),
+            "the loop without this code",
+        ),
+        explains=("slow-startup",),
+    )
+
+
+def _at(line: HotLine) -> str:
+    return (
+        f", most of it at line {line.line}: {line.source.strip()}"
+        if line.source
+        else f", most of it in {line.function}"
+    )

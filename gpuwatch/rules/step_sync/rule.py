@@ -1,0 +1,102 @@
+"""The training process waits for the device in every step.
+
+What it means
+    .item(), .cpu(), print(loss) or a synchronise in the step make the host stop until the device is done. Nothing is
+    queued meanwhile, so that the device then waits for the host: the two take turns instead of overlapping.
+
+How it is measured
+    The training process's line, from stack samples, is inside a synchronising call (item, cpu, tolist, synchronize,
+    a join on another thread) for a good part of the step, while the host also has work of its own in the step.
+
+When it is wrong
+    A run that is bound by its device must wait for it somewhere; removing one wait moves it to the next. The gain is
+    at most the host's own work, which is what the prediction says.
+
+What to do
+    Keep losses on the device and read them every n-th step; copy with non_blocking=True.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.analyze import throughput
+from gpuwatch.analyze.lines.waiting import waits_for_others
+from gpuwatch.diagnosis.evidence import MIN_STEPS, STARVED_SHARE
+from gpuwatch.diagnosis.trainer_code import waiting_share
+from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.measures import Place
+from gpuwatch.model.profile import Costs, Profile
+
+ID = "step-sync"
+SYNCS = (
+    "item",
+    "tolist",
+    "synchronize",
+    "cpu",
+    "numpy",
+    "is_nonzero",
+    "_local_scalar_dense",
+    "join",
+    "wait",
+    "nonzero",
+)
+SHARE = 0.2
+HOST_SHARE = 0.1
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report a line that waits for the device in each step while the host has work to overlap."""
+    loader, costs = profile.primary, profile.costs
+    if loader is None or costs is None or loader.steps < MIN_STEPS:
+        return NotEvaluated(ID, "a measured loop over a DataLoader")
+    if profile.stacks.trust == "none":
+        return NotEvaluated(ID, "stack samples of the training process")
+    line = syncing_line(profile, loader)
+    waiting = loader.wait_share.median if loader.wait_share else 0.0
+    if line is None or waiting > 3 * STARVED_SHARE:
+        return Clear(ID)
+    synced = line.share
+    host = max(1.0 - synced - waiting, 0.0)
+    if host < HOST_SHARE:
+        return Clear(ID)
+    overlapped = max(synced, host) * costs.step_ms
+    return Finding(
+        id=ID,
+        severity="warning",
+        confidence="medium",
+        summary=f"each step waits for the device at line {line.line}{f': {line.source.strip()}' if line.source else ''}",
+        evidence=(
+            Evidence(
+                "in a synchronising call", round(synced, 4), "share of the trainer's samples", SHARE, line.samples
+            ),
+            Evidence("host work that could overlap", round(host, 4), "share of the step", HOST_SHARE),
+            Evidence("call", line.callee, ""),
+        ),
+        advice="Keep the value on the device and read it every n-th step.",
+        where=Place(line.file, line.line, line.function),
+        speedup=throughput.predict(costs, _overlap(costs, overlapped), "max(host, device) instead of their sum", 0.4),
+        explains=("slow-step-code",),
+    )
+
+
+def syncing_line(profile: Profile, loader: LoaderProfile) -> HotLine | None:
+    """Return the costliest trainer line in the step whose callee synchronises."""
+    waits = waiting_share(profile, loader) > SHARE
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step" and h.share >= SHARE]
+    if loader.own_loop:  # there another thread, or a process, hands over the batches
+        lines = [h for h in lines if not waits_for_others(h.stack)]
+    return max((h for h in lines if _synchronises(h, waits)), key=lambda h: h.share, default=None)
+
+
+def _synchronises(line: HotLine, waits: bool) -> bool:
+    """Say whether a line waits in a synchronising call; where samples do not tell blocked ones, the CPU time does."""
+    text = line.source or ""
+    called = (line.callee or "").rsplit(" ", 1)[-1].rsplit(".", 1)[-1].strip("()")
+    on_device = any(f".{name}(" in text for name in ("item", "tolist", "cpu", "synchronize", "numpy"))
+    blocked = waits if line.blocked_share is None else line.blocked_share >= 0.5
+    return blocked and (called in SYNCS or on_device or any(f".{s}(" in text for s in ("join", "wait")))
+
+
+def _overlap(costs: Costs, step: float) -> Costs:
+    return throughput.with_step(costs, min(step, costs.device_ms))

@@ -1,0 +1,77 @@
+"""One rank is slower than the others, and all wait for it.
+
+What it means
+    Synchronous training runs at the pace of its slowest rank. The slow one waits for its own data (or computes longer);
+    the others finish early and wait in the gradient exchange, which looks like a long backward pass.
+
+How it is measured
+    Input wait and step time of each rank against the median of the others. The rank with more wait than the others, by
+    more than noise, is the culprit; ranks with a longer backward and less wait are its victims.
+
+When it is wrong
+    A slow link or GPU also makes a straggler, without input wait: then only the ranks' compute differs, and phases
+    alone cannot tell which one is at fault.
+
+What to do
+    Look at the culprit's own findings: its data shard, its node's CPU and disk, its GPU's clock.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+
+from gpuwatch.analyze import throughput
+from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.profile import Profile, RankProfile
+
+ID = "straggler-rank"
+SHARE = 0.10
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report the rank whose own delay makes the others wait."""
+    ranks = [r for r in profile.ranks if r.step_ms is not None and r.world_size > 1]
+    if len(ranks) < 2:
+        return NotEvaluated(ID, "steps of at least two ranks")
+    steps = median(r.step_ms.median for r in ranks if r.step_ms)
+    lost = {r.rank: own_ms(r) for r in ranks}
+    culprit = max(ranks, key=lambda r: lost[r.rank])
+    others = median(lost[r.rank] for r in ranks if r is not culprit)
+    excess = lost[culprit.rank] - others
+    share = excess / steps if steps > 0 else 0.0
+    if share < SHARE:
+        return Clear(ID)
+    return Finding(
+        id=ID,
+        severity="critical" if share >= 0.25 else "warning",
+        confidence="high" if share >= 0.2 else "medium",
+        summary=f"rank {culprit.rank} needs {excess:.3g} ms more per step than the others, which wait for it",
+        evidence=tuple(_rank_evidence(r, lost[r.rank]) for r in ranks[:8]),
+        advice=f"Look at rank {culprit.rank}: its data shard, the CPU and disk of {culprit.host}, its GPU's clock.",
+        speedup=_speedup(profile, excess),
+        rank=culprit.rank,
+        explains=("communication-bound",),
+    )
+
+
+def own_ms(rank: RankProfile) -> float:
+    """Return the part of a rank's step that no other rank causes: everything but the backward pass (ms)."""
+    step = rank.step_ms.median if rank.step_ms else 0.0
+    return step - (rank.backward_ms or 0.0) - (rank.sync_ms or 0.0)
+
+
+def _rank_evidence(rank: RankProfile, own: float) -> Evidence:
+    wait = rank.wait_share.median if rank.wait_share else 0.0
+    note = f"input wait {wait:.0%}, backward {rank.backward_ms or 0.0:.3g} ms"
+    return Evidence(f"rank {rank.rank} without the exchange", round(own, 3), "ms", n=rank.steps, note=note)
+
+
+def _speedup(profile: Profile, excess_ms: float) -> Speedup | None:
+    costs = profile.costs
+    if costs is None:
+        return None
+    step = max(costs.step_ms - excess_ms, 0.05 * costs.step_ms)
+    faster = throughput.with_work(
+        throughput.with_step(costs, min(step, costs.device_ms)), max(step / costs.step_ms, 0.02)
+    )
+    return throughput.predict(costs, faster, "the culprit as fast as the others", 0.3)

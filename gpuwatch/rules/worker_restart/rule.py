@@ -1,0 +1,102 @@
+"""Worker processes are made anew for every epoch.
+
+What it means
+    Without persistent_workers=True each pass over the loader starts its workers again: they are forked (or spawned,
+    re-importing everything and unpickling the dataset), open their files again, and the training waits for the first
+    batch. With short epochs this is most of the time. A script that constructs a new DataLoader for every epoch pays
+    the same, with or without persistent_workers. `next(iter(loader))` in each step pays it for every batch.
+
+How it is measured
+    Per epoch, the time from asking for the iterator until its first batch, from the second epoch on, and the time in
+    which workers were stopped at the end of one, against the loop's time. What would remain with persistent workers is the time to make one batch.
+
+When it is wrong
+    Long epochs hide it (the rule is clear below 5 % of the loop). DataLoaders constructed one after the other at one
+    line over data of one class and length count as one made again; where the data did differ each time, they had to be.
+
+What to do
+    Pass persistent_workers=True and keep one DataLoader for all epochs: first construct it once, before the loop over
+    epochs, where it is made in that loop; only then do persistent workers help. On spawn or forkserver also keep the
+    dataset's state small, since it is pickled into each worker. Of `next(iter(loader))` keep the iterator.
+"""
+
+from __future__ import annotations
+
+from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.evidence import MIN_STEPS, restart_seconds, try_command
+from gpuwatch.diagnosis.trainer_code import between_loops
+from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Costs, Profile
+
+ID = "worker-restart"
+RESTART_SHARE = 0.05
+
+
+def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+    """Report start-up paid again every epoch when it takes 5 % of the loop or more."""
+    loader, costs = profile.primary, profile.costs
+    if loader is None or costs is None or loader.batches < MIN_STEPS:
+        return NotEvaluated(ID, "a measured loop over a DataLoader")
+    kept = loader.persistent and not remade(loader)
+    if loader.workers == 0 or kept or len(loader.first_batch_s) < 2:
+        return Clear(ID)
+    saved = avoidable_seconds(loader, costs) - sum(line.seconds for line in between_loops(profile))
+    share = saved / costs.seconds if costs.seconds > 0 else 0.0
+    if share < RESTART_SHARE:
+        return Clear(ID)
+    return _finding(profile, loader, costs, share)
+
+
+def remade(loader: LoaderProfile) -> bool:
+    """Say whether the DataLoader itself was constructed again and again."""
+    return bool(loader.attributes.get("remade"))
+
+
+def avoidable_seconds(loader: LoaderProfile, costs: Costs) -> float:
+    """Return the seconds of later epochs' start-up that persistent workers would not pay."""
+    later = len(loader.first_batch_s) - 1
+    return max(restart_seconds(loader) - later * costs.work_ms / 1e3, 0.0) + sum(loader.stop_s)
+
+
+_KEEP = (
+    "Keep one iterator: `batches = iter(loader)` before the loop and `next(batches)` in it (or `for batch in loader`)."
+)
+_ADVICE = {
+    False: "Pass persistent_workers=True to the DataLoader, and make it once, not per epoch.",
+    True: "Make the DataLoader once, before the loop over the epochs, with persistent_workers=True: while a new one is "
+    "made for each epoch, persistent_workers keeps nothing.",
+}
+_EDIT = {
+    False: "DataLoader(..., persistent_workers=True)",
+    True: "loader = DataLoader(..., persistent_workers=True)  # once, before the loop over the epochs",
+}
+
+
+def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float) -> Finding:
+    passes = len(loader.first_batch_s)
+    mean_s = restart_seconds(loader) / (passes - 1)
+    stop_s = sum(loader.stop_s) / max(len(loader.stop_s), 1)
+    kept = (loader.first_batch_s[0] + (passes - 1) * costs.work_ms / 1e3) / passes
+    after = throughput.with_startups(costs, costs.iterators, kept)
+    each_step = loader.has_an_iterator_for_each_step
+    return Finding(
+        id=ID,
+        severity="critical" if share >= 0.15 else "warning",
+        confidence="high" if passes > 2 else "medium",
+        summary=f"{loader.workers} workers are started again for each of {passes} {'batches' if each_step else 'epochs'}: {mean_s:.2g} s before the first batch",
+        evidence=(
+            Evidence("avoidable start-up", round(share, 4), "share of the loop", RESTART_SHARE, passes - 1),
+            Evidence("epoch start to first batch", round(mean_s, 3), "s", n=passes - 1),
+            *((Evidence("stopping the workers", round(stop_s, 3), "s", n=len(loader.stop_s)),) if stop_s else ()),
+            Evidence("batches per epoch", loader.epoch_batches, "batches"),
+            Evidence("start method", loader.start_method, ""),
+        ),
+        advice=_KEEP if each_step else _ADVICE[remade(loader)],
+        where=loader.iterated_where if each_step else loader.created_where,
+        speedup=throughput.predict(costs, after, "start-up of later epochs reduced to one batch"),
+        # The remedy keeps the workers of one DataLoader; of many made one after the other it can keep none.
+        verify=None if each_step or remade(loader) else try_command(profile, "--remedies persistent-workers"),
+        edit="batches = iter(loader)  # once, before the loop" if each_step else _EDIT[remade(loader)],
+        explains=("slow-startup",),
+    )

@@ -1,0 +1,1 @@
+"""The vocabulary, as data: standard library only."""
