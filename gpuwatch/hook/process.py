@@ -1,0 +1,48 @@
+"""Everything that the hook remembers of this process: one object owns it, and one callback renews it after a fork.
+
+A part of the state is an object with `after_fork()`, which makes it what it is in a new process. It is made once, at
+import, and keeps its identity: modules may hold on to it.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Importing typing would cost time in every Python of the user's; type checkers take this name for true.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol, TypeVar
+
+    class Part(Protocol):
+        def after_fork(self) -> None: ...
+
+    Owned = TypeVar("Owned", bound=Part)
+
+
+class Process:
+    """The parts of the hook's state in this process, in the order in which they were made."""
+
+    __slots__ = ("parts", "pid")
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.parts: list[Part] = []
+
+    def own(self, part: Owned) -> Owned:
+        """Take a part over, to renew it in each forked child after those that came before it; return it."""
+        self.parts.append(part)
+        return part
+
+    def after_fork(self) -> None:
+        """Make all parts those of a new process. A part that fails leaves the others their turn."""
+        self.pid = os.getpid()
+        for part in self.parts:
+            try:
+                part.after_fork()
+            except Exception:
+                if os.environ.get("GPUWATCH_DEBUG"):
+                    raise
+
+
+process = Process()
+os.register_at_fork(after_in_child=process.after_fork)
