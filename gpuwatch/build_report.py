@@ -17,7 +17,7 @@ from gpuwatch.model.profile import Profile, RankProfile
 from gpuwatch.model.recording import Recording
 from gpuwatch.model.report import Report, Training
 from gpuwatch.model.timeline import Timeline
-from gpuwatch.rules import RULES
+from gpuwatch.rules import all_rules
 
 # The others are judged as well, which takes its time; a script that trains a hundred models gets the longest ones.
 MOST_TRAININGS = 8
@@ -30,13 +30,29 @@ def build(recording: Recording, with_timeline: bool = True, training: int | None
     their starts. Raises UsageError when there is no such number."""
     processes = sort_processes(recording)
     trainings = find_trainings(processes.trainers)
-    if training is not None and not 1 <= training <= len(trainings):
-        raise UsageError(f"there is no training {training} in this run: it has {len(trainings)}")
+    if training is not None and not trainings:
+        raise UsageError(f"there is no training {training} in this run: it has none")
     if not trainings:
         return _build(processes, with_timeline)
-    shown = chief(trainings, processes.goes_on) if training is None else training - 1
+    shown = _chosen(trainings, processes, training)
     report = _build(only(processes, trainings[shown]), with_timeline)
     return report if len(trainings) == 1 else _among(report, processes, trainings, shown)
+
+
+def profile_in(recording: Recording, training: int | None = None) -> Profile:
+    """Return the profile that the rules look at, of the training that `build` would show."""
+    processes = sort_processes(recording)
+    trainings = find_trainings(processes.trainers)
+    if trainings:
+        processes = only(processes, trainings[_chosen(trainings, processes, training)])
+    return profile_of(analysis_of(processes))
+
+
+def _chosen(trainings: list[Group], processes: Processes, training: int | None) -> int:
+    """Return the index of the training to show. Raises UsageError when there is no such number."""
+    if training is not None and not 1 <= training <= len(trainings):
+        raise UsageError(f"there is no training {training} in this run: it has {len(trainings)}")
+    return chief(trainings, processes.goes_on) if training is None else training - 1
 
 
 def _build(processes: Processes, with_timeline: bool) -> Report:
@@ -79,7 +95,7 @@ def _summary(report: Report, number: int, group: Group, start_ns: float) -> Trai
 
 def report_of(profile: Profile, series: Timeline | None = None) -> Report:
     """Judge a profile and gather what is said of it."""
-    judgement = judge(profile, RULES)
+    judgement = judge(profile, all_rules())
     return Report(
         run=profile.run,
         seconds=profile.seconds,

@@ -1,111 +1,136 @@
-"""`gpuwatch explain`: the page of a finding, which is the docstring of its rule."""
+"""`gpuwatch explain`: the page of a finding, and how its rule came to its outcome on a recorded run."""
 
 from __future__ import annotations
 
 import difflib
-import inspect
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpuwatch.commands.recorded import json_option, print_json
+from gpuwatch.commands.recorded import dir_option, json_option, load_profile, print_json
 from gpuwatch.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from gpuwatch.diagnosis.rule import Rule, Trace
+
+HELP = """Explain a finding: what it means, how it is measured, when it is wrong, what to do.
+
+Without FINDING: the list. With --run: evaluate its rule on a recorded run and show each need, number and threshold.
+
+\b
+Examples:
+  gpuwatch explain too-few-workers
+  gpuwatch explain cpu-saturated --run baseline
+"""
 
 
-@click.command(
-    "explain",
-    help="Explain a finding: what it means, how it is measured, when it is wrong, what to do.\n\nWithout FINDING: the list.",
-)
+@click.command("explain", help=HELP)
 @click.argument("finding", required=False)
+@click.option(
+    "--run", metavar="RUN", help="Evaluate the rule on this run: an id, a name, a folder; `:1` the first training."
+)
+@dir_option
 @json_option
-def command(finding: str | None, as_json: bool) -> None:
-    from gpuwatch.views import terminal
+def command(finding: str | None, run: str | None, base: str | None, as_json: bool) -> None:
+    from gpuwatch.rules import all_rules
+    from gpuwatch.views import rule_pages, terminal
 
-    pages = _pages()
+    rules = {rule.id: rule for rule in all_rules()}
     if finding is None:
-        listed = {name: _title(rule) for name, rule in pages.items()}
-        if as_json:
-            print_json(
-                {
-                    "schema": "gpuwatch.findings/1",
-                    "findings": [{"id": name, "title": title} for name, title in listed.items()],
-                }
-            )
-        else:
-            terminal.show(_list(listed))
-        return
-    name = _known(finding, pages)
-    if as_json:
-        print_json(
-            {
-                "schema": "gpuwatch.finding/1",
-                "id": name,
-                "title": _title(pages[name]),
-                "sections": sections(pages[name]),
-            }
-        )
+        if run is not None:
+            raise UsageError("--run needs a FINDING", "e.g. gpuwatch explain too-few-workers --run " + run)
+        listed = [{"id": id, "title": rule.title} for id, rule in rules.items()]
+        data: dict[str, Any] = {"schema": "gpuwatch.findings/1", "findings": listed}
+        drawn = rule_pages.listing(listed)
     else:
-        on = terminal.screen()
-        terminal.show(_page(name, pages[name], min(on.width, 100)), on=on)
+        rule = rules[_known(finding, rules)]
+        data = _page(rule) if run is None else _evaluated(rule, run, base)
+        drawn = rule_pages.page(data) if run is None else rule_pages.evaluation(data)
+    if as_json:
+        print_json(data)
+    else:
+        terminal.show(drawn)
 
 
-def _pages() -> dict[str, ModuleType]:
-    from gpuwatch.rules import RULES, rule_id
-
-    return {rule_id(rule): rule for rule in RULES}
-
-
-def _known(finding: str, pages: dict[str, ModuleType]) -> str:
+def _known(finding: str, rules: dict[str, Rule]) -> str:
     name = finding.strip().lower().replace("_", "-")
-    if name in pages:
+    if name in rules:
         return name
-    near = difflib.get_close_matches(name, pages, 1, cutoff=0.5) or [page for page in pages if name and name in page]
+    near = difflib.get_close_matches(name, rules, 1, cutoff=0.5) or [id for id in rules if name and name in id]
     hint = f"Did you mean `gpuwatch explain {near[0]}`?" if near else "`gpuwatch explain` lists them"
     raise UsageError(f"no finding {finding!r}", hint)
 
 
-def _title(rule: ModuleType) -> str:
-    return (inspect.getdoc(rule) or "").partition("\n")[0]
+def _page(rule: Rule) -> dict[str, Any]:
+    return {
+        "schema": "gpuwatch.finding/1",
+        "id": rule.id,
+        "title": rule.title,
+        "sections": rule.sections(),
+        "needs": [need.what for need in rule.needs],
+        "thresholds": [
+            {"name": t.name, "value": t.number, "unit": t.unit, "why": t.why} for t in rule.thresholds.listed()
+        ],
+        "hides": [one if isinstance(one, str) else one.value for one in rule.hides],
+        "remedies": list(rule.traits.remedies),
+    }
 
 
-def sections(rule: ModuleType) -> dict[str, str]:
-    """Return a rule's page: heading -> text, paragraphs parted by an empty line."""
-    page: dict[str, list[str]] = {}
-    heading = ""
-    for line in (inspect.getdoc(rule) or "").splitlines()[1:]:
-        if line and not line.startswith(" "):
-            heading = line.strip()
-            page[heading] = []
-        elif heading:
-            page[heading].append(line.strip())
-    return {name: "\n".join(lines).strip() for name, lines in page.items()}
+def _evaluated(rule: Rule, run: str, base: str | None) -> dict[str, Any]:
+    """Evaluate a rule on a run, beside the other rules only as far as groups need them."""
+    from gpuwatch.diagnosis.rule import members
+    from gpuwatch.rules import all_rules
+
+    profile = load_profile(run, base)
+    trace = rule.trace(profile, members(all_rules()))
+    return {
+        "schema": "gpuwatch.evaluation/1",
+        "id": rule.id,
+        "title": rule.title,
+        "run": profile.run.id,
+        "command": list(profile.run.command),
+        "needs": [_need(need.what, value) for need, value in trace.needs],
+        "comparisons": _comparisons(trace),
+        "outcome": _outcome(trace),
+    }
 
 
-def _page(name: str, rule: ModuleType, width: int) -> RenderableType:
-    from rich.console import Group
-    from rich.padding import Padding
-    from rich.text import Text
+def _need(what: str, value: Any) -> dict[str, Any]:
+    from gpuwatch.diagnosis.rule import NOT_SO, Missing
 
-    parts: list[RenderableType] = [Text(name, "bold"), Text(_title(rule))]
-    for heading, body in sections(rule).items():
-        parts += [Text(), Text(heading, "bold")]
-        for number, paragraph in enumerate(body.split("\n\n")):
-            parts += [Text()] if number else []
-            parts.append(Padding(Text(" ".join(paragraph.split())), (0, 0, 0, 2)))
-    return Padding(Group(*parts), (1, 2), expand=False) if width < 100 else Padding(Group(*parts), (1, 2))
+    if isinstance(value, Missing):
+        return {"what": what, "state": "missing", "value": value.what}
+    if value is NOT_SO:
+        return {"what": what, "state": "not so", "value": None}
+    return {"what": what, "state": "there", "value": value if isinstance(value, int | float | str) else None}
 
 
-def _list(listed: dict[str, str]) -> RenderableType:
-    from rich.table import Table
-    from rich.text import Text
+def _comparisons(trace: Trace) -> list[dict[str, Any]]:
+    return [
+        {
+            "threshold": c.threshold.name,
+            "value": c.value,
+            "sign": c.sign,
+            "limit": c.threshold.number,
+            "unit": c.threshold.unit,
+            "holds": c.holds,
+            "why": c.threshold.why,
+        }
+        for c in trace.comparisons
+    ]
 
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column()
-    for name, title in listed.items():
-        table.add_row(Text(name, "bold"), Text(title))
-    return table
+
+def _outcome(trace: Trace) -> dict[str, Any]:
+    from gpuwatch.model.findings import Finding, NotEvaluated
+
+    outcome = trace.outcome
+    if isinstance(outcome, Finding):
+        return {
+            "state": "finding",
+            "severity": outcome.severity,
+            "confidence": outcome.confidence,
+            "text": outcome.summary,
+        }
+    if isinstance(outcome, NotEvaluated):
+        return {"state": "not evaluated", "text": outcome.missing}
+    return {"state": "clear", "text": ""}

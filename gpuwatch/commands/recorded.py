@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from gpuwatch.model.profile import Profile
     from gpuwatch.model.report import Report
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -60,11 +61,24 @@ def load(run: str | None, base: str | None, timeline: bool = False, training: in
     from gpuwatch.build_report import build
     from gpuwatch.store.reader import read
 
-    named = _TRAINING.fullmatch(run) if run and training is None and not Path(run).exists() else None
-    if named:
-        run, training = named["run"] or None, int(named["training"])
+    run, training = _named(run, training)
     path = find(run, base)
     return with_experiments(build(read(path), timeline, training), path.parent)
+
+
+def load_profile(run: str | None, base: str | None) -> Profile:
+    """Return the profile of a run (or RUN:N), which the rules look at. Raises RunNotFound, NotARun or UsageError."""
+    from gpuwatch.build_report import profile_in
+    from gpuwatch.store.reader import read
+
+    run, training = _named(run, None)
+    return profile_in(read(find(run, base)), training)
+
+
+def _named(run: str | None, training: int | None) -> tuple[str | None, int | None]:
+    """Take RUN:N apart, where no number is given yet and no folder is called so."""
+    named = _TRAINING.fullmatch(run) if run and training is None and not Path(run).exists() else None
+    return (named["run"] or None, int(named["training"])) if named else (run, training)
 
 
 def with_experiments(report: Report, base: Path) -> Report:

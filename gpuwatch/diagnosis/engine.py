@@ -7,9 +7,10 @@ engine keeps the cause and puts what it explains under `suppressed`.
 from __future__ import annotations
 
 import math
-from types import ModuleType
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from gpuwatch.diagnosis.rule import Members, Rule, members
 from gpuwatch.diagnosis.verdict import give_verdict
 from gpuwatch.model.findings import Clear, Confidence, Finding, NotEvaluated, Outcome, Severity, Verdict
 from gpuwatch.model.profile import Profile
@@ -18,10 +19,7 @@ CONFIDENCE_WEIGHT: dict[Confidence, float] = {"high": 1.0, "medium": 0.8, "borde
 SEVERITY_ORDER: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 # Advice that would win less than this is none.
 WORTH = 1.04
-# What must be known before anything else makes sense.
-FIRST = ("not-instrumented",)
-# What is paid once comes after what is paid in every step.
-LAST = ("slow-startup",)
+ORDER = ("first", "usual", "last")
 
 
 class Judgement(NamedTuple):
@@ -34,9 +32,10 @@ class Judgement(NamedTuple):
     clear: tuple[str, ...]
 
 
-def judge(profile: Profile, rules: tuple[ModuleType, ...]) -> Judgement:
+def judge(profile: Profile, rules: Sequence[Rule]) -> Judgement:
     """Evaluate the rules and rank what they find."""
-    outcomes = [_evaluate(rule, profile) for rule in rules]
+    groups = members(rules)
+    outcomes = [_evaluate(rule, profile, groups) for rule in rules]
     found = [o for o in outcomes if isinstance(o, Finding)]
     kept, suppressed = suppress(found)
     ranked = tuple(sorted(kept, key=_rank))
@@ -50,13 +49,13 @@ def judge(profile: Profile, rules: tuple[ModuleType, ...]) -> Judgement:
     )
 
 
-def _evaluate(rule: ModuleType, profile: Profile) -> Outcome:
+def _evaluate(rule: Rule, profile: Profile, groups: Members) -> Outcome:
     """Run one rule; a rule that breaks on odd data is "not evaluated", never the end of a report."""
     try:
-        outcome: Outcome = rule.check(profile)
+        outcome = rule.evaluate(profile, groups)
         return Clear(outcome.id) if isinstance(outcome, Finding) and wins_nothing(outcome) else outcome
     except Exception as error:
-        return NotEvaluated(rule.ID, f"the rule failed: {type(error).__name__}: {error}")
+        return NotEvaluated(rule.id, f"the rule failed: {type(error).__name__}: {error}")
 
 
 def wins_nothing(finding: Finding) -> bool:
@@ -97,5 +96,4 @@ def gain(finding: Finding) -> float:
 
 
 def _rank(finding: Finding) -> tuple[int, int, float, str]:
-    first = FIRST.index(finding.id) if finding.id in FIRST else len(FIRST) + (finding.id in LAST)
-    return first, SEVERITY_ORDER[finding.severity], -gain(finding), finding.id
+    return ORDER.index(finding.traits.order), SEVERITY_ORDER[finding.severity], -gain(finding), finding.id

@@ -5,13 +5,13 @@ A share is "above" only when its whole interval is; an interval that holds the t
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from gpuwatch.model.findings import Clear, Confidence, Evidence, NotEvaluated
+from gpuwatch.model.findings import Confidence, Evidence
 from gpuwatch.model.hot_lines import HotLine
-from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile
+from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.measures import Interval, Place
-from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.model.profile import Profile
 
 # A loop that waits for less than this share of its steps has nothing to win from its input pipeline.
 STARVED_SHARE = 0.10
@@ -24,16 +24,6 @@ HEAVY_BYTES = 4e6
 MIN_STEPS = 8
 # Runs of one script differ by more than the interval within a run: five around 10 % had medians of 9.8 to 10.5 %.
 BETWEEN_RUNS = 0.08
-
-# What a batch costs: no longer the run's problem where workers alone hide the input behind the device.
-BATCH_COST = (
-    "slow-dataset-code",
-    "expensive-decode",
-    "oversized-decode",
-    "expensive-transform",
-    "transform-order",
-    "expensive-collate",
-)
 
 State = Literal["yes", "no", "borderline"]
 
@@ -104,40 +94,6 @@ def missing_starvation(profile: Profile) -> str:
 DOMINANT = 0.5
 # ... or work of this share that is not needed at all.
 SAVING = 0.3
-# Workers busy less than this while the loop waits are held back by something else than their work.
-WORKING_SHARE = 0.6
-
-
-class Starved(NamedTuple):
-    """A starved training loop and what its loader's rules need."""
-
-    loader: LoaderProfile
-    fetch: FetchProfile
-    costs: Costs
-    state: State
-
-
-def starved_loop(profile: Profile, id: str) -> Starved | Clear | NotEvaluated:
-    """Return the starved loop, or the outcome of a rule that only speaks of one."""
-    loader, state = profile.primary, starved(profile)
-    if loader is None or state is None:
-        return NotEvaluated(id, missing_starvation(profile))
-    if state == "no":
-        return Clear(id)
-    if loader.fetch is None or profile.costs is None:
-        return NotEvaluated(id, "events of the fetches (the hook did not reach the loader's workers)")
-    return Starved(loader, loader.fetch, profile.costs, state)
-
-
-def working_loop(profile: Profile, id: str) -> Starved | Clear | NotEvaluated:
-    """Return the starved loop whose loading is short of work done: workers that are busy, or none at all.
-
-    Where workers rest while the loop waits, the amount of work is not the limit, and making it cheaper wins nothing.
-    """
-    seen = starved_loop(profile, id)
-    if isinstance(seen, Starved) and seen.loader.workers and (seen.fetch.busy_share or 1.0) < WORKING_SHARE:
-        return Clear(id)
-    return seen
 
 
 def wait_evidence(loader: LoaderProfile) -> Evidence:
@@ -202,15 +158,3 @@ def loop_seconds(profile: Profile) -> float:
     outside = ("startup", "shutdown")
     seconds = [sum(p.seconds for p in rank.phases if p.name not in outside) for rank in profile.ranks]
     return sum(seconds) / len(seconds) if seconds else 0.0
-
-
-def command_line(profile: Profile) -> str:
-    """Return the run's command as one would type it."""
-    import shlex
-
-    return shlex.join(profile.run.command) or "COMMAND"
-
-
-def try_command(profile: Profile, what: str) -> str:
-    """Return the `gpuwatch try` call that would prove a finding."""
-    return f"gpuwatch try {what} -- {command_line(profile)}"

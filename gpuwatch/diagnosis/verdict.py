@@ -15,20 +15,6 @@ SURE_STEPS = 30
 MOST = 0.5
 # A GPU with work for this share of the loop is what a loop stands still for.
 BUSY_DEVICE = 0.85
-STARTUP_UNIT = "share of the run"
-
-BOUND_BY_FINDING: dict[str, Bound] = {
-    "communication-bound": "communication",
-    "straggler-rank": "communication",
-    "unpinned-transfer": "transfer",
-    "evaluation-share": "host",
-    "periodic-pause": "host",
-    "slow-step-code": "host",
-    "gc-pause": "host",
-    "launch-bound": "host",
-    "step-sync": "host",
-    "slow-startup": "startup",
-}
 
 
 def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
@@ -127,15 +113,7 @@ def _reason(loader: LoaderProfile) -> str:
 
 def _other(findings: list[Finding]) -> Bound:
     """Return what bounds a run that is not starved: what a strong finding says, else the device's work."""
-    return next((BOUND_BY_FINDING[f.id] for f in findings if f.id in BOUND_BY_FINDING and _is_strong(f)), "compute")
-
-
-def _is_strong(finding: Finding) -> bool:
-    """Say whether a finding may decide the verdict; start-up only when it was most of the run."""
-    if finding.id == "slow-startup":
-        shares = [e.value for e in finding.evidence if e.unit == STARTUP_UNIT and isinstance(e.value, float)]
-        return finding.severity != "info" and max(shares, default=0.0) >= MOST
-    return finding.severity != "info" and finding.confidence not in ("low", "borderline")
+    return next((finding.traits.bound for finding in findings if finding.traits.bound), "compute")
 
 
 def _unknown(profile: Profile, loader: LoaderProfile | None) -> Verdict:

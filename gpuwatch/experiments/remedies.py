@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gpuwatch.diagnosis.image_sizes import early_operations, first_shrink, shrinking_operation, usable_scale
 from gpuwatch.errors import UsageError
 from gpuwatch.experiments import edits
 from gpuwatch.experiments.session import Window
@@ -60,8 +61,6 @@ def _one_thread(seen: LoaderProfile | None) -> Remedy:
 
 
 def _scaled(seen: LoaderProfile | None) -> Remedy:
-    from gpuwatch.rules.oversized_decode.rule import first_shrink, usable_scale
-
     decode = _decode(seen)
     scale = max(usable_scale(decode, first_shrink(seen, decode)) if seen and decode else 2, 2)
     edit = edits.scaled_decode(decode.where if decode else None, scale)
@@ -74,8 +73,6 @@ def _decode(seen: LoaderProfile | None) -> OperationProfile | None:
 
 
 def _shrink(seen: LoaderProfile | None) -> Remedy:
-    from gpuwatch.rules.transform_order.rule import early_operations, shrinking_operation
-
     shrink = shrinking_operation(seen) if seen else None
     early = [_class(o.name) for o in early_operations(seen, shrink)] if seen and shrink else []
     name = _class(shrink.name) if shrink else ""
@@ -107,27 +104,23 @@ def _hook(name: str, edit: str) -> Make:
     return lambda seen: Remedy("", hook=name, edit=edit)
 
 
-REMEDIES: dict[str, tuple[tuple[str, ...], Make]] = {
-    "persistent-workers": (("worker-restart",), _settings(epochs=True, persistent_workers=True)),
-    "out-of-order": (("slow-sample",), _settings(in_order=False)),
-    "pinned-memory": (("unpinned-transfer",), _settings(pin_memory=True)),
-    "more-prefetch": (("slow-sample", "coarse-batches"), _settings(prefetch_factor=8)),
-    "single-threaded-workers": (("thread-oversubscription",), _one_thread),
-    "scaled-decode": (("oversized-decode",), _scaled),
-    "shrink-first": (("transform-order",), _shrink),
-    "resize-before-float": (("transform-order", "expensive-transform"), _resize_before_float),
-    "faster-decoder": (("expensive-decode", "oversized-decode"), _hook("faster-decoder", edits.FASTER_DECODER)),
-    "cache-items": (
-        ("slow-dataset-code", "expensive-transform", "storage-wait"),
-        _hook("cache-items", edits.CACHE),
-    ),
-    "packed-batches": (("batch-transport",), _hook("packed-batches", edits.PACK)),
-    "uint8-batches": (("batch-transport",), _hook("uint8-batches", edits.UINT8)),
-    "batched-fetch": (
-        ("per-item-access",),
-        _hook("batched-fetch", edits.BATCHED),
-    ),
-}  # fmt: skip
+REMEDIES: dict[str, Make] = {
+    "persistent-workers": _settings(epochs=True, persistent_workers=True),
+    "out-of-order": _settings(in_order=False),
+    "pinned-memory": _settings(pin_memory=True),
+    "more-prefetch": _settings(prefetch_factor=8),
+    "single-threaded-workers": _one_thread,
+    "scaled-decode": _scaled,
+    "shrink-first": _shrink,
+    "resize-before-float": _resize_before_float,
+    "faster-decoder": _hook("faster-decoder", edits.FASTER_DECODER),
+    "cache-items": _hook("cache-items", edits.CACHE),
+    "packed-batches": _hook("packed-batches", edits.PACK),
+    "uint8-batches": _hook("uint8-batches", edits.UINT8),
+    "batched-fetch": _hook("batched-fetch", edits.BATCHED),
+}
+# What a rule calls the best number of workers: here it has a number.
+WORKERS = "workers"
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -164,9 +157,9 @@ def primary(report: Report) -> LoaderProfile | None:
 
 
 def _of_finding(finding: Finding, loader: LoaderProfile, report: Report) -> list[Remedy]:
-    names = [name for name, (findings, _) in REMEDIES.items() if finding.id in findings]
-    if finding.id in ("no-worker-processes", "too-few-workers", "too-many-workers") and report.costs:
-        names.append(f"workers={_best_workers(report)}")
+    names = [name for name in finding.traits.remedies if name != WORKERS]
+    if WORKERS in finding.traits.remedies and report.costs:
+        names.append(f"{WORKERS}={_best_workers(report)}")
     return [remedy for name in names if (remedy := _make(name, report)) is not None]
 
 
@@ -190,14 +183,12 @@ def _make(name: str, report: Report | None) -> Remedy | None:
     if count is not None:
         setting = {"num_workers": count}
         made: Remedy | None = Remedy("", loader=setting, edit=edits.loader_call(_made_at(loader), setting))
-        wanted: tuple[str, ...] = ("no-worker-processes", "too-few-workers", "too-many-workers")
     else:
-        wanted, make = REMEDIES[name]
-        made = make(loader)
+        made = REMEDIES[name](loader)
     if made is None:
         return None
     told = (*report.findings, *report.suppressed) if report else ()
-    finding = next((f for f in told if f.id in wanted), None)
+    finding = next((f for f in told if (name if count is None else WORKERS) in f.traits.remedies), None)
     meant = count is None or (report is not None and count == _best_workers(report))
     predicted = finding.speedup.predicted if meant and finding and finding.speedup else None
     return replace(made, name=name, finding=finding.id if finding else None, predicted=predicted)

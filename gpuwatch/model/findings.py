@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gpuwatch.model.measures import Interval, Place
 
+Bound = Literal["input", "compute", "host", "transfer", "communication", "startup", "unknown"]
 Severity = Literal["critical", "warning", "info"]
 
 
@@ -36,6 +37,24 @@ class Speedup:
 
 
 @dataclass(frozen=True, slots=True)
+class Traits:
+    """What the rule of a finding declares for those who rank it, show it and act on it; no part of the JSON.
+
+    `bound`: what it says bounds the run. `order`: `first` before everything else, `last` after what is paid in every
+    step. `lanes`: the lanes of the timeline that show it; `windows`: the time to mark there. `remedies`: what
+    `gpuwatch try` can measure, by name; "workers" stands for the best number of them. `replaces`: notes of the card that
+    say the same.
+    """
+
+    bound: Bound | None = None
+    order: Literal["first", "usual", "last"] = "usual"
+    lanes: tuple[str, ...] = ("input wait", "gpu wait", "worker", "gpu busy")
+    windows: Literal["waiting", "long steps", "startup", "evaluation"] | None = None
+    remedies: tuple[str, ...] = ()
+    replaces: tuple[Literal["not instrumented"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What a rule says. `advice` is one or more imperative sentences; `edit` a code edit; `verify` a command."""
 
@@ -51,6 +70,7 @@ class Finding:
     edit: str | None = None
     explains: tuple[str, ...] = ()
     rank: int | None = None
+    traits: Traits = field(default=Traits(), metadata={"internal": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +89,6 @@ class NotEvaluated:
 
 
 Outcome = Finding | Clear | NotEvaluated
-
-
-Bound = Literal["input", "compute", "host", "transfer", "communication", "startup", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)

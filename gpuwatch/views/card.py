@@ -256,7 +256,7 @@ def _phases_of(report: Report) -> str:
 
 
 def _notes(report: Report) -> list[str]:
-    named = any(finding.id == "not-instrumented" for finding in report.findings)
+    named = any("not instrumented" in finding.traits.replaces for finding in report.findings)
     notes = [clean(problem) for problem in report.problems]
     notes += [
         f"not measured: {clean(lost.command)} ({clean(lost.reason)}). {clean(lost.remedy)}"

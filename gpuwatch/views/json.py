@@ -72,12 +72,17 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in public_fields(type(value))}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
     return str(value)
+
+
+def public_fields(cls: Any) -> list[dataclasses.Field[Any]]:
+    """Return the fields of a data class that are part of the contract."""
+    return [field for field in dataclasses.fields(cls) if not field.metadata.get("internal")]
 
 
 def _wait_share(report: Report) -> dict[str, Any] | None:

@@ -6,6 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from gpuwatch.diagnosis.examples.parts import (
+    SECOND,
+    make_device,
+    make_hot_line,
+    make_loader,
+    make_operation,
+    make_profile,
+    make_rank,
+    make_run,
+)
 from gpuwatch.model.experiment import Ceiling, Experiment, Trial
 from gpuwatch.model.findings import Evidence, NotEvaluated, Verdict
 from gpuwatch.model.hot_lines import StackQuality
@@ -14,18 +24,7 @@ from gpuwatch.model.profile import LongSteps, Unentered
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane, Timeline
-from tests.builders import (
-    SECOND,
-    make_device,
-    make_finding,
-    make_hot_line,
-    make_loader,
-    make_operation,
-    make_profile,
-    make_rank,
-    make_report,
-    make_run,
-)
+from tests.builders import make_finding, make_report
 
 DAY = 86_400.0
 HOSTILE = "<script>alert(1)</script>\"'&</style></script><!-- \u202e\x1b[31m ${x} $body"

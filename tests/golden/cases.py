@@ -7,25 +7,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gpuwatch.diagnosis.examples.parts import (
+    interval,
+    make_device,
+    make_fetch,
+    make_hot_line,
+    make_loader,
+    make_operation,
+    make_profile,
+    make_rank,
+    make_run,
+)
 from gpuwatch.model.findings import Speedup, Verdict
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.loader_profile import QueueProfile
 from gpuwatch.model.measures import Interval, Phase
 from gpuwatch.model.profile import Unentered
 from gpuwatch.views import card, lines, markdown, terminal
-from tests.builders import (
-    interval,
-    make_device,
-    make_fetch,
-    make_finding,
-    make_hot_line,
-    make_loader,
-    make_operation,
-    make_profile,
-    make_rank,
-    make_report,
-    make_run,
-)
+from tests.builders import make_finding, make_report
 
 FOLDER = Path(__file__).parent
 SOURCE = 'return np.stack([self._filters[i].apply(image.astype(np.float32), mode="reflect") for i in range(9)])'

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from gpuwatch.diagnosis.engine import judge
 from gpuwatch.diagnosis.evidence import above
+from gpuwatch.diagnosis.examples.parts import make_hot_line, make_operation
+from gpuwatch.diagnosis.examples.runs import COLLATE, DATASET, epochs, run_of, with_operations
+from gpuwatch.diagnosis.image_sizes import entropy_share, usable_scale
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.loader_profile import QueueProfile
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.rules import RULES
-from gpuwatch.rules.expensive_decode import rule as expensive_decode
-from gpuwatch.rules.oversized_decode import rule as oversized_decode
-from gpuwatch.rules.transform_order import rule as transform_order
-from tests.builders import make_hot_line, make_operation
-from tests.rules.cases import COLLATE, DATASET, epochs, run_of, with_operations
+from gpuwatch.rules.expensive_decode.rule import RULE as expensive_decode
+from gpuwatch.rules.transform_order.rule import RULE as transform_order
 
 
 def ids(profile: object) -> list[str]:
@@ -25,30 +25,30 @@ def test_a_resize_is_moved_rather_than_the_crop_after_it() -> None:
     rotate = make_operation("RandomRotation", share=0.5, position=0, pixels_in=12e6, pixels_out=12e6)
     resize = make_operation("Resize", share=0.2, position=1, pixels_in=12e6, pixels_out=256.0 * 256)
     crop = make_operation("RandomCrop", share=0.01, position=2, pixels_in=256.0 * 256, pixels_out=64.0 * 64)
-    found = transform_order.check(with_operations(rotate, resize, crop))
+    found = transform_order.evaluate(with_operations(rotate, resize, crop))
     assert isinstance(found, Finding) and found.advice == "Put Resize before RandomRotation."
 
 
 def test_a_scaled_decode_keeps_twice_the_size_used_where_it_can() -> None:
     photo = make_operation("decode", kind="decode", share=0.5, position=0, pixels_out=3e6, bytes_in=9e5)
     resize = make_operation("Resize", share=0.3, position=1, pixels_in=3e6, pixels_out=258.0 * 258)
-    assert oversized_decode.usable_scale(photo, resize) == 2
-    assert oversized_decode.usable_scale(replace(photo, pixels_out=12e6), resize) == 4
-    assert oversized_decode.usable_scale(replace(photo, pixels_out=300e3), resize) == 2
-    assert oversized_decode.usable_scale(replace(photo, pixels_out=200e3), resize) == 1
+    assert usable_scale(photo, resize) == 2
+    assert usable_scale(replace(photo, pixels_out=12e6), resize) == 4
+    assert usable_scale(replace(photo, pixels_out=300e3), resize) == 2
+    assert usable_scale(replace(photo, pixels_out=200e3), resize) == 1
 
 
 def test_files_of_many_bytes_gain_less_from_a_scaled_decode() -> None:
     small = make_operation("decode", kind="decode", pixels_out=1e6, bytes_in=1e5)
-    assert oversized_decode.entropy_share(small) < oversized_decode.entropy_share(replace(small, bytes_in=6e5)) < 1
+    assert entropy_share(small) < entropy_share(replace(small, bytes_in=6e5)) < 1
 
 
 def test_a_picture_used_as_it_is_stored_is_not_to_be_stored_smaller() -> None:
     whole = make_operation("PIL.PngImageFile.load", kind="decode", share=0.7, position=0, pixels_out=1e6)
-    used = expensive_decode.check(with_operations(whole))
+    used = expensive_decode.evaluate(with_operations(whole))
     assert isinstance(used, Finding) and used.advice.startswith("Keep what is decoded")
     shrink = make_operation("Resize", share=0.1, position=1, pixels_in=1e6, pixels_out=2e5)
-    shrunk = expensive_decode.check(with_operations(whole, shrink))
+    shrunk = expensive_decode.evaluate(with_operations(whole, shrink))
     assert isinstance(shrunk, Finding) and shrunk.advice.startswith("Store the images at the size")
 
 
@@ -57,10 +57,10 @@ def test_the_order_is_blamed_where_the_dataset_calls_its_own_transform() -> None
     resize = make_operation("Resize", share=0.1, position=1, pixels_in=1e6, pixels_out=5e4)
     stack = ("Fields.__getitem__ (/d.py:56)", "Haze.__call__ (/d.py:24)")
     line = make_hot_line(file="/d.py", line=24, function="Haze.__call__", stack=stack)
-    found = transform_order.check(with_operations(own, resize, hot_lines=(line,)))
+    found = transform_order.evaluate(with_operations(own, resize, hot_lines=(line,)))
     assert isinstance(found, Finding) and found.where == Place("/d.py", 56, "Fields.__getitem__")
     composed = replace(line, stack=("Compose.__call__ (/d.py:9)", "Haze.__call__ (/d.py:24)"))
-    found = transform_order.check(with_operations(own, resize, hot_lines=(composed,)))
+    found = transform_order.evaluate(with_operations(own, resize, hot_lines=(composed,)))
     assert isinstance(found, Finding) and found.where == Place("/d.py", 20, "Haze")
 
 

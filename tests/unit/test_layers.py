@@ -22,7 +22,7 @@ MAY: dict[str, set[str]] = {
     "compare": {"compare", "rules"},
     "build_report": {"analyze", "diagnosis", "rules"},
     "views": {"views"},
-    "experiments": {"experiments", "analyze", "rules", "build_report", "store", "supervise", "hook", "record"},
+    "experiments": {"experiments", "analyze", "diagnosis", "build_report", "store", "supervise", "hook", "record"},
     "sampler": {"sources"},
     "supervise": set(),
     "record": {"hook", "store", "supervise"},

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import gpuwatch
+from gpuwatch.diagnosis.examples.parts import make_run
 from gpuwatch.store import folder
-from tests.builders import make_report, make_run
+from tests.builders import make_report
 
 
 def test_the_names_are_pinned() -> None:

@@ -19,54 +19,63 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import Starved, certainty, share_of, starved_loop, try_command, wait_evidence
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.diagnosis.evidence import certainty, share_of, wait_evidence
+from gpuwatch.diagnosis.needs import STARVED_LOOP, WORKERS, Starved
+from gpuwatch.diagnosis.rule import Found, Missing, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.profile import Profile
 
-ID = "batch-transport"
-SHARE = 0.3
-MANY_TENSORS = 24.0
-LARGE_BYTES = 4e6
-FLOAT_SHARE = 0.5
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(
+        0.3, "share of a batch's work", "A smaller part of a batch's work wins little when it goes."
+    )
+    many_tensors: Threshold = Threshold(
+        24.0, "tensors", "Each tensor costs a file descriptor and a message: some dozens cost more than their bytes."
+    )
+    large_bytes: Threshold = Threshold(
+        4e6, "bytes", "From here on copying the bytes, not handing them over, is the cost."
+    )
+    float_share: Threshold = Threshold(0.5, "share of the bytes", "Only floating point numbers can travel as uint8.")
+    critical_share: Threshold = Threshold(0.5, "share of a batch's work", "Half of the workers' time.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, seen: Starved, workers: int) -> Found | Missing | None:
     """Report serialising and moving batches that costs a good part of making them, on a starved loop."""
-    seen = starved_loop(profile, ID)
-    if not isinstance(seen, Starved):
-        return seen
     fetch = seen.fetch
-    if seen.loader.workers == 0:
-        return Clear(ID)
     if fetch.serialise_ms is None or fetch.tensors_per_batch is None:
-        return NotEvaluated(ID, "events of the batches' serialisation")
-    many = fetch.tensors_per_batch >= MANY_TENSORS
-    wide = (fetch.bytes_per_batch or 0.0) >= LARGE_BYTES and (fetch.float_bytes_share or 0.0) >= FLOAT_SHARE
+        return Missing("events of the batches' serialisation")
+    many = fetch.tensors_per_batch >= t.many_tensors
+    wide = (fetch.bytes_per_batch or 0.0) >= t.large_bytes and (fetch.float_bytes_share or 0.0) >= t.float_share
     share = transport_share(seen, wide)
-    if share < SHARE or not (many or wide or _pickled(seen)):
-        return Clear(ID)
+    if share < t.share or not (many or wide or _pickled(seen)):
+        return None
     fewer = 8.0 if many else 4.0
     after = throughput.with_work(seen.costs, 1.0 - min(share, 0.98) * (1.0 - 1.0 / fewer))
     what = f"{fetch.tensors_per_batch:.0f} tensors" if many else f"{(fetch.bytes_per_batch or 0) / 1e6:.1f} MB"
-    return Finding(
-        id=ID,
-        severity="critical" if share >= 0.5 else "warning",
+    return Found(
+        severity="critical" if share >= t.critical_share else "warning",
         confidence=certainty(seen.state, default="medium"),
         summary=f"moving a batch of {what} to the trainer takes {share:.0%} of making it",
         evidence=(
             wait_evidence(seen.loader),
-            Evidence("serialise and hand over", round(share, 4), "share of a batch's work", SHARE, fetch.n),
+            Evidence("serialise and hand over", round(share, 4), "share of a batch's work", t.share, fetch.n),
             Evidence("serialise", round(fetch.serialise_ms, 3), "ms per batch", n=fetch.n),
-            Evidence("tensors per batch", fetch.tensors_per_batch, "tensors", MANY_TENSORS),
-            Evidence("bytes per batch", fetch.bytes_per_batch, "bytes", LARGE_BYTES),
-            Evidence("floating point", fetch.float_bytes_share, "share of the bytes", FLOAT_SHARE),
+            Evidence("tensors per batch", fetch.tensors_per_batch, "tensors", t.many_tensors),
+            Evidence("bytes per batch", fetch.bytes_per_batch, "bytes", t.large_bytes),
+            Evidence("floating point", fetch.float_bytes_share, "share of the bytes", t.float_share),
         ),
         advice=_advice(many, wide),
         where=seen.loader.created_where,
         speedup=throughput.predict(seen.costs, after, f"transport {fewer:.0f} times cheaper", 0.5),
-        verify=try_command(profile, "--remedies packed-batches" if many else "--remedies uint8-batches"),
-        explains=("expensive-collate", "too-few-workers", "cpu-saturated"),
+        verify="try --remedies packed-batches" if many else "try --remedies uint8-batches",
     )
 
 
@@ -89,3 +98,17 @@ def _advice(many: bool, wide: bool) -> str:
     if wide:
         return "Send uint8 from the workers and convert to float (and normalise) on the device."
     return "Return torch tensors from the workers: they move through shared memory, other objects are pickled."
+
+
+RULE = Rule(
+    id="batch-transport",
+    page=__doc__,
+    check=check,
+    needs=(
+        STARVED_LOOP,
+        WORKERS,
+    ),
+    thresholds=Thresholds(),
+    hides=("expensive-collate", "too-few-workers", "cpu-saturated"),
+    traits=Traits(windows="waiting", remedies=("packed-batches", "uint8-batches")),
+)

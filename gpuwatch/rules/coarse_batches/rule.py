@@ -18,44 +18,52 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import missing_starvation
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.needs import COSTS, SEVERAL_WORKERS
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 
-ID = "coarse-batches"
-FILL_SHARE = 0.15
-BATCHES_PER_WORKER = 2.0
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    fill_share: Threshold = Threshold(
+        0.15, "share of the loop", "A shorter wait for the first batch is what any epoch has."
+    )
+    batches_per_worker: Threshold = Threshold(
+        2.0, "batches", "With more than two batches for each worker the stream evens out."
+    )
+    critical_share: Threshold = Threshold(
+        0.3, "share of the loop", "A third of the loop is spent waiting for first batches."
+    )
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, loader: LoaderProfile, workers: int, costs: Costs) -> Found | Missing | None:
     """Report epochs of few large batches whose first one takes a good part of the loop."""
-    loader, costs = profile.primary, profile.costs
-    if loader is None or loader.epoch_batches is None:
-        return NotEvaluated(ID, missing_starvation(profile))
-    if loader.workers < 2:
-        return Clear(ID)
-    if costs is None or loader.fetch is None:
-        return NotEvaluated(ID, "events of the fetches")
-    per_worker = loader.epoch_batches / loader.workers
+    if loader.fetch is None:
+        return Missing("events of the fetches")
+    per_worker = (loader.epoch_batches or 0.0) / workers
     fill = fill_share(loader, costs)
-    if per_worker > BATCHES_PER_WORKER or fill < FILL_SHARE:
-        return Clear(ID)
-    return Finding(
-        id=ID,
-        severity="critical" if fill >= 0.3 else "warning",
+    if per_worker > t.batches_per_worker or fill < t.fill_share:
+        return None
+    return Found(
+        severity="critical" if fill >= t.critical_share else "warning",
         confidence="high" if len(loader.first_batch_s) > 2 else "medium",
         summary=f"{loader.epoch_batches:.3g} batches per epoch for {loader.workers} workers: they come in bursts of {costs.work_ms:.3g} ms of work each",
         evidence=(
-            Evidence("batches per worker and epoch", round(per_worker, 2), "batches", BATCHES_PER_WORKER),
+            Evidence("batches per worker and epoch", round(per_worker, 2), "batches", t.batches_per_worker),
             Evidence(
                 "waiting for the first batch to be made",
                 round(fill, 4),
                 "share of the loop",
-                FILL_SHARE,
+                t.fill_share,
                 len(loader.first_batch_s),
             ),
             Evidence("work per batch", round(costs.work_ms, 2), "ms", n=loader.fetch.n),
@@ -63,9 +71,13 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         ),
         advice="Load in smaller batches (and accumulate gradients), or run several epochs as one pass over a repeating sampler.",
         where=loader.created_where,
-        speedup=_speedup(loader, costs),
-        explains=("too-few-workers", "too-many-workers"),
+        speedup=_speedup(loader, costs, t.batches_per_worker),
     )
+
+
+def _epochs(profile: Profile) -> LoaderProfile | Missing:
+    loader = profile.primary
+    return Missing(missing_starvation(profile)) if loader is None or loader.epoch_batches is None else loader
 
 
 def fill_share(loader: LoaderProfile, costs: Costs) -> float:
@@ -74,12 +86,27 @@ def fill_share(loader: LoaderProfile, costs: Costs) -> float:
     return made / costs.seconds if costs.seconds > 0 else 0.0
 
 
-def _speedup(loader: LoaderProfile, costs: Costs) -> Speedup:
+def _speedup(loader: LoaderProfile, costs: Costs, batches_per_worker: float) -> Speedup:
     """Predict an even stream of the same work: P / min(n, cores) per batch, first batches a small part of one."""
     per_batch = max(costs.device_ms, throughput.input_ms(costs))
-    pieces = max(2 * BATCHES_PER_WORKER * loader.workers / max(loader.epoch_batches or 1.0, 1.0), 2.0)
+    pieces = max(2 * batches_per_worker * loader.workers / max(loader.epoch_batches or 1.0, 1.0), 2.0)
     # An epoch's last batch may be short: the usual one is what its first is like.
     made_s = max(costs.work_ms, loader.fetch.wall_ms.median if loader.fetch else 0.0) / 1e3
     first = max(costs.startup_s - (1 - 1 / pieces) * made_s, 0.0)
     after = replace(costs, workers=0, device_ms=per_batch, work_ms=0.0, startup_s=first)
     return throughput.predict(costs, after, "throughput model: the same work in finer pieces", 0.3)
+
+
+RULE = Rule(
+    id="coarse-batches",
+    page=__doc__,
+    check=check,
+    needs=(
+        Need("the number of batches in an epoch", _epochs),
+        SEVERAL_WORKERS,
+        COSTS,
+    ),
+    thresholds=Thresholds(),
+    hides=("too-few-workers", "too-many-workers"),
+    traits=Traits(windows="waiting", remedies=("more-prefetch",)),
+)

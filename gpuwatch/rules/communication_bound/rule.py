@@ -17,15 +17,18 @@ What to do
 
 from __future__ import annotations
 
-from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.trainer_code import waiting_share
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
-from gpuwatch.model.hot_lines import HotLine
-from gpuwatch.model.measures import Place
-from gpuwatch.model.profile import Profile
+from dataclasses import dataclass
 
-ID = "communication-bound"
-SHARE = 0.25
+from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.needs import COSTS, SEVERAL_RANKS, STACKS
+from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.diagnosis.trainer_code import waiting_share
+from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.measures import Place
+from gpuwatch.model.profile import Costs, Profile, RankProfile
+
 CALLS = (
     "all_reduce",
     "allreduce",
@@ -38,44 +41,64 @@ CALLS = (
 )
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(
+        0.25, "share of the trainers' samples", "Every data-parallel step exchanges gradients: a smaller part is usual."
+    )
+
+
+def check(
+    profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...], costs: Costs, stacks: StackQuality
+) -> Found | None:
     """Report ranks of the same pace that spend the step in collective calls."""
-    if len([r for r in profile.ranks if r.step_ms and r.world_size > 1]) < 2 or profile.costs is None:
-        return NotEvaluated(ID, "steps of at least two ranks")
-    if profile.stacks.trust == "none":
-        return NotEvaluated(ID, "stack samples of the training processes")
     lines = [
         h
         for h in profile.hot_lines
-        if h.process_role == "trainer" and (_collective(h) or _waits_in_backward(h, profile))
+        if h.process_role == "trainer" and (_collective(h) or _waits_in_backward(h, profile, t.share))
     ]
     share = sum(h.share for h in lines)
-    if share < SHARE:
-        return Clear(ID)
+    if share < t.share:
+        return None
     top = max(lines, key=lambda h: h.share)
-    after = throughput.with_step(profile.costs, profile.costs.device_ms * (1.0 - min(share, 0.9) / 2))
-    return Finding(
-        id=ID,
+    after = throughput.with_step(costs, costs.device_ms * (1.0 - min(share, 0.9) / 2))
+    return Found(
         severity="warning",
         confidence="medium",
         summary=f"{share:.0%} of the training processes' time is inside collective calls",
         evidence=(
-            Evidence("in collective calls", round(share, 4), "share of the trainers' samples", SHARE, top.samples),
+            Evidence("in collective calls", round(share, 4), "share of the trainers' samples", t.share, top.samples),
             Evidence("ranks", len(profile.ranks), "processes"),
         ),
         advice="Exchange less often: no_sync() for all but the last micro-batch, larger buckets, a larger batch per rank.",
         where=Place(top.file, top.line, top.function),
-        speedup=throughput.predict(profile.costs, after, "half of the exchange saved", 0.6),
+        speedup=throughput.predict(costs, after, "half of the exchange saved", 0.6),
     )
 
 
-def _waits_in_backward(line: HotLine, profile: Profile) -> bool:
+def _waits_in_backward(line: HotLine, profile: Profile, share: float) -> bool:
     """Say whether a CPU training is inside backward without using its core: DDP's exchange has no frame of its own."""
     on_cpu = all((rank.device or "cpu") == "cpu" for rank in profile.ranks)
-    waits = profile.primary is not None and waiting_share(profile, profile.primary) > SHARE
+    waits = profile.primary is not None and waiting_share(profile, profile.primary) > share
     return on_cpu and waits and "backward" in (line.callee or "")
 
 
 def _collective(line: HotLine) -> bool:
     text = " ".join((line.callee or "", line.source or "", *line.stack))
     return any(call in text for call in CALLS)
+
+
+RULE = Rule(
+    id="communication-bound",
+    page=__doc__,
+    check=check,
+    needs=(
+        SEVERAL_RANKS,
+        COSTS,
+        STACKS,
+    ),
+    thresholds=Thresholds(),
+    traits=Traits(bound="communication", lanes=("step time", "gpu busy")),
+)

@@ -18,43 +18,70 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import Starved, certainty, starved_loop, wait_evidence
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.diagnosis.evidence import certainty, wait_evidence
+from gpuwatch.diagnosis.needs import STARVED_LOOP, Starved
+from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.profile import Profile
 
-ID = "cpu-quota"
-THROTTLED_SHARE = 0.05
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    throttled_share: Threshold = Threshold(
+        0.05, "share of the periods", "A quota that is reached now and then costs nothing that can be seen."
+    )
+    critical_share: Threshold = Threshold(0.2, "share of the periods", "The run stands still in every fifth period.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, quota: float, seen: Starved, throttled: float) -> Found | None:
     """Report a starved loop that a cgroup quota holds back."""
     machine = profile.machine
-    if machine.quota_cores is None:
-        return Clear(ID) if machine.affinity_cores is not None else NotEvaluated(ID, "the cgroup's CPU quota")
-    seen = starved_loop(profile, ID)
-    if not isinstance(seen, Starved):
-        return seen
-    throttled = machine.throttled_share
-    if throttled is None:
-        return NotEvaluated(ID, "the cgroup's throttling counters")
-    if throttled < THROTTLED_SHARE or machine.quota_cores >= (machine.affinity_cores or machine.cores or 1):
-        return Clear(ID)
+    if throttled < t.throttled_share or quota >= (machine.affinity_cores or machine.cores or 1):
+        return None
     after = replace(seen.costs, cores=float(machine.affinity_cores or machine.cores or seen.costs.cores))
-    return Finding(
-        id=ID,
-        severity="critical" if throttled >= 0.2 else "warning",
+    return Found(
+        severity="critical" if throttled >= t.critical_share else "warning",
         confidence=certainty(seen.state),
-        summary=f"the CPU quota of {machine.quota_cores:.2g} cores throttled this run in {throttled:.0%} of the periods",
+        summary=f"the CPU quota of {quota:.2g} cores throttled this run in {throttled:.0%} of the periods",
         evidence=(
             wait_evidence(seen.loader),
-            Evidence("CPU quota", machine.quota_cores, "cores"),
+            Evidence("CPU quota", quota, "cores"),
             Evidence("cores by affinity", machine.affinity_cores, "cores"),
-            Evidence("throttled periods", round(throttled, 4), "share", THROTTLED_SHARE),
+            Evidence("throttled periods", round(throttled, 4), "share", t.throttled_share),
         ),
-        advice=f"Raise the container's CPU limit, or size workers and library threads for {machine.quota_cores:.2g} cores.",
+        advice=f"Raise the container's CPU limit, or size workers and library threads for {quota:.2g} cores.",
         speedup=throughput.predict(seen.costs, after, "throughput model: all cores of the affinity mask", 0.3),
-        explains=("cpu-saturated", "thread-oversubscription"),
     )
+
+
+def _quota(profile: Profile) -> float | Missing | NotSo:
+    machine = profile.machine
+    if machine.quota_cores is None:
+        return Missing("the cgroup's CPU quota") if machine.affinity_cores is None else NOT_SO
+    return machine.quota_cores
+
+
+def _throttled(profile: Profile) -> float | Missing:
+    share = profile.machine.throttled_share
+    return Missing("the cgroup's throttling counters") if share is None else share
+
+
+RULE = Rule(
+    id="cpu-quota",
+    page=__doc__,
+    check=check,
+    needs=(
+        Need("a CPU quota of the cgroup", _quota),
+        STARVED_LOOP,
+        Need("the cgroup's throttling counters", _throttled),
+    ),
+    thresholds=Thresholds(),
+    hides=("cpu-saturated", "thread-oversubscription"),
+    traits=Traits(lanes=("cpu busy", "throttl", "pressure", "input wait"), windows="waiting"),
+)

@@ -19,79 +19,104 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import certainty, missing_starvation, starved, try_command, wait_evidence
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.diagnosis.evidence import certainty, wait_evidence
+from gpuwatch.diagnosis.needs import COSTS, CPU_SAMPLES, STARVED_LOADER, WORKERS, StarvedLoader
+from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Costs, Profile
 
-ID = "cpu-saturated"
-BUSY_SHARE = 0.85
-DELAY_SHARE = 0.10
-# Other programs are worth a word from this share of the cores.
-OTHERS_SHARE = 0.2
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    busy_share: Threshold = Threshold(
+        0.85, "share of the cores", "The scheduler and the sampler themselves keep a machine below 100 %."
+    )
+    delay_share: Threshold = Threshold(
+        0.10,
+        "share of the time",
+        "Workers that wait for a core this long have too few of them, whatever the idle share says.",
+    )
+    others_share: Threshold = Threshold(0.2, "share of the cores", "Other programs are worth a word from here on.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(
+    profile: Profile, t: Thresholds, seen: StarvedLoader, workers: int, usable: float, costs: Costs
+) -> Found | None:
     """Report a starved loop on cores that are used up, with the cores this device would need."""
-    loader, costs, machine = profile.primary, profile.costs, profile.machine
-    state = starved(profile)
-    if loader is None or state is None:
-        return NotEvaluated(ID, missing_starvation(profile))
-    if state == "no" or loader.workers == 0:
-        return Clear(ID)
-    if machine.usable_cores is None or machine.spare_cores is None or costs is None:
-        return NotEvaluated(ID, "CPU samples of the machine")
-    if not _saturated(profile, loader, costs):
-        return Clear(ID)
+    loader, machine = seen.loader, profile.machine
+    if not _saturated(machine, costs, t):
+        return None
     needed = throughput.cores_needed(costs) + (costs.device_ms / costs.step_ms) * (loader.compute_cpu_share or 0.0)
     if needed <= costs.cores:
-        return Clear(ID)
+        return None
     after = throughput.with_cores(costs, needed)
     speedup = throughput.predict(
         costs, throughput.with_workers(after, throughput.best_workers(after)), "throughput model: enough cores"
     )
-    return Finding(
-        id=ID,
+    return Found(
         severity="warning",
-        confidence=certainty(state),
-        summary=f"all {machine.usable_cores:.2g} cores are used up: more workers cannot help; this device needs about {needed:.2g}",
-        evidence=_evidence(profile, loader, costs, needed),
-        advice=_advice(machine.other_cores or 0.0, machine.usable_cores, needed, loader.workers),
+        confidence=certainty(seen.state),
+        summary=f"all {usable:.2g} cores are used up: more workers cannot help; this device needs about {needed:.2g}",
+        evidence=_evidence(profile, loader, costs, needed, t),
+        advice=_advice(machine.other_cores or 0.0, t.others_share * usable, needed, workers),
         speedup=speedup,
-        verify=try_command(profile, "--ceilings"),
-        explains=("too-few-workers",),
+        verify="try --ceilings",
     )
 
 
-def _advice(others: float, usable: float, needed: float, workers: int) -> str:
-    stop = f"Other programs use {others:.2g} of the cores: stop them first. " if others >= OTHERS_SHARE * usable else ""
+def _advice(others: float, noticeable: float, needed: float, workers: int) -> str:
+    stop = f"Other programs use {others:.2g} of the cores: stop them first. " if others >= noticeable else ""
     return (
         f"{stop}Make a batch cost less CPU, or use about {needed:.2g} cores with this device."
         f" Leave num_workers at {workers}."
     )
 
 
-def _saturated(profile: Profile, loader: LoaderProfile, costs: Costs) -> bool:
+def _saturated(machine: MachineProfile, costs: Costs, t: Thresholds) -> bool:
     """Say whether the CPU term of the model is the limit and the machine agrees."""
-    machine = profile.machine
     usable, spare = machine.usable_cores or 1.0, machine.spare_cores or 0.0
-    full = spare <= (1 - BUSY_SHARE) * usable or (machine.worker_delay_share or 0.0) >= DELAY_SHARE
+    full = 1 - spare / usable >= t.busy_share or (machine.worker_delay_share or 0.0) >= t.delay_share
     bound_by_cpu = costs.work_cpu_ms / costs.cores >= 0.8 * throughput.input_ms(costs)
     return full and bound_by_cpu and costs.work_cpu_ms / costs.cores > costs.device_ms * 0.9
 
 
-def _evidence(profile: Profile, loader: LoaderProfile, costs: Costs, needed: float) -> tuple[Evidence, ...]:
+def _evidence(
+    profile: Profile, loader: LoaderProfile, costs: Costs, needed: float, t: Thresholds
+) -> tuple[Evidence, ...]:
     machine = profile.machine
     return (
         wait_evidence(loader),
         Evidence("usable cores", machine.usable_cores, "cores"),
         Evidence(
-            "idle cores", machine.spare_cores, "cores", round((1 - BUSY_SHARE) * (machine.usable_cores or 1.0), 2)
+            "idle cores", machine.spare_cores, "cores", round((1 - t.busy_share) * (machine.usable_cores or 1.0), 2)
         ),
         Evidence("used by other programs", machine.other_cores, "cores"),
-        Evidence("workers runnable without a core", machine.worker_delay_share, "share", DELAY_SHARE),
+        Evidence("workers runnable without a core", machine.worker_delay_share, "share", t.delay_share),
         Evidence("CPU per batch", round(costs.work_cpu_ms, 3), "ms", n=loader.fetch.n if loader.fetch else None),
         Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         Evidence("cores needed", round(needed, 1), "cores"),
     )
+
+
+RULE = Rule(
+    id="cpu-saturated",
+    page=__doc__,
+    check=check,
+    needs=(
+        STARVED_LOADER,
+        WORKERS,
+        CPU_SAMPLES,
+        COSTS,
+    ),
+    thresholds=Thresholds(),
+    hides=("too-few-workers",),
+    traits=Traits(lanes=("cpu busy", "pressure", "worker", "input wait"), windows="waiting"),
+)

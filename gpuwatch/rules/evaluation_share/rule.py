@@ -17,40 +17,42 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import loop_seconds
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
-from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.model.profile import Costs, Profile, RankProfile
 
-ID = "evaluation-share"
-SHARE = 0.25
-CRITICAL_SHARE = 0.5
 # Evaluating a third as often is the usual cure.
 LESS_OFTEN = 3.0
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.25, "share of the loop", "Evaluating after each epoch of a usual split takes less.")
+    critical_share: Threshold = Threshold(0.5, "share of the loop", "Half of the loop is not training.")
+
+
+def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Found | None:
     """Report evaluation that takes a quarter of the loop or more."""
-    if profile.primary is None or profile.primary.role != "training" or not profile.ranks:
-        return NotEvaluated(ID, "a training loop")
-    seconds = sum(p.seconds for rank in profile.ranks for p in rank.phases if p.name == "evaluation") / len(
-        profile.ranks
-    )
+    seconds = sum(p.seconds for rank in ranks for p in rank.phases if p.name == "evaluation") / len(ranks)
     loop = loop_seconds(profile)
     share = seconds / loop if loop > 0 else 0.0
-    if share < SHARE:
-        return Clear(ID)
+    if share < t.share:
+        return None
     loader = max((x for x in profile.loaders if x.role == "evaluation"), key=lambda x: x.seconds, default=None)
-    return Finding(
-        id=ID,
-        severity="critical" if share >= CRITICAL_SHARE else "warning",
+    return Found(
+        severity="critical" if share >= t.critical_share else "warning",
         confidence="high",
         summary=f"evaluation takes {share:.0%} of the loop ({seconds:.3g} s){_how(loader)}",
         evidence=(
-            Evidence("evaluation", round(share, 4), "share of the loop", SHARE),
+            Evidence("evaluation", round(share, 4), "share of the loop", t.share),
             Evidence("evaluation", round(seconds, 2), "s", n=loader.iterators if loader else None),
             *(
                 (Evidence("waiting in it", round(loader.wait_share.median, 4), "share"),)
@@ -64,6 +66,11 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     )
 
 
+def _training(profile: Profile) -> tuple[RankProfile, ...] | Missing:
+    trains = profile.primary is not None and profile.primary.role == "training"
+    return profile.ranks if trains and profile.ranks else Missing("a training loop")
+
+
 def _how(loader: LoaderProfile | None) -> str:
     return f", {loader.iterators} times over {loader.dataset}" if loader else ""
 
@@ -73,3 +80,13 @@ def _speedup(costs: Costs, seconds: float) -> Speedup:
     before = replace(costs, startup_s=costs.startup_s + seconds / costs.iterators)
     after = replace(before, startup_s=costs.startup_s + seconds / LESS_OFTEN / costs.iterators)
     return throughput.predict(before, after, "evaluation a third as often", 0.3)
+
+
+RULE = Rule(
+    id="evaluation-share",
+    page=__doc__,
+    check=check,
+    needs=(Need("a training loop", _training),),
+    thresholds=Thresholds(),
+    traits=Traits(bound="host", lanes=("phase", "gpu busy"), windows="evaluation"),
+)

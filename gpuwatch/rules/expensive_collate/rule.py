@@ -18,52 +18,47 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import (
-    Starved,
-    certainty,
-    hot_line,
-    operations,
-    place,
-    saturation,
-    share_of,
-    wait_evidence,
-    working_loop,
-)
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, saturation, share_of, wait_evidence
+from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
+from gpuwatch.diagnosis.rule import Found, Group, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
+from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
 
-ID = "expensive-collate"
-SHARE = 0.4
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.4, "share of the fetch", "Below this something else costs a batch more.")
+    critical_share: Threshold = Threshold(0.6, "share of the fetch", "Most of the workers' time.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationProfile, ...]) -> Found | None:
     """Report collating that takes the largest part of the fetch of a starved loop."""
-    seen = working_loop(profile, ID)
-    if not isinstance(seen, Starved):
-        return seen
     share = share_of(seen.loader, "collate")
-    if not seen.loader.operations:
-        return NotEvaluated(ID, "times of the operations in a fetch")
-    if share < SHARE:
-        return Clear(ID)
-    return Finding(
-        id=ID,
-        severity="critical" if share >= 0.6 else "warning",
+    if share < t.share:
+        return None
+    return Found(
+        severity="critical" if share >= t.critical_share else "warning",
         confidence=certainty(seen.state),
         summary=f"collating takes {share:.0%} of making a batch ({seen.fetch.collate_ms:.3g} ms)",
         evidence=(
             wait_evidence(seen.loader),
-            Evidence("collate", round(share, 4), "share of the fetch", SHARE, seen.fetch.n),
+            Evidence("collate", round(share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence("collate", round(seen.fetch.collate_ms, 3), "ms per batch", n=seen.fetch.n),
             Evidence("tensors per batch", seen.fetch.tensors_per_batch, "tensors"),
         ),
         advice="Collate with one preallocated tensor per field, from arrays instead of lists, and into few large fields.",
         where=_where(profile, seen),
         speedup=_speedup(seen, share),
-        verify=lines_command(profile),
-        explains=("slow-dataset-code", "gc-pause", *saturation(share)),
+        verify="lines --exact",
+        hides=("slow-dataset-code", "gc-pause", *saturation(share)),
     )
 
 
@@ -72,13 +67,21 @@ def _where(profile: Profile, seen: Starved) -> Place | None:
     return place(hot_line(profile, "worker", "collate"), named[0].where if named else None)
 
 
-def lines_command(profile: Profile) -> str:
-    """Return the call that times the collate function's lines exactly."""
-    from gpuwatch.diagnosis.evidence import command_line
-
-    return f"gpuwatch lines --exact -- {command_line(profile)}"
-
-
 def _speedup(seen: Starved, share: float) -> Speedup:
     basis = "collating made free; the low end is half as expensive"
     return throughput.made_free(seen.costs, min(share, 0.98), share, basis)
+
+
+RULE = Rule(
+    id="expensive-collate",
+    page=__doc__,
+    check=check,
+    needs=(
+        WORKING_LOOP,
+        OPERATIONS,
+    ),
+    thresholds=Thresholds(),
+    hides=("slow-dataset-code", "gc-pause", "cpu-saturated"),
+    group=Group.BATCH_COST,
+    traits=Traits(windows="waiting"),
+)

@@ -18,27 +18,17 @@ What to do
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import (
-    Starved,
-    certainty,
-    hot_line,
-    operations,
-    place,
-    saturation,
-    share_of,
-    try_command,
-    wait_evidence,
-    working_loop,
-)
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, saturation, share_of, wait_evidence
+from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
+from gpuwatch.diagnosis.rule import Found, Group, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.profile import Costs, Profile
 
-ID = "expensive-decode"
-SHARE = 0.45
 # Gain of the decoders measured in the field over Pillow, when the consumer takes an array: 1.3 to 1.8 times.
 CHEAPER = 1.6
 # A transform that leaves this part of the decoded pixels, or less, throws decoded work away.
@@ -46,34 +36,35 @@ SHRUNK = 0.5
 _FASTER = "decode faster: JPEG by torchvision.io.decode_jpeg, simplejpeg or OpenCV; PNG written with less compression, or as JPEG"
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.45, "share of the fetch", "Below this something else costs a batch more.")
+
+
+def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationProfile, ...]) -> Found | None:
     """Report decoding that takes most of the fetch of a starved loop."""
-    seen = working_loop(profile, ID)
-    if not isinstance(seen, Starved):
-        return seen
     decodes = operations(seen.loader, "decode")
     share = share_of(seen.loader, "decode")
-    if not seen.loader.operations:
-        return NotEvaluated(ID, "times of the operations in a fetch")
-    if share < SHARE:
-        return Clear(ID)
+    if share < t.share:
+        return None
     top = decodes[0]
-    return Finding(
-        id=ID,
+    return Found(
         severity="warning",
         confidence=certainty(seen.state),
         summary=f"{top.name} takes {share:.0%} of making a batch ({top.ms_per_sample:.3g} ms a sample)",
         evidence=(
             wait_evidence(seen.loader),
-            Evidence("decoding", round(share, 4), "share of the fetch", SHARE, seen.fetch.n),
+            Evidence("decoding", round(share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence("decoding", round(sum(o.ms_per_sample for o in decodes), 3), "ms per sample", n=seen.fetch.n),
             Evidence("pixels decoded", top.pixels_out, "pixels"),
         ),
         advice=_advice(seen.loader, top),
         where=top.where or place(hot_line(profile, "worker", "fetch"), seen.loader.dataset_where),
         speedup=_speedup(seen.costs, min(share, 1.0)),
-        verify=try_command(profile, "--remedies faster-decoder"),
-        explains=saturation(share),
+        verify="try --remedies faster-decoder",
+        hides=saturation(share),
     )
 
 
@@ -94,3 +85,18 @@ def _speedup(costs: Costs, share: float) -> Speedup:
     faster = throughput.predict(costs, throughput.without_operation(costs, share, CHEAPER), basis, 0.5)
     free = throughput.predict(costs, throughput.without_operation(costs, share), basis)
     return replace(faster, high=max(faster.high, free.predicted))
+
+
+RULE = Rule(
+    id="expensive-decode",
+    page=__doc__,
+    check=check,
+    needs=(
+        WORKING_LOOP,
+        OPERATIONS,
+    ),
+    thresholds=Thresholds(),
+    hides=("cpu-saturated",),
+    group=Group.BATCH_COST,
+    traits=Traits(windows="waiting", remedies=("faster-decoder",)),
+)

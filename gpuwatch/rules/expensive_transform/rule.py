@@ -18,44 +18,39 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import (
-    Starved,
-    certainty,
-    inside,
-    operations,
-    saturation,
-    try_command,
-    wait_evidence,
-    working_loop,
-)
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.evidence import certainty, inside, operations, saturation, wait_evidence
+from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
+from gpuwatch.diagnosis.rule import Found, Group, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.profile import Profile
 
-ID = "expensive-transform"
-SHARE = 0.35
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.35, "share of the fetch", "Below this something else costs a batch more.")
+    critical_share: Threshold = Threshold(0.6, "share of the fetch", "Most of the workers' time.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationProfile, ...]) -> Found | None:
     """Report a transform that takes the largest part of the fetch of a starved loop."""
-    seen = working_loop(profile, ID)
-    if not isinstance(seen, Starved):
-        return seen
-    if not seen.loader.operations:
-        return NotEvaluated(ID, "times of the operations in a fetch")
     transforms = operations(seen.loader, "transform")
-    if not transforms or transforms[0].share < SHARE:
-        return Clear(ID)
+    if not transforms or transforms[0].share < t.share:
+        return None
     top = transforms[0]
-    return Finding(
-        id=ID,
-        severity="critical" if top.share >= 0.6 else "warning",
+    return Found(
+        severity="critical" if top.share >= t.critical_share else "warning",
         confidence=certainty(seen.state),
         summary=f"{top.name} takes {top.share:.0%} of making a batch ({top.ms_per_sample:.3g} ms a sample)",
         evidence=(
             wait_evidence(seen.loader),
-            Evidence(top.name, round(top.share, 4), "share of the fetch", SHARE, seen.fetch.n),
+            Evidence(top.name, round(top.share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence(top.name, round(top.ms_per_sample, 3), "ms per sample", n=seen.fetch.n),
             Evidence("pixels in", top.pixels_in, "pixels"),
             Evidence("calls per sample", round(top.calls_per_sample, 2), "calls"),
@@ -64,8 +59,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         " pre-computed if it is not random.",
         where=inside(profile, top),
         speedup=_speedup(seen, top),
-        verify=try_command(profile, "--remedies cache-items"),
-        explains=saturation(top.share),
+        verify="try --remedies cache-items",
+        hides=saturation(top.share),
     )
 
 
@@ -73,3 +68,18 @@ def _speedup(seen: Starved, top: OperationProfile) -> Speedup:
     """Predict it free, with "half as dear" as the low end."""
     basis = f"{top.name} made free; the low end is half as expensive"
     return throughput.made_free(seen.costs, top.share, top.share, basis)
+
+
+RULE = Rule(
+    id="expensive-transform",
+    page=__doc__,
+    check=check,
+    needs=(
+        WORKING_LOOP,
+        OPERATIONS,
+    ),
+    thresholds=Thresholds(),
+    hides=("cpu-saturated",),
+    group=Group.BATCH_COST,
+    traits=Traits(windows="waiting", remedies=("resize-before-float", "cache-items")),
+)

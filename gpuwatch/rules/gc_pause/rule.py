@@ -18,29 +18,40 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import MIN_STEPS, Starved, loop_seconds, starved_loop
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
-from gpuwatch.model.profile import Profile
+from gpuwatch.diagnosis.evidence import loop_seconds
+from gpuwatch.diagnosis.needs import RANKS, STARVED_LOOP, Starved
+from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
+from gpuwatch.model.profile import Profile, RankProfile
 
-ID = "gc-pause"
-SHARE = 0.04
-FETCH_SHARE = 0.15
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.04, "share of the loop", "Less is what any program with many objects pays.")
+    fetch_share: Threshold = Threshold(0.15, "share of the fetch", "Less is hidden by what else a fetch does.")
+    critical_share: Threshold = Threshold(0.2, "share of the loop or fetch", "A fifth of the time.")
+    explaining_share: Threshold = Threshold(
+        0.4, "share of the fetch", "From here on collections are what the dataset's code seems to cost."
+    )
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Found | None:
     """Report collections that take a noticeable part of the loop or of a starved loop's fetches."""
-    if profile.primary is None or profile.primary.steps < MIN_STEPS or not profile.ranks:
-        return NotEvaluated(ID, "a measured loop over a DataLoader")
-    seconds = max(rank.gc_seconds for rank in profile.ranks)
+    seconds = max(rank.gc_seconds for rank in ranks)
     share = seconds / max(loop_seconds(profile), 1e-9)
     in_fetch = fetch_share(profile)
-    if share < SHARE and in_fetch < FETCH_SHARE:
-        return Clear(ID)
-    worst = "the workers' fetches" if in_fetch >= FETCH_SHARE else "the training loop"
-    return Finding(
-        id=ID,
-        severity="critical" if max(share, in_fetch) >= 0.2 else "warning",
+    if share < t.share and in_fetch < t.fetch_share:
+        return None
+    of_workers = in_fetch >= t.fetch_share
+    worst = "the workers' fetches" if of_workers else "the training loop"
+    return Found(
+        severity="critical" if max(share, in_fetch) >= t.critical_share else "warning",
         confidence="high",
         summary=f"Python's garbage collector takes {max(share, in_fetch):.0%} of {worst}",
         evidence=(
@@ -48,27 +59,27 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
                 "collections in the trainer",
                 round(share, 4),
                 "share of the loop",
-                SHARE,
-                max(r.gc_collections for r in profile.ranks),
+                t.share,
+                max(r.gc_collections for r in ranks),
             ),
-            Evidence("collections in fetches", round(in_fetch, 4), "share of the fetch", FETCH_SHARE),
+            Evidence("collections in fetches", round(in_fetch, 4), "share of the fetch", t.fetch_share),
         ),
         advice="Call gc.freeze() once after set-up (in worker_init_fn too), or keep the data in arrays instead of objects.",
-        where=profile.primary.dataset_where if in_fetch >= FETCH_SHARE else None,
+        where=profile.primary.dataset_where if profile.primary and of_workers else None,
         speedup=_speedup(profile, share, in_fetch),
         edit="gc.collect(); gc.freeze()",
-        explains=_explained(profile, in_fetch),
+        hides=_hidden(ranks, in_fetch >= t.explaining_share),
     )
 
 
-def _explained(profile: Profile, in_fetch: float) -> tuple[str, ...]:
-    pauses = any(rank.long_steps and rank.long_steps.cause == "gc" for rank in profile.ranks)
-    return (*(("periodic-pause",) if pauses else ()), *(("slow-dataset-code",) if in_fetch >= 0.4 else ()))
+def _hidden(ranks: tuple[RankProfile, ...], dataset_code: bool) -> tuple[str, ...]:
+    pauses = any(rank.long_steps and rank.long_steps.cause == "gc" for rank in ranks)
+    return (*(("periodic-pause",) if pauses else ()), *(("slow-dataset-code",) if dataset_code else ()))
 
 
 def fetch_share(profile: Profile) -> float:
     """Return the share of a starved loop's fetches spent collecting; 0 when the loop is not starved."""
-    seen = starved_loop(profile, ID)
+    seen = STARVED_LOOP.read(profile)
     if not isinstance(seen, Starved) or not seen.fetch.gc_ms:
         return 0.0
     return seen.fetch.gc_ms / max(seen.fetch.mean_wall_ms, 1e-9)
@@ -81,3 +92,14 @@ def _speedup(profile: Profile, share: float, in_fetch: float) -> Speedup | None:
     return throughput.predict(
         profile.costs, throughput.with_work(costs, 1.0 - min(in_fetch, 0.9)), "collections made free", 0.3
     )
+
+
+RULE = Rule(
+    id="gc-pause",
+    page=__doc__,
+    check=check,
+    needs=(RANKS,),
+    thresholds=Thresholds(),
+    hides=("periodic-pause", "slow-dataset-code"),
+    traits=Traits(bound="host", lanes=("step time",), windows="long steps"),
+)

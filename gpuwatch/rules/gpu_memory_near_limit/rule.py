@@ -17,29 +17,36 @@ What to do
 
 from __future__ import annotations
 
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from dataclasses import dataclass
+
+from gpuwatch.diagnosis.needs import MEMORY_SAMPLES
+from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.profile import Profile
 
-ID = "gpu-memory-near-limit"
-SHARE = 0.95
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(
+        0.95, "share of the memory", "What is left is fragmentation away from an out-of-memory error."
+    )
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, known: tuple[DeviceProfile, ...]) -> Found | None:
     """Report the device whose memory came closest to its limit."""
-    known = [d for d in profile.devices if d.memory_peak_bytes is not None and d.memory_total_bytes]
-    if not known:
-        return NotEvaluated(ID, "NVML's memory samples")
     worst = max(known, key=share)
-    if share(worst) < SHARE:
-        return Clear(ID)
-    return Finding(
-        id=ID,
+    if share(worst) < t.share:
+        return None
+    return Found(
         severity="info",
         confidence="high",
         summary=f"GPU {worst.index} used {share(worst):.0%} of its memory",
         evidence=(
-            Evidence("peak memory", round(share(worst), 4), "share", SHARE),
+            Evidence("peak memory", round(share(worst), 4), "share", t.share),
             Evidence("peak memory", worst.memory_peak_bytes, "bytes", worst.memory_total_bytes),
         ),
         advice="Leave some room: a smaller batch, activation checkpointing, or expandable_segments against fragmentation.",
@@ -49,3 +56,13 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
 def share(device: DeviceProfile) -> float:
     """Return the peak use of a device's memory."""
     return (device.memory_peak_bytes or 0) / (device.memory_total_bytes or 1)
+
+
+RULE = Rule(
+    id="gpu-memory-near-limit",
+    page=__doc__,
+    check=check,
+    needs=(MEMORY_SAMPLES,),
+    thresholds=Thresholds(),
+    traits=Traits(lanes=("memory",)),
+)

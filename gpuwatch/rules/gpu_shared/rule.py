@@ -17,27 +17,33 @@ What to do
 
 from __future__ import annotations
 
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from dataclasses import dataclass
+
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.profile import Profile
 
-ID = "gpu-shared"
-MEMORY_SHARE = 0.02
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    memory_share: Threshold = Threshold(
+        0.02, "share of the memory", "The driver and the display hold a little on every device."
+    )
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, devices: tuple[DeviceProfile, ...]) -> Found | None:
     """Report a device of the run on which foreign processes hold memory."""
-    if not profile.devices:
-        return NotEvaluated(ID, "NVML's processes")
-    ours = [d for d in profile.devices if d.ranks] or list(profile.devices)
-    shared = [
-        d for d in ours if d.other_pids or (d.foreign_memory_bytes or 0) > MEMORY_SHARE * (d.memory_total_bytes or 1e18)
-    ]
+    ours = [device for device in devices if device.ranks] or list(devices)
+    shared = [d for d in ours if d.other_pids or _foreign_share(d) > t.memory_share]
     if not shared:
-        return Clear(ID)
+        return None
     worst = max(shared, key=lambda d: d.foreign_memory_bytes or 0)
     pids = ", ".join(str(pid) for pid in worst.other_pids[:5])
-    return Finding(
-        id=ID,
+    return Found(
         severity="warning",
         confidence="high" if worst.other_pids and worst.ranks else "low",
         summary=f"GPU {worst.index} is shared with {len(worst.other_pids) or 'unknown'} other process(es){f' (pid {pids})' if pids else ''}",
@@ -47,3 +53,21 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         ),
         advice="Stop the other process, or choose another GPU with CUDA_VISIBLE_DEVICES.",
     )
+
+
+def _devices(profile: Profile) -> tuple[DeviceProfile, ...] | Missing:
+    return profile.devices or Missing("NVML's processes")
+
+
+def _foreign_share(device: DeviceProfile) -> float:
+    return (device.foreign_memory_bytes or 0) / (device.memory_total_bytes or 1e18)
+
+
+RULE = Rule(
+    id="gpu-shared",
+    page=__doc__,
+    check=check,
+    needs=(Need("NVML's processes", _devices),),
+    thresholds=Thresholds(),
+    traits=Traits(lanes=("gpu busy", "memory")),
+)

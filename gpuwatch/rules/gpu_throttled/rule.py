@@ -16,35 +16,42 @@ What to do
 
 from __future__ import annotations
 
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from dataclasses import dataclass
+
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.profile import Profile
 
-ID = "gpu-throttled"
-SHARE = 0.1
-CLOCK_LOSS = 0.1
 HARMFUL = ("hw slowdown", "sw thermal", "hw thermal", "power brake")
 CAPPED = "power cap"
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.1, "share of the samples", "Short throttling costs no throughput that can be seen.")
+    clock_loss: Threshold = Threshold(
+        0.1, "share of the clock", "A power cap that costs less clock is how the device is meant to run."
+    )
+
+
+def check(profile: Profile, t: Thresholds, known: tuple[DeviceProfile, ...]) -> Found | None:
     """Report the GPU that was throttled most while the loop ran."""
-    known = [d for d in profile.devices if d.throttle or "throttle" not in d.unsupported]
-    if not profile.devices or not known:
-        return NotEvaluated(ID, "NVML's clocks event reasons")
     worst = max(known, key=lambda d: (harm(d), d.throttle.get(CAPPED, 0.0)))
     share, capped, loss = harm(worst), worst.throttle.get(CAPPED, 0.0), clock_loss(worst)
-    if share < SHARE and (capped < SHARE or loss < CLOCK_LOSS):
-        return Clear(ID)
+    if share < t.share and (capped < t.share or loss < t.clock_loss):
+        return None
     reasons = {name: value for name, value in worst.throttle.items() if value >= 0.01}
     named = ", ".join(f"{name} {value:.0%}" for name, value in sorted(reasons.items(), key=lambda x: -x[1]))
-    return Finding(
-        id=ID,
-        severity="warning" if share >= SHARE else "info",
+    return Found(
+        severity="warning" if share >= t.share else "info",
         confidence="high",
         summary=f"GPU {worst.index} was throttled: {named}",
         evidence=(
-            *(Evidence(name, round(value, 4), "share of the samples", SHARE) for name, value in reasons.items()),
+            *(Evidence(name, round(value, 4), "share of the samples", t.share) for name, value in reasons.items()),
             Evidence("SM clock", worst.sm_mhz, "MHz"),
             Evidence("highest SM clock", worst.sm_mhz_max, "MHz"),
             Evidence("temperature", worst.temperature_c, "°C"),
@@ -52,6 +59,11 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         ),
         advice="Look at cooling first (temperature above), then at the power limit (nvidia-smi -q -d POWER,PERFORMANCE).",
     )
+
+
+def _known(profile: Profile) -> tuple[DeviceProfile, ...] | Missing:
+    known = tuple(d for d in profile.devices if d.throttle or "throttle" not in d.unsupported)
+    return known or Missing("NVML's clocks event reasons")
 
 
 def harm(device: DeviceProfile) -> float:
@@ -64,3 +76,13 @@ def clock_loss(device: DeviceProfile) -> float:
     if not device.sm_mhz or not device.sm_mhz_max:
         return 0.0
     return 1.0 - device.sm_mhz / device.sm_mhz_max
+
+
+RULE = Rule(
+    id="gpu-throttled",
+    page=__doc__,
+    check=check,
+    needs=(Need("NVML's clocks event reasons", _known),),
+    thresholds=Thresholds(),
+    traits=Traits(lanes=("throttl", "power", "clock", "temperature")),
+)

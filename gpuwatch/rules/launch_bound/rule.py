@@ -17,40 +17,69 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import starved
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import other_share
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
-from gpuwatch.model.profile import Profile
-
-ID = "launch-bound"
-BUSY = 0.7
-CPU = 0.85
-OTHER = 0.2
+from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Costs, Profile
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    busy: Threshold = Threshold(0.7, "share of the time", "A device that is busier has little to win.")
+    cpu: Threshold = Threshold(
+        0.85, "share of the step", "A training thread that rests is not what the device waits for."
+    )
+    other: Threshold = Threshold(0.2, "share of the step", "Other code in the step is slow-step-code's to say.")
+
+
+def check(profile: Profile, t: Thresholds, seen: tuple[LoaderProfile, Costs, float], cpu: float) -> Found | None:
     """Report a device that idles while a busy training thread feeds it."""
-    loader, costs = profile.primary, profile.costs
-    busy = [d.busy for d in profile.devices if d.ranks and d.busy is not None]
-    if loader is None or costs is None or not busy:
-        return NotEvaluated(ID, "NVML's busy share of the run's devices")
-    if loader.compute_cpu_share is None:
-        return NotEvaluated(ID, "CPU time of the training thread")
-    mean = sum(busy) / len(busy)
-    if starved(profile) == "yes" or mean > BUSY or loader.compute_cpu_share < CPU or other_share(profile) > OTHER:
-        return Clear(ID)
+    loader, costs, mean = seen
+    if starved(profile) == "yes" or mean > t.busy or cpu < t.cpu or other_share(profile) > t.other:
+        return None
     after = throughput.with_step(costs, costs.device_ms * max(mean, 0.1))
-    return Finding(
-        id=ID,
+    return Found(
         severity="warning",
         confidence="medium",
         summary=f"the GPU is busy only {mean:.0%} of the step while the training thread never rests",
         evidence=(
-            Evidence("busy", round(mean, 4), "share", BUSY),
-            Evidence("training thread on the CPU", round(loader.compute_cpu_share, 4), "share of the step", CPU),
+            Evidence("busy", round(mean, 4), "share", t.busy),
+            Evidence("training thread on the CPU", round(cpu, 4), "share of the step", t.cpu),
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         ),
         advice="Use torch.compile(mode='reduce-overhead') or CUDA graphs, a larger batch, and fused optimizers.",
         speedup=throughput.predict(costs, after, "the device busy all of the step", 0.5),
     )
+
+
+def _busy(profile: Profile) -> tuple[LoaderProfile, Costs, float] | Missing:
+    busy = [d.busy for d in profile.devices if d.ranks and d.busy is not None]
+    if profile.primary is None or profile.costs is None or not busy:
+        return Missing("NVML's busy share of the run's devices")
+    return profile.primary, profile.costs, sum(busy) / len(busy)
+
+
+def _cpu(profile: Profile) -> float | Missing:
+    share = profile.primary.compute_cpu_share if profile.primary else None
+    return Missing("CPU time of the training thread") if share is None else share
+
+
+RULE = Rule(
+    id="launch-bound",
+    page=__doc__,
+    check=check,
+    needs=(
+        Need("NVML's busy share of the run's devices", _busy),
+        Need("CPU time of the training thread", _cpu),
+    ),
+    thresholds=Thresholds(),
+    traits=Traits(bound="host", lanes=("gpu busy", "sm active", "step time")),
+)

@@ -17,37 +17,59 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.diagnosis.evidence import starved
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.profile import Profile
 
-ID = "low-sm-activity"
-BUSY = 0.7
-SM_ACTIVE = 0.35
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    busy: Threshold = Threshold(0.7, "share of the time", "A device that rests more has other trouble first.")
+    sm_active: Threshold = Threshold(
+        0.35, "share of the SMs", "Two thirds of the chip without work is what a larger batch fills."
+    )
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, known: tuple[DeviceProfile, ...]) -> Found | None:
     """Report a device of the run that is busy on a small part of its SMs."""
-    known = [d for d in profile.devices if d.sm_active is not None and d.busy is not None]
-    if not known:
-        return NotEvaluated(ID, "the GPM metric SM active (Hopper or later)")
     if starved(profile) == "yes":
-        return Clear(ID)
+        return None
     worst = min(known, key=lambda d: (d.sm_active or 0.0) - (d.busy or 0.0))
     busy, active = worst.busy or 0.0, worst.sm_active or 0.0
-    if busy < BUSY or active > SM_ACTIVE:
-        return Clear(ID)
-    return Finding(
-        id=ID,
-        severity="warning" if active < SM_ACTIVE / 2 else "info",
+    if busy < t.busy or active > t.sm_active:
+        return None
+    return Found(
+        severity="warning" if active < t.sm_active / 2 else "info",
         confidence="medium",
         summary=f"GPU {worst.index} is busy {busy:.0%} of the time, but only {active:.0%} of its SMs have work",
         evidence=(
-            Evidence("busy", round(busy, 4), "share", BUSY),
-            Evidence("SM active", round(active, 4), "share", SM_ACTIVE),
+            Evidence("busy", round(busy, 4), "share", t.busy),
+            Evidence("SM active", round(active, 4), "share", t.sm_active),
             Evidence("occupancy", worst.occupancy, "share"),
             Evidence("tensor cores active", worst.tensor_active, "share"),
             Evidence("DRAM active", worst.dram_active, "share"),
         ),
         advice="Give the chip larger pieces of work: a larger batch, torch.compile, fused optimizers, CUDA graphs.",
     )
+
+
+def _known(profile: Profile) -> tuple[DeviceProfile, ...] | Missing:
+    known = tuple(d for d in profile.devices if d.sm_active is not None and d.busy is not None)
+    return known or Missing("the GPM metric SM active (Hopper or later)")
+
+
+RULE = Rule(
+    id="low-sm-activity",
+    page=__doc__,
+    check=check,
+    needs=(Need("the GPM metric SM active", _known),),
+    thresholds=Thresholds(),
+    traits=Traits(lanes=("sm active", "gpu busy")),
+)

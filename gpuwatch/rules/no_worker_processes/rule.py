@@ -20,47 +20,46 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_threads
-from gpuwatch.diagnosis.evidence import (
-    BATCH_COST,
-    certainty,
-    hot_line,
-    missing_starvation,
-    starved,
-    try_command,
-    wait_evidence,
-)
-from gpuwatch.model.findings import Clear, Confidence, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.evidence import certainty, hot_line, wait_evidence
+from gpuwatch.diagnosis.needs import COSTS, STARVED_LOADER, StarvedLoader
+from gpuwatch.diagnosis.rule import NOT_SO, Found, Group, Missing, Need, NotSo, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Confidence, Evidence, Severity, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 
-ID = "no-worker-processes"
-MIN_GAIN = 1.05
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    min_gain: Threshold = Threshold(1.05, "times", "A smaller gain is within what two runs differ by.")
+    critical_gain: Threshold = Threshold(1.15, "times", "More than what runs differ by, with certainty.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, seen: StarvedLoader, costs: Costs) -> Found | None:
     """Report a starved loop whose loader has no workers and would gain from some."""
-    loader = profile.primary
-    state = starved(profile)
-    if loader is None or state is None:
-        return NotEvaluated(ID, missing_starvation(profile))
-    if loader.workers > 0 or state == "no":
-        return Clear(ID)
-    if profile.costs is None:
-        return NotEvaluated(ID, "the cost of making a batch")
     if waits_for_threads(hot_line(profile, "trainer", "fetch")):
-        return Clear(ID)
-    costs, crowded = profile.costs, False
+        return None
+    crowded = False
     workers, speedup = _plan(costs)
-    if speedup.predicted < MIN_GAIN:
+    if speedup.predicted < t.min_gain:
         costs, crowded = replace(costs, cores=_own_cores(profile)), True
         workers, speedup = _plan(costs)
-    if speedup.predicted < MIN_GAIN:
-        return Clear(ID)
-    return _finding(profile, loader, costs, workers, speedup, "low" if crowded else certainty(state))
+    if speedup.predicted < t.min_gain:
+        return None
+    severity: Severity = "critical" if speedup.predicted >= t.critical_gain and not crowded else "warning"
+    confidence = "low" if crowded else certainty(seen.state)
+    return _finding(profile, seen.loader, costs, workers, speedup, severity, confidence)
+
+
+def _alone(profile: Profile) -> StarvedLoader | Missing | NotSo:
+    seen: StarvedLoader | Missing | NotSo = STARVED_LOADER.read(profile)
+    return NOT_SO if isinstance(seen, StarvedLoader) and seen.loader.workers > 0 else seen
 
 
 def _own_cores(profile: Profile) -> float:
@@ -69,12 +68,17 @@ def _own_cores(profile: Profile) -> float:
 
 
 def _finding(
-    profile: Profile, loader: LoaderProfile, costs: Costs, workers: int, speedup: Speedup, confidence: Confidence
-) -> Finding:
+    profile: Profile,
+    loader: LoaderProfile,
+    costs: Costs,
+    workers: int,
+    speedup: Speedup,
+    severity: Severity,
+    confidence: Confidence,
+) -> Found:
     crowd = "; other programs use the cores now" if confidence == "low" else ""
-    return Finding(
-        id=ID,
-        severity="critical" if speedup.predicted >= 1.15 and not crowd else "warning",
+    return Found(
+        severity=severity,
         confidence=confidence,
         summary=f"batches are made in the training process ({costs.work_ms:.3g} ms each) while the device waits{crowd}",
         evidence=(
@@ -88,9 +92,9 @@ def _finding(
         advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.",
         where=loader.created_where,
         speedup=speedup,
-        verify=try_command(profile, "--loader"),
+        verify="try --loader",
         edit=_edit(loader, workers),
-        explains=("cpu-saturated", *(BATCH_COST if throughput.hides_input(costs, workers) else ())),
+        hides=("cpu-saturated", *((Group.BATCH_COST,) if throughput.hides_input(costs, workers) else ())),
     )
 
 
@@ -106,3 +110,17 @@ def _plan(costs: Costs) -> tuple[int, Speedup]:
 def _edit(loader: LoaderProfile, workers: int) -> str:
     many = ", persistent_workers=True" if loader.iterators > 1 else ""
     return f"DataLoader(..., num_workers={workers}{many})"
+
+
+RULE = Rule(
+    id="no-worker-processes",
+    page=__doc__,
+    check=check,
+    needs=(
+        Need("a loop that waits for data, made in its own process", _alone),
+        COSTS,
+    ),
+    thresholds=Thresholds(),
+    hides=("cpu-saturated", Group.BATCH_COST),
+    traits=Traits(windows="waiting", remedies=("workers",)),
+)

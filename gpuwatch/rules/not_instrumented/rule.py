@@ -18,26 +18,35 @@ What to do
 
 from __future__ import annotations
 
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
-from gpuwatch.model.profile import Profile
+from gpuwatch.diagnosis.rule import NOT_SO, Found, Need, NotSo, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds
+from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.profile import Profile, Unentered
 
-ID = "not-instrumented"
 
-
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: NoThresholds, unentered: tuple[Unentered, ...]) -> Found:
     """Report Pythons that the hook could not enter; a warning only when no training was measured."""
-    if not profile.unentered:
-        return Clear(ID)
     blind = profile.primary is None
-    first = profile.unentered[0]
-    count = len(profile.unentered)
-    return Finding(
-        id=ID,
+    first, count = unentered[0], len(unentered)
+    return Found(
         severity="critical" if blind else "info",
         confidence="high" if blind else "medium",
         summary=f"{count} Python process{'es' if count > 1 else ''} could not be measured from inside: {first.reason}",
         evidence=tuple(
-            Evidence("process", one.pid, "pid", note=f"{one.command}: {one.reason}") for one in profile.unentered[:8]
+            Evidence("process", one.pid, "pid", note=f"{one.command}: {one.reason}") for one in unentered[:8]
         ),
         advice=first.remedy,
     )
+
+
+def _unentered(profile: Profile) -> tuple[Unentered, ...] | NotSo:
+    return profile.unentered or NOT_SO
+
+
+RULE = Rule(
+    id="not-instrumented",
+    page=__doc__,
+    check=check,
+    needs=(Need("Pythons that could not be instrumented", _unentered),),
+    traits=Traits(order="first", windows="waiting", replaces=("not instrumented",)),
+)

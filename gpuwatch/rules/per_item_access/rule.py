@@ -19,46 +19,51 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import Starved, certainty, share_of, wait_evidence, working_loop
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.evidence import certainty, share_of, wait_evidence
+from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 
-ID = "per-item-access"
-US_PER_SAMPLE = 150.0
-COLLATE_SHARE = 0.1
-MIN_GAIN = 1.1
 IN_MEMORY = ("tensor", "memory", "array")
 # One indexing call per tensor instead of one per row and a stack: 90 times measured for rows of 2 x float32.
 CHEAPER = 10.0
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    us_per_sample: Threshold = Threshold(150.0, "µs", "Work that takes longer is more than indexing.")
+    collate_share: Threshold = Threshold(0.1, "share of the fetch", "Rows of a dataset in memory are mostly collated.")
+    min_gain: Threshold = Threshold(1.1, "times", "A smaller gain is not worth another way of fetching.")
+    min_samples: Threshold = Threshold(4, "samples per batch", "With fewer there is hardly anything to take together.")
+    work_share: Threshold = Threshold(0.1, "share of the fetch", "Decoding or transforming is work, not access.")
+    read_bytes: Threshold = Threshold(64, "bytes per sample", "What is read from files is not in memory.")
+
+
+def check(profile: Profile, t: Thresholds, seen: Starved, samples: float) -> Found | None:
     """Report a starved loop over data in memory that is taken row by row."""
-    seen = working_loop(profile, ID)
-    if not isinstance(seen, Starved):
-        return seen
     loader, fetch = seen.loader, seen.fetch
-    if not fetch.samples_per_batch:
-        return NotEvaluated(ID, "samples per batch")
-    us = 1e3 * fetch.wall_ms.median / fetch.samples_per_batch
+    us = 1e3 * fetch.wall_ms.median / samples
     speedup = _speedup(seen.costs)
-    if fetch.batched or fetch.samples_per_batch < 4 or us > US_PER_SAMPLE or not in_memory(loader):
-        return Clear(ID)
-    if speedup.predicted < MIN_GAIN:
-        return Clear(ID)
-    return Finding(
-        id=ID,
+    if fetch.batched or samples < t.min_samples or us > t.us_per_sample or not _in_memory(loader, t):
+        return None
+    if speedup.predicted < t.min_gain:
+        return None
+    return Found(
         severity="critical",
         confidence=certainty(seen.state, default="high" if loader.dataset_kind in IN_MEMORY else "medium"),
         summary=f"{loader.dataset} is in memory, but is fetched row by row: {us:.3g} µs a sample, mostly Python",
         evidence=(
             wait_evidence(loader),
-            Evidence("cost of a sample", round(us, 2), "µs", US_PER_SAMPLE, fetch.n),
-            Evidence("collate", round(share_of(loader, "collate"), 4), "share of the fetch", COLLATE_SHARE),
+            Evidence("cost of a sample", round(us, 2), "µs", t.us_per_sample, fetch.n),
+            Evidence("collate", round(share_of(loader, "collate"), 4), "share of the fetch", t.collate_share),
             Evidence("read per batch", fetch.rchar_per_batch, "bytes"),
             Evidence("workers", loader.workers, "processes"),
         ),
@@ -66,26 +71,22 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         where=loader.created_where,
         speedup=speedup,
         edit="DataLoader(dataset, sampler=BatchSampler(RandomSampler(dataset), batch_size, False), batch_size=None)",
-        explains=(
-            "no-worker-processes",
-            "too-few-workers",
-            "cpu-saturated",
-            "slow-dataset-code",
-            "expensive-collate",
-            "batch-transport",
-            "gc-pause",
-        ),
     )
 
 
-def in_memory(loader: LoaderProfile) -> bool:
+def _samples(profile: Profile) -> float | Missing:
+    fetch = profile.primary.fetch if profile.primary else None
+    return (fetch.samples_per_batch if fetch else None) or Missing("samples per batch")
+
+
+def _in_memory(loader: LoaderProfile, t: Thresholds) -> bool:
     """Say whether items only index something in memory: the dataset says so, or nothing else is in the fetch."""
     if loader.dataset_kind in IN_MEMORY:
         return True
     fetch = loader.fetch
     per_sample = (fetch.rchar_per_batch or 0.0) / max(fetch.samples_per_batch or 1.0, 1.0) if fetch else 0.0
-    plain = share_of(loader, "decode") + share_of(loader, "transform") < 0.1
-    return plain and per_sample < 64 and share_of(loader, "collate") >= COLLATE_SHARE
+    plain = share_of(loader, "decode") + share_of(loader, "transform") < t.work_share
+    return plain and per_sample < t.read_bytes and share_of(loader, "collate") >= t.collate_share
 
 
 def _speedup(costs: Costs) -> Speedup:
@@ -94,3 +95,25 @@ def _speedup(costs: Costs) -> Speedup:
     return throughput.predict(
         costs, after, f"one indexing call per batch, {CHEAPER:.0f} times cheaper, in the trainer", 0.4
     )
+
+
+RULE = Rule(
+    id="per-item-access",
+    page=__doc__,
+    check=check,
+    needs=(
+        WORKING_LOOP,
+        Need("samples per batch", _samples),
+    ),
+    thresholds=Thresholds(),
+    hides=(
+        "no-worker-processes",
+        "too-few-workers",
+        "cpu-saturated",
+        "slow-dataset-code",
+        "expensive-collate",
+        "batch-transport",
+        "gc-pause",
+    ),
+    traits=Traits(windows="waiting", remedies=("batched-fetch",)),
+)

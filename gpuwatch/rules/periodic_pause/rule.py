@@ -17,51 +17,58 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import MIN_STEPS, hot_line, place
+from gpuwatch.diagnosis.evidence import hot_line, place
+from gpuwatch.diagnosis.needs import LOADER, RANKS
+from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import own_lines
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
-from gpuwatch.model.profile import Costs, LongSteps, Profile
+from gpuwatch.model.profile import Costs, LongSteps, Profile, RankProfile
 
-ID = "periodic-pause"
-SHARE = 0.08
-MIN_COUNT = 3
 _ADVICE = "Write checkpoints in the background (copy to host memory first), less often, or smaller."
 _ADVICE_OTHER = (
     "Make what runs in these steps cheaper, run it less often, or beside the training (logs, plots, simulations)."
 )
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.08, "share of the loop", "Less is what logging and the machine itself cost.")
+    min_count: Threshold = Threshold(3, "steps", "Two long steps have no period.")
+    critical_share: Threshold = Threshold(0.2, "share of the loop", "A fifth of the loop.")
+    sure_count: Threshold = Threshold(5, "steps", "From here on a period of unknown cause is certain.")
+
+
+def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...], loader: LoaderProfile) -> Found | None:
     """Report regular long steps that take 8 % of the loop or more."""
-    loader = profile.primary
-    if loader is None or loader.steps < MIN_STEPS or not profile.ranks:
-        return NotEvaluated(ID, "a measured loop over a DataLoader")
-    slowest = max(profile.ranks, key=lambda rank: rank.long_steps.share if rank.long_steps else 0.0)
+    slowest = max(ranks, key=lambda rank: rank.long_steps.share if rank.long_steps else 0.0)
     long = slowest.long_steps
-    if long is None or long.share < SHARE or long.count < MIN_COUNT or not long.regular or long.cause == "evaluation":
-        return Clear(ID)
+    if long is None or long.share < t.share or long.count < t.min_count:
+        return None
+    if not long.regular or long.cause == "evaluation":
+        return None
     every = f" every {long.period:.0f} steps" if long.period else ""
-    return Finding(
-        id=ID,
-        severity="critical" if long.share >= 0.2 else "warning",
-        confidence="high" if long.cause in ("checkpoint", "gc") or long.count >= 5 else "medium",
+    return Found(
+        severity="critical" if long.share >= t.critical_share else "warning",
+        confidence="high" if long.cause in ("checkpoint", "gc") or long.count >= t.sure_count else "medium",
         summary=f"{_what(long)}{every}: {long.count} steps take {long.excess_s / long.count:.2g} s longer than the median of {long.median_ms:.3g} ms",
         evidence=(
-            Evidence("time above the median step", round(long.share, 4), "share of the loop", SHARE, long.count),
-            Evidence("long steps", long.count, "steps", MIN_COUNT),
+            Evidence("time above the median step", round(long.share, 4), "share of the loop", t.share, long.count),
+            Evidence("long steps", long.count, "steps", t.min_count),
             Evidence("period", long.period, "steps"),
             Evidence("cause seen", long.cause, ""),
         ),
         advice=_ADVICE if long.cause == "checkpoint" else _ADVICE_OTHER,
         where=long.where or place(_line(profile, loader, long)),
         speedup=_speedup(profile.costs, long) if profile.costs else None,
-        rank=slowest.rank if len(profile.ranks) > 1 else None,
-        explains=("slow-step-code",),
+        rank=slowest.rank if len(ranks) > 1 else None,
     )
 
 
@@ -80,3 +87,17 @@ def _speedup(costs: Costs, long: LongSteps) -> Speedup:
     saved_ms = 1e3 * long.excess_s / max(costs.batches, 1.0)
     after = replace(costs, device_ms=max(costs.device_ms - saved_ms, 1e-3), seconds=costs.seconds)
     return throughput.predict(costs, after, "the long steps made as long as the others", 0.3)
+
+
+RULE = Rule(
+    id="periodic-pause",
+    page=__doc__,
+    check=check,
+    needs=(
+        RANKS,
+        LOADER,
+    ),
+    thresholds=Thresholds(),
+    hides=("slow-step-code",),
+    traits=Traits(bound="host", lanes=("step time", "gpu busy"), windows="long steps"),
+)

@@ -18,36 +18,45 @@ What to do
 
 from __future__ import annotations
 
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from dataclasses import dataclass
+
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
 
-ID = "shared-memory-low"
-PEAK_SHARE = 0.8
-NEED_SHARE = 0.8
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    peak_share: Threshold = Threshold(0.8, "share of /dev/shm", "One batch more may end the run.")
+    need_share: Threshold = Threshold(0.8, "share of /dev/shm", "One batch more may end the run.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, total: int) -> Found | None:
     """Report a /dev/shm that the loaders' batches in flight nearly fill."""
-    total, peak = profile.machine.shm_total_bytes, profile.machine.shm_peak_bytes
-    if total is None or total <= 0:
-        return NotEvaluated(ID, "the size of /dev/shm")
     need = sum(in_flight_bytes(loader) for loader in profile.loaders)
-    used = (peak or 0) / total
-    if not any(loader.workers for loader in profile.loaders) or (used < PEAK_SHARE and need / total < NEED_SHARE):
-        return Clear(ID)
-    return Finding(
-        id=ID,
+    used = (profile.machine.shm_peak_bytes or 0) / total
+    if not any(loader.workers for loader in profile.loaders) or (used < t.peak_share and need / total < t.need_share):
+        return None
+    return Found(
         severity="warning",
-        confidence="high" if used >= PEAK_SHARE else "medium",
+        confidence="high" if used >= t.peak_share else "medium",
         summary=f"/dev/shm has {total / 1e6:.0f} MB; batches in flight may need {need / 1e6:.0f} MB",
         evidence=(
             Evidence("/dev/shm", total, "bytes"),
-            Evidence("peak use", round(used, 4), "share", PEAK_SHARE),
-            Evidence("batches in flight", need, "bytes", NEED_SHARE * total),
+            Evidence("peak use", round(used, 4), "share", t.peak_share),
+            Evidence("batches in flight", need, "bytes", t.need_share * total),
         ),
         advice="Enlarge /dev/shm (docker run --shm-size=8g or --ipc=host), or lower prefetch_factor.",
     )
+
+
+def _size(profile: Profile) -> int | Missing:
+    total = profile.machine.shm_total_bytes
+    return total if total and total > 0 else Missing("the size of /dev/shm")
 
 
 def in_flight_bytes(loader: LoaderProfile) -> float:
@@ -55,3 +64,13 @@ def in_flight_bytes(loader: LoaderProfile) -> float:
     if loader.fetch is None or not loader.fetch.bytes_per_batch:
         return 0.0
     return loader.workers * (loader.prefetch or 2) * loader.fetch.bytes_per_batch
+
+
+RULE = Rule(
+    id="shared-memory-low",
+    page=__doc__,
+    check=check,
+    needs=(Need("the size of /dev/shm", _size),),
+    thresholds=Thresholds(),
+    traits=Traits(lanes=("memory",)),
+)

@@ -20,61 +20,66 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import takes_turns, waits_for_threads
-from gpuwatch.diagnosis.evidence import (
-    MIN_STEPS,
-    STARVED_SHARE,
-    Starved,
-    certainty,
-    hot_line,
-    place,
-    saturation,
-    share_of,
-    try_command,
-    wait_evidence,
-    working_loop,
-)
+from gpuwatch.diagnosis.evidence import MIN_STEPS, certainty, hot_line, place, saturation, share_of, wait_evidence
+from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
+from gpuwatch.diagnosis.rule import Found, Group, Missing, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import handed_share
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
 
-ID = "slow-dataset-code"
-SHARE = 0.4
 _ADVICE_THREAD = "Make this line cheaper, or make batches in the worker processes of a DataLoader: a thread shares the interpreter lock with the training."
 _ADVICE_PROCESS = "Make this line cheaper, or have more processes make batches: num_workers of a DataLoader does that."
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.4, "share of the fetch", "Below this something else costs a batch more.")
+    critical_share: Threshold = Threshold(0.6, "share of the fetch", "Most of the workers' time.")
+    waited_share: Threshold = Threshold(
+        0.1, "share of the trainer's samples", "A loop that waits less has little to win from its input."
+    )
+    critical_waited_share: Threshold = Threshold(0.3, "share of the trainer's samples", "A third of the step.")
+
+
+def check(profile: Profile, t: Thresholds) -> Found | Missing | None:
     """Report dataset code that takes the largest part of the fetch of a starved loop, with its line."""
     if profile.primary is not None and profile.primary.own_loop:
-        return _handed_over(profile, profile.primary)
-    seen = working_loop(profile, ID)
+        return _handed_over(profile, profile.primary, t)
+    seen = WORKING_LOOP.read(profile)
     if not isinstance(seen, Starved):
-        return seen
-    if not seen.loader.operations:
-        return NotEvaluated(ID, "times of the operations in a fetch")
+        return seen if isinstance(seen, Missing) else None
     share = share_of(seen.loader, "dataset")
-    if share < SHARE:
-        return Clear(ID)
+    if not seen.loader.operations:
+        return Missing("times of the operations in a fetch")
+    return None if share < t.share else _in_fetch(profile, seen, share, t)
+
+
+def _in_fetch(profile: Profile, seen: Starved, share: float, t: Thresholds) -> Found | None:
+    """Report the dataset's code, or the lock that it waits at."""
     line = hot_line(profile, "worker" if seen.loader.workers else "trainer", "fetch") or hot_line(
         profile, "worker", "fetch"
     )
     if not seen.loader.workers and waits_for_threads(line):
-        return Clear(ID)
+        return None
     if line is not None and takes_turns(line):
-        return _locked(seen, line)
+        return _locked(seen, line, t)
     at = f" at {_told(line)}" if line and line.source else ""
-    return Finding(
-        id=ID,
-        severity="critical" if share >= 0.6 else "warning",
+    return Found(
+        severity="critical" if share >= t.critical_share else "warning",
         confidence=certainty(seen.state),
         summary=f"the dataset's own code takes {share:.0%} of making a batch{at}",
         evidence=(
             wait_evidence(seen.loader),
-            Evidence("dataset code", round(share, 4), "share of the fetch", SHARE, seen.fetch.n),
+            Evidence("dataset code", round(share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence("fetch", round(seen.fetch.wall_ms.median, 3), "ms", n=seen.fetch.n),
             Evidence("CPU in it", seen.fetch.cpu_ms, "ms", n=seen.fetch.n),
             *(
@@ -86,8 +91,8 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         advice="Make this line cheaper: vectorise it, move it out of __getitem__ (prepare once), keep files open, or cache the result.",
         where=place(line, seen.loader.dataset_where),
         speedup=_speedup(seen, share, line),
-        verify=try_command(profile, "--remedies cache-items"),
-        explains=("gc-pause", *saturation(share)),
+        verify="try --remedies cache-items",
+        hides=("gc-pause", *saturation(share)),
     )
 
 
@@ -95,12 +100,11 @@ def _told(line: HotLine) -> str:
     return f"line {line.line}" + (f": {line.source.strip()}" if line.source else "")
 
 
-def _locked(seen: Starved, line: HotLine) -> Finding:
+def _locked(seen: Starved, line: HotLine, t: Thresholds) -> Found:
     """Report workers that stand at a lock which one of them holds."""
     after = throughput.with_work(seen.costs, 1.0 - min(line.share, 0.98), 1.0)
-    return Finding(
-        id=ID,
-        severity="critical" if line.share >= 0.6 else "warning",
+    return Found(
+        severity="critical" if line.share >= t.critical_share else "warning",
         confidence=certainty(seen.state, default="medium"),
         summary=f"the workers stand {line.share:.0%} of making a batch at a lock that one of them holds, at {_told(line)}",
         evidence=(
@@ -113,7 +117,7 @@ def _locked(seen: Starved, line: HotLine) -> Finding:
         " less, or do without it. More workers only queue up.",
         where=place(line, seen.loader.dataset_where),
         speedup=throughput.predict(seen.costs, after, "no worker waits for another, CPU per batch unchanged", 0.4),
-        explains=("storage-wait", "too-few-workers"),
+        hides=("storage-wait", "too-few-workers"),
     )
 
 
@@ -123,34 +127,33 @@ def _made_at(profile: Profile) -> HotLine | None:
     return max((line for line in lines if line), key=lambda line: line.samples, default=None)
 
 
-def _handed_over(profile: Profile, loader: LoaderProfile) -> Finding | Clear | NotEvaluated:
+def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Found | Missing | None:
     """Report the line of another thread that a loop without a DataLoader waits for."""
     costs, line = profile.costs, _made_at(profile)
     if loader.steps < MIN_STEPS or costs is None or profile.stacks.trust in ("none", "low"):
-        return NotEvaluated(ID, "enough stack samples of a loop without a DataLoader")
+        return Missing("enough stack samples of a loop without a DataLoader")
     waited = handed_share(profile, loader)
-    if waited < STARVED_SHARE:
-        return Clear(ID)
+    if waited < t.waited_share:
+        return None
     if line is None:
-        return NotEvaluated(ID, "stack samples of the thread or process that the loop waits for")
+        return Missing("stack samples of the thread or process that the loop waits for")
     after = throughput.with_step(costs, costs.device_ms - min(waited, 0.95) * costs.step_ms)
     process = line.process_role == "worker"
     maker = "process" if process else "thread"
     lock = "" if process else " (or for the interpreter lock it holds)"
-    return Finding(
-        id=ID,
-        severity="critical" if waited >= 0.3 else "warning",
+    return Found(
+        severity="critical" if waited >= t.critical_waited_share else "warning",
         confidence="medium",
         summary=f"the loop waits {waited:.0%} of each step for a {maker} that makes its batches{lock}, most of it at {_told(line)}",
         evidence=(
-            Evidence("waiting for others", round(waited, 4), "share of the trainer's samples", STARVED_SHARE),
+            Evidence("waiting for others", round(waited, 4), "share of the trainer's samples", t.waited_share),
             Evidence("hottest line there", round(line.share, 4), f"share of the {maker}s' work", n=line.samples),
             Evidence("step", round(costs.step_ms, 3), "ms", n=loader.steps),
         ),
         advice=_ADVICE_PROCESS if process else _ADVICE_THREAD,
         where=place(line),
         speedup=throughput.predict(costs, after, "the batches there in time", 0.4),
-        explains=("slow-step-code", "periodic-pause"),
+        hides=("slow-step-code", "periodic-pause"),
     )
 
 
@@ -159,3 +162,14 @@ def _speedup(seen: Starved, share: float, line: HotLine | None) -> Speedup:
     part = min(line.share, share) if line else share / 2
     basis = "dataset code made free; the low end is its hottest line half as expensive"
     return throughput.made_free(seen.costs, min(share, 0.98), part, basis)
+
+
+RULE = Rule(
+    id="slow-dataset-code",
+    page=__doc__,
+    check=check,
+    thresholds=Thresholds(),
+    hides=("gc-pause", "cpu-saturated", "storage-wait", "too-few-workers", "slow-step-code", "periodic-pause"),
+    group=Group.BATCH_COST,
+    traits=Traits(windows="waiting", remedies=("cache-items",)),
+)

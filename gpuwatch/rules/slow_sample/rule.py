@@ -19,61 +19,64 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import Starved, certainty, starved_loop, try_command, wait_evidence
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.evidence import certainty, wait_evidence
+from gpuwatch.diagnosis.needs import QUEUE, SEVERAL_WORKERS, STARVED_LOOP, Starved
+from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
+from gpuwatch.model.loader_profile import QueueProfile
 from gpuwatch.model.profile import Profile
 
-ID = "slow-sample"
-LATE_SHARE = 0.3
-SPREAD = 1.8
-# Workers that hardly rest have no idle time that another order could fill.
-BUSY_SHARE = 0.8
-MIN_GAIN = 1.05
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    late_share: Threshold = Threshold(0.3, "share of the wait", "Less of the wait is what any order costs.")
+    spread: Threshold = Threshold(1.8, "times the median", "Batches that differ less arrive about in order.")
+    busy_share: Threshold = Threshold(
+        0.8, "share of the time", "Workers that hardly rest have no idle time that another order could fill."
+    )
+    min_gain: Threshold = Threshold(1.05, "times", "A smaller gain is within what two runs differ by.")
+    critical_share: Threshold = Threshold(0.5, "share of the wait", "Half of the wait.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, seen: Starved, workers: int, queue: QueueProfile) -> Found | None:
     """Report a starved loop whose wait is for one late batch while later ones stand ready."""
-    seen = starved_loop(profile, ID)
-    if not isinstance(seen, Starved):
-        return seen
-    queue, fetch = seen.loader.queue, seen.fetch
-    if seen.loader.workers < 2 or not seen.loader.in_order:
-        return Clear(ID)
-    if queue is None or queue.late_share is None:
-        return NotEvaluated(ID, "the state of the loader's queue")
+    fetch, late = seen.fetch, queue.late_share or 0.0
+    if not seen.loader.in_order:
+        return None
     spread = fetch.work_spread or fetch.p95_wall_ms / max(fetch.wall_ms.median, 1e-6)
     speedup = _speedup(seen)
-    if queue.late_share < LATE_SHARE or spread < SPREAD or speedup.predicted < MIN_GAIN:
-        return Clear(ID)
-    if (fetch.busy_share or 0.0) > BUSY_SHARE:
-        return Clear(ID)
-    return Finding(
-        id=ID,
-        severity="critical" if queue.late_share >= 0.5 else "warning",
+    if late < t.late_share or spread < t.spread or speedup.predicted < t.min_gain:
+        return None
+    if (fetch.busy_share or 0.0) > t.busy_share:
+        return None
+    return Found(
+        severity="critical" if late >= t.critical_share else "warning",
         confidence=certainty(seen.state),
-        summary=f"{queue.late_share:.0%} of the wait is for a late batch while later ones are ready; slow batches take {spread:.1f} times the median",
+        summary=f"{late:.0%} of the wait is for a late batch while later ones are ready; slow batches take {spread:.1f} times the median",
         evidence=(
             wait_evidence(seen.loader),
             Evidence(
                 "waited while later batches were ready",
-                round(queue.late_share, 4),
+                round(late, 4),
                 "share",
-                LATE_SHARE,
+                t.late_share,
                 seen.loader.steps,
             ),
-            Evidence("batch cost, 95th percentile over median", round(spread, 2), "ratio", SPREAD, fetch.n),
+            Evidence("batch cost, 95th percentile over median", round(spread, 2), "ratio", t.spread, fetch.n),
             Evidence("slowest batch", round(fetch.max_wall_ms, 1), "ms", n=fetch.n),
-            Evidence("worker busy", fetch.busy_share, "share", BUSY_SHARE),
+            Evidence("worker busy", fetch.busy_share, "share", t.busy_share),
         ),
         advice="Pass in_order=False (torch 2.6+), or cap the cost of the slow samples; a larger prefetch_factor helps a little.",
         where=seen.loader.created_where,
         speedup=speedup,
-        verify=try_command(profile, "--remedies out-of-order"),
+        verify="try --remedies out-of-order",
         edit="DataLoader(..., in_order=False)",
-        explains=("too-few-workers", "coarse-batches"),
     )
 
 
@@ -83,3 +86,18 @@ def _speedup(seen: Starved) -> Speedup:
     free = max(costs.device_ms, costs.step_ms * busy)
     after = replace(costs, workers=0, device_ms=free, work_ms=0.0)
     return throughput.predict(costs, after, "workers' idle time in the loop filled", 0.3)
+
+
+RULE = Rule(
+    id="slow-sample",
+    page=__doc__,
+    check=check,
+    needs=(
+        STARVED_LOOP,
+        SEVERAL_WORKERS,
+        QUEUE,
+    ),
+    thresholds=Thresholds(),
+    hides=("too-few-workers", "coarse-batches"),
+    traits=Traits(windows="waiting", remedies=("out-of-order", "more-prefetch")),
+)

@@ -17,45 +17,51 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.diagnosis.evidence import hot_line, place
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile, RankProfile
 
-ID = "slow-startup"
-SHARE = 0.3
-SECONDS = 5.0
-LINE_SHARE = 0.1
-# Less than this of the start-up, or in seconds, is not worth a word when all else was imports.
-OWN_SHARE, OWN_SECONDS = 0.2, 2.0
-# Samples that stand for less of the start-up than this tell nothing of the rest.
-SEEN_SHARE = 0.6
-# Start-up above this share is worth a warning even if nothing but imports was seen.
-MOST = 0.75
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.3, "share of the run", "Short runs are mostly start-up.")
+    seconds: Threshold = Threshold(5.0, "s", "Importing torch alone takes some seconds.")
+    line_share: Threshold = Threshold(0.1, "share of the start-up", "A line that takes less is not the one to look at.")
+    own_share: Threshold = Threshold(0.2, "share of the start-up", "Less than this beside imports is not worth a word.")
+    own_seconds: Threshold = Threshold(2.0, "s", "Less than this beside imports is not worth a word.")
+    seen_share: Threshold = Threshold(
+        0.6, "share of the start-up", "Samples that stand for less of it say nothing about the rest."
+    )
+    warning_share: Threshold = Threshold(
+        0.75, "share of the run", "So much is worth a warning even if only imports were seen."
+    )
+    most: Threshold = Threshold(0.5, "share of the run", "Start-up bounds a run of which it is half.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, slowest: RankProfile) -> Found | None:
     """Report a first batch that comes after 30 % of the run and at least five seconds."""
-    firsts = [rank for rank in profile.ranks if rank.first_batch_s is not None]
-    if not firsts:
-        return NotEvaluated(ID, "a first batch")
-    slowest = max(firsts, key=lambda rank: rank.first_batch_s or 0.0)
     first = slowest.first_batch_s or 0.0
     share = first / slowest.seconds if slowest.seconds > 0 else 0.0
-    if share < SHARE or first < SECONDS:
-        return Clear(ID)
+    if share < t.share or first < t.seconds:
+        return None
     line = hot_line(profile, "trainer", "startup")
-    own = line is not None and line.share >= LINE_SHARE
-    spent = own_seconds(profile, slowest)
-    if spent is not None and spent < max(OWN_SHARE * first, OWN_SECONDS):
-        return Clear(ID)
-    return Finding(
-        id=ID,
-        severity="warning" if own or share >= MOST else "info",
+    own = line is not None and line.share >= t.line_share
+    spent = own_seconds(profile, slowest, t.seen_share)
+    if spent is not None and spent < max(t.own_share * first, t.own_seconds):
+        return None
+    return Found(
+        severity="warning" if own or share >= t.warning_share else "info",
         confidence="high",
         summary=f"the first batch came after {first:.3g} s, {share:.0%} of the run",
         evidence=(
-            Evidence("time to first batch", round(first, 2), "s", SECONDS),
-            Evidence("time to first batch", round(share, 4), "share of the run", SHARE),
+            Evidence("time to first batch", round(first, 2), "s", t.seconds),
+            Evidence("time to first batch", round(share, 4), "share of the run", t.share),
             *(
                 Evidence(p.name, round(p.seconds, 2), "s")
                 for p in slowest.phases
@@ -66,15 +72,21 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         where=place(line) if own else None,
         speedup=_speedup(first if spent is None else min(spent, first), slowest.seconds),
         rank=slowest.rank if len(profile.ranks) > 1 else None,
+        decides=share >= t.most,
     )
 
 
-def own_seconds(profile: Profile, rank: RankProfile) -> float | None:
+def _slowest(profile: Profile) -> RankProfile | Missing:
+    firsts = [rank for rank in profile.ranks if rank.first_batch_s is not None]
+    return max(firsts, key=lambda rank: rank.first_batch_s or 0.0) if firsts else Missing("a first batch")
+
+
+def own_seconds(profile: Profile, rank: RankProfile, seen_share: float) -> float | None:
     """Return what of a rank's start-up was not imports: its own lines and the loader's; None when nobody looked."""
     if profile.stacks.trust == "none":
         return None
     lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in ("startup", "importing")]
-    if sum(h.seconds for h in lines) < SEEN_SHARE * (rank.first_batch_s or 0.0):
+    if sum(h.seconds for h in lines) < seen_share * (rank.first_batch_s or 0.0):
         return None
     made = min(rank.first_batch_s or 0.0, _first_epoch_s(profile, rank))
     return sum(h.seconds for h in lines if h.activity == "startup") + made
@@ -102,3 +114,13 @@ def _speedup(spent: float, seconds: float) -> Speedup:
         round(seconds / max(seconds - spent, 0.05 * seconds), 3),
         "half of the start-up of the whole run saved",
     )
+
+
+RULE = Rule(
+    id="slow-startup",
+    page=__doc__,
+    check=check,
+    needs=(Need("a first batch", _slowest),),
+    thresholds=Thresholds(),
+    traits=Traits(bound="startup", order="last", lanes=("phase", "gpu busy", "cpu busy"), windows="startup"),
+)

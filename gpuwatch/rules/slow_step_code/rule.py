@@ -21,8 +21,13 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import MIN_STEPS, loop_seconds, place
+from gpuwatch.diagnosis.evidence import loop_seconds, place
+from gpuwatch.diagnosis.needs import MEASURED_LOOP, RANKS, MeasuredLoop
+from gpuwatch.diagnosis.rule import Found, Missing, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import (
     between_loops,
     calls_modules,
@@ -32,13 +37,11 @@ from gpuwatch.diagnosis.trainer_code import (
     sampler_share,
     stands_still,
 )
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
-from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.model.profile import Costs, Profile, RankProfile
 
-ID = "slow-step-code"
-SHARE = 0.15
 _ADVICE = "Do this every n-th step, on the device, or after the loop."
 _ADVICE_SAMPLER = (
     "Prepare what the sampler needs once, in its __init__, and use whole arrays: the workers wait for its indices, so that"
@@ -50,49 +53,57 @@ _ADVICE_OWN = (
 )
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.15, "share of the step", "Logging, metrics and the loop itself take less.")
+    critical_share: Threshold = Threshold(0.3, "share of the step", "A third of the step.")
+
+
+def check(
+    profile: Profile, t: Thresholds, seen: MeasuredLoop, ranks: tuple[RankProfile, ...]
+) -> Found | Missing | None:
     """Report working Python lines in the step that are not the model's."""
-    loader, costs = profile.primary, profile.costs
-    if loader is None or costs is None or loader.steps < MIN_STEPS or not profile.ranks:
-        return NotEvaluated(ID, "a measured loop")
+    loader, costs = seen
     if loader.own_loop and not (calls_modules(profile) or stands_still(profile, loader)):
-        return NotEvaluated(ID, "the model's part of a step: without a DataLoader it is told by its nn.Modules alone")
+        return Missing("the model's part of a step: without a DataLoader it is told by its nn.Modules alone")
     if profile.stacks.trust == "none":
-        return Clear(ID) if other_share(profile) < SHARE else NotEvaluated(ID, "stack samples of the training process")
-    found = [f for f in (_each_step(profile, loader, costs), _each_epoch(profile, costs)) if f is not None]
-    return max(found, key=lambda f: f.speedup.predicted if f.speedup else 1.0, default=Clear(ID))
+        return None if other_share(profile) < t.share else Missing("stack samples of the training process")
+    found = [f for f in (_each_step(profile, loader, costs, t), _each_epoch(profile, costs, t)) if f is not None]
+    return max(found, key=lambda f: f.speedup.predicted if f.speedup else 1.0, default=None)
 
 
-def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs) -> Finding | None:
+def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs, t: Thresholds) -> Found | None:
     """Report own code in the steps."""
     lines = own_lines(profile, loader)
     other = own_share(profile, lines)
-    if not lines or other < SHARE:
+    if not lines or other < t.share:
         return None
     line, sampler = lines[0], sampler_share(lines)
     what, advice = "Python outside of forward, backward and optimizer", _ADVICE_OWN if loader.own_loop else _ADVICE
     if sampler >= other / 2:
         what, advice = "the sampler's code, which the loader runs in the training process", _ADVICE_SAMPLER
-    return Finding(
-        id=ID,
-        severity="critical" if other >= 0.3 else "warning",
+    return Found(
+        severity="critical" if other >= t.critical_share else "warning",
         confidence="high" if profile.stacks.trust == "high" else "medium",
         summary=f"{other:.0%} of the step is {what}{_at(line)}",
         evidence=(
-            Evidence("own code in the step", round(other, 4), "share of the trainer's samples", SHARE, line.samples),
+            Evidence("own code in the step", round(other, 4), "share of the trainer's samples", t.share, line.samples),
             Evidence("other in-step", round(other_share(profile), 4), "share of the step", n=loader.steps),
             Evidence("hottest line there", round(line.share, 4), "share of the trainer's samples", n=line.samples),
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         ),
         advice=advice,
         where=place(line),
-        speedup=_without(other, sampler, costs),
+        speedup=_without(other, sampler, costs, t),
+        hides=(),
     )
 
 
-def _without(other: float, sampler: float, costs: Costs) -> Speedup:
+def _without(other: float, sampler: float, costs: Costs, t: Thresholds) -> Speedup:
     """Predict the step without this code; what a sampler takes is no part of the model's step, and comes on top of it."""
-    if sampler >= SHARE:
+    if sampler >= t.share:
         gain = 1.0 / max(1.0 - other, 0.05) - 1.0
         ends = (1.0 + gain, 1.0 + 0.7 * gain, 1.0 + 1.1 * gain)
         predicted, low, high = (round(end, 3) for end in ends)
@@ -101,22 +112,21 @@ def _without(other: float, sampler: float, costs: Costs) -> Speedup:
     return throughput.predict(costs, after, "the step without this code", 0.4)
 
 
-def _each_epoch(profile: Profile, costs: Costs) -> Finding | None:
+def _each_epoch(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
     """Report own code between the loops and at their start, where it takes as much of the loop's time."""
     lines, passes = between_loops(profile), max(int(costs.iterators) - 1, 1)
     whole = max(loop_seconds(profile), costs.seconds, 1e-9)
     spent = min(sum(line.seconds for line in lines), 0.95 * whole)
-    if not lines or spent < SHARE * whole:
+    if not lines or spent / whole < t.share:
         return None
     line, predicted = lines[0], whole / (whole - spent)
     spread = 0.4 * (predicted - 1.0) + 0.01
-    return Finding(
-        id=ID,
-        severity="critical" if spent >= 0.3 * whole else "warning",
+    return Found(
+        severity="critical" if spent / whole >= t.critical_share else "warning",
         confidence="high" if profile.stacks.trust == "high" and passes > 1 else "medium",
         summary=f"each epoch begins or ends with {spent / passes:.2g} s of the training's own code{_at(line)}",
         evidence=(
-            Evidence("own code between loops", round(spent / whole, 4), "share of the loop", SHARE, line.samples),
+            Evidence("own code between loops", round(spent / whole, 4), "share of the loop", t.share, line.samples),
             Evidence("own code between loops", round(spent, 2), "s", n=passes),
             Evidence("hottest line there", round(line.seconds, 2), "s", n=line.samples),
         ),
@@ -128,7 +138,6 @@ def _each_epoch(profile: Profile, costs: Costs) -> Finding | None:
             round(predicted + spread, 3),
             "the loop without this code",
         ),
-        explains=("slow-startup",),
     )
 
 
@@ -138,3 +147,17 @@ def _at(line: HotLine) -> str:
         if line.source
         else f", most of it in {line.function}"
     )
+
+
+RULE = Rule(
+    id="slow-step-code",
+    page=__doc__,
+    check=check,
+    needs=(
+        MEASURED_LOOP,
+        RANKS,
+    ),
+    thresholds=Thresholds(),
+    hides=("slow-startup",),
+    traits=Traits(bound="host", lanes=("step time", "gpu wait", "gpu busy")),
+)

@@ -18,17 +18,20 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_others
-from gpuwatch.diagnosis.evidence import MIN_STEPS, STARVED_SHARE
+from gpuwatch.diagnosis.needs import MEASURED_LOOP, STACKS, MeasuredLoop
+from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import waiting_share
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
-from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Costs, Profile
 
-ID = "step-sync"
 SYNCS = (
     "item",
     "tolist",
@@ -41,62 +44,86 @@ SYNCS = (
     "wait",
     "nonzero",
 )
-SHARE = 0.2
-HOST_SHARE = 0.1
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(
+        0.2, "share of the trainer's samples", "A shorter wait costs less than what runs differ by."
+    )
+    host_share: Threshold = Threshold(0.1, "share of the step", "With less host work there is nothing to overlap.")
+    blocked_share: Threshold = Threshold(
+        0.5, "share of the line's samples", "A line that mostly runs does not wait for the device."
+    )
+    wait_share: Threshold = Threshold(
+        0.3, "share of the step", "A loop that waits this much for data has no device to wait for."
+    )
+
+
+def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, stacks: StackQuality) -> Found | None:
     """Report a line that waits for the device in each step while the host has work to overlap."""
-    loader, costs = profile.primary, profile.costs
-    if loader is None or costs is None or loader.steps < MIN_STEPS:
-        return NotEvaluated(ID, "a measured loop over a DataLoader")
-    if profile.stacks.trust == "none":
-        return NotEvaluated(ID, "stack samples of the training process")
-    line = syncing_line(profile, loader)
+    loader, costs = seen
+    line = _syncing_line(profile, loader, t)
     waiting = loader.wait_share.median if loader.wait_share else 0.0
-    if line is None or waiting > 3 * STARVED_SHARE:
-        return Clear(ID)
+    if line is None or waiting > t.wait_share:
+        return None
     synced = line.share
     host = max(1.0 - synced - waiting, 0.0)
-    if host < HOST_SHARE:
-        return Clear(ID)
+    if host < t.host_share:
+        return None
     overlapped = max(synced, host) * costs.step_ms
-    return Finding(
-        id=ID,
+    return Found(
         severity="warning",
         confidence="medium",
         summary=f"each step waits for the device at line {line.line}{f': {line.source.strip()}' if line.source else ''}",
         evidence=(
             Evidence(
-                "in a synchronising call", round(synced, 4), "share of the trainer's samples", SHARE, line.samples
+                "in a synchronising call", round(synced, 4), "share of the trainer's samples", t.share, line.samples
             ),
-            Evidence("host work that could overlap", round(host, 4), "share of the step", HOST_SHARE),
+            Evidence("host work that could overlap", round(host, 4), "share of the step", t.host_share),
             Evidence("call", line.callee, ""),
         ),
         advice="Keep the value on the device and read it every n-th step.",
         where=Place(line.file, line.line, line.function),
         speedup=throughput.predict(costs, _overlap(costs, overlapped), "max(host, device) instead of their sum", 0.4),
-        explains=("slow-step-code",),
     )
 
 
-def syncing_line(profile: Profile, loader: LoaderProfile) -> HotLine | None:
+def _syncing_line(profile: Profile, loader: LoaderProfile, t: Thresholds) -> HotLine | None:
     """Return the costliest trainer line in the step whose callee synchronises."""
-    waits = waiting_share(profile, loader) > SHARE
-    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step" and h.share >= SHARE]
+    waits = waiting_share(profile, loader) > t.share
+    lines = [
+        h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step" and h.share >= t.share
+    ]
     if loader.own_loop:  # there another thread, or a process, hands over the batches
         lines = [h for h in lines if not waits_for_others(h.stack)]
-    return max((h for h in lines if _synchronises(h, waits)), key=lambda h: h.share, default=None)
+    return max((h for h in lines if _synchronises(h, waits, t.blocked_share)), key=lambda h: h.share, default=None)
 
 
-def _synchronises(line: HotLine, waits: bool) -> bool:
+def _synchronises(line: HotLine, waits: bool, blocked_share: float) -> bool:
     """Say whether a line waits in a synchronising call; where samples do not tell blocked ones, the CPU time does."""
     text = line.source or ""
     called = (line.callee or "").rsplit(" ", 1)[-1].rsplit(".", 1)[-1].strip("()")
     on_device = any(f".{name}(" in text for name in ("item", "tolist", "cpu", "synchronize", "numpy"))
-    blocked = waits if line.blocked_share is None else line.blocked_share >= 0.5
+    blocked = waits if line.blocked_share is None else line.blocked_share >= blocked_share
     return blocked and (called in SYNCS or on_device or any(f".{s}(" in text for s in ("join", "wait")))
 
 
 def _overlap(costs: Costs, step: float) -> Costs:
     return throughput.with_step(costs, min(step, costs.device_ms))
+
+
+RULE = Rule(
+    id="step-sync",
+    page=__doc__,
+    check=check,
+    needs=(
+        MEASURED_LOOP,
+        STACKS,
+    ),
+    thresholds=Thresholds(),
+    hides=("slow-step-code",),
+    traits=Traits(bound="host", lanes=("step time", "gpu wait", "gpu busy")),
+)

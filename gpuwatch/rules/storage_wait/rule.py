@@ -20,79 +20,79 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_threads, words
-from gpuwatch.diagnosis.evidence import (
-    Starved,
-    blocked_share,
-    certainty,
-    hot_line,
-    place,
-    try_command,
-    wait_evidence,
-    working_loop,
-)
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.evidence import blocked_share, certainty, hot_line, place, wait_evidence
+from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.profile import Profile
 
-ID = "storage-wait"
-BLOCKED_SHARE = 0.4
-BYTES_PER_SAMPLE = 256.0
-IO_PRESSURE = 0.1
 READING = frozenset(
     ("read", "open", "urlopen", "recv", "load", "imread", "fromfile", "seek", "request", "download", "fetch")
 )
-# A line with this share of the loader's work is what the workers wait in.
-LINE_SHARE = 0.4
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    blocked_share: Threshold = Threshold(0.4, "share of the fetch", "Less is what locks and page faults cost.")
+    bytes_per_sample: Threshold = Threshold(256.0, "bytes", "Less is no data, but file names and headers.")
+    io_pressure: Threshold = Threshold(0.1, "share of the time", "The kernel's own word that tasks wait for I/O.")
+    line_share: Threshold = Threshold(
+        0.4, "share of the loader's work", "A line with this share is what the workers wait in."
+    )
+    critical_share: Threshold = Threshold(0.6, "share of the fetch", "Most of the workers' time.")
+
+
+def check(profile: Profile, t: Thresholds, seen: Starved, blocked: float) -> Found | None:
     """Report a starved loop whose workers are blocked most of a fetch while they read."""
-    seen = working_loop(profile, ID)
-    if not isinstance(seen, Starved):
-        return seen
-    blocked = blocked_share(seen.loader)
-    if blocked is None:
-        return NotEvaluated(ID, "CPU time and run-queue delay of the fetches")
-    if blocked < BLOCKED_SHARE or not reads(profile, seen):
-        return Clear(ID)
+    if blocked < t.blocked_share or not _reads(profile, seen, t):
+        return None
     line = hot_line(profile, "worker", "fetch")
-    return Finding(
-        id=ID,
-        severity="critical" if blocked >= 0.6 else "warning",
+    return Found(
+        severity="critical" if blocked >= t.critical_share else "warning",
         confidence=certainty(seen.state, default="high" if seen.fetch.read_bytes_per_batch else "medium"),
         summary=f"{blocked:.0%} of a batch's time the worker waits for reads, not for a core",
         evidence=(
             wait_evidence(seen.loader),
-            Evidence("blocked in a fetch", round(blocked, 4), "share", BLOCKED_SHARE, seen.fetch.n),
+            Evidence("blocked in a fetch", round(blocked, 4), "share", t.blocked_share, seen.fetch.n),
             Evidence("fetch", round(seen.fetch.wall_ms.median, 2), "ms", n=seen.fetch.n),
             Evidence("CPU in it", seen.fetch.cpu_ms, "ms", n=seen.fetch.n),
             Evidence("read per batch", seen.fetch.rchar_per_batch, "bytes", n=seen.fetch.n),
             Evidence("of it from storage", seen.fetch.read_bytes_per_batch, "bytes", n=seen.fetch.n),
-            Evidence("I/O pressure", profile.machine.io_pressure, "share", IO_PRESSURE),
+            Evidence("I/O pressure", profile.machine.io_pressure, "share", t.io_pressure),
         ),
         advice="Bring the data nearer (local disk, page cache) or into fewer, larger files; until then raise num_workers,"
         " since waiting needs no core.",
         where=place(line, seen.loader.dataset_where),
         speedup=_speedup(seen, blocked),
-        verify=try_command(profile, "--loader"),
-        explains=("slow-dataset-code", "too-few-workers", "expensive-decode", "no-worker-processes"),
+        verify="try --loader",
     )
 
 
-def reads(profile: Profile, seen: Starved) -> bool:
+def _blocked(profile: Profile) -> float | Missing:
+    share = blocked_share(profile.primary) if profile.primary else None
+    return Missing("CPU time and run-queue delay of the fetches") if share is None else share
+
+
+def _reads(profile: Profile, seen: Starved, t: Thresholds) -> bool:
     """Say whether the worker's blocked time goes with reading."""
     per_sample = (seen.fetch.rchar_per_batch or 0.0) / max(seen.fetch.samples_per_batch or 1.0, 1.0)
-    pressure = (profile.machine.io_pressure or 0.0) >= IO_PRESSURE
+    pressure = (profile.machine.io_pressure or 0.0) >= t.io_pressure
     line = hot_line(profile, "worker" if seen.loader.workers else "trainer", "fetch")
     # Sockets are read past the counters of read calls; the line that waits tells.
-    if line is not None and line.share >= LINE_SHARE and reading(line):
+    if line is not None and line.share >= t.line_share and reading(line):
         return True
     # It does not read itself then, whatever its process reads.
     if waits_for_threads(line):
         return False
-    return per_sample >= BYTES_PER_SAMPLE or bool(seen.fetch.read_bytes_per_batch) or pressure
+    return per_sample >= t.bytes_per_sample or bool(seen.fetch.read_bytes_per_batch) or pressure
 
 
 def reading(line: HotLine) -> bool:
@@ -103,3 +103,17 @@ def reading(line: HotLine) -> bool:
 def _speedup(seen: Starved, blocked: float) -> Speedup:
     after = throughput.with_work(seen.costs, 1.0 - blocked, 1.0)
     return throughput.predict(seen.costs, after, "throughput model: reads made free, CPU per batch unchanged", 0.3)
+
+
+RULE = Rule(
+    id="storage-wait",
+    page=__doc__,
+    check=check,
+    needs=(
+        WORKING_LOOP,
+        Need("CPU time and run-queue delay of the fetches", _blocked),
+    ),
+    thresholds=Thresholds(),
+    hides=("slow-dataset-code", "too-few-workers", "expensive-decode", "no-worker-processes"),
+    traits=Traits(lanes=("pressure", "worker", "input wait"), windows="waiting", remedies=("cache-items",)),
+)

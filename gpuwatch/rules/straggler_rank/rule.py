@@ -18,39 +18,44 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import median
 
 from gpuwatch.analyze import throughput
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.needs import SEVERAL_RANKS
+from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile, RankProfile
 
-ID = "straggler-rank"
-SHARE = 0.10
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.10, "share of the step", "Ranks always differ by some percent.")
+    sure_share: Threshold = Threshold(0.2, "share of the step", "Twice what ranks may differ by.")
+    critical_share: Threshold = Threshold(0.25, "share of the step", "A quarter of all ranks' time.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Found | None:
     """Report the rank whose own delay makes the others wait."""
-    ranks = [r for r in profile.ranks if r.step_ms is not None and r.world_size > 1]
-    if len(ranks) < 2:
-        return NotEvaluated(ID, "steps of at least two ranks")
     steps = median(r.step_ms.median for r in ranks if r.step_ms)
     lost = {r.rank: own_ms(r) for r in ranks}
     culprit = max(ranks, key=lambda r: lost[r.rank])
     others = median(lost[r.rank] for r in ranks if r is not culprit)
     excess = lost[culprit.rank] - others
     share = excess / steps if steps > 0 else 0.0
-    if share < SHARE:
-        return Clear(ID)
-    return Finding(
-        id=ID,
-        severity="critical" if share >= 0.25 else "warning",
-        confidence="high" if share >= 0.2 else "medium",
+    if share < t.share:
+        return None
+    return Found(
+        severity="critical" if share >= t.critical_share else "warning",
+        confidence="high" if share >= t.sure_share else "medium",
         summary=f"rank {culprit.rank} needs {excess:.3g} ms more per step than the others, which wait for it",
         evidence=tuple(_rank_evidence(r, lost[r.rank]) for r in ranks[:8]),
         advice=f"Look at rank {culprit.rank}: its data shard, the CPU and disk of {culprit.host}, its GPU's clock.",
         speedup=_speedup(profile, excess),
         rank=culprit.rank,
-        explains=("communication-bound",),
     )
 
 
@@ -75,3 +80,14 @@ def _speedup(profile: Profile, excess_ms: float) -> Speedup | None:
         throughput.with_step(costs, min(step, costs.device_ms)), max(step / costs.step_ms, 0.02)
     )
     return throughput.predict(costs, faster, "the culprit as fast as the others", 0.3)
+
+
+RULE = Rule(
+    id="straggler-rank",
+    page=__doc__,
+    check=check,
+    needs=(SEVERAL_RANKS,),
+    thresholds=Thresholds(),
+    hides=("communication-bound",),
+    traits=Traits(bound="communication", lanes=("step time", "input wait"), windows="waiting"),
+)

@@ -19,55 +19,74 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import Starved, certainty, starved_loop, try_command, wait_evidence
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.evidence import certainty, wait_evidence
+from gpuwatch.diagnosis.needs import STARVED_LOOP, Starved
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Profile
 
-ID = "thread-oversubscription"
-# CPU of a worker's library threads, as a multiple of its own thread's, from which they count as working.
-EXTRA_CPU = 0.3
-# ... and as a share of the time that a batch takes.
-USED_CPU = 0.25
-CROWDING = 1.3
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    extra_cpu: Threshold = Threshold(
+        0.3, "times the worker's own CPU time", "Library threads that use less hardly work."
+    )
+    used_cpu: Threshold = Threshold(
+        0.25, "share of a batch's time", "... and so do those that use less of the time with a core."
+    )
+    crowding: Threshold = Threshold(
+        1.3, "threads per core", "A few threads more than cores cost nothing that can be seen."
+    )
+    min_pool: Threshold = Threshold(1.5, "threads per worker", "A pool of one is no pool.")
+    critical_crowding: Threshold = Threshold(2, "threads per core", "Two threads for each core.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, seen: Starved, cores: float) -> Found | None:
     """Report library threads of the workers that crowd the cores of a starved loop."""
-    seen = starved_loop(profile, ID)
-    if not isinstance(seen, Starved):
-        return seen
     machine, fetch, workers = profile.machine, seen.fetch, max(seen.loader.workers, 1)
-    if fetch.process_cpu_ms is None or fetch.cpu_ms is None or machine.usable_cores is None:
-        return NotEvaluated(ID, "CPU time of the workers' threads")
-    extra = (fetch.process_cpu_ms - fetch.cpu_ms) / max(fetch.cpu_ms, 1e-6)
+    threads_ms, own_ms = fetch.process_cpu_ms or 0.0, fetch.cpu_ms or 0.0
+    extra = (threads_ms - own_ms) / max(own_ms, 1e-6)
     # Of the time with a core: on crowded cores most of a batch's time is waiting for one.
-    used = (fetch.process_cpu_ms - fetch.cpu_ms) / max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-6)
+    used = (threads_ms - own_ms) / max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-6)
     pool = pool_size(machine, extra)
-    crowding = workers * pool / machine.usable_cores
-    if seen.loader.workers == 0 or extra < EXTRA_CPU or used < USED_CPU or pool < 1.5 or crowding < CROWDING:
-        return Clear(ID)
-    return Finding(
-        id=ID,
-        severity="critical" if crowding >= 2 else "warning",
+    crowding = workers * pool / cores
+    if seen.loader.workers == 0 or extra < t.extra_cpu or used < t.used_cpu:
+        return None
+    if pool < t.min_pool or crowding < t.crowding:
+        return None
+    return Found(
+        severity="critical" if crowding >= t.critical_crowding else "warning",
         confidence=certainty(seen.state, default="medium"),
-        summary=f"{workers} workers run about {pool:.0f} library threads each on {machine.usable_cores:.2g} cores",
+        summary=f"{workers} workers run about {pool:.0f} library threads each on {cores:.2g} cores",
         evidence=(
             wait_evidence(seen.loader),
             Evidence("library threads per worker", pool, "threads"),
-            Evidence("threads per core", round(crowding, 2), "ratio", CROWDING),
-            Evidence("CPU of library threads beside the worker's own", round(extra, 3), "ratio", EXTRA_CPU, fetch.n),
+            Evidence("threads per core", round(crowding, 2), "ratio", t.crowding),
+            Evidence("CPU of library threads beside the worker's own", round(extra, 3), "ratio", t.extra_cpu, fetch.n),
             Evidence("CPU per batch, all threads", fetch.process_cpu_ms, "ms", n=fetch.n),
             Evidence("workers runnable without a core", machine.worker_delay_share, "share"),
         ),
         advice="Give each worker one library thread: cv2.setNumThreads(0) and torch.set_num_threads(1) in worker_init_fn,"
         " or set OMP_NUM_THREADS=1.",
         speedup=_speedup(seen, extra),
-        verify=try_command(profile, "--remedies single-threaded-workers"),
+        verify="try --remedies single-threaded-workers",
         edit="OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1",
-        explains=("cpu-saturated", "too-few-workers", "slow-dataset-code", "slow-sample"),
     )
+
+
+def _cores(profile: Profile) -> float | Missing:
+    """Return the usable cores, where the CPU time of the workers' threads is known too."""
+    fetch, cores = profile.primary.fetch if profile.primary else None, profile.machine.usable_cores
+    if fetch is None or fetch.process_cpu_ms is None or fetch.cpu_ms is None or cores is None:
+        return Missing("CPU time of the workers' threads")
+    return cores
 
 
 def pool_size(machine: MachineProfile, extra: float) -> float:
@@ -84,3 +103,19 @@ def _speedup(seen: Starved, extra: float) -> Speedup:
     middle = (best.predicted * low) ** 0.5
     basis = "between the CPU time of the library threads being all work and all contention"
     return Speedup(round(middle, 3), round(low, 3), round(best.high * 1.5, 3), basis)
+
+
+RULE = Rule(
+    id="thread-oversubscription",
+    page=__doc__,
+    check=check,
+    needs=(
+        STARVED_LOOP,
+        Need("CPU time of the workers' threads", _cores),
+    ),
+    thresholds=Thresholds(),
+    hides=("cpu-saturated", "too-few-workers", "slow-dataset-code", "slow-sample"),
+    traits=Traits(
+        lanes=("cpu busy", "pressure", "worker", "input wait"), windows="waiting", remedies=("single-threaded-workers",)
+    ),
+)

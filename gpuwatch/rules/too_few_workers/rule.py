@@ -19,62 +19,73 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import takes_turns
-from gpuwatch.diagnosis.evidence import (
-    BATCH_COST,
-    blocked_share,
-    certainty,
-    hot_line,
-    missing_starvation,
-    starved,
-    try_command,
-    wait_evidence,
-)
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.diagnosis.evidence import certainty, hot_line, wait_evidence
+from gpuwatch.diagnosis.needs import BUSY_WORKERS, IDLE_CORES, STARVED_LOADER, WORKERS, StarvedLoader
+from gpuwatch.diagnosis.rule import Found, Group, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.profile import Profile
 
-ID = "too-few-workers"
-BUSY_SHARE = 0.75
-MIN_GAIN = 1.05
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    busy_share: Threshold = Threshold(
+        0.75, "share of the time", "Workers that rest a quarter of the time are not the limit."
+    )
+    min_gain: Threshold = Threshold(1.05, "times", "A smaller gain is within what two runs differ by.")
+    critical_gain: Threshold = Threshold(1.15, "times", "More than what runs differ by, with certainty.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(
+    profile: Profile, t: Thresholds, seen: StarvedLoader, workers: int, busy: float, idle_cores: float
+) -> Found | None:
     """Report a starved loop whose workers never rest although more of them would find cores."""
-    loader, costs = profile.primary, profile.costs
-    state = starved(profile)
-    if loader is None or state is None:
-        return NotEvaluated(ID, missing_starvation(profile))
-    if loader.workers == 0 or state == "no":
-        return Clear(ID)
-    if loader.fetch is None or loader.fetch.busy_share is None or costs is None:
-        return NotEvaluated(ID, "what the workers did")
-    if profile.machine.spare_cores is None and (blocked_share(loader) or 0.0) < 0.5:
-        return NotEvaluated(ID, "the machine's idle cores")
-    if takes_turns(hot_line(profile, "worker", "fetch")):
-        return Clear(ID)
+    loader, costs = seen.loader, profile.costs
+    if costs is None or loader.fetch is None or takes_turns(hot_line(profile, "worker", "fetch")):
+        return None
     best = throughput.best_workers(costs)
     speedup = throughput.predict(costs, throughput.with_workers(costs, best), "throughput model: P / n")
-    if loader.fetch.busy_share < BUSY_SHARE or best <= loader.workers or speedup.predicted < MIN_GAIN:
-        return Clear(ID)
-    return Finding(
-        id=ID,
-        severity="critical" if speedup.predicted >= 1.15 else "warning",
-        confidence=certainty(state),
-        summary=f"{loader.workers} worker{'s are' if loader.workers > 1 else ' is'} busy {loader.fetch.busy_share:.0%} of the time"
+    if busy < t.busy_share or best <= workers or speedup.predicted < t.min_gain:
+        return None
+    return Found(
+        severity="critical" if speedup.predicted >= t.critical_gain else "warning",
+        confidence=certainty(seen.state),
+        summary=f"{workers} worker{'s are' if workers > 1 else ' is'} busy {busy:.0%} of the time"
         f" and {round(costs.spare_cores, 1):g} cores are idle",
         evidence=(
             wait_evidence(loader),
-            Evidence("worker busy", round(loader.fetch.busy_share, 4), "share", BUSY_SHARE, loader.fetch.n),
+            Evidence("worker busy", round(busy, 4), "share", t.busy_share, loader.fetch.n),
             Evidence("work per batch", round(costs.work_ms, 3), "ms", n=loader.fetch.n),
             Evidence("of it on a core", round(costs.work_cpu_ms, 3), "ms", n=loader.fetch.n),
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
             Evidence("idle cores", round(costs.spare_cores, 2), "cores"),
         ),
-        advice=f"Raise num_workers from {loader.workers} to {best}.",
+        advice=f"Raise num_workers from {workers} to {best}.",
         where=loader.created_where,
         speedup=speedup,
-        verify=try_command(profile, "--loader"),
+        verify="try --loader",
         edit=f"DataLoader(..., num_workers={best})",
-        explains=BATCH_COST if throughput.hides_input(costs, best) else (),
+        hides=(Group.BATCH_COST,) if throughput.hides_input(costs, best) else (),
     )
+
+
+RULE = Rule(
+    id="too-few-workers",
+    page=__doc__,
+    check=check,
+    needs=(
+        STARVED_LOADER,
+        WORKERS,
+        BUSY_WORKERS,
+        IDLE_CORES,
+    ),
+    thresholds=Thresholds(),
+    hides=(Group.BATCH_COST,),
+    traits=Traits(windows="waiting", remedies=("workers",)),
+)

@@ -18,50 +18,46 @@ What to do
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import MIN_STEPS
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
-from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.diagnosis.needs import BUSY_WORKERS, MEASURED_LOOP, SEVERAL_WORKERS, MeasuredLoop
+from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.profile import Costs, Profile
 
-ID = "too-many-workers"
-BUSY_SHARE = 0.5
-STARTUP_SHARE = 0.10
-MEMORY_SHARE = 0.15
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    busy_share: Threshold = Threshold(
+        0.5, "share of the time", "Workers that are busy half of the time are none too many."
+    )
+    startup_share: Threshold = Threshold(0.10, "share of the loop", "A shorter start-up of workers costs little.")
+    memory_share: Threshold = Threshold(0.15, "share of the memory", "Less memory costs nothing.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, workers: int, busy: float) -> Found | None:
     """Report workers beyond the need that cost start-up or memory."""
-    loader, costs = profile.primary, profile.costs
-    if loader is None or loader.steps < MIN_STEPS or costs is None:
-        return NotEvaluated(ID, "a measured loop over a DataLoader")
-    if loader.workers < 2:
-        return Clear(ID)
-    if loader.fetch is None or loader.fetch.busy_share is None:
-        return NotEvaluated(ID, "what the workers did")
+    loader, costs = seen
     enough = max(math.ceil(costs.work_ms / costs.device_ms * 1.1) + 1, 1)
-    startup, memory = _startup_share(costs), _memory_share(profile, loader.workers - enough)
-    dear = startup >= STARTUP_SHARE or memory >= MEMORY_SHARE
-    if loader.fetch.busy_share >= BUSY_SHARE or loader.workers < 2 * enough or not dear:
-        return Clear(ID)
-    return _finding(loader, costs, enough, startup, memory)
-
-
-def _finding(loader: LoaderProfile, costs: Costs, enough: int, startup: float, memory: float) -> Finding:
-    busy = loader.fetch.busy_share if loader.fetch else None
-    return Finding(
-        id=ID,
-        severity="warning" if startup >= STARTUP_SHARE else "info",
+    startup, memory = _startup_share(costs), _memory_share(profile, workers - enough)
+    costly = startup >= t.startup_share or memory >= t.memory_share
+    if busy >= t.busy_share or workers < 2 * enough or not costly:
+        return None
+    return Found(
+        severity="warning" if startup >= t.startup_share else "info",
         confidence="medium",
-        summary=f"{loader.workers} workers are busy {busy or 0:.0%} of the time; {enough} would do",
+        summary=f"{workers} workers are busy {busy:.0%} of the time; {enough} would do",
         evidence=(
-            Evidence("worker busy", busy, "share", BUSY_SHARE, loader.fetch.n if loader.fetch else None),
+            Evidence("worker busy", busy, "share", t.busy_share, loader.fetch.n if loader.fetch else None),
             Evidence("workers needed", enough, "processes"),
-            Evidence("start-up of the loop", round(startup, 4), "share", STARTUP_SHARE, int(costs.iterators)),
-            Evidence("memory of surplus workers", round(memory, 4), "share of memory", MEMORY_SHARE),
+            Evidence("start-up of the loop", round(startup, 4), "share", t.startup_share, int(costs.iterators)),
+            Evidence("memory of surplus workers", round(memory, 4), "share of memory", t.memory_share),
         ),
-        advice=f"Lower num_workers from {loader.workers} to {enough}.",
+        advice=f"Lower num_workers from {workers} to {enough}.",
         where=loader.created_where,
         speedup=throughput.predict(
             costs, throughput.with_workers(costs, enough), "throughput model: start-up of fewer workers", 0.5
@@ -79,3 +75,17 @@ def _memory_share(profile: Profile, surplus: int) -> float:
     if memory is None or memory.rss_bytes is None or not total or memory.workers == 0 or surplus <= 0:
         return 0.0
     return surplus * memory.rss_bytes / memory.workers / total
+
+
+RULE = Rule(
+    id="too-many-workers",
+    page=__doc__,
+    check=check,
+    needs=(
+        MEASURED_LOOP,
+        SEVERAL_WORKERS,
+        BUSY_WORKERS,
+    ),
+    thresholds=Thresholds(),
+    traits=Traits(windows="waiting", remedies=("workers",)),
+)

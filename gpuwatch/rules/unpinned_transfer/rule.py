@@ -17,46 +17,64 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import MIN_STEPS, try_command
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.diagnosis.needs import DEVICE_EVENTS, MEASURED_LOOP, MeasuredLoop
+from gpuwatch.diagnosis.rule import Found, Missing, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
 
-ID = "unpinned-transfer"
 # Rate of copies from pageable memory, bytes per ms: 5 GB/s on PCIe 4 hosts; pinned ones reach four times that.
 PAGEABLE = 5e6
-SHARE = 0.05
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    share: Threshold = Threshold(0.05, "share of the step", "A shorter copy costs nothing that can be seen.")
+
+
+def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, waited: Interval) -> Found | Missing | None:
     """Report unpinned batches whose copy takes 5 % of the step or more."""
-    loader, costs = profile.primary, profile.costs
-    if loader is None or costs is None or loader.steps < MIN_STEPS:
-        return NotEvaluated(ID, "a measured loop over a DataLoader")
-    if not profile.devices or loader.gpu_wait_ms is None:
-        return NotEvaluated(ID, "CUDA events of the training process")
+    loader, costs = seen
     if loader.pin_memory:
-        return Clear(ID)
+        return None
     if loader.fetch is None or loader.fetch.bytes_per_batch is None:
-        return NotEvaluated(ID, "bytes per batch")
+        return Missing("bytes per batch")
     copy_ms = loader.fetch.bytes_per_batch / PAGEABLE
     share = copy_ms / costs.step_ms
-    if share < SHARE:
-        return Clear(ID)
+    if share < t.share:
+        return None
     after = throughput.with_step(costs, costs.device_ms - min(copy_ms, 0.8 * costs.device_ms))
-    return Finding(
-        id=ID,
+    return Found(
         severity="warning",
         confidence="medium",
         summary=f"batches of {loader.fetch.bytes_per_batch / 1e6:.0f} MB are copied from pageable memory: about {copy_ms:.2g} ms a step",
         evidence=(
             Evidence("pin_memory", "False", ""),
             Evidence("bytes per batch", loader.fetch.bytes_per_batch, "bytes", n=loader.fetch.n),
-            Evidence("copy at 5 GB/s", round(share, 4), "share of the step", SHARE),
+            Evidence("copy at 5 GB/s", round(share, 4), "share of the step", t.share),
         ),
         advice="Pass pin_memory=True to the DataLoader and copy with non_blocking=True.",
         where=loader.created_where,
         speedup=throughput.predict(costs, after, "copies overlapped with compute", 0.6),
-        verify=try_command(profile, "--remedies pinned-memory"),
+        verify="try --remedies pinned-memory",
         edit="DataLoader(..., pin_memory=True)",
     )
+
+
+RULE = Rule(
+    id="unpinned-transfer",
+    page=__doc__,
+    check=check,
+    needs=(
+        MEASURED_LOOP,
+        DEVICE_EVENTS,
+    ),
+    thresholds=Thresholds(),
+    traits=Traits(bound="transfer", lanes=("step time", "gpu wait", "gpu busy"), remedies=("pinned-memory",)),
+)

@@ -21,19 +21,14 @@ What to do
 
 from __future__ import annotations
 
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from dataclasses import dataclass
+
+from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.machine_profile import WorkerMemory
 from gpuwatch.model.profile import Profile
 
-ID = "worker-memory-growth"
-GROWTH_SHARE = 0.05
-HOURLY_SHARE = 0.25
-MIN_BYTES = 64e6
-# Growth seen for less than this may be warm-up: the interpreter's and torch's own pages, some 60 MB of a worker.
-SURE_SECONDS = 30.0
-WARM_UP_BYTES = 90e6
-# Memory that goes on growing gains half in the second half of the time; less than this is a cache filled, or warm-up.
-LATE_SHARE = 0.35
-COPIED_SHARE = 0.5
 _ADVICE = {
     True: "Keep the sample list in a numpy array or tensor instead of Python objects, so that workers share its pages.",
     False: "Look for what the dataset keeps from item to item: a cache without a limit, a list that is appended to, open"
@@ -41,34 +36,81 @@ _ADVICE = {
 }
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    growth_share: Threshold = Threshold(0.05, "share of the memory", "Less is no danger in a run of this length.")
+    hourly_share: Threshold = Threshold(
+        0.25, "share of the memory", "What an hour would take, where the run was short."
+    )
+    min_bytes: Threshold = Threshold(64e6, "bytes", "Smaller growth is the interpreter's own.")
+    sure_seconds: Threshold = Threshold(
+        30.0, "s", "Growth seen for a shorter time may be warm-up: the interpreter's and torch's own pages."
+    )
+    warm_up_bytes: Threshold = Threshold(90e6, "bytes per worker", "Warm-up takes some 60 MB of a worker.")
+    late_share: Threshold = Threshold(
+        0.35,
+        "share of the growth",
+        "Memory that goes on growing gains half in the second half of the time; less is a cache filled, or warm-up.",
+    )
+    copied_share: Threshold = Threshold(
+        0.5, "share of the growth", "Half of it pages that the worker shared with the trainer before."
+    )
+    critical_hourly_share: Threshold = Threshold(
+        1, "share of the memory", "The machine runs out of memory within an hour."
+    )
+
+
+def check(profile: Profile, t: Thresholds, memory: WorkerMemory, total: int) -> Found | None:
     """Report workers whose memory grows by a noticeable part of the machine's."""
-    memory, total = profile.machine.worker_memory, profile.machine.memory_total_bytes
-    if profile.primary is not None and profile.primary.workers == 0:
-        return Clear(ID)
-    if memory is None or memory.growth_bytes is None or memory.growth_bytes_per_s is None or not total:
-        return NotEvaluated(ID, "memory samples of the workers")
-    if (memory.late_growth_bytes or memory.growth_bytes) < LATE_SHARE * memory.growth_bytes:
-        return Clear(ID)
-    hourly = memory.growth_bytes_per_s * 3600 / total
-    grown = memory.growth_bytes / total
-    if memory.growth_bytes < MIN_BYTES or (grown < GROWTH_SHARE and hourly < HOURLY_SHARE):
-        return Clear(ID)
-    seen_s = memory.growth_bytes / memory.growth_bytes_per_s
-    copied = 1.0 - min(max(memory.resident_growth_bytes or 0.0, 0.0) / memory.growth_bytes, 1.0)
-    if seen_s < SURE_SECONDS and (copied < COPIED_SHARE or memory.growth_bytes < WARM_UP_BYTES * memory.workers):
-        return Clear(ID)
-    return Finding(
-        id=ID,
-        severity="critical" if hourly >= 1 and seen_s >= SURE_SECONDS else "warning",
-        confidence="medium" if seen_s >= SURE_SECONDS else "low",
-        summary=f"{memory.workers} workers grew by {memory.growth_bytes / 1e6:.0f} MB, {memory.growth_bytes_per_s * 60 / 1e6:.0f} MB a minute",
+    grown, rate = memory.growth_bytes or 0.0, memory.growth_bytes_per_s or 0.0
+    if (memory.late_growth_bytes or grown) < t.late_share * grown:
+        return None
+    hourly = rate * 3600 / total
+    if grown < t.min_bytes or (grown / total < t.growth_share and hourly < t.hourly_share):
+        return None
+    seen_s = grown / rate
+    copied = 1.0 - min(max(memory.resident_growth_bytes or 0.0, 0.0) / grown, 1.0)
+    sure = seen_s >= t.sure_seconds
+    if not sure and (copied < t.copied_share or grown < t.warm_up_bytes * memory.workers):
+        return None
+    return Found(
+        severity="critical" if hourly >= t.critical_hourly_share and sure else "warning",
+        confidence="medium" if sure else "low",
+        summary=f"{memory.workers} workers grew by {grown / 1e6:.0f} MB, {rate * 60 / 1e6:.0f} MB a minute",
         evidence=(
-            Evidence("growth", memory.growth_bytes, "bytes", MIN_BYTES),
-            Evidence("of it pages copied from the trainer", round(copied, 3), "share", COPIED_SHARE),
-            Evidence("growth in an hour", round(hourly, 4), "share of memory", HOURLY_SHARE),
+            Evidence("growth", memory.growth_bytes, "bytes", t.min_bytes),
+            Evidence("of it pages copied from the trainer", round(copied, 3), "share", t.copied_share),
+            Evidence("growth in an hour", round(hourly, 4), "share of memory", t.hourly_share),
             Evidence("workers' memory", memory.rss_bytes, "bytes"),
         ),
-        advice=_ADVICE[copied >= COPIED_SHARE],
+        advice=_ADVICE[copied >= t.copied_share],
         where=profile.primary.dataset_where if profile.primary else None,
     )
+
+
+def _memory(profile: Profile) -> WorkerMemory | Missing | NotSo:
+    memory = profile.machine.worker_memory
+    if profile.primary is not None and profile.primary.workers == 0:
+        return NOT_SO
+    if memory is None or memory.growth_bytes is None or memory.growth_bytes_per_s is None:
+        return Missing("memory samples of the workers")
+    return memory
+
+
+def _total(profile: Profile) -> int | Missing:
+    return profile.machine.memory_total_bytes or Missing("the machine's memory")
+
+
+RULE = Rule(
+    id="worker-memory-growth",
+    page=__doc__,
+    check=check,
+    needs=(
+        Need("memory samples of the workers", _memory),
+        Need("the machine's memory", _total),
+    ),
+    thresholds=Thresholds(),
+    traits=Traits(lanes=("memory",)),
+)

@@ -22,30 +22,44 @@ What to do
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import MIN_STEPS, restart_seconds, try_command
+from gpuwatch.diagnosis.evidence import MIN_STEPS, restart_seconds
+from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import between_loops
-from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated
+from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 
-ID = "worker-restart"
-RESTART_SHARE = 0.05
+
+@dataclass(frozen=True)
+class Thresholds(NoThresholds):
+    """From which values on the rule reports."""
+
+    restart_share: Threshold = Threshold(0.05, "share of the loop", "Long epochs hide a shorter start-up.")
+    critical_share: Threshold = Threshold(0.15, "share of the loop", "More than a seventh of the loop.")
 
 
-def check(profile: Profile) -> Finding | Clear | NotEvaluated:
+def check(profile: Profile, t: Thresholds, seen: tuple[LoaderProfile, Costs]) -> Found | None:
     """Report start-up paid again every epoch when it takes 5 % of the loop or more."""
-    loader, costs = profile.primary, profile.costs
-    if loader is None or costs is None or loader.batches < MIN_STEPS:
-        return NotEvaluated(ID, "a measured loop over a DataLoader")
+    loader, costs = seen
     kept = loader.persistent and not remade(loader)
     if loader.workers == 0 or kept or len(loader.first_batch_s) < 2:
-        return Clear(ID)
+        return None
     saved = avoidable_seconds(loader, costs) - sum(line.seconds for line in between_loops(profile))
     share = saved / costs.seconds if costs.seconds > 0 else 0.0
-    if share < RESTART_SHARE:
-        return Clear(ID)
-    return _finding(profile, loader, costs, share)
+    if share < t.restart_share:
+        return None
+    return _finding(loader, costs, share, t)
+
+
+def _epochs(profile: Profile) -> tuple[LoaderProfile, Costs] | Missing:
+    loader, costs = profile.primary, profile.costs
+    if loader is None or costs is None or loader.batches < MIN_STEPS:
+        return Missing("a measured loop over a DataLoader")
+    return loader, costs
 
 
 def remade(loader: LoaderProfile) -> bool:
@@ -73,20 +87,19 @@ _EDIT = {
 }
 
 
-def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float) -> Finding:
+def _finding(loader: LoaderProfile, costs: Costs, share: float, t: Thresholds) -> Found:
     passes = len(loader.first_batch_s)
     mean_s = restart_seconds(loader) / (passes - 1)
     stop_s = sum(loader.stop_s) / max(len(loader.stop_s), 1)
     kept = (loader.first_batch_s[0] + (passes - 1) * costs.work_ms / 1e3) / passes
     after = throughput.with_startups(costs, costs.iterators, kept)
     each_step = loader.has_an_iterator_for_each_step
-    return Finding(
-        id=ID,
-        severity="critical" if share >= 0.15 else "warning",
+    return Found(
+        severity="critical" if share >= t.critical_share else "warning",
         confidence="high" if passes > 2 else "medium",
         summary=f"{loader.workers} workers are started again for each of {passes} {'batches' if each_step else 'epochs'}: {mean_s:.2g} s before the first batch",
         evidence=(
-            Evidence("avoidable start-up", round(share, 4), "share of the loop", RESTART_SHARE, passes - 1),
+            Evidence("avoidable start-up", round(share, 4), "share of the loop", t.restart_share, passes - 1),
             Evidence("epoch start to first batch", round(mean_s, 3), "s", n=passes - 1),
             *((Evidence("stopping the workers", round(stop_s, 3), "s", n=len(loader.stop_s)),) if stop_s else ()),
             Evidence("batches per epoch", loader.epoch_batches, "batches"),
@@ -96,7 +109,17 @@ def _finding(profile: Profile, loader: LoaderProfile, costs: Costs, share: float
         where=loader.iterated_where if each_step else loader.created_where,
         speedup=throughput.predict(costs, after, "start-up of later epochs reduced to one batch"),
         # The remedy keeps the workers of one DataLoader; of many made one after the other it can keep none.
-        verify=None if each_step or remade(loader) else try_command(profile, "--remedies persistent-workers"),
+        verify=None if each_step or remade(loader) else "try --remedies persistent-workers",
         edit="batches = iter(loader)  # once, before the loop" if each_step else _EDIT[remade(loader)],
-        explains=("slow-startup",),
     )
+
+
+RULE = Rule(
+    id="worker-restart",
+    page=__doc__,
+    check=check,
+    needs=(Need("a measured loop over a DataLoader", _epochs),),
+    thresholds=Thresholds(),
+    hides=("slow-startup",),
+    traits=Traits(lanes=("input wait", "worker"), remedies=("persistent-workers",)),
+)

@@ -11,30 +11,6 @@ from gpuwatch.model.report import Report
 from gpuwatch.views.html.decimate import line_buckets
 from gpuwatch.views.html.lanes import Family, Lanes
 
-INPUT = ("input wait", "gpu wait", "worker", "gpu busy")
-LANES = {
-    "cpu-saturated": ("cpu busy", "pressure", "worker", "input wait"),
-    "thread-oversubscription": ("cpu busy", "pressure", "worker", "input wait"),
-    "cpu-quota": ("cpu busy", "throttl", "pressure", "input wait"),
-    "storage-wait": ("pressure", "worker", "input wait"),
-    "shared-memory-low": ("memory",),
-    "worker-memory-growth": ("memory",),
-    "gpu-memory-near-limit": ("memory",),
-    "unpinned-transfer": ("step time", "gpu wait", "gpu busy"),
-    "slow-step-code": ("step time", "gpu wait", "gpu busy"),
-    "step-sync": ("step time", "gpu wait", "gpu busy"),
-    "periodic-pause": ("step time", "gpu busy"),
-    "gc-pause": ("step time",),
-    "evaluation-share": ("phase", "gpu busy"),
-    "slow-startup": ("phase", "gpu busy", "cpu busy"),
-    "worker-restart": ("input wait", "worker"),
-    "launch-bound": ("gpu busy", "sm active", "step time"),
-    "low-sm-activity": ("sm active", "gpu busy"),
-    "gpu-throttled": ("throttl", "power", "clock", "temperature"),
-    "gpu-shared": ("gpu busy", "memory"),
-    "straggler-rank": ("step time", "input wait"),
-    "communication-bound": ("step time", "gpu busy"),
-}
 GRID = 600
 MOST_WINDOWS = 60
 NOTICEABLE = 0.1
@@ -52,23 +28,22 @@ class Shown:
 
 def shown(finding: Finding, report: Report, lanes: Lanes) -> Shown:
     """Return what to mark on the timeline for a finding."""
-    words = LANES.get(finding.id, INPUT)
+    words = finding.traits.lanes
     families = tuple(family.name for family in lanes.families if any(word in family.name.lower() for word in words))
     return Shown(families, tuple(_windows(finding, report, lanes))[:MOST_WINDOWS])
 
 
 def _windows(finding: Finding, report: Report, lanes: Lanes) -> list[tuple[float, float]]:
-    if finding.id in ("periodic-pause", "gc-pause"):
-        return _long_steps(finding, report)
-    if finding.id == "slow-startup":
-        firsts = [rank.first_batch_s for rank in report.ranks if rank.first_batch_s]
-        return [(0.0, max(firsts))] if firsts else []
-    if finding.id == "evaluation-share":
-        return [
-            (mark.start_s, mark.end_s) for mark in lanes.marks if "eval" in mark.family.lower() + mark.label.lower()
-        ]
-    if LANES.get(finding.id, INPUT)[-1] == "input wait" or finding.id not in LANES:
-        return _waiting(lanes)
+    match finding.traits.windows:
+        case "long steps":
+            return _long_steps(finding, report)
+        case "startup":
+            firsts = [rank.first_batch_s for rank in report.ranks if rank.first_batch_s]
+            return [(0.0, max(firsts))] if firsts else []
+        case "evaluation":
+            return [(m.start_s, m.end_s) for m in lanes.marks if "eval" in m.family.lower() + m.label.lower()]
+        case "waiting":
+            return _waiting(lanes)
     return []
 
 

@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 
 from gpuwatch.compare.two_runs import compare, difference, judge, ratio
-from gpuwatch.model.measures import Interval
-from tests.builders import (
+from gpuwatch.diagnosis.examples.parts import (
     interval,
-    make_finding,
     make_loader,
     make_machine,
     make_operation,
     make_profile,
-    make_report,
     make_run,
 )
+from gpuwatch.model.measures import Interval
+from tests.builders import make_finding, make_report
 
 
 def run_of(step: float, spread: float = 0.01, **changes: Any) -> Any:

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 from gpuwatch.diagnosis.engine import judge, suppress
-from gpuwatch.model.findings import Clear, Finding, NotEvaluated, Speedup
-from gpuwatch.model.hot_lines import StackQuality
-from gpuwatch.model.measures import Interval
-from gpuwatch.model.profile import Profile
-from gpuwatch.rules import RULES
-from tests.builders import interval, make_device, make_finding, make_loader, make_profile
-from tests.rules.cases import (
+from gpuwatch.diagnosis.examples.parts import interval, make_device, make_loader, make_profile
+from gpuwatch.diagnosis.examples.runs import (
     FED,
     FED_BY_PROCESS,
     HIDDEN,
@@ -30,24 +23,32 @@ from tests.rules.cases import (
     phases,
     run_of,
 )
+from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.model.findings import Confidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.hot_lines import StackQuality
+from gpuwatch.model.measures import Interval
+from gpuwatch.model.profile import Profile
+from gpuwatch.rules import RULES
+from tests.builders import make_finding
 
 
-def rule(id: str, outcome: object) -> ModuleType:
-    """Return a rule that says one thing, or raises it."""
-    module = ModuleType(id.replace("-", "_"))
+def rule(id: str, outcome: object) -> Rule:
+    """Return a rule that finds one thing, nothing, or raises."""
 
-    def check(profile: Profile) -> object:
+    def check(profile: Profile, thresholds: object) -> Found | None:
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return outcome  # type: ignore[return-value]
 
-    module.ID = id  # type: ignore[attr-defined]
-    module.check = check  # type: ignore[attr-defined]
-    return module
+    return Rule(id=id, page="", check=check)
 
 
 def finding(id: str, gain: float, **changes: object) -> Finding:
     return make_finding(id, speedup=Speedup(gain, gain, gain, ""), **changes)
+
+
+def found(gain: float, confidence: Confidence = "high") -> Found:
+    return Found("critical", confidence, "", (), "", speedup=Speedup(gain, gain, gain, ""))
 
 
 def test_a_broken_rule_abstains() -> None:
@@ -56,14 +57,14 @@ def test_a_broken_rule_abstains() -> None:
 
 
 def test_a_larger_gain_comes_first_within_a_severity() -> None:
-    rules = (rule("small", finding("small", 1.2)), rule("large", finding("large", 2.0)), rule("fine", Clear("fine")))
+    rules = (rule("small", found(1.2)), rule("large", found(2.0)), rule("fine", None))
     judged = judge(make_profile(), rules)
     assert [f.id for f in judged.findings] == ["large", "small"]
     assert judged.clear == ("fine",)
 
 
 def test_an_unsure_gain_counts_less() -> None:
-    rules = (rule("sure", finding("sure", 1.6)), rule("unsure", finding("unsure", 2.0, confidence="borderline")))
+    rules = (rule("sure", found(1.6)), rule("unsure", found(2.0, "borderline")))
     assert [f.id for f in judge(make_profile(), rules).findings] == ["sure", "unsure"]
 
 

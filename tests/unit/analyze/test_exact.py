@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gpuwatch.analyze.lines.exact_lines import merge, pick, read_tables
-from tests.builders import make_hot_line
+from gpuwatch.diagnosis.examples.parts import make_hot_line
 
 FILE = "/home/me/data.py"
 PLAN: list[dict[str, Any]] = [{"file": FILE, "function": "Photos.read", "line": 12, "during": "fetch"}]

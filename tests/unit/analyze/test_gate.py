@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from gpuwatch.compare.gate import METRICS, finding_ids, parse
+from gpuwatch.diagnosis.examples.parts import interval, make_device
 from gpuwatch.errors import UsageError
-from tests.builders import interval, make_device, make_finding, make_report
+from tests.builders import make_finding, make_report
 
 
 def _trips(expression: str, **changes: object) -> list[bool]:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.examples.parts import make_costs, make_loader, make_machine
 from gpuwatch.model.profile import Costs
-from tests.builders import make_costs, make_loader, make_machine
 
 
 def exact(work: float, device: float, workers: int, cores: float = 64.0, cpu: float | None = None) -> Costs:

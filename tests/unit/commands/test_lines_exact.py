@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from gpuwatch.commands.exact import hot, named
+from gpuwatch.diagnosis.examples.parts import make_hot_line
 from gpuwatch.errors import GpuwatchError, RunNotFound, UsageError
-from tests.builders import make_hot_line, make_report
+from tests.builders import make_report
 
 SCRIPT = """
 import sys

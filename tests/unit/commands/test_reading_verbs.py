@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from gpuwatch.__main__ import main
+from gpuwatch.diagnosis.examples.parts import make_hot_line, make_profile, make_run
 from gpuwatch.store import folder
-from tests.builders import make_hot_line, make_profile, make_report, make_run
+from tests.builders import make_report
 from tests.spools import FakeRun
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from gpuwatch.commands.serve import Exporter, make_server
+from gpuwatch.diagnosis.examples.parts import make_run
 from gpuwatch.errors import RunNotFound, UsageError
 from gpuwatch.store import folder
-from tests.builders import make_run
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from gpuwatch.commands.serve import OWN
+from gpuwatch.diagnosis.examples.parts import make_device
 from gpuwatch.model.metrics import CATALOGUE
 from gpuwatch.views.prometheus import render
-from tests.builders import make_device, make_report
+from tests.builders import make_report
 
 FOLDER = Path(__file__).parents[3] / "dashboards"
 NAME = re.compile(r"\bgpuwatch_[a-z0-9_]+")

@@ -11,6 +11,16 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from gpuwatch.diagnosis.examples.parts import (
+    interval,
+    make_device,
+    make_hot_line,
+    make_loader,
+    make_machine,
+    make_profile,
+    make_rank,
+    make_run,
+)
 from gpuwatch.model.experiment import Experiment, Trial
 from gpuwatch.model.findings import NotEvaluated, Speedup
 from gpuwatch.model.profile import Overhead
@@ -18,18 +28,7 @@ from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Training
 from gpuwatch.views import card, markdown, terminal, text
 from gpuwatch.views.card_drawing import _cells
-from tests.builders import (
-    interval,
-    make_device,
-    make_finding,
-    make_hot_line,
-    make_loader,
-    make_machine,
-    make_profile,
-    make_rank,
-    make_report,
-    make_run,
-)
+from tests.builders import make_finding, make_report
 from tests.golden.cases import REPORTS, drawn, input_bound
 
 HOSTILE = "\x1b[2J\x1b]0;gone\x07[red]x[/red]\u202e\udcff\n"

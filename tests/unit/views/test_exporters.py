@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from gpuwatch.diagnosis.examples.parts import make_device, make_hot_line, make_loader, make_profile, make_run
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.metrics import CATALOGUE, find
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views import line_tables, lines, markdown, perfetto, prometheus, series, speedscope
-from tests.builders import make_device, make_finding, make_hot_line, make_loader, make_profile, make_report, make_run
+from tests.builders import make_finding, make_report
 
 SAMPLE = re.compile(r'^([a-z_:][a-z0-9_:]*)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\} (-?[0-9.e+-]+)$')
 

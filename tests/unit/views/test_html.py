@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpuwatch.diagnosis.examples.parts import SECOND, interval, make_profile, make_rank
 from gpuwatch.model.experiment import Trial
 from gpuwatch.model.profile import LongSteps
 from gpuwatch.model.report import Training
@@ -24,7 +25,7 @@ from gpuwatch.views.html.markup import Markup, el, table
 from gpuwatch.views.html.pack import pack, script_json
 from gpuwatch.views.html.windows import shown
 from tests.browser.reports import hostile, nothing, three_steps
-from tests.builders import SECOND, interval, make_finding, make_profile, make_rank, make_report, make_timeline
+from tests.builders import make_finding, make_report, make_timeline
 
 
 def line(name: str, group: str, values: list[float | None], unit: str = "ms", step_s: float = 1.0) -> Lane:

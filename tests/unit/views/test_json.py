@@ -11,13 +11,14 @@ from typing import Any
 import jsonschema
 import pytest
 
+from gpuwatch.diagnosis.examples.parts import interval, make_device, make_loader, make_operation, make_run
 from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, Trial
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Unentered
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
 from gpuwatch.views.json import dumps, schema, to_dict
-from tests.builders import interval, make_device, make_finding, make_loader, make_operation, make_report, make_run
+from tests.builders import make_finding, make_report
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -117,7 +118,7 @@ def test_values_that_a_script_relies_on() -> None:
 
 
 def make_report_profile() -> Any:
-    from tests.builders import make_profile
+    from gpuwatch.diagnosis.examples.parts import make_profile
 
     return make_profile(make_loader(operations=(make_operation(),)))
 

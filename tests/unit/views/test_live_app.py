@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from gpuwatch.diagnosis.examples.parts import make_hot_line, make_profile, make_rank
 from gpuwatch.model.report import Report
 from gpuwatch.views.live.app import Dashboard
 from gpuwatch.views.live.panel import Panel
 from gpuwatch.views.live.screens import Detail, Help
-from tests.builders import make_finding, make_hot_line, make_profile, make_rank, make_report
+from tests.builders import make_finding, make_report
 
 
 class Source:

@@ -7,11 +7,12 @@ import io
 import pytest
 from rich.console import Console, RenderableType
 
+from gpuwatch.diagnosis.examples.parts import make_device, make_profile, make_run
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views.live import charts, details, devices, panels
 from gpuwatch.views.live.frame import Frame, View, columns, spans_in, step_columns
 from gpuwatch.views.live.workers import in_order, measure, workers
-from tests.builders import make_device, make_finding, make_profile, make_report, make_run
+from tests.builders import make_finding, make_report
 
 
 def drawn(renderable: RenderableType, width: int = 80) -> str:

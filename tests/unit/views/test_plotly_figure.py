@@ -9,10 +9,11 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from gpuwatch.diagnosis.examples.parts import make_run
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views.plotly_figure import figure, labels, marks
 from gpuwatch.views.plotly_figure.rows import MOST_IN_STRIP, MOST_ROWS
-from tests.builders import make_report, make_run
+from tests.builders import make_report
 
 T = tuple(float(at) for at in range(100))
 

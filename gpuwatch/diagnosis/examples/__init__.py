@@ -1,0 +1,1 @@
+"""Whole profiles in one line, for the cases of rules: consistent with themselves, every field open to change."""

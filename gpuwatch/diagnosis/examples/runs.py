@@ -1,0 +1,223 @@
+"""Runs made of these parts: consistent with themselves, and shared by the cases of several rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gpuwatch.analyze.throughput import measure_costs
+from gpuwatch.diagnosis.examples.parts import (
+    interval,
+    make_fetch,
+    make_hot_line,
+    make_loader,
+    make_machine,
+    make_operation,
+    make_profile,
+    make_rank,
+)
+from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
+from gpuwatch.model.measures import Interval, Phase, Place
+from gpuwatch.model.profile import LongSteps, Profile
+
+MODULE_PY = "/v/lib/python3.11/site-packages/torch/nn/modules/module.py"
+SAMPLED = StackQuality("py-spy", 500, "high", "")
+
+
+def run_of(
+    work_ms: float = 30.0,
+    device_ms: float = 10.0,
+    workers: int = 2,
+    cores: float = 8.0,
+    machine: MachineProfile | None = None,
+    fetch: dict[str, Any] | None = None,
+    loader: dict[str, Any] | None = None,
+    **profile: Any,
+) -> Profile:
+    """Return a profile that is consistent with itself: the step and the wait follow from work, device and cores."""
+    machine = machine or make_machine(usable_cores=cores, spare_cores=max(cores - workers - 0.2, 0.0), cores=int(cores))
+    made = work_ms if workers == 0 else max(work_ms / workers, work_ms / cores)
+    step = device_ms + work_ms if workers == 0 else max(device_ms, made)
+    wait = step - device_ms
+    defaults = {
+        "wall_ms": interval(work_ms),
+        "mean_wall_ms": work_ms,
+        "cpu_ms": work_ms,
+        "process_cpu_ms": work_ms,
+        "delay_ms": 0.0,
+    }
+    defaults |= {
+        "p95_wall_ms": work_ms * 1.1,
+        "max_wall_ms": work_ms * 1.2,
+        "blocked_ms": 0.0,
+        "collate_ms": 0.05 * work_ms,
+        "serialise_ms": 0.0,
+    }
+    busy = None if workers == 0 else min(work_ms / workers / step, 1.0)
+    share = wait / step
+    settings: dict[str, Any] = {
+        "workers": workers,
+        "step_ms": interval(step),
+        "wait_ms": interval(wait),
+        "compute_ms": interval(device_ms),
+        "wait_share": Interval(share, share * 0.97, min(share * 1.03, 1.0), 990),
+        "seconds": 0.99 * step,
+        "wait_seconds": 0.99 * wait,
+        "fetch": make_fetch(**(defaults | {"busy_share": busy} | (fetch or {}))),
+        "operations": (make_operation("ToTensor", share=0.2, kind="transform", position=3),),
+    }
+    made_loader = make_loader(**(settings | (loader or {})))
+    profile.setdefault("costs", measure_costs(made_loader, machine, 0.0))
+    return make_profile(made_loader, machine=machine, **profile)
+
+
+def no_loader() -> Profile:
+    """Return a profile in which no DataLoader was seen."""
+    return replace(make_profile(), primary=None, loaders=(), costs=None)
+
+
+def with_operations(*operations: Any, **changes: Any) -> Profile:
+    return run_of(loader={"operations": operations}, cores=2.0, **changes)
+
+
+def epochs(
+    passes: int, first_s: float, batches: int, workers: int = 2, work_ms: float = 30.0, **loader: Any
+) -> Profile:
+    return run_of(
+        work_ms,
+        workers=workers,
+        loader={
+            "iterators": passes,
+            "first_batch_s": (first_s,) * passes,
+            "startup_s": (first_s * 0.7,) * passes,
+            "epoch_batches": float(batches),
+            "batches": passes * batches,
+        }
+        | loader,
+    )
+
+
+def long_steps(**changes: Any) -> LongSteps:
+    settings: dict[str, Any] = {
+        "count": 10,
+        "excess_s": 4.0,
+        "share": 0.25,
+        "median_ms": 15.0,
+        "period": 100.0,
+        "regular": True,
+        "where": Place("t.py", 9),
+        "cause": "checkpoint",
+    }
+    return LongSteps(**(settings | changes))
+
+
+def ranks(*own: tuple[float, float]) -> tuple[Any, ...]:
+    """Return ranks from (step, backward) in ms."""
+    return tuple(
+        make_rank(rank=i, world_size=len(own), step_ms=interval(step, 0.02), backward_ms=backward)
+        for i, (step, backward) in enumerate(own)
+    )
+
+
+def phases(**seconds: float) -> tuple[Any, ...]:
+    named = {name.replace("_", " ").replace("in step", "in-step"): value for name, value in seconds.items()}
+    whole = sum(named.values())
+    return (make_rank(seconds=whole, phases=tuple(Phase(n, v, v / whole) for n, v in named.items())),)
+
+
+STARVED = run_of()
+HIDDEN = run_of(work_ms=8.0, workers=2)
+LONE = run_of(workers=0)
+FEW_STEPS = run_of(loader={"steps": 3})
+BLOCKED = {"cpu_ms": 6.0, "process_cpu_ms": 6.0, "blocked_ms": 24.0}
+SPREAD = {"work_spread": 4.0, "busy_share": 0.6}
+DECODE = make_operation(
+    "PIL.JpegImageFile.load", kind="decode", share=0.6, position=0, pixels_in=None, pixels_out=12_000_000.0
+)
+RESIZE = make_operation("Resize", share=0.1, position=1, pixels_in=12_000_000.0, pixels_out=50_176.0)
+JITTER = make_operation("ColorJitter", share=0.5, position=0, pixels_in=3_000_000.0, pixels_out=3_000_000.0)
+CROP = make_operation("RandomCrop", share=0.05, position=1, pixels_in=3_000_000.0, pixels_out=50_176.0)
+DATASET = make_operation("Rows.__getitem__", kind="dataset", share=0.8, position=None, pixels_in=None, pixels_out=None)
+COLLATE = make_operation("collate", kind="collate", share=0.7, position=None, pixels_in=None, pixels_out=None)
+WORK_LINE = make_hot_line(
+    process_role="trainer", activity="step", share=0.4, callee=None, source="histogram(w)", blocked_share=0.0
+)
+BACKWARD_LINE = make_hot_line(
+    process_role="trainer", activity="step", share=0.8, callee="torch backward", source="loss.backward()"
+)
+SYNC_LINE = make_hot_line(
+    process_role="trainer", activity="step", share=0.5, callee="item", source="loss.item()", blocked_share=0.9
+)
+# Threads of the process make the batches; the loader waits for them.
+ENGINE = run_of(
+    workers=0,
+    fetch=BLOCKED | {"rchar_per_batch": 3e6},
+    loader={"operations": (DATASET,)},
+    hot_lines=(
+        make_hot_line(process_role="trainer", share=0.97, callee="threading wait", source="self.ready[number].wait()"),
+    ),
+    stacks=SAMPLED,
+)
+# Workers take turns at a lock.
+LOCK_LINE = make_hot_line(
+    share=0.7,
+    callee="multiprocessing SemLock",
+    source="with self.lock:",
+    stack=(
+        "__getitem__ (/home/me/t.py:5)",
+        "SemLock.__enter__ (/usr/lib/python3.11/multiprocessing/synchronize.py:95)",
+    ),
+)
+TAKE_TURNS = with_operations(DATASET, fetch=BLOCKED | {"rchar_per_batch": 3e6}, hot_lines=(LOCK_LINE,), stacks=SAMPLED)
+# The user's own sampler, which the loader runs in the trainer: the phases call it input wait.
+SAMPLER_LINE = replace(
+    WORK_LINE,
+    share=0.7,
+    stack=(
+        "_BaseDataLoaderIter._next_index (/v/site-packages/torch/utils/data/dataloader.py:715)",
+        "Groups.__iter__ (/home/me/t.py:9)",
+    ),
+)
+MODEL_LINE = replace(WORK_LINE, share=0.5, callee="torch Linear", stack=(f"Module._call_impl ({MODULE_PY}:9)",))
+HANDED_LINE = replace(
+    WORK_LINE,
+    callee="queue get",
+    source="batch = self.queue.get()",
+    blocked_share=None,
+    stack=("next (/home/me/t.py:5)", "wait (/usr/lib/python3.11/threading.py:327)"),
+)
+
+
+def own_loop(*lines: HotLine, **changes: Any) -> Profile:
+    """Return a loop that is not over a DataLoader, with these lines; its steps are told by the optimizer."""
+    no_wait = {"wait_ms": None, "wait_share": None, "wait_seconds": 0.0, "seconds": 9.9, "compute_cpu_share": 0.95}
+    told = {"own_loop": True, "fetch": None, "operations": (), "queue": None} | no_wait | changes.pop("loader", {})
+    settings: dict[str, Any] = {"ranks": phases(backward=1.0, other_in_step=5.0), "stacks": SAMPLED} | changes
+    return run_of(0.0, workers=0, loader=told, hot_lines=lines, **settings)
+
+
+# A thread makes the batches of such a loop.
+FED = own_loop(
+    MODEL_LINE, HANDED_LINE, make_hot_line(process_role="trainer", activity="fetch", source="tokenise(text)")
+)
+# ... and keeps the interpreter lock from it.
+LOCKED = own_loop(
+    replace(MODEL_LINE, samples=200),
+    make_hot_line(process_role="trainer", activity="fetch", source="tokenise(text)", samples=150),
+    loader={"compute_cpu_share": 0.4},
+)
+# ... or a process.
+FED_BY_PROCESS = own_loop(MODEL_LINE, HANDED_LINE, make_hot_line(source="tokenise(text)", samples=90))
+# It sleeps, as if for a device; or it reads a pipe, and no module is ever seen at work.
+SLEEPING = own_loop(
+    replace(MODEL_LINE, share=0.1),
+    replace(WORK_LINE, source="time.sleep(0.1)", share=0.9, blocked_share=None),
+    loader={"compute_cpu_share": 0.1},
+)
+READING = own_loop(
+    replace(WORK_LINE, source="frame = decoder.stdout.read(n)", callee=None, blocked_share=None, share=0.9),
+    loader={"compute_cpu_share": 0.2},
+    ranks=phases(backward=1.0, other_in_step=9.0),
+)
+GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)

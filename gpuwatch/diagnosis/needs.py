@@ -1,0 +1,162 @@
+"""What rules need of a profile: each need reads one thing, says that it is missing, or that it is not the case."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gpuwatch.diagnosis.evidence import MIN_STEPS, State, blocked_share, missing_starvation, starved
+from gpuwatch.diagnosis.rule import NOT_SO, Missing, Need, NotSo
+from gpuwatch.model.hot_lines import StackQuality
+from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
+from gpuwatch.model.machine_profile import DeviceProfile
+from gpuwatch.model.measures import Interval
+from gpuwatch.model.profile import Costs, Profile, RankProfile
+
+# Workers busy less than this while the loop waits are limited by something else than their work.
+WORKING_SHARE = 0.6
+
+
+class StarvedLoader(NamedTuple):
+    """The loader of a starved training loop, and how sure that is."""
+
+    loader: LoaderProfile
+    state: State
+
+
+class Starved(NamedTuple):
+    """A starved training loop and what its loader's rules need."""
+
+    loader: LoaderProfile
+    fetch: FetchProfile
+    costs: Costs
+    state: State
+
+
+class MeasuredLoop(NamedTuple):
+    """A loop with enough steps, and the parameters of the throughput model."""
+
+    loader: LoaderProfile
+    costs: Costs
+
+
+def _starved_loader(profile: Profile) -> StarvedLoader | Missing | NotSo:
+    loader, state = profile.primary, starved(profile)
+    if loader is None or state is None:
+        return Missing(missing_starvation(profile))
+    return NOT_SO if state == "no" else StarvedLoader(loader, state)
+
+
+def _starved_loop(profile: Profile) -> Starved | Missing | NotSo:
+    seen = _starved_loader(profile)
+    if not isinstance(seen, StarvedLoader):
+        return seen
+    if seen.loader.fetch is None or profile.costs is None:
+        return Missing("events of the fetches (the hook did not reach the loader's workers)")
+    return Starved(seen.loader, seen.loader.fetch, profile.costs, seen.state)
+
+
+def _working_loop(profile: Profile) -> Starved | Missing | NotSo:
+    seen = _starved_loop(profile)
+    if isinstance(seen, Starved) and seen.loader.workers and (seen.fetch.busy_share or 1.0) < WORKING_SHARE:
+        return NOT_SO
+    return seen
+
+
+def _loader(profile: Profile) -> LoaderProfile | Missing:
+    return profile.primary or Missing(missing_starvation(profile))
+
+
+def _has_workers(profile: Profile) -> int | NotSo:
+    return (profile.primary.workers if profile.primary else 0) or NOT_SO
+
+
+def _has_several_workers(profile: Profile) -> int | NotSo:
+    workers = profile.primary.workers if profile.primary else 0
+    return workers if workers > 1 else NOT_SO
+
+
+def _costs(profile: Profile) -> Costs | Missing:
+    return profile.costs or Missing("the cost of making a batch")
+
+
+def _busy_workers(profile: Profile) -> float | Missing:
+    fetch = profile.primary.fetch if profile.primary else None
+    if fetch is None or fetch.busy_share is None or profile.costs is None:
+        return Missing("what the workers did")
+    return fetch.busy_share
+
+
+def _idle_cores(profile: Profile) -> float | Missing:
+    """Return the idle cores; workers that are blocked need none."""
+    spare = profile.machine.spare_cores
+    blocked = (profile.primary and blocked_share(profile.primary)) or 0.0
+    return Missing("the machine's idle cores") if spare is None and blocked < 0.5 else (spare or 0.0)
+
+
+def _cpu_samples(profile: Profile) -> float | Missing:
+    machine = profile.machine
+    if machine.usable_cores is None or machine.spare_cores is None or profile.costs is None:
+        return Missing("CPU samples of the machine")
+    return machine.usable_cores
+
+
+def _queue(profile: Profile) -> QueueProfile | Missing:
+    queue = profile.primary.queue if profile.primary else None
+    return Missing("the state of the loader's queue") if queue is None or queue.late_share is None else queue
+
+
+def _operations(profile: Profile) -> tuple[OperationProfile, ...] | Missing:
+    found = profile.primary.operations if profile.primary else ()
+    return found or Missing("times of the operations in a fetch")
+
+
+def _measured_loop(profile: Profile) -> MeasuredLoop | Missing:
+    loader, costs = profile.primary, profile.costs
+    if loader is None or costs is None or loader.steps < MIN_STEPS:
+        return Missing("a measured loop over a DataLoader")
+    return MeasuredLoop(loader, costs)
+
+
+def _ranks(profile: Profile) -> tuple[RankProfile, ...] | Missing:
+    if profile.primary is None or profile.primary.steps < MIN_STEPS or not profile.ranks:
+        return Missing("a measured loop over a DataLoader")
+    return profile.ranks
+
+
+def _several_ranks(profile: Profile) -> tuple[RankProfile, ...] | Missing:
+    ranks = tuple(rank for rank in profile.ranks if rank.step_ms is not None and rank.world_size > 1)
+    return ranks if len(ranks) > 1 else Missing("steps of at least two ranks")
+
+
+def _stacks(profile: Profile) -> StackQuality | Missing:
+    return Missing("stack samples of the training process") if profile.stacks.trust == "none" else profile.stacks
+
+
+def _memory_samples(profile: Profile) -> tuple[DeviceProfile, ...] | Missing:
+    known = tuple(d for d in profile.devices if d.memory_peak_bytes is not None and d.memory_total_bytes)
+    return known or Missing("NVML's memory samples")
+
+
+def _device_events(profile: Profile) -> Interval | Missing:
+    wait = profile.primary.gpu_wait_ms if profile.primary else None
+    return Missing("CUDA events of the training process") if not profile.devices or wait is None else wait
+
+
+STARVED_LOADER = Need("a loop that waits for data", _starved_loader)
+STARVED_LOOP = Need("a loop that waits for data, and what its fetches cost", _starved_loop)
+WORKING_LOOP = Need("a loop that waits for data while its loader is at work", _working_loop)
+MEASURED_LOOP = Need("a measured loop over a DataLoader", _measured_loop)
+LOADER = Need("a DataLoader in use", _loader)
+WORKERS = Need("worker processes", _has_workers)
+SEVERAL_WORKERS = Need("at least two worker processes", _has_several_workers)
+COSTS = Need("the cost of making a batch", _costs)
+BUSY_WORKERS = Need("the share of the time that the workers are busy", _busy_workers)
+IDLE_CORES = Need("the machine's idle cores", _idle_cores)
+CPU_SAMPLES = Need("CPU samples of the machine", _cpu_samples)
+QUEUE = Need("the state of the loader's queue", _queue)
+OPERATIONS = Need("times of the operations in a fetch", _operations)
+RANKS = Need("a measured loop of each training process", _ranks)
+SEVERAL_RANKS = Need("steps of at least two ranks", _several_ranks)
+STACKS = Need("stack samples of the training process", _stacks)
+MEMORY_SAMPLES = Need("NVML's memory samples", _memory_samples)
+DEVICE_EVENTS = Need("CUDA events of the training process", _device_events)

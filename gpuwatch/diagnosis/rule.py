@@ -1,0 +1,196 @@
+"""A rule: one object that carries everything that is known about one finding, and one pure function.
+
+The engine reads the needs in their order. The first one that is missing makes the rule "not evaluated", the first that
+is not the case makes it "clear"; otherwise `check` is called with the profile, the thresholds and the values of the
+needs, and says what it found.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from gpuwatch.diagnosis.thresholds import Comparison, NoThresholds, Threshold, comparisons
+from gpuwatch.model.findings import (
+    Clear,
+    Confidence,
+    Evidence,
+    Finding,
+    NotEvaluated,
+    Outcome,
+    Severity,
+    Speedup,
+    Traits,
+)
+from gpuwatch.model.measures import Place
+from gpuwatch.model.profile import Profile
+
+
+class Missing(NamedTuple):
+    """What a rule needs and the recording does not have, as a noun phrase."""
+
+    what: str
+
+
+class NotSo(Enum):
+    """The one value of a need that was measured and is not the case: the rule is clear."""
+
+    NOT_SO = "not so"
+
+
+NOT_SO: Final = NotSo.NOT_SO
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something a rule needs: `what` for people, `read` returns its value, `Missing(what)`, or `NOT_SO`."""
+
+    what: str
+    read: Callable[[Profile], Any]
+
+
+class Group(Enum):
+    """Rules that another rule may hide together."""
+
+    BATCH_COST = "what making a batch costs"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a check found; its rule makes a `Finding` of it.
+
+    `hides`: of what the rule may hide, what this finding does; None for all of it. `verify`: the gpuwatch call that would
+    prove it, without `gpuwatch` and the command ("try --loader"). `decides`: whether it may decide what bounds the run.
+    """
+
+    severity: Severity
+    confidence: Confidence
+    summary: str
+    evidence: tuple[Evidence, ...]
+    advice: str
+    where: Place | None = None
+    speedup: Speedup | None = None
+    verify: str | None = None
+    edit: str | None = None
+    rank: int | None = None
+    hides: Sequence[str | Group] | None = None
+    decides: bool = True
+
+
+class Trace(NamedTuple):
+    """How a rule came to its outcome: each need with its value, and each number that a threshold was compared with."""
+
+    needs: tuple[tuple[Need, Any], ...]
+    comparisons: tuple[Comparison, ...]
+    outcome: Outcome
+
+
+Members = Mapping[Group, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Everything about one finding.
+
+    `page`: what `gpuwatch explain` prints; its first line is the title. `hides`: the findings (or groups) that this one
+    explains. `group`: the group that it belongs to. `traits`: what bounds the run if it is strong, its place in the order,
+    the lanes that show it, the remedies that `gpuwatch try` can measure.
+    """
+
+    id: str
+    page: str
+    check: Callable[..., Found | Missing | None]
+    needs: tuple[Need, ...] = ()
+    thresholds: NoThresholds = NoThresholds()
+    hides: tuple[str | Group, ...] = ()
+    group: Group | None = None
+    traits: Traits = Traits()
+
+    @property
+    def title(self) -> str:
+        """Return the first line of the page."""
+        return inspect.cleandoc(self.page).partition("\n")[0]
+
+    def sections(self) -> dict[str, str]:
+        """Return the page after its title: heading -> text, paragraphs separated by an empty line."""
+        found: dict[str, list[str]] = {}
+        heading = ""
+        for line in inspect.cleandoc(self.page).splitlines()[1:]:
+            if line and not line.startswith(" "):
+                heading = line.strip()
+                found[heading] = []
+            elif heading:
+                found[heading].append(line.strip())
+        return {name: "\n".join(lines).strip() for name, lines in found.items()}
+
+    def evaluate(self, profile: Profile, members: Members | None = None) -> Outcome:
+        """Return what the rule says of a profile; `members`: the ids of each group's rules."""
+        return self._outcome(profile, members or {}, [])
+
+    def trace(self, profile: Profile, members: Members | None = None) -> Trace:
+        """Return what the rule says of a profile, and how it came to it."""
+        read: list[tuple[Need, Any]] = []
+        with comparisons() as kept:
+            outcome = self._outcome(profile, members or {}, read)
+        return Trace(tuple(read), tuple(kept), outcome)
+
+    def _outcome(self, profile: Profile, members: Members, read: list[tuple[Need, Any]]) -> Outcome:
+        for need in self.needs:
+            value = need.read(profile)
+            read.append((need, value))
+            if isinstance(value, Missing):
+                return NotEvaluated(self.id, value.what)
+            if value is NOT_SO:
+                return Clear(self.id)
+        found = self.check(profile, self.thresholds, *(value for _, value in read))
+        if found is None:
+            return Clear(self.id)
+        return (
+            NotEvaluated(self.id, found.what) if isinstance(found, Missing) else self._finding(profile, found, members)
+        )
+
+    def _finding(self, profile: Profile, found: Found, members: Members) -> Finding:
+        return Finding(
+            id=self.id,
+            severity=found.severity,
+            confidence=found.confidence,
+            summary=found.summary,
+            evidence=tuple(map(_plain, found.evidence)),
+            advice=found.advice,
+            where=found.where,
+            speedup=found.speedup,
+            verify=found.verify and f"gpuwatch {found.verify} -- {command_line(profile)}",
+            edit=found.edit,
+            explains=_ids(self.hides if found.hides is None else found.hides, members),
+            rank=found.rank,
+            traits=replace(self.traits, bound=self.traits.bound if _is_strong(found) else None),
+        )
+
+
+def _is_strong(found: Found) -> bool:
+    """Say whether a finding may decide what bounds the run."""
+    return found.decides and found.severity != "info" and found.confidence not in ("low", "borderline")
+
+
+def _ids(hidden: Sequence[str | Group], members: Members) -> tuple[str, ...]:
+    return tuple(id for one in hidden for id in (members.get(one, ()) if isinstance(one, Group) else (one,)))
+
+
+def _plain(evidence: Evidence) -> Evidence:
+    """Return evidence whose threshold is a number like any other."""
+    threshold = evidence.threshold
+    return replace(evidence, threshold=threshold.number) if isinstance(threshold, Threshold) else evidence
+
+
+def command_line(profile: Profile) -> str:
+    """Return the run's command as one would type it."""
+    return shlex.join(profile.run.command) or "COMMAND"
+
+
+def members(rules: Sequence[Rule]) -> dict[Group, tuple[str, ...]]:
+    """Return the ids of the rules of each group."""
+    return {group: tuple(rule.id for rule in rules if rule.group is group) for group in Group}

@@ -1,0 +1,20 @@
+"""Profiles, and what the rule says of them."""
+
+from __future__ import annotations
+
+from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.runs import LONE, STARVED, epochs, no_loader
+
+CASES = (
+    fires(
+        epochs(10, 0.7, 5, workers=4, work_ms=600.0, seconds=8.0),
+        "critical",
+        "5 batches per epoch for 4 workers: they come in bursts of 600 ms of work each",
+        where="/home/me/project/train.py:40",
+        speedup=1.021,
+    ),
+    clear(STARVED),
+    clear(LONE),
+    clear(epochs(5, 1.0, 20, workers=2)),
+    unknown(no_loader(), "no DataLoader was seen in use"),
+)

@@ -1,0 +1,45 @@
+"""Profiles, and what the rule says of them."""
+
+from __future__ import annotations
+
+from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.parts import make_hot_line
+from gpuwatch.diagnosis.examples.runs import BACKWARD_LINE, SAMPLED, STARVED, WORK_LINE, ranks, run_of
+
+CASES = (
+    fires(
+        run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5)), stacks=SAMPLED, hot_lines=(BACKWARD_LINE,)),
+        "warning",
+        "80% of the training processes' time is inside collective calls",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=1.0,
+    ),
+    fires(
+        run_of(
+            ranks=ranks((20.0, 14.0), (20.0, 13.5)),
+            stacks=SAMPLED,
+            hot_lines=(
+                make_hot_line(
+                    process_role="trainer", activity="step", source="dist.all_reduce(g)", callee="wait", share=0.5
+                ),
+            ),
+        ),
+        "warning",
+        "50% of the training processes' time is inside collective calls",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=1.0,
+    ),
+    clear(run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5)), stacks=SAMPLED, hot_lines=(WORK_LINE,))),
+    clear(
+        run_of(
+            ranks=ranks((20.0, 14.0), (20.0, 13.5)),
+            stacks=SAMPLED,
+            hot_lines=(BACKWARD_LINE,),
+            loader={"compute_cpu_share": 0.98},
+        )
+    ),
+    unknown(STARVED, "steps of at least two ranks"),
+    unknown(run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5))), "stack samples of the training process"),
+)

@@ -1,0 +1,20 @@
+"""Profiles, and what the rule says of them."""
+
+from __future__ import annotations
+
+from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.runs import COLLATE, HIDDEN, JITTER, no_loader, run_of, with_operations
+
+CASES = (
+    fires(
+        with_operations(COLLATE),
+        "critical",
+        "collating takes 70% of making a batch (1.5 ms)",
+        where="/home/me/project/train.py:20",
+        speedup=1.49,
+    ),
+    clear(HIDDEN),
+    clear(with_operations(JITTER)),
+    unknown(run_of(loader={"operations": ()}), "times of the operations in a fetch"),
+    unknown(no_loader(), "no DataLoader was seen in use"),
+)

@@ -1,0 +1,21 @@
+"""Profiles, and what the rule says of them."""
+
+from __future__ import annotations
+
+from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.runs import HIDDEN, STARVED, no_loader, run_of
+
+CASES = (
+    fires(
+        run_of(1.0, 0.2, 0, loader={"dataset_kind": "tensor"}),
+        "critical",
+        "Photos is in memory, but is fetched row by row: 31.2 µs a sample, mostly Python",
+        where="/home/me/project/train.py:40",
+        speedup=2.8,
+    ),
+    clear(STARVED),
+    clear(HIDDEN),
+    clear(run_of(1.0, 0.2, 0, loader={"dataset_kind": "tensor"}, fetch={"batched": True})),
+    unknown(no_loader(), "no DataLoader was seen in use"),
+    unknown(run_of(fetch={"samples_per_batch": None}), "samples per batch"),
+)

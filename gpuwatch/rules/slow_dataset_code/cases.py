@@ -1,0 +1,90 @@
+"""Profiles, and what the rule says of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.parts import make_device, make_hot_line
+from gpuwatch.diagnosis.examples.runs import (
+    DATASET,
+    ENGINE,
+    FED,
+    FED_BY_PROCESS,
+    HANDED_LINE,
+    HIDDEN,
+    JITTER,
+    LOCKED,
+    MODEL_LINE,
+    SAMPLED,
+    TAKE_TURNS,
+    WORK_LINE,
+    no_loader,
+    own_loop,
+    run_of,
+    with_operations,
+)
+
+CASES = (
+    fires(
+        with_operations(DATASET),
+        "critical",
+        "the dataset's own code takes 80% of making a batch",
+        where="/home/me/project/data.py:12",
+        speedup=1.49,
+    ),
+    fires(
+        with_operations(DATASET, hot_lines=(make_hot_line(),), stacks=SAMPLED),
+        "critical",
+        'the dataset\'s own code takes 80% of making a batch at line 48: image = Image.open(path).convert("RGB")',
+        where="/home/me/project/data.py:48",
+        speedup=1.49,
+    ),
+    fires(
+        FED,
+        "critical",
+        "the loop waits 40% of each step for a thread that makes its batches (or for the interpreter lock it holds), most of it at line 48: tokenise(text)",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=1.645,
+    ),
+    fires(
+        LOCKED,
+        "critical",
+        "the loop waits 60% of each step for a thread that makes its batches (or for the interpreter lock it holds), most of it at line 48: tokenise(text)",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=2.429,
+    ),
+    fires(
+        FED_BY_PROCESS,
+        "critical",
+        "the loop waits 40% of each step for a process that makes its batches, most of it at line 48: tokenise(text)",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=1.645,
+    ),
+    fires(
+        TAKE_TURNS,
+        "critical",
+        "the workers stand 70% of making a batch at a lock that one of them holds, at line 48: with self.lock:",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=1.49,
+    ),
+    clear(HIDDEN),
+    clear(ENGINE),
+    clear(with_operations(JITTER)),
+    clear(own_loop(MODEL_LINE, WORK_LINE)),
+    clear(replace(LOCKED, devices=(make_device(),))),
+    clear(
+        own_loop(
+            replace(MODEL_LINE, samples=200, source="time.sleep(0.1)"),
+            *LOCKED.hot_lines[1:],
+            loader={"compute_cpu_share": 0.4},
+        )
+    ),
+    unknown(run_of(loader={"operations": ()}), "times of the operations in a fetch"),
+    unknown(no_loader(), "no DataLoader was seen in use"),
+    unknown(own_loop(MODEL_LINE, HANDED_LINE), "stack samples of the thread or process that the loop waits for"),
+)

@@ -1,0 +1,44 @@
+"""Profiles, and what the rule says of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.parts import make_rank
+from gpuwatch.diagnosis.examples.runs import HIDDEN, SAMPLED, WORK_LINE, run_of
+
+CASES = (
+    fires(
+        run_of(8.0, ranks=(make_rank(first_batch_s=12.0),)),
+        "info",
+        "the first batch came after 12 s, 60% of the run",
+        speedup=1.429,
+    ),
+    fires(
+        run_of(
+            8.0,
+            ranks=(make_rank(first_batch_s=12.0),),
+            hot_lines=(replace(WORK_LINE, activity="startup", share=0.4, seconds=4.8),),
+            stacks=SAMPLED,
+        ),
+        "warning",
+        "the first batch came after 12 s, 60% of the run",
+        where="/home/me/project/data.py:48",
+        speedup=1.429,
+    ),
+    clear(HIDDEN),
+    clear(
+        run_of(
+            8.0,
+            ranks=(make_rank(first_batch_s=12.0),),
+            hot_lines=(
+                replace(WORK_LINE, activity="importing", share=0.8, seconds=9.6),
+                replace(WORK_LINE, activity="startup", share=0.05, seconds=0.6),
+            ),
+            stacks=SAMPLED,
+        )
+    ),
+    clear(run_of(8.0, ranks=(make_rank(first_batch_s=3.0, seconds=5.0),))),
+    unknown(run_of(8.0, ranks=(make_rank(first_batch_s=None),)), "a first batch"),
+)

@@ -1,0 +1,114 @@
+"""Profiles, and what the rule says of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.parts import make_device, make_hot_line
+from gpuwatch.diagnosis.examples.runs import (
+    BACKWARD_LINE,
+    FED,
+    MODEL_LINE,
+    MODULE_PY,
+    READING,
+    SAMPLED,
+    SAMPLER_LINE,
+    SLEEPING,
+    WORK_LINE,
+    no_loader,
+    own_loop,
+    phases,
+    run_of,
+)
+
+CASES = (
+    fires(
+        run_of(ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0), hot_lines=(WORK_LINE,), stacks=SAMPLED),
+        "critical",
+        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: histogram(w)",
+        where="/home/me/project/data.py:48",
+        speedup=1.0,
+    ),
+    fires(
+        run_of(
+            ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
+            hot_lines=(replace(WORK_LINE, callee="torch state_dict", stack=(f"Module.state_dict ({MODULE_PY}:9)",)),),
+            stacks=SAMPLED,
+        ),
+        "critical",
+        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: histogram(w)",
+        where="/home/me/project/data.py:48",
+        speedup=1.0,
+    ),
+    fires(
+        run_of(
+            ranks=phases(loader_startup=3.0, input_wait=1.0, forward=2.0),
+            hot_lines=(replace(WORK_LINE, activity="between loops", seconds=2.5),),
+            stacks=SAMPLED,
+        ),
+        "warning",
+        "each epoch begins or ends with 2.5 s of the training's own code, most of it at line 48: histogram(w)",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=1.199,
+    ),
+    fires(
+        own_loop(MODEL_LINE, WORK_LINE),
+        "critical",
+        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: histogram(w)",
+        where="/home/me/project/data.py:48",
+        speedup=1.645,
+    ),
+    fires(
+        READING,
+        "critical",
+        "90% of the step is Python outside of forward, backward and optimizer, most of it at line 48: frame = decoder.stdout.read(n)",
+        where="/home/me/project/data.py:48",
+        speedup=8.5,
+    ),
+    fires(
+        run_of(ranks=phases(input_wait=7.0, forward=3.0), hot_lines=(SAMPLER_LINE,), stacks=SAMPLED),
+        "critical",
+        "70% of the step is the sampler's code, which the loader runs in the training process, most of it at line 48: histogram(w)",
+        where="/home/me/project/data.py:48",
+        speedup=3.333,
+    ),
+    clear(SLEEPING),
+    clear(
+        run_of(
+            ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
+            hot_lines=(replace(WORK_LINE, callee="torch Linear", stack=(f"Module._call_impl ({MODULE_PY}:9)",)),),
+            stacks=SAMPLED,
+        )
+    ),
+    clear(
+        run_of(
+            ranks=phases(loader_startup=3.0, input_wait=1.0, forward=2.0),
+            hot_lines=(replace(WORK_LINE, activity="between loops", seconds=2.5, callee="multiprocessing _launch"),),
+            stacks=SAMPLED,
+        )
+    ),
+    clear(run_of(ranks=phases(input_wait=1.0, forward=5.0, other_in_step=0.1), hot_lines=(WORK_LINE,), stacks=SAMPLED)),
+    clear(
+        run_of(
+            ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
+            hot_lines=(
+                make_hot_line(process_role="trainer", activity="step", source="time.sleep(x)", blocked_share=0.95),
+            ),
+            stacks=SAMPLED,
+        )
+    ),
+    clear(FED),
+    clear(own_loop(MODEL_LINE, replace(MODEL_LINE, line=9, stack=("cross_entropy (/v/torch/nn/functional.py:3)",)))),
+    unknown(no_loader(), "a measured loop over a DataLoader"),
+    unknown(run_of(ranks=phases(input_wait=1.0, other_in_step=3.0)), "stack samples of the training process"),
+    unknown(
+        own_loop(WORK_LINE, BACKWARD_LINE),
+        "the model's part of a step: without a DataLoader it is told by its nn.Modules alone",
+    ),
+    unknown(
+        replace(READING, devices=(make_device(),)),
+        "the model's part of a step: without a DataLoader it is told by its nn.Modules alone",
+    ),
+)

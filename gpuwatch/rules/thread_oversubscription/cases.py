@@ -1,0 +1,21 @@
+"""Profiles, and what the rule says of them."""
+
+from __future__ import annotations
+
+from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.parts import make_machine
+from gpuwatch.diagnosis.examples.runs import HIDDEN, STARVED, run_of
+
+CASES = (
+    fires(
+        run_of(machine=make_machine(usable_cores=4.0, library_threads=8), fetch={"process_cpu_ms": 90.0}),
+        "critical",
+        "2 workers run about 8 library threads each on 4 cores",
+        confidence="medium",
+        speedup=1.279,
+    ),
+    clear(STARVED),
+    clear(HIDDEN),
+    clear(run_of(machine=make_machine(library_threads=8, usable_cores=4.0))),
+    unknown(run_of(fetch={"process_cpu_ms": None}), "CPU time of the workers' threads"),
+)

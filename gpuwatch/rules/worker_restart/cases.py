@@ -1,0 +1,34 @@
+"""Profiles, and what the rule says of them."""
+
+from __future__ import annotations
+
+from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.runs import STARVED, epochs, no_loader
+
+CASES = (
+    fires(
+        epochs(5, 1.0, 20),
+        "critical",
+        "2 workers are started again for each of 5 epochs: 1 s before the first batch",
+        where="/home/me/project/train.py:40",
+        speedup=1.243,
+    ),
+    fires(
+        epochs(5, 1.0, 20, persistent=True, attributes={"remade": True}),
+        "critical",
+        "2 workers are started again for each of 5 epochs: 1 s before the first batch",
+        where="/home/me/project/train.py:40",
+        speedup=1.243,
+    ),
+    fires(
+        epochs(50, 0.1, 1),
+        "critical",
+        "2 workers are started again for each of 50 batches: 0.1 s before the first batch",
+        speedup=1.209,
+    ),
+    clear(epochs(5, 1.0, 20, persistent=True)),
+    clear(epochs(2, 0.1, 5000)),
+    clear(epochs(5, 1.0, 20, workers=0)),
+    clear(STARVED),
+    unknown(no_loader(), "a measured loop over a DataLoader"),
+)
