@@ -54,7 +54,7 @@ def load(run: str | None = None, directory: str = ".gpuwatch") -> Report:
 
 
 def to_dict(report: Report) -> dict[str, Any]:
-    """Return a report as the public JSON contract `gpuwatch.report/1` (DESIGN, section 7)."""
+    """Return a report as the public JSON contract `gpuwatch.report/1` (views/report.schema.json)."""
     from gpuwatch.views import json
 
     return json.to_dict(report)

@@ -10,7 +10,7 @@ the first batch and their stop at the end, Q the part of G in which the trainer 
 L = C / step the cores they kept busy (so cheaper batches shorten the step too), `rest` what is neither (evaluation, long pauses). k anchors the input term at the rate seen while
 the loop was starved. Gains are ratios of T before and after, so errors common to both cancel.
 
-Source: the pipelined-loader bound of FACTS 10 (`max()` alone over-promised 2.00x against a measured 1.65x because
+Source: the pipelined-loader bound of docs/facts.md (`max()` alone over-promised 2.00x against a measured 1.65x because
 of S(n) and because other processes used the cores).
 """
 

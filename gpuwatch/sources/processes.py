@@ -1,7 +1,7 @@
 """Every process of the run: CPU time, run-queue delay, memory, I/O, threads, major faults.
 
 psutil lacks run-queue delay and major faults, and costs ten times as much per process as three kept
-descriptors below /proc (see FACTS on psutil's `oneshot`), so this source reads them itself.
+descriptors below /proc (see docs/facts.md on psutil's `oneshot`), so this source reads them itself.
 """
 
 from __future__ import annotations

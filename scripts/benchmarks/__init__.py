@@ -1,1 +1,1 @@
-"""What scripts/bench and scripts/bench_peers share: a training, paired runs of it, the machine, the README's tables."""
+"""What scripts/bench and scripts/bench_peers share: a training, paired runs of it, the machine, the tables in docs/."""

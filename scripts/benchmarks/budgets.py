@@ -120,7 +120,7 @@ def sampler(quick: bool) -> list[Row]:
     return [
         most(f"sampler, CPU: {of}", 0.01, found["cpu_share"], f"{found['cpu_share']:.2%} of a core", "≤ 1 % of a core"),
         most("sampler, memory", 60, found["rss_mb"], f"{found['rss_mb']:.0f} MB", "≤ 60 MB RSS"),
-        Row("sampler, spool per day", "below", f"{found['spool_mb_per_day']} MB", None, found["spool_mb_per_day"]),
+        Row("sampler, event log per day", "below", f"{found['spool_mb_per_day']} MB", None, found["spool_mb_per_day"]),
     ]
 
 
@@ -152,7 +152,7 @@ def long_run(quick: bool) -> list[Row]:
     report = Row("  report with HTML of 1 h", "day: ≤ 10 s", told, None, wall) if quick else None
     rows = [
         most(
-            "a day on 8 GPUs, 1 s steps: spool",
+            "a day on 8 GPUs, 1 s steps: event log",
             500,
             spool,
             f"{spool:.0f} MB{', from 1 h' if quick else ''}",

@@ -1,4 +1,4 @@
-"""The machine that measures, and the README that tells it."""
+"""The machine that measures, and the conditions of a measurement."""
 
 from __future__ import annotations
 
@@ -68,25 +68,8 @@ def command_line() -> str:
     return shlex.join([f"scripts/{Path(sys.argv[0]).name}", *sys.argv[1:]])
 
 
-def replace_block(readme: Path, name: str, text: str) -> None:
-    """Replace what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`; exit with a line when they are missing."""
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    old = readme.read_text(encoding="utf-8")
-    head, found, rest = old.partition(begin)
-    _, found_end, tail = rest.partition(end)
-    if not (found and found_end):
-        sys.exit(f"{readme} has no lines {begin} and {end}: put them where the table belongs")
-    readme.write_text(f"{head}{begin}\n{text.strip()}\n{end}{tail}", encoding="utf-8")
-
-
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines)
-
-
 def aligned(head: list[str], rows: list[list[str]]) -> str:
-    """Return the same table for a terminal."""
+    """Return a table for a terminal."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]

@@ -1,4 +1,4 @@
-"""What the studies share: made data, paired timing, claims, the README table."""
+"""What the studies share: made data, paired timing, claims, the table in docs/studies.md."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import importlib.machinery
 import importlib.util
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from study import data, figures, originals, timing
 from study.options import Options, parse, parser
-from study.result import CLAIM_ONLY, Result, Table, markdown, read
+from study.result import CLAIM_ONLY, Result, Table, read
 
 from tests.reproduce.conftest import REPRODUCE
 
@@ -122,14 +123,22 @@ def test_ratio_is_paired_by_round():
     assert timing.ratio([2.0, 4.0, 20.0], [1.0, 2.0, 10.0]).median == 2.0
 
 
-def test_claim_that_cannot_be_judged_is_neither_held_nor_not(result):
-    assert [claim.verdict for claim in result.claims] == ["held", "not held", "not judged"]
+def test_claim_that_cannot_be_judged_is_neither_reproduced_nor_not(result):
+    assert [claim.verdict for claim in result.claims] == ["reproduced", "not reproduced", "not judged"]
 
 
 def test_markdown_has_a_row_per_claim(result):
-    rows = markdown([result]).splitlines()
-    assert rows[2] == "| `a_study.py` | Faster | up to 4× | 3.9× | held |"
-    assert rows[3].count("|") == 6
+    rows = all_script().markdown([result]).splitlines()
+    assert rows[2] == "| `a_study.py` | Faster | up to 4× | 3.9× | reproduced |"
+    assert rows[3].startswith("| `a_study.py` | Cheaper \\| better |")
+
+
+def test_studies_on_one_machine_share_a_line(result):
+    other = replace(result, study="other", other_cores=0.44)
+    assert all_script().markdown([result, other]).splitlines()[-2:] == [
+        "Measured on 2 cores, small size.",
+        "Other programs used up to 0.4 cores meanwhile.",
+    ]
 
 
 def test_result_reads_back(result, tmp_path):
@@ -170,26 +179,9 @@ def test_data_that_is_no_folder_is_told(tmp_path, capsys):
     assert "not a folder" in capsys.readouterr().err
 
 
-def test_readme_keeps_what_stands_round_the_table(result, tmp_path):
-    module, readme = all_script(), tmp_path / "README.md"
-    readme.write_text(f"before\n{module.BEGIN}\nold\n{module.END}\nafter\n")
-    module.write_readme(markdown([result]), readme)
-    content = readme.read_text()
-    assert content.startswith(f"before\n{module.BEGIN}\n| study") and content.endswith(f"{module.END}\nafter\n")
-    assert "old" not in content
-
-
-def test_readme_without_marks_is_left_alone(tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text("nothing here\n")
-    with pytest.raises(SystemExit, match="studies:begin"):
-        all_script().write_readme("table", readme)
-    assert readme.read_text() == "nothing here\n"
-
-
-def test_index_names_failures_and_counts_what_held(result):
+def test_index_names_failures_and_counts_what_was_reproduced(result):
     page = all_script().index([result], {"input_overhead": "status 1: no <data>"})
-    assert "1 of 3 claims held" in page and "failed: status 1: no &lt;data&gt;" in page
+    assert "1 of 3 claims reproduced" in page and "failed: status 1: no &lt;data&gt;" in page
 
 
 def test_resume_takes_results_of_the_size_asked_for_only(result, tmp_path):

@@ -22,7 +22,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b; }
 table { border-collapse: collapse; margin: .5rem 0 1rem; } th, td { padding: .25rem .7rem; text-align: left;
 border-bottom: 1px solid #ddd; vertical-align: top; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.held { color: #00694d; } .not.held { color: #b03a00; } .note { color: #555; }
+.reproduced { color: #00694d; } .not.reproduced { color: #b03a00; } .note { color: #555; }
 """
 
 
@@ -109,7 +109,7 @@ def write_pngs(result: Result, folder: Path) -> None:
 def page(result: Result) -> str:
     """Return a study's page."""
     parts = [f"<h1>{_text(result.title)}</h1><p>{_text(result.paper)}</p>", claims(result.claims)]
-    parts += [f"<p class=note>{_text(result.machine)}; {result.size} size; {result.seconds:.0f} s</p>"]
+    parts += [f"<p class=note>{_text(result.conditions)}; {result.seconds:.0f} s</p>"]
     parts += [_named(named) for named in result.named]
     parts += [_drawn(figure) for figure in result.figures]
     parts += [_table(table) for table in result.tables]
@@ -132,7 +132,7 @@ def claims(found: Sequence[Claim]) -> str:
         f"<tr><td>{_text(c.text)}<td>{_text(c.published)}<td>{_text(c.here)}<td class='{c.verdict}'>{c.verdict}"
         for c in found
     )
-    return f"<table><tr><th>claim<th>published<th>here<th>held{rows}</table>"
+    return f"<table><tr><th>claim<th>published<th>here<th>outcome{rows}</table>"
 
 
 def _drawn(figure: go.Figure) -> str:

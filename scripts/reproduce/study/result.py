@@ -1,4 +1,4 @@
-"""What a study came to: tables, claims with whether they held here and why, figures, what gpuwatch said by itself."""
+"""What a study came to: tables, claims and whether they were reproduced, figures, what gpuwatch said by itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A published claim and what was seen. `held` is None where this run cannot judge it; `here` says why."""
+    """A published claim and what was seen. `held`: it was reproduced; None where this run cannot judge it, `here` says why."""
 
     text: str
     published: str
@@ -31,8 +31,8 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """Return `held`, `not held` or `not judged`."""
-        return {True: "held", False: "not held", None: "not judged"}[self.held]
+        """Return `reproduced`, `not reproduced` or `not judged`."""
+        return {True: "reproduced", False: "not reproduced", None: "not judged"}[self.held]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +51,26 @@ class Named:
 
 @dataclass(slots=True)
 class Result:
-    """One study's results; `figures` are plotly's, `machine` what it ran on."""
+    """One study's results; `figures` are plotly's, `machine` what it ran on, `other_cores` those that other programs used."""
 
     study: str
     title: str
     paper: str
     size: str
     machine: str
+    other_cores: float = 0.0
     tables: list[Table] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     named: list[Named] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     figures: list[Any] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def conditions(self) -> str:
+        """Return what it ran on, at which size, and how busy other programs were."""
+        shared = f"; {self.other_cores:.1f} cores used by other programs" if self.other_cores >= 0.05 else ""
+        return f"{self.machine}, {self.size} size{shared}"
 
     def claim(self, text: str, published: str, here: str, held: bool | None, *, judged: bool = True) -> None:
         """Add a claim; one that is not judged at this size keeps what was seen."""
@@ -83,18 +90,6 @@ def read(file: Path) -> Result:
     data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return Result(
         **{name: data[name] for name in ("study", "title", "paper", "size", "machine", "notes", "seconds")},
+        other_cores=data.get("other_cores", 0.0),
         claims=[Claim(**claim) for claim in data["claims"]],
     )
-
-
-def markdown(results: list[Result]) -> str:
-    """Return the table of all claims: study, claim, published, here, held or not."""
-    head = ["study", "claim", "published", "here", "held"]
-    rows = [
-        [f"`{result.study}.py`", claim.text, claim.published, claim.here, claim.verdict]
-        for result in results
-        for claim in result.claims
-    ]
-    lines = [f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |" for cells in [head, ["---"] * 5, *rows]]
-    machines = sorted({f"{result.machine}, {result.size} size" for result in results})
-    return "\n".join([*lines, "", *(f"Measured on {machine}." for machine in machines)])

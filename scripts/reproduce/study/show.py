@@ -18,7 +18,7 @@ from study import figures
 from study.options import Options, cores, parse, parser
 from study.result import Named, Result, Table
 
-MARKS = {True: "[green]✔ held    [/]", False: "[red]✘ not held[/]", None: "[yellow]? not judged[/]"}
+MARKS = {True: "[green]✔ reproduced    [/]", False: "[red]✘ not reproduced[/]", None: "[yellow]? not judged    [/]"}
 # Where no terminal says how wide it is.
 WIDTH = 130
 _told = Console(stderr=True)
@@ -34,7 +34,7 @@ def main(study: str, title: str, paper: str, description: str | None, work: Call
     except KeyboardInterrupt:
         raise SystemExit(f"{study}: interrupted; nothing is written") from None
     result.seconds = time.monotonic() - started
-    result.machine = machine(others.cores())
+    result.machine, result.other_cores = machine(), round(others.cores(), 2)
     if result.figures:
         figures.write_pngs(result, options.out)
     show(result)
@@ -67,13 +67,12 @@ class Others:
         return sum(times[:3]) + times.irq + times.softirq - own
 
 
-def machine(others: float) -> str:
-    """Return what this runs on, in a line; `others` are the cores that other programs used meanwhile."""
+def machine() -> str:
+    """Return what this runs on, in a line."""
     import torch
 
-    shared = f" ({others:.1f} of them used by other programs)" if others >= 0.05 else ""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return f"{cores()} cores{shared}, {device}, Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, {time.strftime('%Y-%m-%d')}"
+    return f"{cores()} cores, {device}, Python {platform.python_version()}, torch {torch.__version__.split('+')[0]}, {time.strftime('%Y-%m-%d')}"
 
 
 def command(script: Path, *arguments: object) -> list[str]:
@@ -86,7 +85,7 @@ def show(result: Result) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH
-    console.print(f"\n[bold]{result.title}[/]\n{result.paper}\n[dim]{result.machine}; {result.size} size[/]")
+    console.print(f"\n[bold]{result.title}[/]\n{result.paper}\n[dim]{result.conditions}[/]")
     for table in result.tables:
         console.print(_drawn(table))
         if table.note:

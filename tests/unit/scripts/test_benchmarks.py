@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
 
-from scripts.benchmarks import machine, readers, runs
+from scripts.benchmarks import pages, readers, runs
+from scripts.benchmarks.machine import ROOT
 
 
-def test_a_table_replaces_only_what_stands_between_its_marks(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- budgets:begin -->\nold\n<!-- budgets:end -->\nafter\n")
-    machine.replace_block(readme, "budgets", machine.markdown(["a"], [["1|2"]]))
+def test_a_table_replaces_only_what_is_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "overhead.md"
+    page.write_text("before\n<!-- budgets:begin -->\nold\n<!-- budgets:end -->\nafter\n")
+    pages.write("budgets", pages.table(["a"], [["1|2"]]), tmp_path)
     assert (
-        readme.read_text() == "before\n<!-- budgets:begin -->\n| a |\n| --- |\n| 1\\|2 |\n<!-- budgets:end -->\nafter\n"
+        page.read_text() == "before\n<!-- budgets:begin -->\n| a |\n| --- |\n| 1\\|2 |\n<!-- budgets:end -->\nafter\n"
     )
 
 
-def test_missing_marks_are_told(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text("nothing\n")
+def test_a_page_without_the_marks_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "overhead.md"
+    page.write_text("nothing\n")
     with pytest.raises(SystemExit, match="peers:begin"):
-        machine.replace_block(readme, "peers", "table")
-    assert readme.read_text() == "nothing\n"
+        pages.write("peers", "table", tmp_path)
+    assert page.read_text() == "nothing\n"
+
+
+@pytest.mark.parametrize("block", pages.PAGES)
+def test_each_block_is_in_its_page_once(block: str) -> None:
+    text = (pages.DOCS / pages.PAGES[block]).read_text(encoding="utf-8")
+    assert [text.count(mark) for mark in pages.marks(block)] == [1, 1]
+
+
+def test_an_error_message_names_files_relative_to_the_temporary_folder(tmp_path: Path) -> None:
+    last_line = runpy.run_path(str(ROOT / "scripts" / "bench_peers"), run_name="bench_peers")["last_line"]
+    outcome = runs.Outcome(1, 1.0, text=f"no result\nread {tmp_path}/out/scalene.json\n\n", folder=tmp_path)
+    assert last_line(outcome) == "read out/scalene.json"
 
 
 def test_pairs_take_turns_and_failures_are_left_out() -> None:
