@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from gpuwatch.model.measures import Interval, Place
+from gpuwatch.model.measures import INTERNAL, Interval, Place
 
 Severity = Literal["critical", "warning", "info"]
 
@@ -15,7 +15,7 @@ Confidence = Literal["high", "medium", "low", "borderline"]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One measured value that a finding rests on, with the threshold it was held against."""
+    """One measured value that a finding rests on, with the threshold it was compared with."""
 
     metric: str
     value: float | int | str | None
@@ -23,6 +23,8 @@ class Evidence:
     threshold: float | None = None
     n: int | None = None
     note: str | None = None
+    # By what other code finds it; `metric` is for people. Empty where nothing does.
+    key: str = field(default="", metadata=INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any
 
 from gpuwatch.model.findings import Finding
+from gpuwatch.model.measures import INTERNAL
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.report import Report
 
@@ -72,7 +73,7 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.metadata != INTERNAL}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
