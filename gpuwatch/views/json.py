@@ -14,9 +14,11 @@ from importlib import resources
 from typing import Any
 
 from gpuwatch.model.findings import Finding
+from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import INTERNAL
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.report import Report
+from gpuwatch.views import text
 
 SCHEMA = "gpuwatch.report/1"
 
@@ -55,14 +57,14 @@ def to_dict(report: Report) -> dict[str, Any]:
 
 def dumps(data: Any, indent: int | None = 2) -> str:
     """Return JSON text that every parser accepts: no NaN, no lone surrogates."""
-    text = json.dumps(plain(data), indent=indent, allow_nan=False, ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode("utf-8")
+    written = json.dumps(plain(data), indent=indent, allow_nan=False, ensure_ascii=False)
+    return written.encode("utf-8", "replace").decode("utf-8")
 
 
 def schema() -> dict[str, Any]:
     """Return the published JSON Schema of `to_dict`'s result."""
-    text = resources.files("gpuwatch.views").joinpath("report.schema.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
+    published = resources.files("gpuwatch.views").joinpath("report.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(published)
     return loaded
 
 
@@ -73,12 +75,20 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.metadata != INTERNAL}
+        public = (field.name for field in dataclasses.fields(value) if field.metadata != INTERNAL)
+        return {name: plain(getattr(value, name)) for name in public} | _texts(value)
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
     return str(value)
+
+
+def _texts(value: Any) -> dict[str, Any]:
+    """Return what is text in the contract and data in the report."""
+    if isinstance(value, HotLine):
+        return {"callee": str(value.callee) if value.callee else None, "stack": [*map(text.call, value.stack)]}
+    return {}
 
 
 def _wait_share(report: Report) -> dict[str, Any] | None:

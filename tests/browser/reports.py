@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuwatch.model.experiment import Ceiling, Experiment, Trial
 from gpuwatch.model.findings import Evidence, NotEvaluated, Verdict
-from gpuwatch.model.hot_lines import StackQuality
+from gpuwatch.model.hot_lines import Callee, StackQuality
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.model.profile import LongSteps, Unentered
 from gpuwatch.model.recording import Gap
@@ -174,12 +174,18 @@ def _operations() -> tuple[object, ...]:
 
 def _hot_lines() -> tuple[object, ...]:
     return (
-        make_hot_line(stack=("__getitem__ (data.py:48)", "convert (PIL/Image.py:995)", "load (PIL/ImageFile.py:300)")),
+        make_hot_line(
+            stack=(
+                Place("data.py", 48, "__getitem__"),
+                Place("PIL/Image.py", 995, "convert"),
+                Place("PIL/ImageFile.py", 300, "load"),
+            )
+        ),
         make_hot_line(
             line=61,
             share=0.22,
             source="image = self.transform(image)",
-            callee="torchvision RandomResizedCrop",
+            callee=Callee("torchvision", "RandomResizedCrop"),
             speedup_if_free=1.2,
         ),
         make_hot_line(
@@ -338,7 +344,15 @@ def hostile() -> Report:
         devices=(make_device(name=HOSTILE, throttle={HOSTILE: 0.5}),),
         problems=(HOSTILE,),
         unentered=(Unentered(4, HOSTILE, HOSTILE, HOSTILE),),
-        hot_lines=(make_hot_line(file=HOSTILE, function=HOSTILE, source=HOSTILE, callee=HOSTILE, stack=(HOSTILE,)),),
+        hot_lines=(
+            make_hot_line(
+                file=HOSTILE,
+                function=HOSTILE,
+                source=HOSTILE,
+                callee=Callee(HOSTILE, HOSTILE),
+                stack=(Place(HOSTILE, 1, HOSTILE),),
+            ),
+        ),
     )
     verdict = Verdict("input", "high", None, "host", None, HOSTILE, HOSTILE)
     return make_report(

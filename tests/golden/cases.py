@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuwatch.model.findings import Speedup, Verdict
-from gpuwatch.model.hot_lines import StackQuality
+from gpuwatch.model.hot_lines import Callee, StackQuality
 from gpuwatch.model.loader_profile import QueueProfile
 from gpuwatch.model.measures import Interval, Phase
 from gpuwatch.model.profile import Unentered
@@ -41,7 +41,7 @@ def input_bound() -> Any:
             line=1120,
             share=0.22,
             source=SOURCE,
-            callee="numpy",
+            callee=Callee("", "numpy"),
         ),
         make_hot_line(file=PACKAGE, line=88, share=0.08, source="x = x[red]", callee=None, speedup_if_free=None),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gpuwatch.analyze.throughput import measure_costs
-from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile, QueueProfile
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
@@ -155,10 +155,15 @@ WORK_LINE = make_hot_line(
     process_role="trainer", activity="step", share=0.4, callee=None, source="histogram(w)", blocked_share=0.0
 )
 BACKWARD_LINE = make_hot_line(
-    process_role="trainer", activity="step", share=0.8, callee="torch backward", source="loss.backward()"
+    process_role="trainer", activity="step", share=0.8, callee=Callee("torch", "backward"), source="loss.backward()"
 )
 SYNC_LINE = make_hot_line(
-    process_role="trainer", activity="step", share=0.5, callee="item", source="loss.item()", blocked_share=0.9
+    process_role="trainer",
+    activity="step",
+    share=0.5,
+    callee=Callee("torch", "item"),
+    source="loss.item()",
+    blocked_share=0.9,
 )
 # Threads of the process make the batches; the loader waits for them.
 ENGINE = run_of(
@@ -166,18 +171,20 @@ ENGINE = run_of(
     fetch=BLOCKED | {"rchar_per_batch": 3e6},
     loader={"operations": (DATASET,)},
     hot_lines=(
-        make_hot_line(process_role="trainer", share=0.97, callee="threading wait", source="self.ready[number].wait()"),
+        make_hot_line(
+            process_role="trainer", share=0.97, callee=Callee("threading", "wait"), source="self.ready[number].wait()"
+        ),
     ),
     stacks=SAMPLED,
 )
 # Workers take turns at a lock.
 LOCK_LINE = make_hot_line(
     share=0.7,
-    callee="multiprocessing SemLock",
+    callee=Callee("multiprocessing", "SemLock"),
     source="with self.lock:",
     stack=(
-        "__getitem__ (/home/me/t.py:5)",
-        "SemLock.__enter__ (/usr/lib/python3.11/multiprocessing/synchronize.py:95)",
+        Place("/home/me/t.py", 5, "__getitem__"),
+        Place("/usr/lib/python3.11/multiprocessing/synchronize.py", 95, "SemLock.__enter__"),
     ),
 )
 TAKE_TURNS = with_operations(DATASET, fetch=BLOCKED | {"rchar_per_batch": 3e6}, hot_lines=(LOCK_LINE,), stacks=SAMPLED)
@@ -186,17 +193,19 @@ SAMPLER_LINE = replace(
     WORK_LINE,
     share=0.7,
     stack=(
-        "_BaseDataLoaderIter._next_index (/v/site-packages/torch/utils/data/dataloader.py:715)",
-        "Groups.__iter__ (/home/me/t.py:9)",
+        Place("/v/site-packages/torch/utils/data/dataloader.py", 715, "_BaseDataLoaderIter._next_index"),
+        Place("/home/me/t.py", 9, "Groups.__iter__"),
     ),
 )
-MODEL_LINE = replace(WORK_LINE, share=0.5, callee="torch Linear", stack=(f"Module._call_impl ({MODULE_PY}:9)",))
+MODEL_LINE = replace(
+    WORK_LINE, share=0.5, callee=Callee("torch", "Linear"), stack=(Place(MODULE_PY, 9, "Module._call_impl"),)
+)
 HANDED_LINE = replace(
     WORK_LINE,
-    callee="queue get",
+    callee=Callee("queue", "get"),
     source="batch = self.queue.get()",
     blocked_share=None,
-    stack=("next (/home/me/t.py:5)", "wait (/usr/lib/python3.11/threading.py:327)"),
+    stack=(Place("/home/me/t.py", 5, "next"), Place("/usr/lib/python3.11/threading.py", 327, "wait")),
 )
 
 
@@ -223,7 +232,7 @@ FED_BY_PROCESS = own_loop(MODEL_LINE, HANDED_LINE, make_hot_line(source="tokenis
 # It sleeps, as if for a device; or it reads a pipe, and no module is ever seen at work.
 SLEEPING = own_loop(
     replace(MODEL_LINE, share=0.1),
-    replace(WORK_LINE, source="time.sleep(0.1)", share=0.9, blocked_share=None),
+    replace(WORK_LINE, source="time.sleep(0.1)", sleeps=True, share=0.9, blocked_share=None),
     loader={"compute_cpu_share": 0.1},
 )
 READING = own_loop(
@@ -344,7 +353,7 @@ CASES: dict[str, Cases] = {
             # What stands still may be a device.
             replace(LOCKED, devices=(make_device(),)),
             own_loop(
-                replace(MODEL_LINE, samples=200, source="time.sleep(0.1)"),
+                replace(MODEL_LINE, samples=200, source="time.sleep(0.1)", sleeps=True),
                 *LOCKED.hot_lines[1:],
                 loader={"compute_cpu_share": 0.4},
             ),
@@ -411,7 +420,11 @@ CASES: dict[str, Cases] = {
             run_of(
                 ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
                 hot_lines=(
-                    replace(WORK_LINE, callee="torch state_dict", stack=(f"Module.state_dict ({MODULE_PY}:9)",)),
+                    replace(
+                        WORK_LINE,
+                        callee=Callee("torch", "state_dict"),
+                        stack=(Place(MODULE_PY, 9, "Module.state_dict"),),
+                    ),
                 ),
                 stacks=SAMPLED,
             ),
@@ -429,14 +442,20 @@ CASES: dict[str, Cases] = {
             SLEEPING,
             run_of(
                 ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
-                hot_lines=(replace(WORK_LINE, callee="torch Linear", stack=(f"Module._call_impl ({MODULE_PY}:9)",)),),
+                hot_lines=(
+                    replace(
+                        WORK_LINE, callee=Callee("torch", "Linear"), stack=(Place(MODULE_PY, 9, "Module._call_impl"),)
+                    ),
+                ),
                 stacks=SAMPLED,
             ),
             # Workers are started there.
             run_of(
                 ranks=phases(loader_startup=3.0, input_wait=1.0, forward=2.0),
                 hot_lines=(
-                    replace(WORK_LINE, activity="between loops", seconds=2.5, callee="multiprocessing _launch"),
+                    replace(
+                        WORK_LINE, activity="between loops", seconds=2.5, callee=Callee("multiprocessing", "_launch")
+                    ),
                 ),
                 stacks=SAMPLED,
             ),
@@ -446,13 +465,17 @@ CASES: dict[str, Cases] = {
             run_of(
                 ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
                 hot_lines=(
-                    make_hot_line(process_role="trainer", activity="step", source="time.sleep(x)", blocked_share=0.95),
+                    make_hot_line(
+                        process_role="trainer", activity="step", source="time.sleep(x)", sleeps=True, blocked_share=0.95
+                    ),
                 ),
                 stacks=SAMPLED,
             ),
             FED,
             # A loss is the model's where no phase tells the forward.
-            own_loop(MODEL_LINE, replace(MODEL_LINE, line=9, stack=("cross_entropy (/v/torch/nn/functional.py:3)",))),
+            own_loop(
+                MODEL_LINE, replace(MODEL_LINE, line=9, stack=(Place("/v/torch/nn/functional.py", 3, "cross_entropy"),))
+            ),
         ),
         (
             no_loader(),
@@ -469,7 +492,7 @@ CASES: dict[str, Cases] = {
         (
             run_of(8.0, hot_lines=(WORK_LINE,), stacks=SAMPLED),
             run_of(60.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED),
-            own_loop(MODEL_LINE, replace(HANDED_LINE, callee="threading wait", blocked_share=0.9)),
+            own_loop(MODEL_LINE, replace(HANDED_LINE, callee=Callee("threading", "wait"), blocked_share=0.9)),
         ),
         (no_loader(), STARVED),
     ),
@@ -569,7 +592,11 @@ CASES: dict[str, Cases] = {
                 stacks=SAMPLED,
                 hot_lines=(
                     make_hot_line(
-                        process_role="trainer", activity="step", source="dist.all_reduce(g)", callee="wait", share=0.5
+                        process_role="trainer",
+                        activity="step",
+                        source="dist.all_reduce(g)",
+                        callee=Callee("torch", "wait"),
+                        share=0.5,
                     ),
                 ),
             ),

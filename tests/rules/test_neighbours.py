@@ -55,11 +55,11 @@ def test_a_picture_used_as_it_is_stored_is_not_to_be_stored_smaller() -> None:
 def test_the_order_is_blamed_where_the_dataset_calls_its_own_transform() -> None:
     own = make_operation("Haze", share=0.6, position=0, pixels_in=1e6, pixels_out=1e6, where=Place("/d.py", 20, "Haze"))
     resize = make_operation("Resize", share=0.1, position=1, pixels_in=1e6, pixels_out=5e4)
-    stack = ("Fields.__getitem__ (/d.py:56)", "Haze.__call__ (/d.py:24)")
+    stack = (Place("/d.py", 56, "Fields.__getitem__"), Place("/d.py", 24, "Haze.__call__"))
     line = make_hot_line(file="/d.py", line=24, function="Haze.__call__", stack=stack)
     found = transform_order.check(with_operations(own, resize, hot_lines=(line,)))
     assert isinstance(found, Finding) and found.where == Place("/d.py", 56, "Fields.__getitem__")
-    composed = replace(line, stack=("Compose.__call__ (/d.py:9)", "Haze.__call__ (/d.py:24)"))
+    composed = replace(line, stack=(Place("/d.py", 9, "Compose.__call__"), Place("/d.py", 24, "Haze.__call__")))
     found = transform_order.check(with_operations(own, resize, hot_lines=(composed,)))
     assert isinstance(found, Finding) and found.where == Place("/d.py", 20, "Haze")
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gpuwatch.model.experiment import Experiment, Trial
 from gpuwatch.model.findings import NotEvaluated, Speedup
+from gpuwatch.model.hot_lines import Callee
 from gpuwatch.model.profile import Overhead
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Training
@@ -73,7 +74,10 @@ def hostile_report() -> Any:
     loader = make_loader(dataset=HOSTILE)
     return make_report(
         make_profile(
-            loader, hot_lines=(make_hot_line(file=f"/{HOSTILE}.py", source=HOSTILE, callee=HOSTILE, function=HOSTILE),)
+            loader,
+            hot_lines=(
+                make_hot_line(file=f"/{HOSTILE}.py", source=HOSTILE, callee=Callee(HOSTILE, HOSTILE), function=HOSTILE),
+            ),
         ),
         run=make_run(command=("python", HOSTILE), name=HOSTILE),
         findings=(finding,),
