@@ -56,7 +56,7 @@ def _evaluate(rule: ModuleType, profile: Profile) -> Outcome:
         outcome: Outcome = rule.check(profile)
         return Clear(outcome.id) if isinstance(outcome, Finding) and wins_nothing(outcome) else outcome
     except Exception as error:
-        return NotEvaluated(rule.ID, f"the rule failed: {type(error).__name__}: {error}")
+        return NotEvaluated(rule.ID, f"the rule failed: {type(error).__name__}: {error}", "clause")
 
 
 def wins_nothing(finding: Finding) -> bool:

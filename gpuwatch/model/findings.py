@@ -13,6 +13,9 @@ Severity = Literal["critical", "warning", "info"]
 Confidence = Literal["high", "medium", "low", "borderline"]
 
 
+MissingForm = Literal["need", "clause"]
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One measured value that a finding rests on, with the threshold it was compared with."""
@@ -68,6 +71,13 @@ class NotEvaluated:
 
     id: str
     missing: str
+    # Whether `missing` is what the rule needs ("stack samples") or a clause that says why ("no DataLoader was seen").
+    form: MissingForm = field(default="need", metadata=INTERNAL)
+
+    @property
+    def why(self) -> str:
+        """Why the rule could not look, as a clause."""
+        return f"it needs {self.missing}" if self.form == "need" else self.missing
 
 
 Outcome = Finding | Clear | NotEvaluated

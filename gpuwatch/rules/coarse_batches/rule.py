@@ -35,7 +35,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     """Report epochs of few large batches whose first one takes a good part of the loop."""
     loader, costs = profile.primary, profile.costs
     if loader is None or loader.epoch_batches is None:
-        return NotEvaluated(ID, missing_starvation(profile))
+        return NotEvaluated(ID, *missing_starvation(profile))
     if loader.workers < 2:
         return Clear(ID)
     if costs is None or loader.fetch is None:

@@ -37,7 +37,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     loader, costs, machine = profile.primary, profile.costs, profile.machine
     state = starved(profile)
     if loader is None or state is None:
-        return NotEvaluated(ID, missing_starvation(profile))
+        return NotEvaluated(ID, *missing_starvation(profile))
     if state == "no" or loader.workers == 0:
         return Clear(ID)
     if machine.usable_cores is None or machine.spare_cores is None or costs is None:

@@ -46,7 +46,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     loader = profile.primary
     state = starved(profile)
     if loader is None or state is None:
-        return NotEvaluated(ID, missing_starvation(profile))
+        return NotEvaluated(ID, *missing_starvation(profile))
     if loader.workers > 0 or state == "no":
         return Clear(ID)
     if profile.costs is None:

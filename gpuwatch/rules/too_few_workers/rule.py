@@ -44,7 +44,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
     loader, costs = profile.primary, profile.costs
     state = starved(profile)
     if loader is None or state is None:
-        return NotEvaluated(ID, missing_starvation(profile))
+        return NotEvaluated(ID, *missing_starvation(profile))
     if loader.workers == 0 or state == "no":
         return Clear(ID)
     if loader.fetch is None or loader.fetch.busy_share is None or costs is None:

@@ -52,7 +52,7 @@ def finding(id: str, gain: float, **changes: object) -> Finding:
 
 def test_a_broken_rule_abstains() -> None:
     judged = judge(make_profile(), (rule("a-b", ValueError("odd")),))
-    assert judged.not_evaluated == (NotEvaluated("a-b", "the rule failed: ValueError: odd"),)
+    assert judged.not_evaluated == (NotEvaluated("a-b", "the rule failed: ValueError: odd", "clause"),)
 
 
 def test_a_larger_gain_comes_first_within_a_severity() -> None:
