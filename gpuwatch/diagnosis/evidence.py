@@ -25,6 +25,9 @@ MIN_STEPS = 8
 # Runs of one script differ by more than the interval within a run: five around 10 % had medians of 9.8 to 10.5 %.
 BETWEEN_RUNS = 0.08
 
+# Key of the evidence that says which share of the run the start-up was.
+STARTUP_SHARE = "startup_share"
+
 # What a batch costs: no longer the run's problem where workers alone hide the input behind the device.
 BATCH_COST = (
     "slow-dataset-code",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gpuwatch.model.measures import INTERNAL, Interval, Place
+from gpuwatch.model.reasons import Reason
 
 Severity = Literal["critical", "warning", "info"]
 
@@ -88,12 +89,11 @@ Bound = Literal["input", "compute", "host", "transfer", "communication", "startu
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What bounds the run. `reason` is one sentence for a person."""
+    """What bounds the run, and why."""
 
     bound: Bound
     confidence: Confidence
     input_wait_share: Interval | None
     clock: Literal["host", "cuda"]
     speedup_if_input_free: Speedup | None
-    reason: str
-    headline: str
+    reason: Reason

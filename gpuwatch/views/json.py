@@ -13,12 +13,12 @@ from datetime import datetime, timezone
 from importlib import resources
 from typing import Any
 
-from gpuwatch.model.findings import Finding
+from gpuwatch.model.findings import Finding, Verdict
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import INTERNAL
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.report import Report
-from gpuwatch.views import text
+from gpuwatch.views import text, verdict_text
 
 SCHEMA = "gpuwatch.report/1"
 
@@ -88,6 +88,8 @@ def _texts(value: Any) -> dict[str, Any]:
     """Return what is text in the contract and data in the report."""
     if isinstance(value, HotLine):
         return {"callee": str(value.callee) if value.callee else None, "stack": [*map(text.call, value.stack)]}
+    if isinstance(value, Verdict):
+        return {"reason": verdict_text.reason(value), "headline": verdict_text.headline(value)}
     return {}
 
 

@@ -11,6 +11,7 @@ from gpuwatch.model.findings import Evidence, NotEvaluated, Verdict
 from gpuwatch.model.hot_lines import Callee, StackQuality
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.model.profile import LongSteps, Unentered
+from gpuwatch.model.reasons import FewSteps, NoLoop
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane, Timeline
@@ -291,9 +292,7 @@ def three_steps() -> Report:
         Lane("input wait", "rank 0", "line", "ms", t, (100.0, 60.0, 62.0)),
         Lane("step time", "rank 0", "line", "ms", t, (180.0, 160.0, 161.0)),
     )
-    verdict = Verdict(
-        "unknown", "low", None, "host", None, "only 3 steps were seen", "Not enough to say: the run ended after 3 steps"
-    )
+    verdict = Verdict("unknown", "low", None, "host", None, FewSteps(3, 8, 30))
     profile = make_profile(
         run=make_run(exit_code=None, signal=9, state="lost"),
         seconds=3.6,
@@ -305,15 +304,7 @@ def three_steps() -> Report:
 
 def nothing() -> Report:
     """Return a run in which no training was seen at all."""
-    verdict = Verdict(
-        "unknown",
-        "low",
-        None,
-        "host",
-        None,
-        "no training loop was seen",
-        "Not enough to say: no training loop was seen",
-    )
+    verdict = Verdict("unknown", "low", None, "host", None, NoLoop("not entered", 1))
     unentered = (Unentered(4, "python -I train.py", "started with -I", "Start it without -I."),)
     profile = make_profile(ranks=(), loaders=(), devices=(), costs=None, unentered=unentered)
     return make_report(
@@ -354,10 +345,8 @@ def hostile() -> Report:
             ),
         ),
     )
-    verdict = Verdict("input", "high", None, "host", None, HOSTILE, HOSTILE)
     return make_report(
         profile,
-        verdict=verdict,
         findings=(finding,),
         not_evaluated=(NotEvaluated(HOSTILE, HOSTILE),),
         timeline=Timeline(4.0, lanes),

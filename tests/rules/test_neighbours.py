@@ -13,6 +13,7 @@ from gpuwatch.rules import RULES
 from gpuwatch.rules.expensive_decode import rule as expensive_decode
 from gpuwatch.rules.oversized_decode import rule as oversized_decode
 from gpuwatch.rules.transform_order import rule as transform_order
+from gpuwatch.views.verdict_text import reason
 from tests.builders import make_hot_line, make_operation
 from tests.rules.cases import COLLATE, DATASET, epochs, run_of, with_operations
 
@@ -74,8 +75,7 @@ def test_a_share_that_another_run_would_put_on_the_other_side_is_borderline() ->
 
 def test_waiting_for_later_epochs_is_said_beside_the_steps() -> None:
     profile = epochs(5, 1.0, 20)
-    reason = judge(profile, RULES).verdict.reason
-    assert "4 later epochs waited 1 s each for their first batch" in reason
+    assert "4 later epochs waited 1 s each for their first batch" in reason(judge(profile, RULES).verdict)
 
 
 def test_resting_workers_are_not_told_to_work_less() -> None:

@@ -17,7 +17,7 @@ What to do
 
 from __future__ import annotations
 
-from gpuwatch.diagnosis.evidence import hot_line, place
+from gpuwatch.diagnosis.evidence import STARTUP_SHARE, hot_line, place
 from gpuwatch.model.findings import Clear, Evidence, Finding, NotEvaluated, Speedup
 from gpuwatch.model.profile import Profile, RankProfile
 
@@ -55,7 +55,7 @@ def check(profile: Profile) -> Finding | Clear | NotEvaluated:
         summary=f"the first batch came after {first:.3g} s, {share:.0%} of the run",
         evidence=(
             Evidence("time to first batch", round(first, 2), "s", SECONDS),
-            Evidence("time to first batch", round(share, 4), "share of the run", SHARE),
+            Evidence("time to first batch", round(share, 4), "share of the run", SHARE, key=STARTUP_SHARE),
             *(
                 Evidence(p.name, round(p.seconds, 2), "s")
                 for p in slowest.phases

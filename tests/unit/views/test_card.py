@@ -126,7 +126,7 @@ def test_verdict_and_reasons() -> None:
     rows = card.prepare(make_report())
     assert (rows.badge, rows.headline, rows.tone) == (
         "Input-bound",
-        "33 % of the training time is spent waiting for data",
+        "33% of the training loop is spent waiting for data",
         "bad",
     )
     assert [fact.label for fact in rows.why] == ["input wait", "step", "queue", "workers", "at best"]
