@@ -32,6 +32,10 @@ class NotARun(GpuwatchError):
     exit_code = 2
 
 
+class OtherVersion(NotARun):
+    """The folder's `run.json` is of another version of gpuwatch, or of another program."""
+
+
 class Unavailable(GpuwatchError):
     """Something this machine or environment does not offer (NVML, py-spy, ptrace, a library)."""
 

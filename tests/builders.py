@@ -15,6 +15,7 @@ from gpuwatch.diagnosis.examples.parts import (
 from gpuwatch.model.findings import Evidence, Finding, NotEvaluated, Speedup, Traits, Verdict
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
+from gpuwatch.model.reasons import LoaderSteps
 from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.rules import RULES
@@ -67,8 +68,7 @@ def make_report(profile: Profile | None = None, **changes: Any) -> Report:
             input_wait_share=profile.primary.wait_share if profile.primary else None,
             clock="host",
             speedup_if_input_free=Speedup(1.5, 1.45, 1.55, "throughput model"),
-            reason="the training waited for its next batch in 33 % of each step",
-            headline="Input-bound: 33 % of the training time is spent waiting for data",
+            reason=LoaderSteps("training", 0.10, 5.0, 10.0),
         ),
         phases=rank.phases if rank else (),
         loaders=profile.loaders,

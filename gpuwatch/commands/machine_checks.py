@@ -48,7 +48,7 @@ def _gpus() -> Iterator[Check]:
     source = NvmlSource()
     reason = source.probe()
     if reason:
-        yield Check("NVML", "missing", reason, _nvml_remedy(reason))
+        yield Check("NVML", "missing", reason, _nvml_remedies().get(source.refused_with, "see `nvidia-smi`"))
         yield Check("GPM", "missing", "needs NVML")
         return
     source.open()
@@ -82,12 +82,13 @@ def _gpm_row(devices: list[list[object]]) -> Check:
     )
 
 
-def _nvml_remedy(reason: str) -> str:
-    if "not loaded" in reason:
-        return "load it: `sudo modprobe nvidia`; in a container: start it with --gpus all"
-    if "not found" in reason:
-        return "fine without an NVIDIA GPU; in a container: start it with --gpus all"
-    return "see `nvidia-smi`"
+def _nvml_remedies() -> dict[int | None, str]:
+    from gpuwatch.sources.nvml_library import DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND
+
+    return {
+        DRIVER_NOT_LOADED: "load it: `sudo modprobe nvidia`; in a container: start it with --gpus all",
+        LIBRARY_NOT_FOUND: "fine without an NVIDIA GPU; in a container: start it with --gpus all",
+    }
 
 
 def pyspy(python: str) -> Check:

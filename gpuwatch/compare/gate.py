@@ -139,9 +139,9 @@ def _named(term: str, kind: str, name: str) -> Callable[[Report], Result]:
     def hold(report: Report) -> Result:
         found = _present(report, kind)
         if kind == "finding" and name not in found:
-            missing = next((outcome.missing for outcome in report.not_evaluated if outcome.id == name), None)
-            if missing:
-                return Result(term, None, f"{term}: not evaluated, {missing} is missing")
+            blind = next((outcome for outcome in report.not_evaluated if outcome.id == name), None)
+            if blind:
+                return Result(term, None, f"{term}: not evaluated, {blind.why}")
         return Result(term, name in found, f"{term}: {kind} is {', '.join(found) or 'none'}")
 
     return hold

@@ -55,7 +55,7 @@ def _evaluate(rule: Rule, profile: Profile, groups: Members) -> Outcome:
         outcome = rule.evaluate(profile, groups)
         return Clear(outcome.id) if isinstance(outcome, Finding) and wins_nothing(outcome) else outcome
     except Exception as error:
-        return NotEvaluated(rule.id, f"the rule failed: {type(error).__name__}: {error}")
+        return NotEvaluated(rule.id, f"the rule failed: {type(error).__name__}: {error}", "clause")
 
 
 def wins_nothing(finding: Finding) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from gpuwatch.model.findings import Confidence, Evidence
+from gpuwatch.model.findings import Confidence, Evidence, MissingForm
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.measures import Interval, Place
@@ -79,15 +79,15 @@ def finds_batches_ready(loader: LoaderProfile) -> bool:
     return queue.unmade_share * share.median < STARVED_SHARE / 2 and rests and not heavy
 
 
-def missing_starvation(profile: Profile) -> str:
-    """Return what is missing to know whether the run is starved."""
+def missing_starvation(profile: Profile) -> tuple[str, MissingForm]:
+    """Return what is missing to know whether the run is starved, and the form that this is said in."""
     if profile.primary is None:
-        return "no DataLoader was seen in use"
+        return "no DataLoader was seen in use", "clause"
     if profile.primary.steps < MIN_STEPS:
-        return f"only {profile.primary.steps} steps after the warm-up ({MIN_STEPS} needed)"
+        return f"only {profile.primary.steps} steps after the warm-up ({MIN_STEPS} needed)", "clause"
     if profile.primary.own_loop:
-        return "the training's loop is not over a DataLoader"
-    return "the share of input wait"
+        return "the training's loop is not over a DataLoader", "clause"
+    return "the share of input wait", "need"
 
 
 # An operation with this share of the fetch is why the cores are used up.

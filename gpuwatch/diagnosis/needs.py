@@ -42,7 +42,7 @@ class MeasuredLoop(NamedTuple):
 def _starved_loader(profile: Profile) -> StarvedLoader | Missing | NotSo:
     loader, state = profile.primary, starved(profile)
     if loader is None or state is None:
-        return Missing(missing_starvation(profile))
+        return Missing(*missing_starvation(profile))
     return NOT_SO if state == "no" else StarvedLoader(loader, state)
 
 
@@ -63,7 +63,7 @@ def _working_loop(profile: Profile) -> Starved | Missing | NotSo:
 
 
 def _loader(profile: Profile) -> LoaderProfile | Missing:
-    return profile.primary or Missing(missing_starvation(profile))
+    return profile.primary or Missing(*missing_starvation(profile))
 
 
 def _has_workers(profile: Profile) -> int | NotSo:

@@ -20,6 +20,7 @@ from gpuwatch.model.findings import (
     Confidence,
     Evidence,
     Finding,
+    MissingForm,
     NotEvaluated,
     Outcome,
     Severity,
@@ -31,9 +32,10 @@ from gpuwatch.model.profile import Profile
 
 
 class Missing(NamedTuple):
-    """What a rule needs and the recording does not have, as a noun phrase."""
+    """What a rule needs and the recording does not have: a noun phrase ("need"), or a clause that says why."""
 
     what: str
+    form: MissingForm = "need"
 
 
 class NotSo(Enum):
@@ -143,7 +145,7 @@ class Rule:
             value = need.read(profile)
             read.append((need, value))
             if isinstance(value, Missing):
-                return NotEvaluated(self.id, value.what)
+                return NotEvaluated(self.id, *value)
             if value is NOT_SO:
                 return Clear(self.id)
         found = self.check(profile, self.thresholds, *(value for _, value in read))

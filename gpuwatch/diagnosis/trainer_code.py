@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from gpuwatch.analyze.lines.frames import ASKING
 from gpuwatch.analyze.lines.waiting import waits_for_others
-from gpuwatch.model.hot_lines import HotLine, read_call
+from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
 
 BLOCKED = 0.5
@@ -19,6 +20,8 @@ LOCKED = 0.2
 _MODULE_CALLS = ("_call_impl", "_wrapped_call_impl")
 _MODEL_CALLS = (*_MODULE_CALLS, "backward", "_engine_run_backward")
 _OPTIMIZER, _NETWORKS = "torch/optim/", "torch/nn/"
+# Libraries that start a loader's workers and its threads.
+_STARTING = ("multiprocessing", "threading")
 _IN_STEP = ("step", "long step")
 
 
@@ -26,7 +29,7 @@ def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
     """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
     waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
     by_source = loader.own_loop and not profile.devices
-    lines = [h for h in _in_steps(profile) if not _sleeps(h) and not _is_model(h, loader.own_loop)]
+    lines = [h for h in _in_steps(profile) if not h.sleeps and not _is_model(h, loader.own_loop)]
     own = [h for h in lines if by_source or not _is_blocked(h, waits)]
     return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
 
@@ -39,18 +42,15 @@ def model_share(profile: Profile, loader: LoaderProfile) -> float:
 def calls_modules(profile: Profile) -> bool:
     """Say whether samples of the step met an nn.Module: a model written out in tensor operations looks like other code."""
     lines = _in_steps(profile)
-    return any(_name(h) == "forward" or any(_calls(told, _MODULE_CALLS) for told in h.stack) for h in lines)
+    return any(_name(h) == "forward" or any(_calls(call, _MODULE_CALLS) for call in h.stack) for h in lines)
 
 
 def _name(line: HotLine) -> str:
     return line.function.rpartition(".")[2]
 
 
-def _calls(told: str, functions: tuple[str, ...], files: tuple[str, ...] = ()) -> bool:
-    """Say whether a frame of a stack is one of these functions, or stands in one of these folders."""
-    call = read_call(told)
-    if call is None:
-        return False
+def _calls(call: Place, functions: tuple[str, ...], files: tuple[str, ...] = ()) -> bool:
+    """Say whether a call of a stack is one of these functions, or in one of these folders."""
     file = call.file.replace("\\", "/")
     return (call.function or "").rpartition(".")[2] in functions or any(part in file for part in files)
 
@@ -84,12 +84,8 @@ def stands_still(profile: Profile, loader: LoaderProfile) -> bool:
 
 
 def sleeping_share(profile: Profile) -> float:
-    """Return the share of the samples in the step in which the trainer slept, by its own line's words."""
-    return sum(h.share for h in _in_steps(profile) if _sleeps(h))
-
-
-def _sleeps(line: HotLine) -> bool:
-    return "sleep(" in (line.source or "")
+    """Return the share of the samples in the step in which the trainer slept, by its own line."""
+    return sum(h.share for h in _in_steps(profile) if h.sleeps)
 
 
 def _in_steps(profile: Profile) -> list[HotLine]:
@@ -127,7 +123,7 @@ def sampler_share(lines: list[HotLine]) -> float:
 
 
 def _is_asked(line: HotLine) -> bool:
-    return any(_calls(told, (ASKING,)) for told in line.stack)
+    return any(_calls(call, (ASKING,)) for call in line.stack)
 
 
 def between_loops(profile: Profile) -> list[HotLine]:
@@ -137,16 +133,17 @@ def between_loops(profile: Profile) -> list[HotLine]:
     trainer = [h for h in profile.hot_lines if h.process_role == "trainer"]
     in_steps = {(h.file, h.line) for h in trainer if h.activity not in ("between loops", "startup", "importing")}
     lines = [h for h in trainer if h.activity == "between loops" and (h.file, h.line) not in in_steps]
-    own = [h for h in lines if not (h.callee or "").startswith(_STARTING) and (h.blocked_share or 0.0) < BLOCKED]
+    own = [h for h in lines if not _starts_loader(h) and (h.blocked_share or 0.0) < BLOCKED]
     return sorted(own, key=lambda h: -h.seconds)
 
 
-# What making an iterator and its workers stands on.
-_STARTING = ("torch", "multiprocessing", "threading")
+def _starts_loader(line: HotLine) -> bool:
+    """Say whether a line makes an iterator and its workers."""
+    return line.callee is not None and (line.callee.is_torch or line.callee.library in _STARTING)
 
 
 def _calls_torch(line: HotLine) -> bool:
-    return (line.callee or "").startswith("torch")
+    return line.callee is not None and line.callee.is_torch
 
 
 def _is_model(line: HotLine, own_loop: bool) -> bool:
@@ -157,7 +154,7 @@ def _is_model(line: HotLine, own_loop: bool) -> bool:
     if _name(line) in ("forward", "backward"):
         return True
     parts = (_OPTIMIZER, _NETWORKS) if own_loop else (_OPTIMIZER,)
-    return _calls_torch(line) and (not line.stack or any(_calls(told, _MODEL_CALLS, parts) for told in line.stack))
+    return _calls_torch(line) and (not line.stack or any(_calls(call, _MODEL_CALLS, parts) for call in line.stack))
 
 
 def _is_blocked(line: HotLine, waits: bool) -> bool:

@@ -1,14 +1,24 @@
-"""What bounds the run: one word, a sentence, and how sure."""
+"""What bounds the run: one word, the numbers it rests on, and how sure."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import MIN_STEPS, STARVED_SHARE, above, restart_seconds, starved, waited_share
+from gpuwatch.diagnosis.evidence import (
+    MIN_STEPS,
+    STARVED_SHARE,
+    above,
+    restart_seconds,
+    starved,
+    waited_share,
+)
 from gpuwatch.diagnosis.trainer_code import handed_share, model_share, sleeping_share, waiting_share
 from gpuwatch.model.findings import Bound, Confidence, Finding, Verdict
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
+from gpuwatch.model.reasons import FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, Reason
 
 SURE_STEPS = 30
 # Start-up bounds a run of which it is at least this share.
@@ -31,8 +41,24 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
         "borderline" if state == "borderline" else ("high" if loader.steps >= SURE_STEPS else "medium")
     )
     bound: Bound = "input" if state != "no" and share.median >= STARVED_SHARE else _other(findings)
-    headline = _headline(bound, share, loader, confidence)
-    return Verdict(bound, confidence, share, loader.wait_clock, free, _reason(loader), headline)
+    return Verdict(bound, confidence, share, loader.wait_clock, free, _steps_of(loader))
+
+
+def _steps_of(loader: LoaderProfile) -> LoaderSteps:
+    steps = LoaderSteps(loader.role, STARVED_SHARE, _median(loader.wait_ms), _median(loader.compute_ms))
+    later = len(loader.first_batch_s) - 1
+    if later < 1 or restart_seconds(loader) < STARVED_SHARE / 2 * loader.seconds:
+        return steps
+    return replace(
+        steps,
+        later_epochs=later,
+        epoch_wait_s=restart_seconds(loader) / later,
+        iterator_per_step=loader.has_an_iterator_for_each_step,
+    )
+
+
+def _median(value: Interval | None) -> float | None:
+    return None if value is None else value.median
 
 
 def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding]) -> Verdict:
@@ -45,70 +71,22 @@ def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding
         bound = "input"
     elif other != "compute" or (sampled and model + asleep >= MOST) or _keeps_a_gpu_busy(profile):
         bound = other
-    steps = f"its loop is not over a DataLoader: an optimizer step every {_ms(loader.step_ms)}"
-    told = f"stack samples show the model in {model:.0%} of it, and for {waited:.0%} it stands still for another thread or process"
-    if asleep >= STARVED_SHARE:
-        told += f", and for {asleep:.0%} it sleeps by its own line"
     still = waiting_share(profile, loader)
-    if bound == "unknown" and sampled and still >= MOST:
-        told = f"for {still:.0%} of it the process slept or waited for something that no stack sample shows"
-    reason = f"{steps}; {told}" if sampled else f"{steps}, and too few stack samples say what it does"
-    headline = _OWN_HEADLINES.get(bound, f"Unknown: {reason}").format(
-        waited=waited, other=max(1.0 - model - asleep - waited, 0.0)
+    steps = OwnLoopSteps(
+        step_ms=_median(loader.step_ms),
+        sampled=sampled,
+        model=model,
+        handed=waited,
+        other=max(1.0 - model - asleep - waited, 0.0),
+        asleep=asleep if asleep >= STARVED_SHARE else None,
+        unseen=still if bound == "unknown" and still >= MOST else None,
     )
-    return Verdict(bound, "low" if bound == "unknown" else "medium", None, "host", None, reason, headline)
+    return Verdict(bound, "low" if bound == "unknown" else "medium", None, "host", None, steps)
 
 
 def _keeps_a_gpu_busy(profile: Profile) -> bool:
     """Say whether a GPU of the run had work nearly all the time: then the loop stands still for that."""
     return any((device.busy or 0.0) >= BUSY_DEVICE for device in profile.devices)
-
-
-_OWN_HEADLINES: dict[Bound, str] = {
-    "input": "Input-bound: {waited:.0%} of the training's steps wait for the thread or process that makes their batches",
-    "compute": "Compute-bound: no other code or wait takes much of the training's steps; leave the input alone",
-    "host": "Host-bound: {other:.0%} of the training's steps are other code of its process than its model",
-    "transfer": "Transfer-bound: copies to the device hold up the training loop",
-    "communication": "Communication-bound: the ranks wait for each other",
-    "startup": "Start-up-bound: most of the run passed before the first step",
-}
-
-
-def _headline(bound: Bound, share: Interval, loader: LoaderProfile, confidence: Confidence) -> str:
-    what = {"training": "training", "inference": "inference", "evaluation": "evaluation"}[loader.role]
-    if confidence == "borderline":
-        return f"Borderline: {share.median:.0%} of the {what} loop waits for data, close to the {STARVED_SHARE:.0%} that matter"
-    if bound == "input":
-        return f"Input-bound: {share.median:.0%} of the {what} loop is spent waiting for data"
-    return _OTHER_HEADLINES[bound].format(what=what, share=share.median)
-
-
-_OTHER_HEADLINES: dict[Bound, str] = {
-    "compute": "Compute-bound: the {what} loop waits for data {share:.0%} of its time; leave the input pipeline alone",
-    "host": "Host-bound: the data is there ({share:.0%} waiting), but the {what} process spends its time elsewhere",
-    "transfer": "Transfer-bound: the data is there, but copies to the device hold up the {what} loop",
-    "communication": "Communication-bound: the ranks wait for each other, not for data ({share:.0%})",
-    "startup": "Start-up-bound: most of the run passed before the first batch",
-    "input": "Input-bound",
-    "unknown": "Unknown",
-}
-
-
-def _reason(loader: LoaderProfile) -> str:
-    """Say what the share is made of: the wait in a step, and that for the first batch of later epochs."""
-    steps = f"each step waited {_ms(loader.wait_ms)} for its next batch and computed for {_ms(loader.compute_ms)}"
-    again = len(loader.first_batch_s) - 1
-    if again < 1 or restart_seconds(loader) < STARVED_SHARE / 2 * loader.seconds:
-        return steps
-    each = restart_seconds(loader) / again
-    if loader.has_an_iterator_for_each_step:
-        waited = f"each batch came from an iterator of its own, whose start was waited for {_told(1e3 * each)}"
-        return f"{waited}; the step computed for {_ms(loader.compute_ms)}"
-    return (
-        f"{steps}; {again} later epochs waited {each:.2g} s each for their first batch"
-        if again > 1
-        else (f"{steps}; the second epoch waited {each:.2g} s for its first batch")
-    )
 
 
 def _other(findings: list[Finding]) -> Bound:
@@ -117,29 +95,15 @@ def _other(findings: list[Finding]) -> Bound:
 
 
 def _unknown(profile: Profile, loader: LoaderProfile | None) -> Verdict:
+    reason: Reason
     if not profile.torch_seen:
         reason = _why_no_torch(profile)
-    elif loader is None:
-        reason = "torch was imported, but neither a DataLoader nor three optimizer steps in a row were seen"
     else:
-        reason = (
-            f"only {loader.steps} step{'' if loader.steps == 1 else 's'} after the warm-up; {MIN_STEPS} are needed,"
-            f" some {SURE_STEPS} for a sure verdict"
-        )
-    return Verdict("unknown", "low", None, "host", None, reason, "Unknown: " + reason)
+        reason = FewSteps(loader.steps, MIN_STEPS, SURE_STEPS) if loader else NoLoop("no loader")
+    return Verdict("unknown", "low", None, "host", None, reason)
 
 
-def _why_no_torch(profile: Profile) -> str:
+def _why_no_torch(profile: Profile) -> NoLoop:
     if profile.unentered:
-        return f"no training was measured: {len(profile.unentered)} Python process(es) could not be entered"
-    if profile.seen_pythons:
-        return "Python ran, but never used a torch DataLoader"
-    return "the command started no Python that gpuwatch could enter"
-
-
-def _ms(value: Interval | None) -> str:
-    return "an unknown time" if value is None else _told(value.median)
-
-
-def _told(ms: float) -> str:
-    return f"{ms:.3g} ms" if ms < 999 else f"{ms / 1e3:.3g} s"
+        return NoLoop("not entered", len(profile.unentered))
+    return NoLoop("no torch" if profile.seen_pythons else "no Python")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gpuwatch.model.measures import Interval, Place
+from gpuwatch.model.measures import INTERNAL, Interval, Place
+from gpuwatch.model.reasons import Reason
 
 Bound = Literal["input", "compute", "host", "transfer", "communication", "startup", "unknown"]
 Severity = Literal["critical", "warning", "info"]
@@ -14,9 +15,12 @@ Severity = Literal["critical", "warning", "info"]
 Confidence = Literal["high", "medium", "low", "borderline"]
 
 
+MissingForm = Literal["need", "clause"]
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One measured value that a finding rests on, with the threshold it was held against."""
+    """One measured value that a finding rests on, with the threshold it was compared with."""
 
     metric: str
     value: float | int | str | None
@@ -24,6 +28,8 @@ class Evidence:
     threshold: float | None = None
     n: int | None = None
     note: str | None = None
+    # By what other code finds it; `metric` is for people. Empty where nothing does.
+    key: str = field(default="", metadata=INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,13 @@ class NotEvaluated:
 
     id: str
     missing: str
+    # Whether `missing` is what the rule needs ("stack samples") or a clause that says why ("no DataLoader was seen").
+    form: MissingForm = field(default="need", metadata=INTERNAL)
+
+    @property
+    def why(self) -> str:
+        """Why the rule could not look, as a clause."""
+        return f"it needs {self.missing}" if self.form == "need" else self.missing
 
 
 Outcome = Finding | Clear | NotEvaluated
@@ -93,12 +106,11 @@ Outcome = Finding | Clear | NotEvaluated
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What bounds the run. `reason` is one sentence for a person."""
+    """What bounds the run, and why."""
 
     bound: Bound
     confidence: Confidence
     input_wait_share: Interval | None
     clock: Literal["host", "cuda"]
     speedup_if_input_free: Speedup | None
-    reason: str
-    headline: str
+    reason: Reason

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from gpuwatch.model.measures import Place
+from gpuwatch.model.measures import INTERNAL, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """The library function that a line called. `qualified`: `name` has its module and its class
+    before it ("PIL.Image.open"), else it is what people call it ("PIL decode")."""
+
+    library: str
+    name: str
+    qualified: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.library}{'.' if self.qualified else ' '}{self.name}" if self.library else self.name
+
+    @property
+    def function(self) -> str:
+        """The name without module and class."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def is_torch(self) -> bool:
+        """Whether it is torch's, or of a library of its family (torchvision, torchaudio)."""
+        return self.library.startswith("torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +36,7 @@ class HotLine:
     """A source line with the share of its role's work it costs.
 
     `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
-    while the trainer waited for this worker's batch. `callee`: the library function below it, for people.
+    while the trainer waited for this worker's batch. `callee`: the library function below it.
     `activity` of its process at that instant: fetch | collate | serialise (making batches), step | long step | evaluation
     (in a loop), between loops (share of the time there), startup | importing (before the first batch; a trainer's share
     is of all the time until then, seen or not).
@@ -29,22 +51,15 @@ class HotLine:
     seconds: float
     waited_share: float | None
     activity: str
-    callee: str | None
+    callee: Callee | None
     source: str | None
     samples: int
     speedup_if_free: float | None = None
     blocked_share: float | None = None
-    stack: tuple[str, ...] = ()
+    stack: tuple[Place, ...] = ()
     makes: str | None = None
-
-
-_CALL = re.compile(r"^(\S+) \((.*):(\d+)\)$")
-
-
-def read_call(entry: str) -> Place | None:
-    """Read an entry of `HotLine.stack`, `function (file:line)`; None for one that is none."""
-    told = _CALL.match(entry)
-    return Place(told[2], int(told[3]), told[1]) if told else None
+    # Whether its own source calls a sleep.
+    sleeps: bool = field(default=False, metadata=INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)

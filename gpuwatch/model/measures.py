@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+# Metadata of a field that parts of gpuwatch hand each other: it is in no JSON, and in no schema.
+INTERNAL: Mapping[str, Any] = {"internal": True}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class NvmlSource:
     def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._clock = clock
         self._library: Library | None = None
+        # NVML's code for why `probe` found no GPU.
+        self.refused_with: int | None = None
         self._devices: dict[int, Device | None] = {}
         self._lost: dict[int, tuple[int, str]] = {}
         self._events: Any = None
@@ -40,7 +42,7 @@ class NvmlSource:
                 return None
             reason = "the driver works but sees no GPU"
         except NvmlError as error:
-            reason = error.reason
+            reason, self.refused_with = error.reason, error.code
         self.close()
         return reason
 

@@ -12,6 +12,8 @@ from typing import Any
 UNINITIALIZED, NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND = 1, 3, 4, 6
 DRIVER_NOT_LOADED, TIMEOUT, LIBRARY_NOT_FOUND, FUNCTION_NOT_FOUND = 9, 10, 12, 13
 GPU_IS_LOST, VERSION_MISMATCH, GPU_NOT_FOUND, UNKNOWN = 15, 18, 28, 999
+# Not one of NVML's own.
+NO_PYNVML = -1
 
 _REASONS = {
     UNINITIALIZED: "NVML was shut down",
@@ -47,7 +49,7 @@ class Library:
             import pynvml
         except ImportError:
             raise NvmlError(
-                LIBRARY_NOT_FOUND, "nvidia-ml-py is not installed beside gpuwatch: pip install nvidia-ml-py"
+                NO_PYNVML, "nvidia-ml-py is not installed beside gpuwatch: pip install nvidia-ml-py"
             ) from None
         self._nvml: Any = pynvml
         self.call("nvmlInit")

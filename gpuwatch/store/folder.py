@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gpuwatch.errors import GpuwatchError, NotARun, RunNotFound
+from gpuwatch.errors import GpuwatchError, NotARun, OtherVersion, RunNotFound
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.store import liveness
 from gpuwatch.words.masking import mask_arguments
@@ -172,9 +172,9 @@ def read_info(path: Path) -> RunInfo:
     raw = _read_json(path)
     schema = raw.get("schema")
     if schema is None:
-        raise NotARun(f"{path / INFO} is not gpuwatch's: it names no schema", _SEE_RUNS)
+        raise OtherVersion(f"{path / INFO} is not gpuwatch's: it names no schema", _SEE_RUNS)
     if schema != SCHEMA:
-        raise NotARun(
+        raise OtherVersion(
             f"{path} is of schema {schema!r}, this gpuwatch reads {SCHEMA!r}",
             "Use the gpuwatch version that recorded it",
         )
@@ -275,9 +275,11 @@ def _existing(path: Path) -> Path:
     path = path.parent if path.name == INFO else path
     try:
         read_info(path)
-    except NotARun as error:
-        # What the processes wrote tells most of a run whose run.json was lost (a full disk); another version's cannot be read.
-        if "schema" in error.what or not any((path / "spool").glob("*.jsonl*")):
+    except OtherVersion:
+        raise
+    except NotARun:
+        # What the processes wrote tells most of a run whose run.json was lost (a full disk).
+        if not any((path / "spool").glob("*.jsonl*")):
             raise
     return path
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from gpuwatch.errors import NotARun
+from gpuwatch.errors import NotARun, OtherVersion
 from gpuwatch.model.recording import ProcessLog, Recording, Row, RunInfo, Table
 from gpuwatch.store import archive, folder, recent, timed
 from gpuwatch.store.fields import Piece
@@ -313,8 +313,10 @@ def _read_run(path: Path, has_spool: bool) -> tuple[RunInfo | None, list[str]]:
     try:
         info = folder.read_info(path)
         return info, [info.problem] if info.problem else []
+    except OtherVersion:
+        raise
     except NotARun as error:
-        if not has_spool or "schema" in error.what:
+        if not has_spool:
             raise
         return None, [f"{error.what}; told from the spool instead"]
 

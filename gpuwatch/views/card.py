@@ -14,7 +14,7 @@ from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Phase
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
-from gpuwatch.views import text, trials
+from gpuwatch.views import text, trials, verdict_text
 from gpuwatch.views.card_rows import (
     Fact,
     Line,
@@ -32,6 +32,7 @@ from gpuwatch.views.card_rows import (
     trial,
 )
 from gpuwatch.views.text import clean
+from gpuwatch.views.verdict_text import sentence
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -101,15 +102,14 @@ class Card:
 def prepare(report: Report) -> Card:
     """Return the card's rows: cleaned of control characters, numbers in people's units, nothing drawn yet."""
     run, base = report.run, report.run.cwd
-    badge, headline = _headline(report)
     return Card(
         run=clean(f"{run.id}  {run.name}" if run.name and run.name not in run.id else run.id),
         command=clean(shlex.join(run.command)),
         ended=f"{text.ending(run.exit_code, run.signal, run.state)} · {text.duration(report.seconds)}",
         tone=_tone(report),
-        badge=badge,
-        headline=headline,
-        reason=_reason(report),
+        badge=verdict_text.name(report.verdict),
+        headline=sentence(verdict_text.claim(report.verdict)),
+        reason=verdict_text.explanation(report.verdict),
         confidence=report.verdict.confidence,
         why=tuple(_why(report)),
         actions=tuple(_action(finding, base) for finding in report.findings[:SHOWN_ACTIONS]),
@@ -136,26 +136,6 @@ def render(report: Report, width: int = 100, color: bool = True) -> RenderableTy
     from gpuwatch.views.card_drawing import draw
 
     return draw(prepare(report), width, color)
-
-
-def _headline(report: Report) -> tuple[str, str]:
-    badge, colon, rest = clean(report.verdict.headline).partition(": ")
-    if not colon or len(badge) > 24:
-        return report.verdict.bound.capitalize(), clean(report.verdict.headline)
-    return badge, _sentence(rest)
-
-
-def _reason(report: Report) -> str:
-    reason = clean(report.verdict.reason).rstrip(".")
-    # The verdict of a run that could not be judged is its reason: once is enough.
-    if not reason or reason in clean(report.verdict.headline):
-        return ""
-    return _sentence(reason) + "."
-
-
-def _sentence(words: str) -> str:
-    words = clean(words)
-    return words[:1].upper() + words[1:]
 
 
 def _tone(report: Report) -> Tone:
@@ -203,7 +183,7 @@ def _why_loader(loader: LoaderProfile) -> list[Fact]:
 def _action(finding: Finding, base: str) -> Action:
     return Action(
         id=finding.id,
-        summary=_sentence(finding.summary),
+        summary=sentence(clean(finding.summary)),
         advice=clean(finding.advice),
         edit=clean(finding.edit or ""),
         where=text.place(finding.where, base),

@@ -13,9 +13,12 @@ from datetime import datetime, timezone
 from importlib import resources
 from typing import Any
 
-from gpuwatch.model.findings import Finding
+from gpuwatch.model.findings import Finding, Verdict
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.measures import INTERNAL
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.report import Report
+from gpuwatch.views import text, verdict_text
 
 SCHEMA = "gpuwatch.report/1"
 
@@ -54,14 +57,14 @@ def to_dict(report: Report) -> dict[str, Any]:
 
 def dumps(data: Any, indent: int | None = 2) -> str:
     """Return JSON text that every parser accepts: no NaN, no lone surrogates."""
-    text = json.dumps(plain(data), indent=indent, allow_nan=False, ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode("utf-8")
+    written = json.dumps(plain(data), indent=indent, allow_nan=False, ensure_ascii=False)
+    return written.encode("utf-8", "replace").decode("utf-8")
 
 
 def schema() -> dict[str, Any]:
     """Return the published JSON Schema of `to_dict`'s result."""
-    text = resources.files("gpuwatch.views").joinpath("report.schema.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
+    published = resources.files("gpuwatch.views").joinpath("report.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(published)
     return loaded
 
 
@@ -72,7 +75,8 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in public_fields(type(value))}
+        fields = {field.name: plain(getattr(value, field.name)) for field in public_fields(type(value))}
+        return fields | _texts(value)
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -82,7 +86,16 @@ def plain(value: Any) -> Any:
 
 def public_fields(cls: Any) -> list[dataclasses.Field[Any]]:
     """Return the fields of a data class that are part of the contract."""
-    return [field for field in dataclasses.fields(cls) if not field.metadata.get("internal")]
+    return [field for field in dataclasses.fields(cls) if field.metadata != INTERNAL]
+
+
+def _texts(value: Any) -> dict[str, Any]:
+    """Return what is text in the contract and data in the report."""
+    if isinstance(value, HotLine):
+        return {"callee": str(value.callee) if value.callee else None, "stack": [*map(text.call, value.stack)]}
+    if isinstance(value, Verdict):
+        return {"reason": verdict_text.reason(value), "headline": verdict_text.headline(value)}
+    return {}
 
 
 def _wait_share(report: Report) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from gpuwatch.model.hot_lines import HotLine, StackQuality, read_call
+from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.measures import Place
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.line_tables import USUAL, sections, table, table_rows, whole_of
@@ -75,7 +76,7 @@ def _excerpt(line: HotLine, rivals: Sequence[HotLine], base: str) -> Excerpt:
     )
     if not parts and line.source:
         parts = (SourceLine(line.line, clean(line.source.strip()), line.share),)
-    return Excerpt(title, _about_line(line), parts, note, tuple(_call(entry, base) for entry in line.stack))
+    return Excerpt(title, _about_line(line), parts, note, tuple(_call(frame, base) for frame in line.stack))
 
 
 def _is_newer(file: str, began_ns: int) -> bool:
@@ -94,10 +95,9 @@ def _about_line(line: HotLine) -> str:
     return " · ".join(clean(part) for part in (*told, made) if part)
 
 
-def _call(entry: str, base: str) -> str:
+def _call(frame: Place, base: str) -> str:
     """Return one call of a stack, its file as short as that of a line."""
-    call = read_call(clean(entry))
-    return f"{call.function}  {text.relative(call.file, base)}:{call.line}" if call else clean(entry)
+    return f"{clean(frame.function or '?')}  {text.place(frame, base)}"
 
 
 def _source(line: HotLine) -> tuple[list[str], str]:

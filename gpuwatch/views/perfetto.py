@@ -12,6 +12,7 @@ from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane
 from gpuwatch.views.json import dumps, plain, started
 from gpuwatch.views.text import clean
+from gpuwatch.views.verdict_text import headline
 
 Event = dict[str, Any]
 
@@ -36,7 +37,7 @@ def _about(report: Report) -> dict[str, Any]:
         "run": report.run.id,
         "command": list(report.run.command),
         "started": started(report.run).isoformat(),
-        "verdict": report.verdict.headline,
+        "verdict": headline(report.verdict),
         "phases": plain(report.phases),
         "gpuwatch": report.run.gpuwatch,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpuwatch.model.hot_lines import HotLine, read_call
+from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.report import Report
 from gpuwatch.views.json import dumps
 from gpuwatch.views.text import clean
@@ -48,12 +48,7 @@ def _profile(role: str, lines: list[HotLine], frames: dict[tuple[str, str, int],
 
 def _stack(line: HotLine) -> list[tuple[str, str, int]]:
     leaf = (clean(line.function), clean(line.file), line.line)
-    stack = [_frame(clean(entry)) for entry in line.stack]
+    stack = [(clean(frame.function or ""), clean(frame.file), frame.line) for frame in line.stack]
     # The stack of a hot line may go on below it, into the library that it called; the line that only makes what the
     # library then runs is in no stack.
     return stack if leaf in stack or (stack and line.makes) else [*stack, leaf]
-
-
-def _frame(entry: str) -> tuple[str, str, int]:
-    call = read_call(entry)
-    return (call.function or "", call.file, call.line) if call else (entry, "", 0)

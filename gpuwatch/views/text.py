@@ -67,6 +67,11 @@ def place(where: Place | None, base: str) -> str:
     return f"{relative(clean(where.file), base)}:{where.line}" if where else ""
 
 
+def call(frame: Place) -> str:
+    """Return one call of a stack: `function (file:line)`."""
+    return f"{frame.function or '?'} ({frame.file}:{frame.line})"
+
+
 def percent(share: float | None) -> str:
     """Return a share as a percentage; a dash when it was not measured, `<1%` when it is small but not nothing."""
     if share is None or not math.isfinite(share):

@@ -18,9 +18,10 @@ from gpuwatch.diagnosis.examples.parts import (
 )
 from gpuwatch.model.experiment import Ceiling, Experiment, Trial
 from gpuwatch.model.findings import Evidence, NotEvaluated, Verdict
-from gpuwatch.model.hot_lines import StackQuality
+from gpuwatch.model.hot_lines import Callee, StackQuality
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.model.profile import LongSteps, Unentered
+from gpuwatch.model.reasons import FewSteps, NoLoop
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane, Timeline
@@ -173,12 +174,18 @@ def _operations() -> tuple[object, ...]:
 
 def _hot_lines() -> tuple[object, ...]:
     return (
-        make_hot_line(stack=("__getitem__ (data.py:48)", "convert (PIL/Image.py:995)", "load (PIL/ImageFile.py:300)")),
+        make_hot_line(
+            stack=(
+                Place("data.py", 48, "__getitem__"),
+                Place("PIL/Image.py", 995, "convert"),
+                Place("PIL/ImageFile.py", 300, "load"),
+            )
+        ),
         make_hot_line(
             line=61,
             share=0.22,
             source="image = self.transform(image)",
-            callee="torchvision RandomResizedCrop",
+            callee=Callee("torchvision", "RandomResizedCrop"),
             speedup_if_free=1.2,
         ),
         make_hot_line(
@@ -284,9 +291,7 @@ def three_steps() -> Report:
         Lane("input wait", "rank 0", "line", "ms", t, (100.0, 60.0, 62.0)),
         Lane("step time", "rank 0", "line", "ms", t, (180.0, 160.0, 161.0)),
     )
-    verdict = Verdict(
-        "unknown", "low", None, "host", None, "only 3 steps were seen", "Not enough to say: the run ended after 3 steps"
-    )
+    verdict = Verdict("unknown", "low", None, "host", None, FewSteps(3, 8, 30))
     profile = make_profile(
         run=make_run(exit_code=None, signal=9, state="lost"),
         seconds=3.6,
@@ -298,15 +303,7 @@ def three_steps() -> Report:
 
 def nothing() -> Report:
     """Return a run in which no training was seen at all."""
-    verdict = Verdict(
-        "unknown",
-        "low",
-        None,
-        "host",
-        None,
-        "no training loop was seen",
-        "Not enough to say: no training loop was seen",
-    )
+    verdict = Verdict("unknown", "low", None, "host", None, NoLoop("not entered", 1))
     unentered = (Unentered(4, "python -I train.py", "started with -I", "Start it without -I."),)
     profile = make_profile(ranks=(), loaders=(), devices=(), costs=None, unentered=unentered)
     return make_report(
@@ -337,12 +334,18 @@ def hostile() -> Report:
         devices=(make_device(name=HOSTILE, throttle={HOSTILE: 0.5}),),
         problems=(HOSTILE,),
         unentered=(Unentered(4, HOSTILE, HOSTILE, HOSTILE),),
-        hot_lines=(make_hot_line(file=HOSTILE, function=HOSTILE, source=HOSTILE, callee=HOSTILE, stack=(HOSTILE,)),),
+        hot_lines=(
+            make_hot_line(
+                file=HOSTILE,
+                function=HOSTILE,
+                source=HOSTILE,
+                callee=Callee(HOSTILE, HOSTILE),
+                stack=(Place(HOSTILE, 1, HOSTILE),),
+            ),
+        ),
     )
-    verdict = Verdict("input", "high", None, "host", None, HOSTILE, HOSTILE)
     return make_report(
         profile,
-        verdict=verdict,
         findings=(finding,),
         not_evaluated=(NotEvaluated(HOSTILE, HOSTILE),),
         timeline=Timeline(4.0, lanes),

@@ -9,6 +9,7 @@ import pytest
 
 from gpuwatch.model.report import Report
 from gpuwatch.views.plotly_figure.page import render
+from gpuwatch.views.verdict_text import headline
 from tests.browser import chromium, reports
 from tests.builders import make_report
 
@@ -39,7 +40,7 @@ def test_it_draws_without_errors_or_requests(page: chromium.Page, tmp_path: Path
     assert page.errors == []
     assert [url for url in page.requests if not url.startswith(("data:", "blob:", "file:"))] == []
     assert page.run("document.title").startswith("gpuwatch: ")
-    assert page.run("document.querySelector('.gtitle').textContent")[:20] == report.verdict.headline[:20]
+    assert page.run("document.querySelector('.gtitle').textContent")[:20] == headline(report.verdict)[:20]
     assert not page.run("Boolean(document.querySelector('.modebar-btn[data-title*=hare], .modebar-btn.plotlyjsicon'))")
 
 

@@ -19,10 +19,11 @@ from gpuwatch.diagnosis.examples.parts import (
     make_run,
 )
 from gpuwatch.model.findings import Speedup, Verdict
-from gpuwatch.model.hot_lines import StackQuality
+from gpuwatch.model.hot_lines import Callee, StackQuality
 from gpuwatch.model.loader_profile import QueueProfile
 from gpuwatch.model.measures import Interval, Phase
 from gpuwatch.model.profile import Unentered
+from gpuwatch.model.reasons import LoaderSteps, NoLoop
 from gpuwatch.views import card, lines, markdown, terminal
 from tests.builders import make_finding, make_report
 
@@ -40,7 +41,7 @@ def input_bound() -> Any:
             line=1120,
             share=0.22,
             source=SOURCE,
-            callee="numpy",
+            callee=Callee("", "numpy"),
         ),
         make_hot_line(file=PACKAGE, line=88, share=0.08, source="x = x[red]", callee=None, speedup_if_free=None),
     )
@@ -101,10 +102,9 @@ def compute_bound() -> Any:
         fetch=make_fetch(busy_share=0.2),
         queue=QueueProfile(0.998, 3.1, 0.0),
     )
-    headline = "Compute-bound: the training loop waits for data 0% of its time; leave the input pipeline alone"
-    reason = "each step waited 0.1 ms for its next batch and computed for 210 ms"
+    reason = LoaderSteps("training", 0.10, 0.1, 209.9)
     verdict = Verdict(
-        "compute", "high", loader.wait_share, "cuda", Speedup(1.001, 1.0, 1.002, "throughput model"), reason, headline
+        "compute", "high", loader.wait_share, "cuda", Speedup(1.001, 1.0, 1.002, "throughput model"), reason
     )
     phases = {
         "startup": 3.0,
@@ -125,7 +125,6 @@ def compute_bound() -> Any:
 
 def unknown() -> Any:
     """Killed after a second; nothing was measured."""
-    reason = "torch was imported, but neither a DataLoader nor three optimizer steps in a row were seen"
     return make_report(
         run=make_run(exit_code=None, signal=9),
         seconds=1.2,
@@ -136,7 +135,7 @@ def unknown() -> Any:
         ranks=(),
         phases=(),
         hot_lines=(),
-        verdict=Verdict("unknown", "low", None, "host", None, reason, "Unknown: " + reason),
+        verdict=Verdict("unknown", "low", None, "host", None, NoLoop("no loader")),
         problems=("spool/123-456.jsonl ends in the middle of an event (its process was killed)",),
         unentered=(
             Unentered(99, "python -I other.py", "started with -I, which ignores PYTHONPATH", "Start it without -I"),

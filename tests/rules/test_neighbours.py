@@ -15,6 +15,7 @@ from gpuwatch.model.measures import Interval, Place
 from gpuwatch.rules import RULES
 from gpuwatch.rules.expensive_decode.rule import RULE as expensive_decode
 from gpuwatch.rules.transform_order.rule import RULE as transform_order
+from gpuwatch.views.verdict_text import reason
 
 
 def ids(profile: object) -> list[str]:
@@ -55,11 +56,11 @@ def test_a_picture_used_as_it_is_stored_is_not_to_be_stored_smaller() -> None:
 def test_the_order_is_blamed_where_the_dataset_calls_its_own_transform() -> None:
     own = make_operation("Haze", share=0.6, position=0, pixels_in=1e6, pixels_out=1e6, where=Place("/d.py", 20, "Haze"))
     resize = make_operation("Resize", share=0.1, position=1, pixels_in=1e6, pixels_out=5e4)
-    stack = ("Fields.__getitem__ (/d.py:56)", "Haze.__call__ (/d.py:24)")
+    stack = (Place("/d.py", 56, "Fields.__getitem__"), Place("/d.py", 24, "Haze.__call__"))
     line = make_hot_line(file="/d.py", line=24, function="Haze.__call__", stack=stack)
     found = transform_order.evaluate(with_operations(own, resize, hot_lines=(line,)))
     assert isinstance(found, Finding) and found.where == Place("/d.py", 56, "Fields.__getitem__")
-    composed = replace(line, stack=("Compose.__call__ (/d.py:9)", "Haze.__call__ (/d.py:24)"))
+    composed = replace(line, stack=(Place("/d.py", 9, "Compose.__call__"), Place("/d.py", 24, "Haze.__call__")))
     found = transform_order.evaluate(with_operations(own, resize, hot_lines=(composed,)))
     assert isinstance(found, Finding) and found.where == Place("/d.py", 20, "Haze")
 
@@ -74,8 +75,7 @@ def test_a_share_that_another_run_would_put_on_the_other_side_is_borderline() ->
 
 def test_waiting_for_later_epochs_is_said_beside_the_steps() -> None:
     profile = epochs(5, 1.0, 20)
-    reason = judge(profile, RULES).verdict.reason
-    assert "4 later epochs waited 1 s each for their first batch" in reason
+    assert "4 later epochs waited 1 s each for their first batch" in reason(judge(profile, RULES).verdict)
 
 
 def test_resting_workers_are_not_told_to_work_less() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from gpuwatch.analyze.lines.frames import Frame, is_installed, package_of
+from gpuwatch.model.hot_lines import Callee
 
 # What people call the innards of a few libraries: (package, file, function) or (package, class), anywhere in the call.
 _SAID = {
@@ -25,7 +26,7 @@ _CONTAINERS = {"Compose", "Sequential", "BaseCompose"}
 _INLINE = re.compile(r"(\.<locals>)?\.?<(genexpr|listcomp|dictcomp|setcomp|lambda)>")
 
 
-def callee(below: tuple[Frame, ...]) -> str | None:
+def callee(below: tuple[Frame, ...]) -> Callee | None:
     """Return what the frames below a line stand for: the first function of a library, with its package."""
     named = next((frame for frame in below if not frame.file.startswith("<")), None)
     if named is None:
@@ -36,16 +37,24 @@ def callee(below: tuple[Frame, ...]) -> str | None:
     package = package_of(named.file)
     inside = [frame for frame in below[below.index(named) :] if package_of(frame.file) == package]
     said = next((said for frame in inside if (said := _said(package, frame))), None)
-    return f"{package} {said or _called(next((f for f in inside if not _passes_on(f)), named))}"
+    return Callee(package, said or _called(next((f for f in inside if not _passes_on(f)), named)))
 
 
-def inner_callee(work: tuple[Frame, ...]) -> str | None:
+def inner_callee(work: tuple[Frame, ...]) -> Callee | None:
     """Return what a library's dataset, in the frames of making a sample, has called of another package; else itself."""
     whose = package_of(work[0].file) if work else None
     inside = next(
         (i for i, frame in enumerate(work) if is_installed(frame.file) and package_of(frame.file) != whose), 0
     )
     return callee(work[inside:])
+
+
+def timed_callee(recorded: object) -> Callee | None:
+    """Return what the timer in a process has recorded of a call: the function with its module, as Python writes it."""
+    if not recorded:
+        return None
+    library, dot, name = str(recorded).partition(".")
+    return Callee(library, name, qualified=True) if dot else Callee("", library)
 
 
 def _said(package: str, frame: Frame) -> str | None:

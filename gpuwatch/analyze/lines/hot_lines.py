@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import Moments
 from gpuwatch.analyze.lines.samples import (
@@ -27,7 +28,8 @@ from gpuwatch.analyze.lines.samples import (
     timer_samples,
 )
 from gpuwatch.analyze.processes.sorting import Processes
-from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
+from gpuwatch.model.measures import Place
 from gpuwatch.model.recording import ProcessLog
 
 _MOST_LINES = 40
@@ -43,8 +45,8 @@ class _Line:
     awaited: float = 0.0
     blocked: float | None = None
     functions: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    called: dict[tuple[str | None, str | None], float] = field(default_factory=lambda: defaultdict(float))
-    stacks: dict[tuple[str, ...], float] = field(default_factory=lambda: defaultdict(float))
+    called: dict[tuple[Callee | None, str | None], float] = field(default_factory=lambda: defaultdict(float))
+    stacks: dict[tuple[Frame, ...], float] = field(default_factory=lambda: defaultdict(float))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ def _hot_line(
 ) -> HotLine:
     file, number, activity = key
     called, makes = max(line.called, key=lambda called: line.called[called])
+    source = linecache.getline(file, number).strip() or None
+    stack = max(line.stacks, key=lambda stack: line.stacks[stack])
     return HotLine(
         file=file,
         line=number,
@@ -135,11 +139,12 @@ def _hot_line(
         waited_share=waited,
         activity=activity,
         callee=called,
-        source=linecache.getline(file, number).strip() or None,
+        source=source,
         samples=round(line.weight),
         blocked_share=None if line.blocked is None else line.blocked / line.weight,
-        stack=max(line.stacks, key=lambda stack: line.stacks[stack]),
+        stack=tuple(Place(frame.file, frame.line, frame.function) for frame in stack),
         makes=makes,
+        sleeps="sleep(" in (source or ""),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from gpuwatch.analyze.lines.callees import callee, inner_callee
+from gpuwatch.analyze.lines.callees import callee, inner_callee, timed_callee
 from gpuwatch.analyze.lines.frames import (
     Frame,
     activity_of,
@@ -28,6 +28,7 @@ from gpuwatch.analyze.lines.origins import Origins
 from gpuwatch.analyze.lines.waiting import hands_over
 from gpuwatch.analyze.numbers.arrays import as_list
 from gpuwatch.analyze.processes.sorting import Processes, shift_of
+from gpuwatch.model.hot_lines import Callee
 from gpuwatch.model.recording import ProcessLog
 
 LOADER_WORK = ("fetch", "collate", "serialise")
@@ -51,9 +52,9 @@ class Sample(NamedTuple):
     file: str
     line: int
     function: str
-    callee: str | None
+    callee: Callee | None
     makes: str | None
-    stack: tuple[str, ...]
+    stack: tuple[Frame, ...]
     weight: float
     seconds: float
     awaited: float
@@ -180,10 +181,9 @@ def _sample(role: Role, activity: str, frames: tuple[Frame, ...], origins: Origi
     # A stack too deep to be kept whole has lost the script's import in its middle.
     if activity == "startup" and imports(frames if is_library(frame.file) else below):
         activity, below = "importing", ()
-    stack = tuple(f"{f.function} ({f.file}:{f.line})" for f in frames)
     called = named or callee(below)
     place = (frame.file, frame.line, frame.function)
-    return Sample(pid, role, activity, *place, called, makes, stack, 0.0, 0.0, 0.0, None)
+    return Sample(pid, role, activity, *place, called, makes, frames, 0.0, 0.0, 0.0, None)
 
 
 def _activity(role: Role, thread: object, frames: tuple[Frame, ...], moments: Moments | None) -> str | None:
@@ -244,7 +244,7 @@ def timer_samples(processes: Processes, moments: Mapping[int, Moments]) -> Itera
                 file=place.file,
                 line=place.line,
                 function=place.function,
-                callee=row.get("callee"),
+                callee=timed_callee(row.get("callee")),
                 makes=made.function if made else None,
                 stack=(),
                 weight=ticks,

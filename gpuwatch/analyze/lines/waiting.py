@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gpuwatch.model.hot_lines import HotLine, read_call
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.measures import Place
 
 WAITING = frozenset(("wait", "acquire", "join"))
 # A line with this share of the loading is what it waits in.
@@ -35,9 +36,8 @@ def _is_one_of(file: str, ends: tuple[str, ...]) -> bool:
     return file.replace("\\", "/").endswith(ends)
 
 
-def _innermost_file(stack: Sequence[str]) -> str:
-    call = read_call(stack[-1]) if stack else None
-    return call.file if call else ""
+def _innermost_file(stack: Sequence[Place]) -> str:
+    return stack[-1].file if stack else ""
 
 
 def waits_for_threads(line: HotLine | None) -> bool:
@@ -54,7 +54,7 @@ def takes_turns(line: HotLine | None) -> bool:
     return "semlock" in words(line) or _is_one_of(_innermost_file(line.stack), _BETWEEN_PROCESSES)
 
 
-def waits_for_others(stack: Sequence[str]) -> bool:
+def waits_for_others(stack: Sequence[Place]) -> bool:
     """Say whether a stack ends where Python waits for a lock, a queue or a pipe."""
     return hands_over(_innermost_file(stack))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Interval, Phase, Place
@@ -242,7 +242,7 @@ def make_hot_line(**changes: Any) -> HotLine:
         seconds=12.0,
         waited_share=0.45,
         activity="fetch",
-        callee="PIL decode",
+        callee=Callee("PIL", "decode"),
         source='image = Image.open(path).convert("RGB")',
         samples=400,
         speedup_if_free=1.5,

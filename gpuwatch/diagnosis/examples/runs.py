@@ -16,7 +16,7 @@ from gpuwatch.diagnosis.examples.parts import (
     make_profile,
     make_rank,
 )
-from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
@@ -144,10 +144,15 @@ WORK_LINE = make_hot_line(
     process_role="trainer", activity="step", share=0.4, callee=None, source="histogram(w)", blocked_share=0.0
 )
 BACKWARD_LINE = make_hot_line(
-    process_role="trainer", activity="step", share=0.8, callee="torch backward", source="loss.backward()"
+    process_role="trainer", activity="step", share=0.8, callee=Callee("torch", "backward"), source="loss.backward()"
 )
 SYNC_LINE = make_hot_line(
-    process_role="trainer", activity="step", share=0.5, callee="item", source="loss.item()", blocked_share=0.9
+    process_role="trainer",
+    activity="step",
+    share=0.5,
+    callee=Callee("torch", "item"),
+    source="loss.item()",
+    blocked_share=0.9,
 )
 # Threads of the process make the batches; the loader waits for them.
 ENGINE = run_of(
@@ -155,18 +160,20 @@ ENGINE = run_of(
     fetch=BLOCKED | {"rchar_per_batch": 3e6},
     loader={"operations": (DATASET,)},
     hot_lines=(
-        make_hot_line(process_role="trainer", share=0.97, callee="threading wait", source="self.ready[number].wait()"),
+        make_hot_line(
+            process_role="trainer", share=0.97, callee=Callee("threading", "wait"), source="self.ready[number].wait()"
+        ),
     ),
     stacks=SAMPLED,
 )
 # Workers take turns at a lock.
 LOCK_LINE = make_hot_line(
     share=0.7,
-    callee="multiprocessing SemLock",
+    callee=Callee("multiprocessing", "SemLock"),
     source="with self.lock:",
     stack=(
-        "__getitem__ (/home/me/t.py:5)",
-        "SemLock.__enter__ (/usr/lib/python3.11/multiprocessing/synchronize.py:95)",
+        Place("/home/me/t.py", 5, "__getitem__"),
+        Place("/usr/lib/python3.11/multiprocessing/synchronize.py", 95, "SemLock.__enter__"),
     ),
 )
 TAKE_TURNS = with_operations(DATASET, fetch=BLOCKED | {"rchar_per_batch": 3e6}, hot_lines=(LOCK_LINE,), stacks=SAMPLED)
@@ -175,17 +182,19 @@ SAMPLER_LINE = replace(
     WORK_LINE,
     share=0.7,
     stack=(
-        "_BaseDataLoaderIter._next_index (/v/site-packages/torch/utils/data/dataloader.py:715)",
-        "Groups.__iter__ (/home/me/t.py:9)",
+        Place("/v/site-packages/torch/utils/data/dataloader.py", 715, "_BaseDataLoaderIter._next_index"),
+        Place("/home/me/t.py", 9, "Groups.__iter__"),
     ),
 )
-MODEL_LINE = replace(WORK_LINE, share=0.5, callee="torch Linear", stack=(f"Module._call_impl ({MODULE_PY}:9)",))
+MODEL_LINE = replace(
+    WORK_LINE, share=0.5, callee=Callee("torch", "Linear"), stack=(Place(MODULE_PY, 9, "Module._call_impl"),)
+)
 HANDED_LINE = replace(
     WORK_LINE,
-    callee="queue get",
+    callee=Callee("queue", "get"),
     source="batch = self.queue.get()",
     blocked_share=None,
-    stack=("next (/home/me/t.py:5)", "wait (/usr/lib/python3.11/threading.py:327)"),
+    stack=(Place("/home/me/t.py", 5, "next"), Place("/usr/lib/python3.11/threading.py", 327, "wait")),
 )
 
 
@@ -212,7 +221,7 @@ FED_BY_PROCESS = own_loop(MODEL_LINE, HANDED_LINE, make_hot_line(source="tokenis
 # It sleeps, as if for a device; or it reads a pipe, and no module is ever seen at work.
 SLEEPING = own_loop(
     replace(MODEL_LINE, share=0.1),
-    replace(WORK_LINE, source="time.sleep(0.1)", share=0.9, blocked_share=None),
+    replace(WORK_LINE, source="time.sleep(0.1)", sleeps=True, share=0.9, blocked_share=None),
     loader={"compute_cpu_share": 0.1},
 )
 READING = own_loop(

@@ -77,7 +77,7 @@ def check(profile: Profile, t: Thresholds, loader: LoaderProfile, workers: int, 
 
 def _epochs(profile: Profile) -> LoaderProfile | Missing:
     loader = profile.primary
-    return Missing(missing_starvation(profile)) if loader is None or loader.epoch_batches is None else loader
+    return Missing(*missing_starvation(profile)) if loader is None or loader.epoch_batches is None else loader
 
 
 def fill_share(loader: LoaderProfile, costs: Costs) -> float:

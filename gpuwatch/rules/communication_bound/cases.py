@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
 from gpuwatch.diagnosis.examples.parts import make_hot_line
 from gpuwatch.diagnosis.examples.runs import BACKWARD_LINE, SAMPLED, STARVED, WORK_LINE, ranks, run_of
+from gpuwatch.model.hot_lines import Callee
 
 CASES = (
     fires(
@@ -21,7 +22,11 @@ CASES = (
             stacks=SAMPLED,
             hot_lines=(
                 make_hot_line(
-                    process_role="trainer", activity="step", source="dist.all_reduce(g)", callee="wait", share=0.5
+                    process_role="trainer",
+                    activity="step",
+                    source="dist.all_reduce(g)",
+                    callee=Callee("torch", "wait"),
+                    share=0.5,
                 ),
             ),
         ),

@@ -82,12 +82,13 @@ def _waits_in_backward(line: HotLine, profile: Profile, share: float) -> bool:
     """Say whether a CPU training is inside backward without using its core: DDP's exchange has no frame of its own."""
     on_cpu = all((rank.device or "cpu") == "cpu" for rank in profile.ranks)
     waits = profile.primary is not None and waiting_share(profile, profile.primary) > share
-    return on_cpu and waits and "backward" in (line.callee or "")
+    return on_cpu and waits and line.callee is not None and "backward" in line.callee.name
 
 
 def _collective(line: HotLine) -> bool:
-    text = " ".join((line.callee or "", line.source or "", *line.stack))
-    return any(call in text for call in CALLS)
+    called = line.callee.name if line.callee else ""
+    texts = (called, line.source or "", *(frame.function or "" for frame in line.stack))
+    return any(call in text for call in CALLS for text in texts)
 
 
 RULE = Rule(

@@ -79,7 +79,7 @@ CASES = (
     clear(replace(LOCKED, devices=(make_device(),))),
     clear(
         own_loop(
-            replace(MODEL_LINE, samples=200, source="time.sleep(0.1)"),
+            replace(MODEL_LINE, samples=200, source="time.sleep(0.1)", sleeps=True),
             *LOCKED.hot_lines[1:],
             loader={"compute_cpu_share": 0.4},
         )

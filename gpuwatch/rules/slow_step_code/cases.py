@@ -21,6 +21,8 @@ from gpuwatch.diagnosis.examples.runs import (
     phases,
     run_of,
 )
+from gpuwatch.model.hot_lines import Callee
+from gpuwatch.model.measures import Place
 
 CASES = (
     fires(
@@ -33,7 +35,11 @@ CASES = (
     fires(
         run_of(
             ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
-            hot_lines=(replace(WORK_LINE, callee="torch state_dict", stack=(f"Module.state_dict ({MODULE_PY}:9)",)),),
+            hot_lines=(
+                replace(
+                    WORK_LINE, callee=Callee("torch", "state_dict"), stack=(Place(MODULE_PY, 9, "Module.state_dict"),)
+                ),
+            ),
             stacks=SAMPLED,
         ),
         "critical",
@@ -78,14 +84,18 @@ CASES = (
     clear(
         run_of(
             ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
-            hot_lines=(replace(WORK_LINE, callee="torch Linear", stack=(f"Module._call_impl ({MODULE_PY}:9)",)),),
+            hot_lines=(
+                replace(WORK_LINE, callee=Callee("torch", "Linear"), stack=(Place(MODULE_PY, 9, "Module._call_impl"),)),
+            ),
             stacks=SAMPLED,
         )
     ),
     clear(
         run_of(
             ranks=phases(loader_startup=3.0, input_wait=1.0, forward=2.0),
-            hot_lines=(replace(WORK_LINE, activity="between loops", seconds=2.5, callee="multiprocessing _launch"),),
+            hot_lines=(
+                replace(WORK_LINE, activity="between loops", seconds=2.5, callee=Callee("multiprocessing", "_launch")),
+            ),
             stacks=SAMPLED,
         )
     ),
@@ -94,13 +104,19 @@ CASES = (
         run_of(
             ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0),
             hot_lines=(
-                make_hot_line(process_role="trainer", activity="step", source="time.sleep(x)", blocked_share=0.95),
+                make_hot_line(
+                    process_role="trainer", activity="step", source="time.sleep(x)", sleeps=True, blocked_share=0.95
+                ),
             ),
             stacks=SAMPLED,
         )
     ),
     clear(FED),
-    clear(own_loop(MODEL_LINE, replace(MODEL_LINE, line=9, stack=("cross_entropy (/v/torch/nn/functional.py:3)",)))),
+    clear(
+        own_loop(
+            MODEL_LINE, replace(MODEL_LINE, line=9, stack=(Place("/v/torch/nn/functional.py", 3, "cross_entropy"),))
+        )
+    ),
     unknown(no_loader(), "a measured loop over a DataLoader"),
     unknown(run_of(ranks=phases(input_wait=1.0, other_in_step=3.0)), "stack samples of the training process"),
     unknown(

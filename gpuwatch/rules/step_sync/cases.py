@@ -16,6 +16,7 @@ from gpuwatch.diagnosis.examples.runs import (
     own_loop,
     run_of,
 )
+from gpuwatch.model.hot_lines import Callee
 
 CASES = (
     fires(
@@ -36,7 +37,7 @@ CASES = (
     ),
     clear(run_of(8.0, hot_lines=(WORK_LINE,), stacks=SAMPLED)),
     clear(run_of(60.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED)),
-    clear(own_loop(MODEL_LINE, replace(HANDED_LINE, callee="threading wait", blocked_share=0.9))),
+    clear(own_loop(MODEL_LINE, replace(HANDED_LINE, callee=Callee("threading", "wait"), blocked_share=0.9))),
     unknown(no_loader(), "a measured loop over a DataLoader"),
     unknown(STARVED, "stack samples of the training process"),
 )

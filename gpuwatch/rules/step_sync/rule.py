@@ -83,7 +83,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, stacks: StackQual
                 "in a synchronising call", round(synced, 4), "share of the trainer's samples", t.share, line.samples
             ),
             Evidence("host work that could overlap", round(host, 4), "share of the step", t.host_share),
-            Evidence("call", line.callee, ""),
+            Evidence("call", str(line.callee) if line.callee else None, ""),
         ),
         advice="Keep the value on the device and read it every n-th step.",
         where=Place(line.file, line.line, line.function),
@@ -105,7 +105,7 @@ def _syncing_line(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Hot
 def _synchronises(line: HotLine, waits: bool, blocked_share: float) -> bool:
     """Say whether a line waits in a synchronising call; where samples do not tell blocked ones, the CPU time does."""
     text = line.source or ""
-    called = (line.callee or "").rsplit(" ", 1)[-1].rsplit(".", 1)[-1].strip("()")
+    called = line.callee.function if line.callee else ""
     on_device = any(f".{name}(" in text for name in ("item", "tolist", "cpu", "synchronize", "numpy"))
     blocked = waits if line.blocked_share is None else line.blocked_share >= blocked_share
     return blocked and (called in SYNCS or on_device or any(f".{s}(" in text for s in ("join", "wait")))

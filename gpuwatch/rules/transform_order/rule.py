@@ -29,7 +29,6 @@ from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
-from gpuwatch.model.hot_lines import read_call
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
@@ -84,8 +83,8 @@ def _where(profile: Profile, early: OperationProfile) -> Place | None:
     A transform called by another one (a Compose of the user's own) is put in its order elsewhere."""
     made, name = early.where, early.name.rsplit(".", 1)[-1]
     for line in profile.hot_lines:
-        calls = [read_call(entry) for entry in line.stack] if made and line.file == made.file else []
-        at = next((i for i, call in enumerate(calls) if call and (call.function or "").split(".")[0] == name), 0)
+        calls = line.stack if made and line.file == made.file else ()
+        at = next((i for i, call in enumerate(calls) if (call.function or "").split(".")[0] == name), 0)
         caller = calls[at - 1] if at else None
         if caller and _gives_samples(caller.function or "") and not is_library(caller.file):
             return caller

@@ -130,10 +130,10 @@ def _left_out(report: Report) -> Markup | None:
             table(["finding", "what it says"], [list(row) for row in rows], "Findings explained by others"),
         ]
     if report.not_evaluated:
-        rows = [[item.id, item.missing] for item in report.not_evaluated]
+        rows = [[item.id, item.why] for item in report.not_evaluated]
         parts += [
             el("h4", "Could not be looked at"),
-            table(["rule", "what is missing"], [list(row) for row in rows], "Rules not evaluated"),
+            table(["rule", "why"], [list(row) for row in rows], "Rules not evaluated"),
         ]
     if report.clear:
         parts += [el("h4", "Looked at and clear"), el("p", ", ".join(report.clear), class_="soft")]

@@ -61,7 +61,11 @@ def _hot_line(line: HotLine, root: str) -> Markup:
     ]
     share = heat(line.share, text.percent(line.share))
     code = el("pre", el("code", line.source.strip()), class_="source") if line.source else None
-    stack = el("details", el("summary", "full stack"), el("pre", "\n".join(line.stack))) if line.stack else None
+    stack = (
+        el("details", el("summary", "full stack"), el("pre", "\n".join(map(text.call, line.stack))))
+        if line.stack
+        else None
+    )
     where = el(
         "p", el("code", path), el("span", " · ".join(part for part in about if part), class_="soft"), class_="where"
     )

@@ -14,6 +14,7 @@ from gpuwatch.views.html.pack import Packed, pack, script_json
 from gpuwatch.views.html.pictures import static_lanes, statistics_text
 from gpuwatch.views.html.windows import shown
 from gpuwatch.views.json import to_dict
+from gpuwatch.views.verdict_text import headline
 
 LARGEST_BYTES = 2_480_000
 # What the lanes get at least, when a report's text takes the rest.
@@ -51,7 +52,7 @@ def _fill(report: Report, sections: Markup, data: str, packed: Packed, lanes: La
             for item in marked
         ]
     }
-    title = content(f"gpuwatch: {report.verdict.headline}")
+    title = content(f"gpuwatch: {headline(report.verdict)}")
     return Template(_asset("page.html")).substitute(
         title=title,
         style=_asset("style.css"),

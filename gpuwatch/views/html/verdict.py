@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.report import Report
-from gpuwatch.views import text
+from gpuwatch.views import text, verdict_text
 from gpuwatch.views.html import words
 from gpuwatch.views.html.markup import Markup, el
 from gpuwatch.views.html.pictures import typical_step
@@ -49,29 +49,18 @@ def header(report: Report) -> Markup:
 def verdict_card(report: Report) -> Markup:
     """Return the verdict: one sentence, its reason, one typical step, and at most three numbers."""
     verdict = report.verdict
-    badge = el("span", words.BOUND_NAMES[verdict.bound], class_=f"badge b-{verdict.bound}")
+    badge = el("span", verdict_text.NAMES[verdict.bound], class_=f"badge b-{verdict.bound}")
     sure = el("span", CONFIDENCE[verdict.confidence], class_="soft")
-    reason = verdict.reason[:1].upper() + verdict.reason[1:].rstrip(".") + "." if verdict.reason else None
+    reason = verdict_text.explanation(verdict)
     body = [
         el("p", badge, " ", sure, class_="kicker"),
-        el("h1", _headline(report), id="verdict-title"),
+        el("h1", verdict_text.sentence(verdict_text.claim(verdict)), id="verdict-title"),
         el("p", reason, class_="reason") if reason else None,
         el("p", words.BOUND_HELP[verdict.bound], class_="soft"),
         el("div", _numbers(report), class_="numbers"),
         typical_step(primary(report)),
     ]
     return el("section", body, class_="verdict", id="verdict", aria_labelledby="verdict-title")
-
-
-def _headline(report: Report) -> str:
-    """Return the headline without what the badge above it says already."""
-    said = report.verdict.headline
-    name, found, rest = said.partition(": ")
-    return (
-        rest[:1].upper() + rest[1:]
-        if found and name.lower() == words.BOUND_NAMES[report.verdict.bound].lower()
-        else said
-    )
 
 
 def _numbers(report: Report) -> list[Markup]:

@@ -19,16 +19,6 @@ PHASE_HELP = {
     "unexplained": "time that no measurement accounts for",
 }
 
-BOUND_NAMES = {
-    "input": "Input-bound",
-    "compute": "Compute-bound",
-    "host": "Host-bound",
-    "transfer": "Transfer-bound",
-    "communication": "Communication-bound",
-    "startup": "Startup-bound",
-    "unknown": "Not enough to say",
-}
-
 BOUND_HELP = {
     "input": "The training waits for data. A faster input pipeline makes the run faster.",
     "compute": "The device is the limit. A faster input pipeline would change nothing: leave it alone.",

@@ -66,5 +66,5 @@ def line_detail(frame: Frame, at: int) -> RenderableType:
         Text(" · ".join(facts)),
     ]
     if line.stack:
-        parts += [Text(), Text("stack", "dim"), *(Text(text.clean(frame_)) for frame_ in line.stack)]
+        parts += [Text(), Text("stack", "dim"), *(Text(text.clean(text.call(frame))) for frame in line.stack)]
     return Group(*parts)

@@ -14,6 +14,7 @@ from gpuwatch.views.live.devices import gpus, machine
 from gpuwatch.views.live.frame import Frame, first, last, step_columns, typical, values_in
 from gpuwatch.views.live.rows import Rows
 from gpuwatch.views.live.workers import workers
+from gpuwatch.views.verdict_text import explanation, headline
 
 PHASE_STYLES = {
     "input wait": WAIT,
@@ -51,15 +52,18 @@ def header(frame: Frame, width: int) -> Text:
 def verdict(frame: Frame, width: int, height: int = 3) -> RenderableType:
     """Return the verdict so far: headline, reason, and what it would be worth."""
     said = frame.report.verdict
-    lines = [Text(said.headline, f"bold {BOUND_STYLES.get(said.bound, WORK)}", no_wrap=height < 4, overflow="ellipsis")]
+    lines = [
+        Text(headline(said), f"bold {BOUND_STYLES.get(said.bound, WORK)}", no_wrap=height < 4, overflow="ellipsis")
+    ]
     facts = [CONFIDENCE[said.confidence]]
     if said.input_wait_share:
         facts.append(f"waiting {text.share_range(said.input_wait_share)} of each step")
     if said.speedup_if_input_free and said.bound == "input":
         facts.append(f"{text.gain(said.speedup_if_input_free)} if data were free")
     lines.append(Text(f"{frame.scope}: {' · '.join(facts)}", "dim", no_wrap=True, overflow="ellipsis"))
-    if said.reason and height > 2:
-        lines.append(Text(said.reason, overflow="ellipsis", no_wrap=height < 5))
+    why = explanation(said)
+    if why and height > 2:
+        lines.append(Text(why, overflow="ellipsis", no_wrap=height < 5))
     return Group(*lines)
 
 
@@ -186,7 +190,7 @@ def lines(frame: Frame, width: int, height: int = 3, selected: int | None = None
 def plain_line(frame: Frame) -> str:
     """Return the state in one line, for a log or a pipe."""
     said, window = frame.report.verdict, {name: share for name, share, _ in _window_parts(frame)}
-    parts = [text.duration(frame.now_s), text.clean(said.headline)]
+    parts = [text.duration(frame.now_s), headline(said)]
     step = first(frame.lanes("step time"))
     if step:
         middle = typical(values_in(step, *frame.window))

@@ -16,6 +16,7 @@ from gpuwatch.views.json import started
 from gpuwatch.views.plotly_figure import marks, traces
 from gpuwatch.views.plotly_figure.labels import INK, RULE, SOFT, literal, soft, wrapped
 from gpuwatch.views.plotly_figure.rows import HEAD, Row, choose
+from gpuwatch.views.verdict_text import headline
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 TITLE_WIDTH, NOTE_WIDTH, COMMAND_WIDTH = 66, 110, 44
@@ -117,7 +118,7 @@ class _Drawing:
         return {**place, "text": words, "xanchor": "left", "yanchor": "bottom", "align": "left", "showarrow": False}
 
     def _layout(self, banded: bool) -> dict[str, Any]:
-        title, lines = wrapped(text.shorten(self.report.verdict.headline, 4 * TITLE_WIDTH), TITLE_WIDTH)
+        title, lines = wrapped(text.shorten(headline(self.report.verdict), 4 * TITLE_WIDTH), TITLE_WIDTH)
         note, noted = wrapped(self._note(banded), NOTE_WIDTH)
         above, below = 30 + 24 * lines + 26, AXIS + NOTE_LINE * noted + 8
         heading: dict[str, Any] = {

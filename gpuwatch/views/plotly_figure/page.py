@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from gpuwatch.model.report import Report
 from gpuwatch.views.plotly_figure import figure
-from gpuwatch.views.text import clean
+from gpuwatch.views.verdict_text import headline
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -38,4 +38,4 @@ def render(report: Report) -> str:
         "toImageButtonOptions": {"filename": report.run.id, "scale": 2},
     }
     inner = drawn.to_html(full_html=False, include_plotlyjs=True, config=config)
-    return PAGE.format(title=html.escape(f"gpuwatch: {clean(report.verdict.headline)}"), figure=inner)
+    return PAGE.format(title=html.escape(f"gpuwatch: {headline(report.verdict)}"), figure=inner)

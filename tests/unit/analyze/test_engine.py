@@ -28,7 +28,9 @@ from gpuwatch.model.findings import Confidence, Finding, NotEvaluated, Speedup
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
+from gpuwatch.model.reasons import FewSteps, NoLoop
 from gpuwatch.rules import RULES
+from gpuwatch.views.verdict_text import headline, reason
 from tests.builders import make_finding
 
 
@@ -53,7 +55,7 @@ def found(gain: float, confidence: Confidence = "high") -> Found:
 
 def test_a_broken_rule_abstains() -> None:
     judged = judge(make_profile(), (rule("a-b", ValueError("odd")),))
-    assert judged.not_evaluated == (NotEvaluated("a-b", "the rule failed: ValueError: odd"),)
+    assert judged.not_evaluated == (NotEvaluated("a-b", "the rule failed: ValueError: odd", "clause"),)
 
 
 def test_a_larger_gain_comes_first_within_a_severity() -> None:
@@ -92,7 +94,7 @@ def test_starved_is_input_bound() -> None:
 def test_hidden_loading_is_compute_bound_and_says_to_leave_it_alone() -> None:
     judged = judge(HIDDEN, RULES)
     assert judged.verdict.bound == "compute"
-    assert "leave the input pipeline alone" in judged.verdict.headline
+    assert "leave the input pipeline alone" in headline(judged.verdict)
     assert judged.findings == ()
 
 
@@ -103,7 +105,7 @@ def test_an_interval_around_the_threshold_is_borderline() -> None:
 
 def test_nothing_measured_is_unknown_and_says_why() -> None:
     verdict = judge(no_loader(), RULES).verdict
-    assert verdict.bound == "unknown" and "neither a DataLoader nor" in verdict.reason
+    assert (verdict.bound, verdict.reason) == ("unknown", NoLoop("no loader"))
 
 
 def test_stack_samples_tell_what_bounds_a_loop_without_a_loader() -> None:
@@ -119,7 +121,7 @@ def test_stack_samples_tell_what_bounds_a_loop_without_a_loader() -> None:
         assert judge(waits_for_gpu, RULES).verdict.bound == bound
     assert judge(own_loop(MODEL_LINE), RULES).verdict.bound == "compute"
     unsampled = judge(own_loop(stacks=StackQuality("none", 0, "none", "")), RULES).verdict
-    assert unsampled.bound == "unknown" and "too few stack samples" in unsampled.reason
+    assert unsampled.bound == "unknown" and "too few stack samples" in reason(unsampled)
     assert judge(own_loop(WORK_LINE), RULES).verdict.bound == "unknown"
 
 
@@ -139,4 +141,4 @@ def test_advice_fits_a_lock_a_sampler_and_an_iterator_for_each_step() -> None:
 
 def test_few_steps_are_unknown() -> None:
     verdict = judge(make_profile(make_loader(steps=3, step_ms=interval(3.0))), RULES).verdict
-    assert verdict.bound == "unknown" and "only 3 steps" in verdict.reason
+    assert (verdict.bound, verdict.reason) == ("unknown", FewSteps(3, 8, 30))

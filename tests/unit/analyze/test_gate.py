@@ -8,6 +8,7 @@ import pytest
 from gpuwatch.compare.gate import METRICS, finding_ids, parse
 from gpuwatch.diagnosis.examples.parts import interval, make_device
 from gpuwatch.errors import UsageError
+from gpuwatch.model.findings import NotEvaluated
 from tests.builders import make_finding, make_report
 
 
@@ -60,10 +61,19 @@ def test_findings_that_others_explain_count_too() -> None:
     assert _trips("finding:cpu-saturated", findings=(), suppressed=(make_finding("cpu-saturated"),)) == [True]
 
 
-def test_a_rule_that_could_not_look_trips() -> None:
-    (result,) = parse("finding:gpu-throttled").evaluate(make_report())
-    assert (result.holds, result.trips) == (None, True)
-    assert "NVML" in result.text
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (NotEvaluated("step-sync", "stack samples"), "finding:step-sync: not evaluated, it needs stack samples"),
+        (
+            NotEvaluated("step-sync", "no DataLoader was seen in use", "clause"),
+            "finding:step-sync: not evaluated, no DataLoader was seen in use",
+        ),
+    ],
+)
+def test_a_rule_that_could_not_look_trips_and_says_why(outcome: NotEvaluated, said: str) -> None:
+    (result,) = parse("finding:step-sync").evaluate(make_report(not_evaluated=(outcome,)))
+    assert (result.holds, result.trips, result.text) == (None, True, said)
 
 
 def test_bound_and_severity() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gpuwatch.analyze.build import profile as derive
 from gpuwatch.analyze.lines.moments import Moments, within
-from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.hot_lines import Callee, HotLine
 from gpuwatch.store.reader import read
 from tests.spools import SECOND, START, FakeLog, FakeRun
 
@@ -131,7 +131,7 @@ def test_a_librarys_dataset_costs_the_line_that_makes_it(run: FakeRun) -> None:
     found = imagefolder(run, dataset_made=["/home/me/train.py", 12])
     (line,) = found.values()
     assert (line.file, line.line, line.share, line.samples) == ("/home/me/train.py", 12, 1.0, 100)
-    assert (line.makes, line.callee) == ("ImageFolder", "PIL decode")
+    assert (line.makes, line.callee) == ("ImageFolder", Callee("PIL", "decode"))
 
 
 def test_else_the_line_that_makes_its_loader(run: FakeRun) -> None:

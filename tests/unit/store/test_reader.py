@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpuwatch.errors import NotARun
-from gpuwatch.store import archive, reader
+from gpuwatch.errors import NotARun, OtherVersion
+from gpuwatch.store import archive, folder, reader
 from gpuwatch.store.reader import Tail, read
 from tests.spools import FakeRun
 
@@ -130,8 +130,15 @@ def test_without_run_json_the_spool_still_tells(tmp_path: Path, content: str | N
 def test_another_schema_of_run_json_is_refused(tmp_path: Path) -> None:
     path = small_run(tmp_path).write()
     (path / "run.json").write_text(json.dumps({"schema": "gpuwatch.run/9"}))
-    with pytest.raises(NotARun, match=r"gpuwatch\.run/9"):
+    with pytest.raises(OtherVersion, match=r"gpuwatch\.run/9"):
         read(path)
+
+
+def test_the_name_of_the_folder_does_not_decide_what_can_be_read(tmp_path: Path) -> None:
+    path = small_run(tmp_path / "schema-of-the-database").write()
+    (path / "run.json").write_text("{")
+    assert read(path).run.state == "lost"
+    assert folder.resolve(str(path), tmp_path) == path
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

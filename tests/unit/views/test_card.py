@@ -23,6 +23,7 @@ from gpuwatch.diagnosis.examples.parts import (
 )
 from gpuwatch.model.experiment import Experiment, Trial
 from gpuwatch.model.findings import NotEvaluated, Speedup
+from gpuwatch.model.hot_lines import Callee
 from gpuwatch.model.profile import Overhead
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Training
@@ -72,7 +73,10 @@ def hostile_report() -> Any:
     loader = make_loader(dataset=HOSTILE)
     return make_report(
         make_profile(
-            loader, hot_lines=(make_hot_line(file=f"/{HOSTILE}.py", source=HOSTILE, callee=HOSTILE, function=HOSTILE),)
+            loader,
+            hot_lines=(
+                make_hot_line(file=f"/{HOSTILE}.py", source=HOSTILE, callee=Callee(HOSTILE, HOSTILE), function=HOSTILE),
+            ),
         ),
         run=make_run(command=("python", HOSTILE), name=HOSTILE),
         findings=(finding,),
@@ -121,7 +125,7 @@ def test_verdict_and_reasons() -> None:
     rows = card.prepare(make_report())
     assert (rows.badge, rows.headline, rows.tone) == (
         "Input-bound",
-        "33 % of the training time is spent waiting for data",
+        "33% of the training loop is spent waiting for data",
         "bad",
     )
     assert [fact.label for fact in rows.why] == ["input wait", "step", "queue", "workers", "at best"]

@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from gpuwatch.diagnosis.examples.parts import make_device, make_hot_line, make_loader, make_profile, make_run
-from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
+from gpuwatch.model.measures import Place
 from gpuwatch.model.metrics import CATALOGUE, find
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views import line_tables, lines, markdown, perfetto, prometheus, series, speedscope
@@ -74,10 +75,10 @@ def test_a_counter_has_no_value_where_nothing_was_measured() -> None:
 
 def test_speedscope_profiles_point_into_the_frames() -> None:
     stack = (
-        "main (/p/train.py:10)",
-        "fetch (/t/fetch.py:52)",
-        "__getitem__ (/home/me/project/data.py:48)",
-        "load (/pil/Image.py:300)",
+        Place("/p/train.py", 10, "main"),
+        Place("/t/fetch.py", 52, "fetch"),
+        Place("/home/me/project/data.py", 48, "__getitem__"),
+        Place("/pil/Image.py", 300, "load"),
     )
     report = make_report(
         hot_lines=(make_hot_line(stack=stack), make_hot_line(process_role="trainer", line=3, seconds=2.5))
@@ -131,7 +132,11 @@ SPEEDSCOPE = {
 def test_speedscope_would_open_it() -> None:
     import jsonschema
 
-    stack = ("main (/my photos (old)/train.py:10)", "DatasetFolder.__getitem__ (/tv/folder.py:245)", "no place")
+    stack = (
+        Place("/my photos (old)/train.py", 10, "main"),
+        Place("/tv/folder.py", 245, "DatasetFolder.__getitem__"),
+        Place("", 0, "no place"),
+    )
     made = make_hot_line(stack=stack, makes="ImageFolder", line=12)
     report = make_report(hot_lines=(made, make_hot_line(process_role="trainer", stack=())))
     profile = json.loads(speedscope.render(report))
@@ -177,7 +182,7 @@ def test_lines_stand_in_a_table_of_what_their_shares_are_of() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_figures_and_line_numbers_are_never_cut(width: int) -> None:
     hot = (
-        line(file="/home/me/project/a/very/long/path/with/folders/filters.py", line=1120, callee="torchvision GaussianBlur"),
+        line(file="/home/me/project/a/very/long/path/with/folders/filters.py", line=1120, callee=Callee("torchvision", "GaussianBlur")),
         line(function="AGreatDataset.with_a_long_name.<locals>.inner", waited_share=0.31, activity="collate"),
     )  # fmt: skip
     text = drawn(lines.render(make_report(hot_lines=hot), hot, width), width)

@@ -1,0 +1,59 @@
+"""Why a verdict is what it is: the numbers that it rests on. `views.verdict_text` makes sentences of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderSteps:
+    """What a step of a loop over a DataLoader is made of, means in ms. `threshold`: the share of waiting that matters.
+
+    `later_epochs`: epochs after the first one whose first batch was waited for, `epoch_wait_s` each; 0 where that is too
+    little to matter. `iterator_per_step`: each batch came from an iterator of its own."""
+
+    role: Literal["training", "evaluation", "inference"]
+    threshold: float
+    wait_ms: float | None
+    compute_ms: float | None
+    later_epochs: int = 0
+    epoch_wait_s: float = 0.0
+    iterator_per_step: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLoopSteps:
+    """What a step of a loop without a DataLoader is made of: shares of its stack samples, of which `sampled` says whether
+    there are enough.
+
+    `handed`: it waits for another thread or process of its own. `asleep`: its own line sleeps, None where that is too
+    little to matter. `unseen`: it waits for something that no sample shows, where that is most of it."""
+
+    step_ms: float | None
+    sampled: bool
+    model: float
+    handed: float
+    other: float
+    asleep: float | None = None
+    unseen: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FewSteps:
+    """The loop had too few steps: `needed` for a verdict, `sure` for a sure one."""
+
+    steps: int
+    needed: int
+    sure: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoLoop:
+    """No training loop was seen. `not_entered`: Pythons that the hook could not enter."""
+
+    why: Literal["not entered", "no Python", "no torch", "no loader"]
+    not_entered: int = 0
+
+
+Reason = LoaderSteps | OwnLoopSteps | FewSteps | NoLoop
