@@ -54,7 +54,7 @@ class Comparison:
 
 def compare(a: Report, b: Report) -> Comparison:
     """Return how run B differs from run A; the primary loaders stand for the runs."""
-    left, right = _primary(a), _primary(b)
+    left, right = a.primary_loader, b.primary_loader
     rows = _rows(left, right, max(_taken(a), _taken(b)))
     gone, new = [f.id for f in a.findings], [f.id for f in b.findings]
     return Comparison(
@@ -131,10 +131,6 @@ def _caveats(report: Report, loader: LoaderProfile | None, which: str) -> list[s
     return caveats
 
 
-def _primary(report: Report) -> LoaderProfile | None:
-    return next((loader for loader in report.loaders if loader.id == report.primary), None)
-
-
 def _rows(a: LoaderProfile | None, b: LoaderProfile | None, taken: float) -> tuple[Row, ...]:
     if a is None or b is None:
         return ()
@@ -194,7 +190,7 @@ def _setup(a: Report, b: Report) -> list[tuple[str, str, str]]:
 
 
 def _facts(report: Report) -> dict[str, Any]:
-    loader, rank = _primary(report), next(iter(report.ranks), None)
+    loader, rank = report.primary_loader, next(iter(report.ranks), None)
     of_loader = (
         "dataset",
         "dataset_length",

@@ -26,7 +26,6 @@ from gpuwatch.views.card_rows import (
     line_row,
     lines_note,
     loaders,
-    primary,
     rank,
     training,
     trial,
@@ -165,7 +164,7 @@ def _tone(report: Report) -> Tone:
 
 
 def _why(report: Report) -> list[Fact]:
-    loader, share = primary(report), report.verdict.input_wait_share
+    loader, share = report.primary_loader, report.verdict.input_wait_share
     facts = []
     if share is not None:
         clock = "CUDA events" if report.verdict.clock == "cuda" else "host clock"

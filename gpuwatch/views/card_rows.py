@@ -52,11 +52,6 @@ class Loader:
     breakdown: str
 
 
-def primary(report: Report) -> LoaderProfile | None:
-    """Return the loader that the verdict is about."""
-    return next((loader for loader in report.loaders if loader.id == report.primary), None)
-
-
 def rank(rank: RankProfile) -> tuple[str, ...]:
     """Return the cells of one rank."""
     return (

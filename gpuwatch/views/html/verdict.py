@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from datetime import datetime, timezone
 
-from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.html import words
@@ -18,11 +17,6 @@ CONFIDENCE = {
     "low": "low confidence",
     "borderline": "borderline: a repeated run may say otherwise",
 }
-
-
-def primary(report: Report) -> LoaderProfile | None:
-    """Return the loader that the verdict is about."""
-    return next((loader for loader in report.loaders if loader.id == report.primary), None)
 
 
 def header(report: Report) -> Markup:
@@ -58,7 +52,7 @@ def verdict_card(report: Report) -> Markup:
         el("p", reason, class_="reason") if reason else None,
         el("p", words.BOUND_HELP[verdict.bound], class_="soft"),
         el("div", _numbers(report), class_="numbers"),
-        typical_step(primary(report)),
+        typical_step(report.primary_loader),
     ]
     return el("section", body, class_="verdict", id="verdict", aria_labelledby="verdict-title")
 
@@ -75,7 +69,7 @@ def _headline(report: Report) -> str:
 
 
 def _numbers(report: Report) -> list[Markup]:
-    verdict, loader = report.verdict, primary(report)
+    verdict, loader = report.verdict, report.primary_loader
     numbers = []
     if verdict.input_wait_share:
         clock = "timed on the GPU itself" if verdict.clock == "cuda" else "timed on the host's clock"
