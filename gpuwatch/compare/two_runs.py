@@ -14,6 +14,7 @@ from typing import Any, Literal
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.report import Report
+from gpuwatch.words.units import DASH, count, factor, figures, percent
 
 # Two runs of the same training on a shared machine differ by this much for no reason that a run could know.
 SMALLEST = 0.03
@@ -124,10 +125,10 @@ def _caveats(report: Report, loader: LoaderProfile | None, which: str) -> list[s
     caveats = []
     if _taken(report) > CROWDED:
         caveats.append(
-            f"During {which} other processes used {_taken(report):.0%} of the cores: only large changes are judged"
+            f"During {which} other processes used {percent(_taken(report))} of the cores: only large changes are judged"
         )
     if loader is not None and loader.step_ms is not None and loader.step_ms.n < FEW_STEPS:
-        caveats.append(f"{which} has only {loader.step_ms.n} steps after its warm-up")
+        caveats.append(f"{which} has only {count(loader.step_ms.n, 'step')} after its warm-up")
     return caveats
 
 
@@ -174,7 +175,7 @@ def _headline(rows: tuple[Row, ...]) -> str:
     if step is None or step.change is None:
         return "Inconclusive: the training steps of one of the runs were not measured"
     faster, low, high = (1 / x for x in (step.change.median, step.change.high, step.change.low))
-    interval = f"{faster:.2f}× ({low:.2f}–{high:.2f})"
+    interval = f"{factor(faster, 2)} ({low:.2f}{DASH}{high:.2f})"
     return {
         "better": f"B's steps are faster: {interval}",
         "worse": f"B's steps are slower: {interval} the speed of A",
@@ -216,7 +217,7 @@ def _facts(report: Report) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return "unknown" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "unknown" if value is None else figures(value, 6, grouped=False) if isinstance(value, float) else str(value)
 
 
 def _phases(a: Report, b: Report) -> list[Row]:

@@ -132,7 +132,7 @@ def lines_note(report: Report) -> str:
         return ""
     quality = report.stacks
     trust = "" if quality.trust == "high" else f", {quality.trust} trust"
-    return f"share of its process's work · {quality.samples:,} samples, {quality.sampler}{trust}"
+    return f"share of its process's work · {text.count(quality.samples, 'sample')}, {quality.sampler}{trust}"
 
 
 def loaders(report: Report) -> list[Loader]:
@@ -232,7 +232,7 @@ def devices(report: Report) -> list[Fact]:
     """Return the GPUs, or why there is none."""
     shown, hidden = report.devices[:SHOWN_DEVICES], len(report.devices) - SHOWN_DEVICES
     facts = [_device(device) for device in shown] or [_no_device(report)]
-    return facts + ([Fact("", f"and {hidden} more GPUs")] if hidden > 0 else [])
+    return facts + ([Fact("", f"and {text.count(hidden, 'more GPU')}")] if hidden > 0 else [])
 
 
 def _no_device(report: Report) -> Fact:

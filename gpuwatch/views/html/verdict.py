@@ -26,7 +26,7 @@ def header(report: Report) -> Markup:
     ended = text.ending(run.exit_code, run.signal, run.state)
     facts = [started, text.duration(report.seconds), text.clean(run.host), ended]
     if report.ranks:
-        facts.insert(3, f"{len(report.ranks)} rank{'s' if len(report.ranks) > 1 else ''}")
+        facts.insert(3, text.count(len(report.ranks), "rank"))
     return el(
         "header",
         el(
