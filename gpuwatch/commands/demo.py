@@ -15,6 +15,7 @@ from gpuwatch.commands.run import show, tell
 from gpuwatch.errors import GpuwatchError, Unavailable
 from gpuwatch.record import Options, Recorded, record
 from gpuwatch.supervise import exit_as
+from gpuwatch.words.units import count, factor, percent
 
 if TYPE_CHECKING:
     from gpuwatch.model.findings import Finding
@@ -43,7 +44,9 @@ def command(epochs: int, python: str, html: str | None, directory: str | None) -
     _check(python)
     photos = _photos(python, base / "demo" / "photos")
     training = [python, str(TRAIN), str(photos), "--epochs", str(epochs)]
-    tell(f"training on {PHOTOS} photographs, {epochs} epochs: gpuwatch run -- python train.py photos --epochs {epochs}")
+    tell(
+        f"training on {PHOTOS} photographs, {count(epochs, 'epoch')}: gpuwatch run -- python train.py photos --epochs {epochs}"
+    )
     recorded = record(training, Options(base, "demo", tell=tell))
     if recorded.ended.exit_code == 0:
         return _tell_story(recorded, Path(html or base / "demo" / "timeline.html"))
@@ -96,12 +99,12 @@ def _tell_story(recorded: Recorded, html: Path) -> int:
 def explain(report: Report) -> list[str]:
     """Return what there is to see on this card, and whether it found what was planted."""
     share = report.verdict.input_wait_share
-    waited = "was not measured" if share is None else f"is {share.median:.0%}"
+    waited = "was not measured" if share is None else f"is {percent(share.median)}"
     found = _planted(report)
     if found is None:
         named = "The card above does not name it: this machine was perhaps too busy with other things; run it again."
     else:
-        gain = f", worth {found.speedup.predicted:.1f}x by the model" if found.speedup else ""
+        gain = f", worth {factor(found.speedup.predicted)} by the model" if found.speedup else ""
         named = f"gpuwatch says `{found.id}`{gain}. `gpuwatch explain {found.id}` tells how it knows."
     return [
         "",

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gpuwatch.words.units import count, size
+
 State = Literal["works", "limited", "missing", "broken"]
 
 NVML_PATIENCE_S = 15.0
@@ -137,10 +139,13 @@ def _cores() -> Check:
     cores, quota, reason = len(os.sched_getaffinity(0)), quota_cores(), CgroupSource().probe()
     if reason:
         return Check(
-            "cgroup", "missing", f"{reason}; {cores} cores by affinity", "a quota set from outside would not be seen"
+            "cgroup",
+            "missing",
+            f"{reason}; {count(cores, 'core')} by affinity",
+            "a quota set from outside would not be seen",
         )
-    limit = f"quota {quota:g} cores" if quota is not None else "no quota"
-    return Check("cgroup", "works", f"{limit}, {cores} cores by affinity")
+    limit = f"quota {count(quota, 'core')}" if quota is not None else "no quota"
+    return Check("cgroup", "works", f"{limit}, {count(cores, 'core')} by affinity")
 
 
 def _processes() -> Check:
@@ -166,7 +171,7 @@ def shared_memory() -> Check:
         return Check(
             "/dev/shm", "limited", "there is none: workers cannot hand over batches", "mount a tmpfs on /dev/shm"
         )
-    detail = f"{_gib(total - used)} free of {_gib(total)}"
+    detail = f"{size(total - used)} free of {size(total)}"
     if total < LITTLE_SHM_BYTES:
         return Check(
             "/dev/shm", "limited", f"{detail}: workers may die of it", "in a container: --shm-size=8g or --ipc=host"
@@ -180,10 +185,10 @@ def run_folder(base: Path) -> Check:
     if not os.access(place, os.W_OK | os.X_OK):
         return Check("run folder", "broken", f"{place} cannot be written to", "choose another with --dir")
     free = shutil.disk_usage(place).free
-    detail = f"{base}, {_gib(free)} free"
+    detail = f"{base}, {size(free)} free"
     if free < LITTLE_DISK_BYTES:
         return Check(
-            "run folder", "limited", f"{detail}: a day of a large run takes 0.5 GiB", "choose another with --dir"
+            "run folder", "limited", f"{detail}: a day of a large run takes 0.5 GB", "choose another with --dir"
         )
     return Check("run folder", "works", detail)
 
@@ -196,7 +201,3 @@ def terminal() -> Check:
     shown = "colour" if on.color else "no colour"
     kind = "a terminal" if sys.stdout.isatty() else "not a terminal"
     return Check("terminal", "works", f"{kind}, {on.width} columns, {shown}, {'ASCII' if on.ascii else 'UTF-8'}")
-
-
-def _gib(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gpuwatch.words.units import milliseconds
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -70,4 +72,4 @@ def _with_table(bar: RenderableType, progress: Progress) -> RenderableType:
 def _said(result: Result | None) -> str:
     if result is None or result.kind in ("close", "compare"):
         return ""
-    return f"{result.arm} " + (f"{result.step_ms:.3g} ms a step" if result.step_ms else f"{result.note}")
+    return f"{result.arm} " + (f"{milliseconds(result.step_ms)} a step" if result.step_ms else f"{result.note}")

@@ -168,13 +168,9 @@ def _suggest(name: str, known: object) -> str:
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}"
 
 
-def _primary(report: Report) -> LoaderProfile | None:
-    return next((loader for loader in report.loaders if loader.id == report.primary), None)
-
-
 def _of_loader(read: Callable[[LoaderProfile], float | None]) -> Callable[[Report], float | None]:
     def value(report: Report) -> float | None:
-        loader = _primary(report)
+        loader = report.primary_loader
         return None if loader is None else read(loader)
 
     return value

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.report import Report
+from gpuwatch.words.units import DASH, count, factor, figures, percent
 
 # Two runs of the same training on a shared machine differ by this much for no reason that a run could know.
 SMALLEST = 0.03
@@ -54,7 +55,7 @@ class Comparison:
 
 def compare(a: Report, b: Report) -> Comparison:
     """Return how run B differs from run A; the primary loaders stand for the runs."""
-    left, right = _primary(a), _primary(b)
+    left, right = a.primary_loader, b.primary_loader
     rows = _rows(left, right, max(_taken(a), _taken(b)))
     gone, new = [f.id for f in a.findings], [f.id for f in b.findings]
     return Comparison(
@@ -124,15 +125,11 @@ def _caveats(report: Report, loader: LoaderProfile | None, which: str) -> list[s
     caveats = []
     if _taken(report) > CROWDED:
         caveats.append(
-            f"During {which} other processes used {_taken(report):.0%} of the cores: only large changes are judged"
+            f"During {which} other processes used {percent(_taken(report))} of the cores: only large changes are judged"
         )
     if loader is not None and loader.step_ms is not None and loader.step_ms.n < FEW_STEPS:
-        caveats.append(f"{which} has only {loader.step_ms.n} steps after its warm-up")
+        caveats.append(f"{which} has only {count(loader.step_ms.n, 'step')} after its warm-up")
     return caveats
-
-
-def _primary(report: Report) -> LoaderProfile | None:
-    return next((loader for loader in report.loaders if loader.id == report.primary), None)
 
 
 def _rows(a: LoaderProfile | None, b: LoaderProfile | None, taken: float) -> tuple[Row, ...]:
@@ -178,7 +175,7 @@ def _headline(rows: tuple[Row, ...]) -> str:
     if step is None or step.change is None:
         return "Inconclusive: the training steps of one of the runs were not measured"
     faster, low, high = (1 / x for x in (step.change.median, step.change.high, step.change.low))
-    interval = f"{faster:.2f}× ({low:.2f}–{high:.2f})"
+    interval = f"{factor(faster, 2)} ({low:.2f}{DASH}{high:.2f})"
     return {
         "better": f"B's steps are faster: {interval}",
         "worse": f"B's steps are slower: {interval} the speed of A",
@@ -194,7 +191,7 @@ def _setup(a: Report, b: Report) -> list[tuple[str, str, str]]:
 
 
 def _facts(report: Report) -> dict[str, Any]:
-    loader, rank = _primary(report), next(iter(report.ranks), None)
+    loader, rank = report.primary_loader, next(iter(report.ranks), None)
     of_loader = (
         "dataset",
         "dataset_length",
@@ -220,7 +217,7 @@ def _facts(report: Report) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return "unknown" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "unknown" if value is None else figures(value, 6, grouped=False) if isinstance(value, float) else str(value)
 
 
 def _phases(a: Report, b: Report) -> list[Row]:

@@ -141,7 +141,7 @@ def named(names: Sequence[str], report: Report | None) -> list[Remedy]:
 
 def asked_for(report: Report) -> list[Remedy]:
     """Return the remedies that the findings of a report ask for, in their order; at most one of a kind."""
-    loader = primary(report)
+    loader = report.primary_loader
     found: dict[str, Remedy] = {}
     for finding in (*report.findings, *report.suppressed):
         if loader is None:
@@ -149,11 +149,6 @@ def asked_for(report: Report) -> list[Remedy]:
         for remedy in _of_finding(finding, loader, report):
             found.setdefault(remedy.name, remedy)
     return list(found.values())
-
-
-def primary(report: Report) -> LoaderProfile | None:
-    """Return the loader that the report's verdict is about."""
-    return next((loader for loader in report.loaders if loader.id == report.primary), None)
 
 
 def _of_finding(finding: Finding, loader: LoaderProfile, report: Report) -> list[Remedy]:
@@ -178,7 +173,7 @@ def _workers(name: str) -> int | None:
 
 def _make(name: str, report: Report | None) -> Remedy | None:
     """Return a remedy fitted to the report's loader; None when the report shows that it does not fit."""
-    loader = primary(report) if report else None
+    loader = report.primary_loader if report else None
     count = _workers(name)
     if count is not None:
         setting = {"num_workers": count}

@@ -119,13 +119,9 @@ def _speedup(report: Report) -> float | None:
     return report.verdict.speedup_if_input_free.predicted if report.verdict.speedup_if_input_free else None
 
 
-def _primary(report: Report) -> LoaderProfile | None:
-    return next((loader for loader in report.loaders if loader.id == report.primary), None)
-
-
 def _of_primary(get: Callable[[LoaderProfile], Value]) -> Callable[[Report], Iterator[Reading]]:
     def read(report: Report) -> Iterator[Reading]:
-        loader = _primary(report)
+        loader = report.primary_loader
         if loader is not None:
             yield from _one(get(loader))
 

@@ -65,3 +65,8 @@ class Report:
     experiments: tuple[Experiment, ...] = ()
     prediction_score: PredictionScore | None = None
     trainings: tuple[Training, ...] = ()
+
+    @property
+    def primary_loader(self) -> LoaderProfile | None:
+        """The loader that the verdict is about."""
+        return next((loader for loader in self.loaders if loader.id == self.primary), None)

@@ -26,7 +26,6 @@ from gpuwatch.views.card_rows import (
     line_row,
     lines_note,
     loaders,
-    primary,
     rank,
     training,
     trial,
@@ -145,11 +144,15 @@ def _tone(report: Report) -> Tone:
 
 
 def _why(report: Report) -> list[Fact]:
-    loader, share = primary(report), report.verdict.input_wait_share
+    loader, share = report.primary_loader, report.verdict.input_wait_share
     facts = []
     if share is not None:
         clock = "CUDA events" if report.verdict.clock == "cuda" else "host clock"
-        facts.append(Fact("input wait", f"{text.share_range(share)} of the loop's time", f"{clock}, {share.n:,} steps"))
+        facts.append(
+            Fact(
+                "input wait", f"{text.share_range(share)} of the loop's time", f"{clock}, {text.count(share.n, 'step')}"
+            )
+        )
     if loader is not None and loader.step_ms and loader.wait_ms and loader.compute_ms:
         waiting = f"{text.milliseconds(loader.wait_ms.median)} waiting"
         if loader.has_an_iterator_for_each_step:
@@ -171,7 +174,7 @@ def _why_loader(loader: LoaderProfile) -> list[Fact]:
     if ready is not None and not loader.has_an_iterator_for_each_step:
         facts.append(Fact("queue", f"the next batch was there in {text.percent(ready)} of the asks"))
     if fetch is not None and loader.workers and fetch.busy_share is not None:
-        count = f"{loader.workers} worker{'s' if loader.workers > 1 else ''}"
+        count = text.count(loader.workers, "worker")
         facts.append(
             Fact("workers", f"{count} busy {text.percent(fetch.busy_share)} of the time", cost_of_batch(loader))
         )
@@ -245,7 +248,7 @@ def _notes(report: Report) -> list[str]:
     ]
     notes += [_gap(gap, report.seconds) for gap in report.gaps if gap.source != "nvml" or report.devices]
     if report.overhead.dropped_events:
-        notes.append(f"{report.overhead.dropped_events:,} events were lost (disk full?)")
+        notes.append(f"{text.count(report.overhead.dropped_events, 'event was', 'events were')} lost (disk full?)")
     hidden = len(notes) - SHOWN_NOTES
     return notes[:SHOWN_NOTES] + ([f"and {hidden} more (gpuwatch report --json)"] if hidden > 0 else [])
 
@@ -260,10 +263,10 @@ def _cost(report: Report) -> str:
     cost, parts = report.overhead, []
     if cost.hook_us_per_step is not None:
         steps = [rank.step_ms.median for rank in report.ranks if rank.step_ms]
-        part = f" ({cost.hook_us_per_step / 10 / max(steps):.2g}%)" if steps and max(steps) > 0 else ""
+        part = f" ({text.figures(cost.hook_us_per_step / 10 / max(steps), 2)}%)" if steps and max(steps) > 0 else ""
         parts.append(f"{text.figures(cost.hook_us_per_step, 2)} µs a step{part}")
     if cost.sampler_cpu_share is not None:
-        parts.append(f"sampler {cost.sampler_cpu_share * 100:.2g}% of a core")
+        parts.append(f"sampler {text.figures(cost.sampler_cpu_share * 100, 2)}% of a core")
     parts.append(f"{text.size(cost.spool_bytes)} recorded")
     return " · ".join(parts)
 

@@ -52,11 +52,6 @@ class Loader:
     breakdown: str
 
 
-def primary(report: Report) -> LoaderProfile | None:
-    """Return the loader that the verdict is about."""
-    return next((loader for loader in report.loaders if loader.id == report.primary), None)
-
-
 def rank(rank: RankProfile) -> tuple[str, ...]:
     """Return the cells of one rank."""
     return (
@@ -137,7 +132,7 @@ def lines_note(report: Report) -> str:
         return ""
     quality = report.stacks
     trust = "" if quality.trust == "high" else f", {quality.trust} trust"
-    return f"share of its process's work · {quality.samples:,} samples, {quality.sampler}{trust}"
+    return f"share of its process's work · {text.count(quality.samples, 'sample')}, {quality.sampler}{trust}"
 
 
 def loaders(report: Report) -> list[Loader]:
@@ -237,7 +232,7 @@ def devices(report: Report) -> list[Fact]:
     """Return the GPUs, or why there is none."""
     shown, hidden = report.devices[:SHOWN_DEVICES], len(report.devices) - SHOWN_DEVICES
     facts = [_device(device) for device in shown] or [_no_device(report)]
-    return facts + ([Fact("", f"and {hidden} more GPUs")] if hidden > 0 else [])
+    return facts + ([Fact("", f"and {text.count(hidden, 'more GPU')}")] if hidden > 0 else [])
 
 
 def _no_device(report: Report) -> Fact:

@@ -68,8 +68,8 @@ def _cells(line: ExactLine | None, hottest: float) -> tuple[str, ...]:
 def title(function: ExactFunction, base: str) -> tuple[str, str]:
     """Return a function's place, and what was measured of it."""
     place = f"{text.relative(clean(function.file), base)}:{function.line} {clean(function.name)}"
-    where = f"{function.processes} {function.process_role}{'s' if function.processes != 1 else ''}"
-    batches = f"{function.batches_measured:,} of {function.batches:,} batches"
+    where = text.count(function.processes, function.process_role)
+    batches = f"{function.batches_measured:,} of {text.count(function.batches, 'batch', 'batches')}"
     if function.times_longer and function.times_longer >= _LONGER:
         batches += f", each {text.factor(function.times_longer)} as long for being measured"
     return place, f"{where} · {batches} · {text.duration(function.seconds)}"
@@ -91,7 +91,7 @@ def render(found: ExactPass, base: str = "", width: int = 100) -> RenderableType
 
 def cost(slowdown: float, sample: int) -> str:
     """Return what measuring has cost this run, for people."""
-    longer = f"{slowdown - 1:.0%} longer" if slowdown < 2 else f"{text.factor(slowdown)} as long"
+    longer = f"{text.percent(slowdown - 1)} longer" if slowdown < 2 else f"{text.factor(slowdown)} as long"
     advice = "" if slowdown < _CHEAP else " A higher --sample costs less."
     return f"Measuring one batch in {sample} made all of them together take {longer}.{advice}"
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, Trial
 from gpuwatch.model.measures import Interval
+from gpuwatch.views import text
 from gpuwatch.views.text import clean
 
 _STYLES = {"helps": "green", "hurts": "red", "no difference": "dim", "inconclusive": "yellow", "failed": "yellow"}
@@ -42,8 +43,8 @@ def tables(experiment: Experiment) -> list[Table]:
     return parts
 
 
-def _line(text: str) -> Text:
-    return Text(f"{text}\n")
+def _line(sentence: str) -> Text:
+    return Text(f"{sentence}\n")
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -65,14 +66,14 @@ def balance(experiment: Experiment) -> str:
     """Return what the ceilings say, as a sentence."""
     most = max(experiment.ceilings, key=lambda c: c.cores)
     cores = experiment.balance_cores
-    on = f"With {most.cores} core{'s' if most.cores > 1 else ''} "
+    on = f"With {text.count(most.cores, 'core')} "
     if most.limit == "device":
         return on + "the device is the limit: a faster input pipeline would win nothing."
     if most.limit == "balanced":
         return on + "the two halves are even, or too close to tell apart: neither alone is worth making faster."
     lost = 1.0 - most.end_to_end.median / most.device.median
-    sentence = on + f"the device gives away {max(lost, 0.0):.0%} of its throughput to the input."
-    return sentence + (f" About {cores:.{1 if cores < 10 else 0}f} cores would balance the two." if cores else "")
+    sentence = on + f"the device gives away {text.percent(max(lost, 0.0))} of its throughput to the input."
+    return sentence + (f" About {text.count(cores, 'core', digits=2)} would balance the two." if cores else "")
 
 
 def sweep_table(rows: Iterable[LoaderTrial]) -> Table:
@@ -87,12 +88,12 @@ def sweep_table(rows: Iterable[LoaderTrial]) -> Table:
         table.add_row(
             "→" if row.knee else "",
             str(row.workers),
-            str(row.prefetch or "–"),
-            str(row.threads or "–"),
-            f"{row.loader_rate:.4g}" if row.loader_rate else "–",
+            str(row.prefetch or text.DASH),
+            str(row.threads or text.DASH),
+            text.figures(row.loader_rate or None, 4),
             rate(row.loop_rate),
-            f"{row.startup_s:.2g} s" if row.startup_s is not None else "–",
-            f"{row.memory_per_worker_bytes / 1e6:.0f} MB" if row.memory_per_worker_bytes else "–",
+            f"{text.figures(row.startup_s, 2)} s" if row.startup_s is not None else text.DASH,
+            text.size(row.memory_per_worker_bytes or None),
             escape(row.note),
             style="bold" if row.knee else None,
         )
@@ -127,10 +128,10 @@ def _trial(row: Trial) -> list[str | Text]:
     measured = row.verdict != "failed" and row.ratio.n > 0
     return [
         escape(row.remedy),
-        f"{row.before.median:.4g}" if row.before.n else "–",
-        f"{row.after.median:.4g}" if measured else "–",
-        speedup(row.ratio) if measured else "–",
-        f"{row.predicted:.2f}×" if row.predicted else "–",
+        text.figures(row.before.median if row.before.n else None, 4),
+        text.figures(row.after.median if measured else None, 4),
+        speedup(row.ratio) if measured else text.DASH,
+        text.factor(row.predicted or None, 2),
         Text(row.verdict, style=_STYLES[row.verdict]),
         Text("see below" if row.verdict == "failed" else clean(row.outputs)),
     ]
@@ -155,12 +156,15 @@ def _edit(trial: Trial) -> Text:
 def rate(value: Interval | None) -> str:
     """Return a rate with its interval; that of one round has none."""
     if value is None:
-        return "–"
-    spread = f"({value.low:.4g}–{value.high:.4g})" if value.n > 1 else "(one round)"
-    return f"{value.median:.4g} {spread}"
+        return text.DASH
+    low, high = text.figures(value.low, 4), text.figures(value.high, 4)
+    return f"{text.figures(value.median, 4)} {_spread(value, low, high)}"
 
 
 def speedup(value: Interval) -> str:
     """Return a ratio with its interval; that of one round has none."""
-    spread = f"({value.low:.2f}–{value.high:.2f})" if value.n > 1 else "(one round)"
-    return f"{value.median:.2f}× {spread}"
+    return f"{text.factor(value.median, 2)} {_spread(value, f'{value.low:.2f}', f'{value.high:.2f}')}"
+
+
+def _spread(value: Interval, low: str, high: str) -> str:
+    return f"({low}{text.DASH}{high})" if value.n > 1 else "(one round)"

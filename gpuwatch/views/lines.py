@@ -138,7 +138,7 @@ def _why_none(report: Report) -> str:
 
 def about(quality: StackQuality) -> str:
     """Return who took the samples, and how far to trust them and why."""
-    note = clean(quality.note) or f"{quality.samples:,} samples by {quality.sampler}"
+    note = clean(quality.note) or f"{text.count(quality.samples, 'sample')} by {quality.sampler}"
     if quality.trust == "high":
         return f"{note} · high trust"
     why = {"timer": "approximate, as seen from inside the processes"}.get(quality.sampler, "few samples")

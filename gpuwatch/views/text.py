@@ -1,4 +1,4 @@
-"""Strings and numbers for people: foreign text made harmless, paths made short, figures with as many digits as count."""
+"""Strings and numbers for people: foreign text made harmless, paths made short, figures from `words.units`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,35 @@ import math
 import os
 import re
 import unicodedata
+from collections.abc import Callable
 
 from gpuwatch.model.findings import Speedup
 from gpuwatch.model.measures import Interval, Place
+from gpuwatch.words import units
+from gpuwatch.words.units import DASH, count, duration, factor, figures, milliseconds, percent, size
 
-DASH = "–"
+# The figures' home is `words.units`, below the views; a view takes both from here.
+__all__ = [
+    "DASH",
+    "clean",
+    "count",
+    "duration",
+    "ending",
+    "factor",
+    "factor_range",
+    "figures",
+    "gain",
+    "milliseconds",
+    "percent",
+    "place",
+    "relative",
+    "share_range",
+    "shorten",
+    "shorten_path",
+    "shorten_start",
+    "size",
+    "value",
+]
 SMALLEST_GAIN = 1.005
 _STANDARD_LIBRARY = re.compile(r"/lib/(python3\.\d+/.+)$")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\|$)|[@-Z\\-_])", re.DOTALL)
@@ -72,72 +96,6 @@ def call(frame: Place) -> str:
     return f"{frame.function or '?'} ({frame.file}:{frame.line})"
 
 
-def percent(share: float | None) -> str:
-    """Return a share as a percentage; a dash when it was not measured, `<1%` when it is small but not nothing."""
-    if share is None or not math.isfinite(share):
-        return DASH
-    if 0 < share < 0.005:
-        return "<1%"
-    return f"{share * 100:.0f}%"
-
-
-def duration(seconds: float | None) -> str:
-    """Return a duration in the two largest units that matter."""
-    if seconds is None or not math.isfinite(seconds):
-        return DASH
-    if seconds < 0.9995:
-        return milliseconds(seconds * 1e3)
-    if seconds < 99.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
-
-
-def milliseconds(ms: float | None) -> str:
-    """Return milliseconds with three figures, in µs, ms or s."""
-    if ms is None or not math.isfinite(ms):
-        return DASH
-    if abs(ms) < 1e-6:  # less than a nanosecond is rounding
-        return "0 ms"
-    if abs(ms) < 0.9995:
-        return f"{figures(ms * 1e3)} µs"
-    return f"{figures(ms)} ms" if ms < 9999.5 else f"{figures(ms / 1e3)} s"
-
-
-def figures(value: float | None, digits: int = 3) -> str:
-    """Return a number with that many significant figures and no exponent."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    if value == 0:
-        return "0"
-    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
-    text = f"{value:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def size(count: float | None) -> str:
-    """Return bytes in binary units with decimal-free names people use (kB, MB, GB)."""
-    if count is None or not math.isfinite(count):
-        return DASH
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{figures(count)} {unit}"
-        count /= 1024
-    return f"{figures(count)} TB"
-
-
-def factor(value: float | None) -> str:
-    """Return a speed-up: 1.7×."""
-    return DASH if value is None or not math.isfinite(value) else f"{value:.{_decimals(value)}f}×"
-
-
-def _decimals(value: float) -> int:
-    return 2 if value < 1.95 else 1 if value < 9.95 else 0
-
-
 def gain(speedup: Speedup | None) -> str:
     """Return a predicted speed-up with its interval: 1.50× faster (1.40–1.60); empty when there is none to win."""
     if speedup is None or not math.isfinite(speedup.predicted) or speedup.predicted < SMALLEST_GAIN:
@@ -147,11 +105,7 @@ def gain(speedup: Speedup | None) -> str:
 
 def factor_range(ratio: Interval, word: str = "") -> str:
     """Return a ratio with its interval: 1.50× (1.40–1.60)."""
-    digits = _decimals(ratio.median)
-    middle, low, high = (
-        f"{x:.{min(digits, _decimals(x)) if x > 9.95 else digits}f}" for x in (ratio.median, ratio.low, ratio.high)
-    )
-    return f"{middle}×{word}" if low == high else f"{middle}×{word} ({low}{DASH}{high})"
+    return units.factor_range(ratio.median, ratio.low, ratio.high, word)
 
 
 def share_range(interval: Interval | None) -> str:
@@ -176,7 +130,13 @@ def value(number: object, unit: str) -> str:
     return f"{figures(float(number))} {clean(unit)}".strip()
 
 
-_UNITS = {"share": percent, "ms": milliseconds, "s": duration, "bytes": size, "x": factor}
+_UNITS: dict[str, Callable[[float], str]] = {
+    "share": percent,
+    "ms": milliseconds,
+    "s": duration,
+    "bytes": size,
+    "x": factor,
+}
 
 
 def ending(exit_code: int | None, signal: int | None, state: str) -> str:

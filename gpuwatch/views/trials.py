@@ -21,5 +21,5 @@ def score(report: Report) -> str:
     known = report.prediction_score
     if known is None:
         return ""
-    trials = f"{known.trials} trial{'s' if known.trials > 1 else ''} here"
+    trials = f"{text.count(known.trials, 'trial')} here"
     return f"predictions off by {text.percent(known.median_error)} in the median of {trials}"

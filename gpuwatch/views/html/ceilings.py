@@ -26,7 +26,7 @@ def ceilings(rows: Sequence[Ceiling], balance_cores: float | None) -> Markup | N
     picture = _bars(ordered[0]) if len(ordered) == 1 else _plot(ordered)
     parts = [el("h3", "Ceilings"), el("p", INTRO, class_="soft"), picture, _figures(ordered)]
     if balance_cores:
-        said = f"About {text.figures(balance_cores, 2)} cores would let the loader keep up with this device."
+        said = f"About {text.count(balance_cores, 'core', digits=2)} would let the loader keep up with this device."
         parts.append(el("p", said))
     return content(parts)
 

@@ -73,7 +73,7 @@ def _measured(item: Evidence) -> Markup:
     if item.threshold is not None:
         notes.append(f"limit {text.value(item.threshold, item.unit)}")
     if item.n:
-        notes.append(f"{item.n:,} values")
+        notes.append(text.count(item.n, "value"))
     if item.note:
         notes.append(item.note)
     value = "not measured" if item.value is None else text.value(item.value, item.unit)

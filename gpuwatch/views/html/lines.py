@@ -30,7 +30,9 @@ def hot_lines(report: Report) -> Markup:
                 class_="soft",
             ),
             _line_list(first, report.run.cwd),
-            el("details", el("summary", f"{len(rest)} more lines"), _line_list(rest, report.run.cwd)) if rest else None,
+            el("details", el("summary", text.count(len(rest), "more line")), _line_list(rest, report.run.cwd))
+            if rest
+            else None,
         ]
     return el("section", el("h2", "Lines that cost most"), body, id="lines")
 
@@ -42,7 +44,8 @@ def _line_list(lines: Sequence[HotLine], root: str) -> Markup:
 def _trust(stacks: StackQuality) -> str:
     if not stacks.samples:
         return stacks.note
-    return f"{stacks.note or f'{stacks.samples:,} samples by {stacks.sampler}'}; {stacks.trust} trust."
+    said = stacks.note or f"{text.count(stacks.samples, 'sample')} by {stacks.sampler}"
+    return f"{said}; {stacks.trust} trust."
 
 
 def _whose(line: HotLine) -> str:

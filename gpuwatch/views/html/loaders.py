@@ -24,7 +24,7 @@ def loaders(report: Report) -> Markup:
         "workers busy",
         "samples/s",
     ]
-    rows = [_loader(loader, loader.id == report.primary) for loader in _worst_first(report.loaders)]
+    rows = [_loader(loader, loader is report.primary_loader) for loader in _worst_first(report.loaders)]
     if not rows:
         return el("section", el("h2", "Loaders and operations"), el("p", "No DataLoader was seen."), id="loaders")
     by_dataset = {

@@ -138,5 +138,5 @@ def _missing(report: Report) -> Markup | None:
         f"not entered: {item.command} (pid {item.pid}): {item.reason}. {item.remedy}" for item in report.unentered[:20]
     ]
     if report.overhead.dropped_events:
-        notes.append(f"{report.overhead.dropped_events} events were dropped")
+        notes.append(f"{text.count(report.overhead.dropped_events, 'event was', 'events were')} dropped")
     return content([el("h3", "Not recorded"), el("ul", [el("li", note) for note in notes])]) if notes else None

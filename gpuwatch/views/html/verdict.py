@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from datetime import datetime, timezone
 
-from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.report import Report
 from gpuwatch.views import text, verdict_text
 from gpuwatch.views.html import words
@@ -20,11 +19,6 @@ CONFIDENCE = {
 }
 
 
-def primary(report: Report) -> LoaderProfile | None:
-    """Return the loader that the verdict is about."""
-    return next((loader for loader in report.loaders if loader.id == report.primary), None)
-
-
 def header(report: Report) -> Markup:
     """Return the line that says which run this is."""
     run = report.run
@@ -32,7 +26,7 @@ def header(report: Report) -> Markup:
     ended = text.ending(run.exit_code, run.signal, run.state)
     facts = [started, text.duration(report.seconds), text.clean(run.host), ended]
     if report.ranks:
-        facts.insert(3, f"{len(report.ranks)} rank{'s' if len(report.ranks) > 1 else ''}")
+        facts.insert(3, text.count(len(report.ranks), "rank"))
     return el(
         "header",
         el(
@@ -58,13 +52,13 @@ def verdict_card(report: Report) -> Markup:
         el("p", reason, class_="reason") if reason else None,
         el("p", words.BOUND_HELP[verdict.bound], class_="soft"),
         el("div", _numbers(report), class_="numbers"),
-        typical_step(primary(report)),
+        typical_step(report.primary_loader),
     ]
     return el("section", body, class_="verdict", id="verdict", aria_labelledby="verdict-title")
 
 
 def _numbers(report: Report) -> list[Markup]:
-    verdict, loader = report.verdict, primary(report)
+    verdict, loader = report.verdict, report.primary_loader
     numbers = []
     if verdict.input_wait_share:
         clock = "timed on the GPU itself" if verdict.clock == "cuda" else "timed on the host's clock"

@@ -51,7 +51,7 @@ def line_detail(frame: Frame, at: int) -> RenderableType:
     facts = [
         f"{text.percent(line.share)} of the {role}'s work",
         f"{text.duration(line.seconds)}",
-        f"{line.samples} samples",
+        text.count(line.samples, "sample"),
     ]
     if line.waited_share is not None:
         facts.append(f"{text.percent(line.waited_share)} while its batch was awaited")

@@ -63,7 +63,7 @@ def test_little_shared_memory_comes_with_its_remedy(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(memory, "shm_bytes", lambda: (64 << 20, 1 << 20))
     check = machine_checks.shared_memory()
-    assert check.state == "limited" and "63 MiB free of 64 MiB" in check.detail and "--shm-size" in (check.remedy or "")
+    assert check.state == "limited" and "63 MB free of 64 MB" in check.detail and "--shm-size" in (check.remedy or "")
 
 
 def test_the_table_names_every_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_names_of_remedies_are_never_cut(width: int) -> None:
 
 def test_the_knee_is_marked_and_memory_shown() -> None:
     rows = (
-        LoaderTrial(2, None, None, 50.0, of(48), 0.1, 204e6, True),
+        LoaderTrial(2, None, None, 50.0, of(48), 0.1, 204 * 2**20, True),
         LoaderTrial(3, None, None, 51.0, None, 0.1, None),
     )
     text = drawn(replace(EMPTY, sweep=rows, edit="- num_workers=8\n+ num_workers=2"))
