@@ -212,7 +212,6 @@ class OperationProfile:
     pixels_in: float | None = None
     pixels_out: float | None = None
     bytes_in: float | None = None
-    cpu_ms_per_sample: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +221,8 @@ class FetchProfile:
 
     wall = cpu (this thread) + delay (runnable, no core) + blocked (the rest: reads, locks, library threads).
     `process_cpu_ms` adds the library's own threads. `busy_share` is the share of the workers' time, while the
-    loop ran, that was not spent waiting for an index. `work_spread`: 95th percentile over median of wall - delay."""
+    loop ran, that was not spent waiting for an index. `work_spread`: 95th percentile over median of wall - delay.
+    `slow_share`, for `--json` only: of batches whose wall is above three times the median."""
 
     n: int
     wall_ms: Interval
@@ -255,7 +255,8 @@ class QueueProfile:
 
     `ready_share`: asks that found their batch already there. `late_share`: share of the waited time during
     which later batches were ready and held back by in-order delivery. `awaited_skew`: share of the waited time
-    owed to the most-awaited worker. `unmade_share`: share of the waited time before the wanted batch had been sent."""
+    owed to the most-awaited worker. `unmade_share`: share of the waited time before the wanted batch had been sent.
+    `mean_ready` and `awaited_skew` are for `--json` only."""
 
     ready_share: float | None
     mean_ready: float | None
@@ -364,7 +365,6 @@ class RankProfile:
     hook_us_per_step: float | None
     first_batch_s: float | None
     run_queue_delay_share: float | None = None
-    sync_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +372,7 @@ class WorkerMemory:
     """Growth of the workers' memory while the loop ran; `late_growth_bytes`: in the second half of that time.
 
     `resident_growth_bytes`: of the resident sizes, which hold pages shared with the trainer from the start: growth
-    without it is pages copied."""
+    without it is pages copied. `trainer_rss_bytes`, the trainer's at the end of that time, is for `--json` only."""
 
     workers: int
     growth_bytes_per_s: float | None
@@ -387,7 +387,8 @@ class WorkerMemory:
 class MachineProfile:
     """The host while the training loop ran. Cores are counts; `usable_cores` = min(affinity, cgroup quota).
 
-    `spare_cores` is what neither this run nor others used, at most `usable_cores` minus the run's own use."""
+    `spare_cores` is what neither this run nor others used, at most `usable_cores` minus the run's own use.
+    `memory_pressure` is for `--json` only."""
 
     cores: int | None
     affinity_cores: int | None
@@ -414,7 +415,8 @@ class MachineProfile:
 
 @dataclass(frozen=True, slots=True)
 class DeviceProfile:
-    """One GPU while the loop ran. Shares 0..1. `throttle` maps a reason's name to its share of the samples."""
+    """One GPU while the loop ran. Shares 0..1. `throttle` maps a reason's name to its share of the samples.
+    `xids`, the driver's error numbers, are for `--json` only; the timeline shows them from the samples."""
 
     index: int
     uuid: str
@@ -501,16 +503,17 @@ class Unentered:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The step model's parameters for the primary loader: T = S(n) + N * max(G, P / min(n, cores)) + host.
+    """The throughput model's parameters for the primary loader: T = iterators * S(n) + batches * step(n) + rest, with
+    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores)) for n >= 1 workers and step(0) = G + P.
 
-    `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms`
-    the part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores` those that workers may use. `queued_ms`: the part of
-    `device_ms` in which the trainer waited for a core that its workers held, `load` cores of them on average."""
+    `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms` C: the
+    part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores`
+    those that workers may use; `queued_ms` Q: the part of `device_ms` in which the trainer waited for a core that its
+    workers held, `load` L cores of them on average. k fits the input term to `step_ms`, the measured mean step."""
 
     device_ms: float
     work_ms: float
     work_cpu_ms: float
-    host_ms: float
     workers: int
     cores: float
     spare_cores: float
@@ -525,7 +528,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """What gpuwatch itself cost in this run."""
+    """What gpuwatch itself cost in this run. `stacks_cpu_share`, of one core, is for `--json` only."""
 
     hook_us_per_step: float | None
     sampler_cpu_share: float | None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 import runpy
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from gpuwatch import model
 from gpuwatch.model import Ceiling, Experiment, Gap, Interval, LoaderTrial, Report, Trial, Unentered
 from gpuwatch.views.json import dumps, schema, to_dict
 from tests.builders import interval, make_device, make_finding, make_loader, make_operation, make_report, make_run
@@ -124,3 +127,35 @@ def test_nothing_of_a_report_is_left_out_but_the_pictures_series() -> None:
     assert (
         fields - set(to_dict(make_report())) == renamed
     )  # the first three are run.duration_s, run.hosts, primary_loader
+
+
+def _given() -> dict[tuple[str, str], list[ast.expr]]:
+    """Return what the package passes for each field by name: (class or `replace`, field) -> the arguments."""
+    found: dict[tuple[str, str], list[ast.expr]] = defaultdict(list)
+    for path in (ROOT / "gpuwatch").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                for field, argument in zip(FIELDS.get(name, ()), node.args, strict=False):
+                    found[name, field].append(argument)
+                for keyword in node.keywords:
+                    found[name, keyword.arg or "**"].append(keyword.value)
+    return found
+
+
+PUBLISHED = sorted(schema()["$defs"])
+FIELDS = {name: [field.name for field in dataclasses.fields(getattr(model, name))] for name in PUBLISHED}
+
+
+def test_every_published_figure_is_measured_somewhere() -> None:
+    """A field that no code sets, or sets to a constant, says nothing."""
+    given = _given()
+    dead = []
+    for name, fields in FIELDS.items():
+        if (name, "**") in given:
+            continue  # made from a dictionary: a stored experiment, or columns of samples
+        for field in fields:
+            arguments = given[name, field] + given["replace", field]
+            if all(isinstance(argument, ast.Constant) for argument in arguments):
+                dead.append(f"{name}.{field}")
+    assert not dead
