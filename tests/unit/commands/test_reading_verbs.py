@@ -237,7 +237,7 @@ def test_plotly_is_a_page_the_figure_or_a_picture_by_the_files_ending(
     assert '"showSendToCloud": false' in page and '"displaylogo": false' in page
     assert call("export", "--to", "plotly", "-o", "f.json").code == 0
     figure = plotly.io.read_json("f.json")
-    assert len(figure.data) == 5 and "33% of the training" in figure.layout.title.text.replace("33 %", "33%")
+    assert len(figure.data) == 5 and "33% of the training loop" in figure.layout.title.text
     asked: dict[str, Any] = {}
     monkeypatch.setattr(go.Figure, "to_image", lambda self, **how: asked.update(how) or b"picture")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())

@@ -105,11 +105,11 @@ def test_values_that_a_script_relies_on() -> None:
     assert data["run"]["command_line"] == "python train.py"
     assert data["verdict"]["input_wait_share"] == {"median": 0.33, "low": 0.31, "high": 0.35, "n": 990, "clock": "host"}
     assert data["loaders"][0]["operations"][0]["where"]["line"] == 20
-    assert data["findings"][0]["evidence"][0] == {
+    assert data["findings"][0]["evidence"][1] == {
         "metric": "worker busy",
         "value": 0.98,
         "unit": "share",
-        "threshold": 0.85,
+        "threshold": 0.75,
         "n": 200,
         "note": None,
     }
