@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gpuwatch.__main__ import main
+from gpuwatch.analyze.rules import RULES, rule_id
 from gpuwatch.store import folder
 from tests.builders import make_hot_line, make_profile, make_report, make_run
 from tests.spools import FakeRun
@@ -286,7 +287,8 @@ def test_lines_filters_by_role_and_counts(call: Any, reports: Any) -> None:
 
 def test_explain_shows_every_page_with_all_four_headings(call: Any) -> None:
     listed = call("explain", "--json").json["findings"]
-    assert len(listed) >= 4 and all(entry["title"] for entry in listed)
+    assert [entry["id"] for entry in listed] == [rule_id(rule) for rule in RULES]
+    assert all(entry["title"] for entry in listed)
     for entry in listed:
         page = call("explain", entry["id"], "--json").json
         assert list(page["sections"]) == ["What it means", "How it is measured", "When it is wrong", "What to do"], (
