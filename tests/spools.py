@@ -9,9 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gpuwatch.analyze.report import build
 from gpuwatch.hook.columns import COLUMNS as HOOK_COLUMNS
 from gpuwatch.hook.columns import FORMAT
+from gpuwatch.model import LoaderProfile, Report
 from gpuwatch.sources.columns import COLUMNS as SAMPLER_COLUMNS
+from gpuwatch.store.reader import read
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -250,3 +253,13 @@ class FakeRun:
         } | changes
         (self.path / "run.json").write_text(json.dumps(run))
         return self.path
+
+
+def report_of(run: FakeRun, **changes: Any) -> Report:
+    """Write a run and analyse it as every verb does, without the pictures' series."""
+    return build(read(run.write(**changes)), with_timeline=False)
+
+
+def primary_of(report: Report) -> LoaderProfile | None:
+    """Return the loader that a report's verdict is about."""
+    return next((loader for loader in report.loaders if loader.id == report.primary), None)

@@ -21,12 +21,11 @@ from gpuwatch.analyze.machine import machine_profile
 from gpuwatch.analyze.moments import moments_of
 from gpuwatch.analyze.operations import operation_profiles
 from gpuwatch.analyze.overhead import hook_us_per_step, overhead
-from gpuwatch.analyze.processes import Processes, meta_of, sort_processes
+from gpuwatch.analyze.processes import Processes, meta_of
 from gpuwatch.analyze.queues import queue_profile
 from gpuwatch.analyze.samples import LOADER_WORK
 from gpuwatch.analyze.steps import Steps, evaluation_time, find_steps, first_batches, stops, windows
 from gpuwatch.analyze.timeline import Walk, phases, walk
-from gpuwatch.analyze.trainings import main_training
 from gpuwatch.analyze.usage import Usage, Window, read_usage, sampled_window
 from gpuwatch.model import Costs, HotLine, LoaderProfile, MachineProfile, Place, Profile, RankProfile, Recording
 
@@ -55,16 +54,6 @@ class Analysis:
     def loops_of(self, this: Walk) -> list[Loop]:
         """Return the loops of one trainer."""
         return [loop for loop in self.loops if loop.loader.walk is this]
-
-
-def profile(recording: Recording) -> Profile:
-    """Derive everything from a recording. What it does not hold is None, never zero."""
-    return profile_of(analyse(recording))
-
-
-def analyse(recording: Recording) -> Analysis:
-    """Sort a recording's processes and cut the loops of its main training into steps."""
-    return analysis_of(main_training(sort_processes(recording)))
 
 
 def analysis_of(processes: Processes) -> Analysis:
