@@ -142,7 +142,7 @@ def _named(term: str, kind: str, name: str) -> Callable[[Report], Result]:
         if kind == "finding" and name not in found:
             missing = next((outcome.missing for outcome in report.not_evaluated if outcome.id == name), None)
             if missing:
-                return Result(term, None, f"{term}: not evaluated, {missing} is missing")
+                return Result(term, None, f"{term}: not evaluated, missing: {missing}")
         return Result(term, name in found, f"{term}: {kind} is {', '.join(found) or 'none'}")
 
     return hold

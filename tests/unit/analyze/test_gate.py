@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
 
 import pytest
 
 from gpuwatch.compare.gate import METRICS, finding_ids, parse
 from gpuwatch.errors import UsageError
+from gpuwatch.model.findings import NotEvaluated
 from tests.builders import interval, make_device, make_finding, make_report
 
 
@@ -60,9 +60,11 @@ def test_findings_that_others_explain_count_too() -> None:
 
 
 def test_a_rule_that_could_not_look_trips() -> None:
-    (result,) = parse("finding:gpu-throttled").evaluate(make_report())
-    assert (result.holds, result.trips) == (None, True)
-    assert "NVML" in result.text
+    for missing in ("NVML's clocks event reasons", "no DataLoader was seen in use"):
+        report = make_report(findings=(), not_evaluated=(NotEvaluated("gpu-throttled", missing),))
+        (result,) = parse("finding:gpu-throttled").evaluate(report)
+        assert (result.holds, result.trips) == (None, True)
+        assert result.text == f"finding:gpu-throttled: not evaluated, missing: {missing}"
 
 
 def test_bound_and_severity() -> None:
@@ -109,6 +111,6 @@ def test_every_rule_can_be_named_and_every_metric_read() -> None:
 
 
 def test_a_report_without_anything_measured_is_survived() -> None:
-    empty = dataclasses.replace(make_report(), loaders=(), primary=None, phases=(), devices=(), findings=())
-    for metric in METRICS.values():
-        metric.read(empty)
+    verdict = replace(make_report().verdict, bound="unknown", input_wait_share=None)
+    empty = make_report(loaders=(), primary=None, phases=(), devices=(), findings=(), verdict=verdict)
+    assert {name for name, metric in METRICS.items() if metric.read(empty) is not None} == {"duration"}

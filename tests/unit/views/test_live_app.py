@@ -50,7 +50,7 @@ def drive(
     async def session() -> None:
         async with app.run_test(size=size) as pilot:
             for _ in range(200):
-                if app.latest is not None and "33 %" in shown(app, "verdict"):
+                if app.latest is not None and "33%" in shown(app, "verdict"):
                     break
                 await pilot.pause(0.02)
             # The panels have been given their room by now.
@@ -74,7 +74,7 @@ def footer(app: Dashboard) -> str:
 @pytest.mark.parametrize("size", [(80, 24), (120, 35), (200, 50), (240, 67), (40, 10)])
 def test_every_size_shows_the_verdict(size: tuple[int, int]) -> None:
     async def check(app, pilot):  # type: ignore[no-untyped-def]
-        assert "33 %" in shown(app, "verdict")
+        assert "33%" in shown(app, "verdict")
         for panel in app.query(Panel):
             assert panel.size.width <= size[0]
 
