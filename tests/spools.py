@@ -9,9 +9,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gpuwatch.build_report import build
 from gpuwatch.hook.event_log.columns import COLUMNS as HOOK_COLUMNS
 from gpuwatch.hook.event_log.columns import FORMAT
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.report import Report
 from gpuwatch.sources.columns import COLUMNS as SAMPLER_COLUMNS
+from gpuwatch.store.reader import read
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -250,3 +254,13 @@ class FakeRun:
         } | changes
         (self.path / "run.json").write_text(json.dumps(run))
         return self.path
+
+
+def report_of(run: FakeRun, **changes: Any) -> Report:
+    """Write a run and analyse it as every verb does, without the pictures' series."""
+    return build(read(run.write(**changes)), with_timeline=False)
+
+
+def primary_of(report: Report) -> LoaderProfile | None:
+    """Return the loader that a report's verdict is about."""
+    return next((loader for loader in report.loaders if loader.id == report.primary), None)

@@ -21,8 +21,7 @@ from gpuwatch.analyze.machine.host import machine_profile
 from gpuwatch.analyze.machine.usage import Usage, Window, read_usage, sampled_window
 from gpuwatch.analyze.numbers.arrays import total
 from gpuwatch.analyze.processes.gaps import find_gaps, find_unentered
-from gpuwatch.analyze.processes.sorting import Processes, meta_of, sort_processes
-from gpuwatch.analyze.processes.trainings import main_training
+from gpuwatch.analyze.processes.sorting import Processes, meta_of
 from gpuwatch.analyze.wall_time.loaders import Loader, find_loaders, roles_of
 from gpuwatch.analyze.wall_time.long_steps import find_long_steps
 from gpuwatch.analyze.wall_time.overhead import hook_us_per_step, overhead
@@ -60,16 +59,6 @@ class Analysis:
     def loops_of(self, this: Walk) -> list[Loop]:
         """Return the loops of one trainer."""
         return [loop for loop in self.loops if loop.loader.walk is this]
-
-
-def profile(recording: Recording) -> Profile:
-    """Derive everything from a recording. What it does not hold is None, never zero."""
-    return profile_of(analyse(recording))
-
-
-def analyse(recording: Recording) -> Analysis:
-    """Sort a recording's processes and cut the loops of its main training into steps."""
-    return analysis_of(main_training(sort_processes(recording)))
 
 
 def analysis_of(processes: Processes) -> Analysis:

@@ -1,8 +1,8 @@
 """The throughput model: what a change to the input pipeline would do to the training loop.
 
     T = iterators * S(n) + batches * step(n) + rest
-    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores)) + host          n >= 1 workers
-    step(0) = G + P + host                                      the trainer loads by itself
+    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores))          n >= 1 workers
+    step(0) = G + P                                             the trainer loads by itself
 
 G is the step without waiting, P the time a worker needs for a batch when it has a core, C the CPU time in it (of all
 its threads; the invariant when n changes), `cores` those the workers may use, S(n) the start-up of n workers until
@@ -26,7 +26,7 @@ from gpuwatch.model.profile import Costs
 
 # Start-up per new worker when this run had none to measure: forked workers took 0.12-0.18 s on a busy two-core host.
 WORKER_START_S = 0.1
-# A worker's own turn-around per batch that no measurement of the fetch contains (queue wake-ups).
+# A loop is starved when its steps are longer than the device's by more than this share.
 STARVED_SHARE = 0.05
 KNEE = 0.03
 MAX_WORKERS = 64
@@ -57,7 +57,6 @@ def measure_costs(
         device_ms=device_ms,
         work_ms=work_ms if fetch else wait_ms,
         work_cpu_ms=cpu_ms if fetch else wait_ms,
-        host_ms=0.0,
         workers=loader.workers,
         cores=cores,
         spare_cores=spare,
@@ -127,9 +126,9 @@ def step_ms(costs: Costs, workers: int | None = None, k: float | None = None) ->
     """Return the predicted mean step (ms) with `workers`."""
     n = costs.workers if workers is None else workers
     if n == 0:
-        return costs.device_ms + costs.work_ms + costs.host_ms
+        return costs.device_ms + costs.work_ms
     factor = anchor(costs) if k is None else k
-    return max(_own_ms(costs), factor * input_ms(costs, n)) + costs.host_ms
+    return max(_own_ms(costs), factor * input_ms(costs, n))
 
 
 def _own_ms(costs: Costs) -> float:

@@ -23,7 +23,6 @@ class OperationProfile:
     pixels_in: float | None = None
     pixels_out: float | None = None
     bytes_in: float | None = None
-    cpu_ms_per_sample: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,8 @@ class FetchProfile:
 
     wall = cpu (this thread) + delay (runnable, no core) + blocked (the rest: reads, locks, library threads).
     `process_cpu_ms` adds the library's own threads. `busy_share` is the share of the workers' time, while the
-    loop ran, that was not spent waiting for an index. `work_spread`: 95th percentile over median of wall - delay."""
+    loop ran, that was not spent waiting for an index. `work_spread`: 95th percentile over median of wall - delay.
+    `slow_share`, for `--json` only: of batches whose wall is above three times the median."""
 
     n: int
     wall_ms: Interval
@@ -66,7 +66,8 @@ class QueueProfile:
 
     `ready_share`: asks that found their batch already there. `late_share`: share of the waited time during
     which later batches were ready and held back by in-order delivery. `awaited_skew`: share of the waited time
-    owed to the most-awaited worker. `unmade_share`: share of the waited time before the wanted batch had been sent."""
+    owed to the most-awaited worker. `unmade_share`: share of the waited time before the wanted batch had been sent.
+    `mean_ready` and `awaited_skew` are for `--json` only."""
 
     ready_share: float | None
     mean_ready: float | None

@@ -10,7 +10,7 @@ class WorkerMemory:
     """Growth of the workers' memory while the loop ran; `late_growth_bytes`: in the second half of that time.
 
     `resident_growth_bytes`: of the resident sizes, which hold pages shared with the trainer from the start: growth
-    without it is pages copied."""
+    without it is pages copied. `trainer_rss_bytes`, the trainer's at the end of that time, is for `--json` only."""
 
     workers: int
     growth_bytes_per_s: float | None
@@ -25,7 +25,8 @@ class WorkerMemory:
 class MachineProfile:
     """The host while the training loop ran. Cores are counts; `usable_cores` = min(affinity, cgroup quota).
 
-    `spare_cores` is what neither this run nor others used, at most `usable_cores` minus the run's own use."""
+    `spare_cores` is what neither this run nor others used, at most `usable_cores` minus the run's own use.
+    `memory_pressure` is for `--json` only."""
 
     cores: int | None
     affinity_cores: int | None
@@ -52,7 +53,8 @@ class MachineProfile:
 
 @dataclass(frozen=True, slots=True)
 class DeviceProfile:
-    """One GPU while the loop ran. Shares 0..1. `throttle` maps a reason's name to its share of the samples."""
+    """One GPU while the loop ran. Shares 0..1. `throttle` maps a reason's name to its share of the samples.
+    `xids`, the driver's error numbers, are for `--json` only; the timeline shows them from the samples."""
 
     index: int
     uuid: str

@@ -295,8 +295,3 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     Metric("spool", "bytes", "gauge", "Size of the run's spool.", _run(lambda r: r.overhead.spool_bytes)),
 )
-
-
-def find(name: str, unit: str | None = None) -> Metric | None:
-    """Return the catalogue's metric of that name (and unit, where two share a name), or None."""
-    return next((m for m in CATALOGUE if m.name == name and unit in (None, m.unit)), None)

@@ -52,7 +52,6 @@ class RankProfile:
     hook_us_per_step: float | None
     first_batch_s: float | None
     run_queue_delay_share: float | None = None
-    sync_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +66,17 @@ class Unentered:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """The step model's parameters for the primary loader: T = S(n) + N * max(G, P / min(n, cores)) + host.
+    """The throughput model's parameters for the primary loader: T = iterators * S(n) + batches * step(n) + rest, with
+    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores)) for n >= 1 workers and step(0) = G + P.
 
-    `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms`
-    the part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores` those that workers may use. `queued_ms`: the part of
-    `device_ms` in which the trainer waited for a core that its workers held, `load` cores of them on average."""
+    `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms` C: the
+    part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores`
+    those that workers may use; `queued_ms` Q: the part of `device_ms` in which the trainer waited for a core that its
+    workers held, `load` L cores of them on average. k fits the input term to `step_ms`, the measured mean step."""
 
     device_ms: float
     work_ms: float
     work_cpu_ms: float
-    host_ms: float
     workers: int
     cores: float
     spare_cores: float
@@ -91,7 +91,7 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """What gpuwatch itself cost in this run."""
+    """What gpuwatch itself cost in this run. `stacks_cpu_share`, of one core, is for `--json` only."""
 
     hook_us_per_step: float | None
     sampler_cpu_share: float | None

@@ -17,11 +17,10 @@ from gpuwatch.diagnosis.examples.parts import (
     make_run,
 )
 from gpuwatch.model.experiment import Ceiling, Experiment, Trial
-from gpuwatch.model.findings import Evidence, NotEvaluated, Verdict
+from gpuwatch.model.findings import Evidence, NotEvaluated
 from gpuwatch.model.hot_lines import Callee, StackQuality
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.model.profile import LongSteps, Unentered
-from gpuwatch.model.reasons import FewSteps, NoLoop
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane, Timeline
@@ -291,24 +290,23 @@ def three_steps() -> Report:
         Lane("input wait", "rank 0", "line", "ms", t, (100.0, 60.0, 62.0)),
         Lane("step time", "rank 0", "line", "ms", t, (180.0, 160.0, 161.0)),
     )
-    verdict = Verdict("unknown", "low", None, "host", None, FewSteps(3, 8, 30))
     profile = make_profile(
+        make_loader(steps=3, batches=3),
         run=make_run(exit_code=None, signal=9, state="lost"),
         seconds=3.6,
         problems=("spool/100-1.jsonl: torn at its end",),
         gaps=(Gap(1000 * SECOND, 1001 * SECOND, "sampler", "killed"),),
     )
-    return make_report(profile, verdict=verdict, findings=(), timeline=Timeline(3.6, lanes), hot_lines=())
+    return make_report(profile, timeline=Timeline(3.6, lanes))
 
 
 def nothing() -> Report:
     """Return a run in which no training was seen at all."""
-    verdict = Verdict("unknown", "low", None, "host", None, NoLoop("not entered", 1))
     unentered = (Unentered(4, "python -I train.py", "started with -I", "Start it without -I."),)
-    profile = make_profile(ranks=(), loaders=(), devices=(), costs=None, unentered=unentered)
-    return make_report(
-        profile, verdict=verdict, findings=(), phases=(), loaders=(), primary=None, hot_lines=(), timeline=None
+    profile = make_profile(
+        ranks=(), loaders=(), primary=None, costs=None, unentered=unentered, seen_pythons=0, torch_seen=False
     )
+    return make_report(profile, timeline=None)
 
 
 def hostile() -> Report:

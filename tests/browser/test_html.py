@@ -138,7 +138,7 @@ def test_thin_runs_have_a_page(page: chromium.Page, tmp_path: Path, report: obje
     shown(page, report(), tmp_path)  # type: ignore[operator]
     assert page.errors == []
     assert page.run("document.querySelector('h1').textContent").startswith(
-        "The run ended" if report is reports.three_steps else "No training"
+        "Only 3 steps after the warm-up" if report is reports.three_steps else "No training was measured"
     )
 
 
@@ -149,7 +149,7 @@ def test_page_says_the_same_without_javascript(page: chromium.Page, tmp_path: Pa
         path.write_text(render(make_report()), encoding="utf-8")
         page.load(path)
         text = page.run("document.body.innerText")
-        assert "spent waiting for data" in text and "Set num_workers=3." in text and "Input wait" in text
+        assert "spent waiting for data" in text and "Raise num_workers from 2 to 3." in text and "Input wait" in text
         assert page.run("document.querySelectorAll('.static-lanes svg').length") >= 3
         assert page.run("document.querySelector('#phases svg.bar').getBoundingClientRect().width") > 300
         assert page.run("Array.from(document.querySelectorAll('button')).every(b => b.hidden)")

@@ -45,9 +45,10 @@ def test_without_a_gpu_it_says_so_and_that_is_no_failure(tmp_path: Path) -> None
 @pytest.mark.timeout(300)
 def test_on_the_cpu_it_trains_bare_and_wrapped_and_names_what_it_could_not_check(tmp_path: Path) -> None:
     done = run("--cpu", "--seconds", "1", "--rounds", "1", "--pairs", "6", "--out", str(tmp_path))
-    assert done.returncode in (0, 1), done.stderr  # a busy machine may well miss the budgets
     (file,) = tmp_path.glob("*-cpu.json")
     result = json.loads(file.read_text())
+    # A busy machine may well miss the budgets; the status says what the table says.
+    assert done.returncode == any(one["status"] == "differs" for one in result["checks"]), done.stderr
     assert result["whole"] is True
     with tarfile.open(next(tmp_path.glob("*.runs.tar.gz"))) as kept:
         assert sum(name.endswith("/run.json") for name in kept.getnames()) == 2

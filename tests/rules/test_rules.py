@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,9 @@ from gpuwatch.diagnosis.examples.cases import Case, case_of
 from gpuwatch.diagnosis.rule import Rule, members
 from gpuwatch.model.findings import Clear, Finding, NotEvaluated
 from gpuwatch.rules import RULES
+from tests.rules.cases import CASES
 
 HEADINGS = ["What it means", "How it is measured", "When it is wrong", "What to do"]
-CASES: dict[str, tuple[Case, ...]] = {
-    rule.id: import_module(f"gpuwatch.rules.{rule.id.replace('-', '_')}.cases").CASES for rule in RULES
-}
 by_id = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 
 

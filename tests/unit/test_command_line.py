@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from gpuwatch.commands.export import ENDINGS
 from gpuwatch.verbs import VERBS, cli
 
 ROOT = Path(__file__).parents[2]
@@ -112,3 +113,8 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_whole_on_request(tmp_path:
         assert ("Traceback" in done.stderr) == bool(debug)
         if lines:
             assert done.stderr.startswith("gpuwatch: ValueError: odd data.") and done.stderr.count("\n") == lines
+
+
+def test_the_list_of_verbs_names_every_format_of_export() -> None:
+    said = VERBS["export"][1].partition(": ")[2].rstrip(".").split(", ")
+    assert sorted(said) == sorted(ENDINGS)

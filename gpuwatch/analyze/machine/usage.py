@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,14 +66,6 @@ def counter_rate(table: Table, name: str, window: Window) -> float | None:
     if len(chosen) < 2 or t[chosen[-1]] <= t[chosen[0]]:
         return None
     return float((values[chosen[-1]] - values[chosen[0]]) / (t[chosen[-1]] - t[chosen[0]]))
-
-
-def by_pid(usages: Iterable[Usage]) -> dict[int, list[Usage]]:
-    """Return the usages of each pid."""
-    found: dict[int, list[Usage]] = defaultdict(list)
-    for usage in usages:
-        found[usage.pid].append(usage)
-    return found
 
 
 def cores_used(usage: Usage, window: Window) -> float | None:

@@ -63,12 +63,6 @@ def _completes(group: Group, part: Group) -> bool:
     return _start(part) < _end(group) and _start(group) < _end(part)
 
 
-def main_training(processes: Processes) -> Processes:
-    """Return the processes of the training that a report is about."""
-    groups = find_trainings(processes.trainers)
-    return only(processes, groups[chief(groups, processes.goes_on)]) if groups else processes
-
-
 def chief(groups: list[Group], goes_on: bool) -> int:
     """Return the position of the training that a report is about: the longest that trains; of a run that still goes
     on, of those that do."""

@@ -218,7 +218,6 @@ def make_costs(**changes: Any) -> Costs:
         device_ms=10.0,
         work_ms=30.0,
         work_cpu_ms=29.5,
-        host_ms=0.0,
         workers=2,
         cores=7.6,
         spare_cores=5.6,

@@ -2,7 +2,7 @@
 
 Every event is handed to the kernel by `os.write` on an O_APPEND descriptor: nothing waits for another process, nothing
 raises into the caller. What could not be written is counted and said once writing works again. Events of steps shorter
-than 10 ms (`later`) are written together, those of steps that are only timed in turns (`pace`) every 50 ms: no older
+than 10 ms (`later`) are written together, those of steps that are only timed in turns (`pace`) every 40 ms: no older
 ones can be lost with a killed process.
 """
 
@@ -66,10 +66,11 @@ class Spool:
             self._append(line)
 
     def later(self, template, values, at_ns, together_ns=0):
-        """Append the line `template % values` (None becomes null): at once if nothing was for 10 ms before `at_ns`, or
-        for `together_ns` if that is longer.
+        """Append the line `template % values`: at once if nothing was for 10 ms before `at_ns`, or for `together_ns` if
+        that is longer.
 
-        With `at_ns` 0 it goes with the next line, which must be near.
+        Values are numbers, None (it becomes null) and JSON arrays of these, never names: encoding value by value would
+        cost each step some microseconds. With `at_ns` 0 it goes with the next line, which must be near.
         """
         self.pending.append((template, values))
         if at_ns - self.flushed_ns >= (together_ns or _TOGETHER_NS) or len(self.pending) >= _MOST_TOGETHER:
@@ -214,16 +215,6 @@ def event(kind, *values):
 def meta(key, value):
     """Append a fact about the process."""
     event("meta", now_ns(), key, value)
-
-
-def lost_events():
-    """Return how many events were lost and not yet confessed in the file."""
-    return _SPOOL.lost
-
-
-def path():
-    """Return the spool file's path; None before the first event."""
-    return _SPOOL.path
 
 
 def use_folder(folder):

@@ -62,7 +62,7 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Fo
 def own_ms(rank: RankProfile) -> float:
     """Return the part of a rank's step that no other rank causes: everything but the backward pass (ms)."""
     step = rank.step_ms.median if rank.step_ms else 0.0
-    return step - (rank.backward_ms or 0.0) - (rank.sync_ms or 0.0)
+    return step - (rank.backward_ms or 0.0)
 
 
 def _rank_evidence(rank: RankProfile, own: float) -> Evidence:

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.analyze.build import profile as derive
 from gpuwatch.analyze.lines.moments import Moments, within
 from gpuwatch.model.hot_lines import Callee, HotLine
-from gpuwatch.store.reader import read
-from tests.spools import SECOND, START, FakeLog, FakeRun
+from tests.spools import SECOND, START, FakeLog, FakeRun, report_of
 
 SITE = "/env/lib/python3.11/site-packages"
 MAIN = ["<module>", "/home/me/train.py", 30]
@@ -32,7 +30,7 @@ def burst(log: FakeLog, t0: int, seconds: float = 10.0, why: str = "steady") -> 
 
 
 def lines_of(run: FakeRun) -> dict[tuple[str, int], HotLine]:
-    return {(line.activity, line.line): line for line in derive(read(run.write())).hot_lines}
+    return {(line.activity, line.line): line for line in report_of(run).hot_lines}
 
 
 def starting(run: FakeRun, seconds: float = 10.0) -> FakeLog:
@@ -158,7 +156,7 @@ def test_processes_that_a_loop_without_a_loader_starts_make_its_batches(run: Fak
     stack(log, START, [["crop", "/home/me/data.py", 9]], [[0, 10]], pid=301)
     stack(log, START, [["main", f"{SITE}/torch/_inductor/compile_worker/__main__.py", 60]], [[0, 99]], pid=301)
     stack(log, START, [["other", "/home/me/other.py", 3]], [[0, 99]], pid=400)
-    lines = derive(read(run.write())).hot_lines
+    lines = report_of(run).hot_lines
     found = [(line.process_role, line.activity, line.line, line.share) for line in lines]
     assert found == ([("worker", "fetch", 7, 0.75), ("worker", "fetch", 9, 0.25)] if own_loop else [])
 

@@ -7,30 +7,23 @@ from random import Random
 import numpy as np
 import pytest
 
-from gpuwatch.analyze.build import profile
 from gpuwatch.analyze.numbers.statistics import block_length, median_interval, period, ratio_interval
 from gpuwatch.diagnosis.evidence import waited_share
 from gpuwatch.model.loader_profile import LoaderProfile
-from gpuwatch.model.profile import Profile
-from gpuwatch.store.reader import read
-from tests.spools import MS, FakeRun
+from tests.spools import MS, FakeRun, primary_of, report_of
 
 WORKERS = ((0, 201), (1, 202))
 
 
-def profile_of(run: FakeRun, **changes: object) -> Profile:
-    return profile(read(run.write(**changes)))
-
-
-def primary_of(run: FakeRun) -> LoaderProfile:
-    primary = profile_of(run).primary
+def loader_of(run: FakeRun) -> LoaderProfile:
+    primary = primary_of(report_of(run))
     assert primary is not None
     return primary
 
 
 def test_a_step_is_waiting_and_computing(run: FakeRun) -> None:
     run.trainer().loop(batches=100, wait_ms=5, compute_ms=15, first_ms=900, workers=WORKERS, make_ms=100)
-    loader = primary_of(run)
+    loader = loader_of(run)
     assert loader.step_ms is not None and loader.wait_ms is not None and loader.compute_ms is not None
     assert (loader.step_ms.median, loader.wait_ms.median, loader.compute_ms.median) == pytest.approx((20, 5, 15))
     assert loader.wait_share is not None
@@ -49,7 +42,7 @@ def test_bursts_are_told_by_their_mean(run: FakeRun) -> None:
     number = trainer.iterate(workers=[(n, 300 + n) for n in range(4)])
     for index in range(80):
         trainer.ask(number, index, 40.0 if index % 4 == 0 else 0.0).step(5)
-    loader = primary_of(run)
+    loader = loader_of(run)
     assert loader.wait_share is not None
     assert loader.wait_share.median == pytest.approx(2 / 3, abs=0.02)
     assert loader.wait_share.high - loader.wait_share.low < 0.05
@@ -59,7 +52,7 @@ def test_later_epochs_keep_their_start_apart(run: FakeRun) -> None:
     trainer = run.trainer()
     for _ in range(3):
         trainer.loop(batches=20, wait_ms=1, compute_ms=9, first_ms=300, make_ms=50, workers=WORKERS)
-    loader = primary_of(run)
+    loader = loader_of(run)
     assert loader.iterators == 3
     assert loader.epoch_batches == 20
     assert loader.first_batch_s == pytest.approx((0.35, 0.35, 0.35))
@@ -72,7 +65,7 @@ def test_three_steps_are_told_as_three_steps(run: FakeRun) -> None:
     number = trainer.iterate()
     for index in range(4):
         trainer.ask(number, index, 1.0).step(9)
-    loader = primary_of(run)
+    loader = loader_of(run)
     assert loader.steps == 2
     assert loader.step_ms is not None
     assert loader.step_ms.median == pytest.approx(10)
@@ -81,7 +74,7 @@ def test_three_steps_are_told_as_three_steps(run: FakeRun) -> None:
 def test_one_batch_has_no_step(run: FakeRun) -> None:
     trainer = run.trainer()
     trainer.ask(trainer.iterate(), 0, 1.0).step(9)
-    loader = primary_of(run)
+    loader = loader_of(run)
     assert (loader.steps, loader.batches) == (0, 1)
     assert loader.step_ms is None and loader.wait_share is None and loader.fetch is None
 
@@ -91,7 +84,7 @@ def test_gpu_waits_speak_when_most_steps_have_one(run: FakeRun) -> None:
     trainer.loop(batches=50, wait_ms=5, compute_ms=5)
     for index in range(1, 50):
         trainer.add("gpu_wait", iterator=1, index=index, wait_ms=2.0, work_ms=8.0)
-    loader = primary_of(run)
+    loader = loader_of(run)
     assert loader.wait_clock == "cuda"
     assert loader.wait_share is not None and loader.gpu_wait_ms is not None
     assert loader.wait_share.median == pytest.approx(0.2)
@@ -104,7 +97,7 @@ def test_a_loader_made_anew_each_epoch_is_one(run: FakeRun) -> None:
     trainer = run.trainer()
     for number in range(5):
         trainer.loop(batches=10, loader=number, line=30)
-    assert [loader.iterators for loader in profile_of(run).loaders] == [5]
+    assert [loader.iterators for loader in report_of(run).loaders] == [5]
 
 
 @pytest.mark.parametrize("asked_at", [[30, 30, 30], [30, 31, 32]])
@@ -112,14 +105,14 @@ def test_a_loader_made_at_one_line_each_epoch_is_one_that_was_remade(run: FakeRu
     trainer = run.trainer()
     for number, line in enumerate(asked_at):
         trainer.loop(batches=10, loader=number, line=line, made_line=12)
-    (loader,) = profile_of(run).loaders
+    (loader,) = report_of(run).loaders
     assert (loader.iterators, loader.attributes["remade"]) == (3, True)
 
 
 def test_a_loader_that_is_kept_was_not_remade(run: FakeRun) -> None:
     trainer = run.trainer()
     trainer.loop(batches=10, made_line=12).loop(batches=10, made_line=12)
-    (loader,) = profile_of(run).loaders
+    (loader,) = report_of(run).loaders
     assert (loader.iterators, "remade" in loader.attributes) == (2, False)
 
 
@@ -132,7 +125,7 @@ def test_loaders_that_are_zipped_are_two_even_of_one_line(run: FakeRun) -> None:
                 trainer.ask(iterator, index, 3)
             trainer.step(10)
         trainer.ask(pair[0], 20, 0.0, end=1)
-    loaders = profile_of(run).loaders
+    loaders = report_of(run).loaders
     assert [(loader.iterators, loader.batches) for loader in loaders] == [(3, 60), (3, 60)]
 
 
@@ -150,7 +143,7 @@ def test_a_loader_is_where_it_was_constructed_else_where_it_was_iterated(run: Fa
     trainer = run.trainer()
     for loader, made_line in enumerate([12, 15, None], 1):  # a helper loops over all three
         trainer.loop(batches=20, loader=loader, made_line=made_line)
-    places = [loader.created_where for loader in profile_of(run).loaders]
+    places = [loader.created_where for loader in report_of(run).loaders]
     assert [place and (place.file, place.line) for place in places] == [
         ("/home/me/data.py", 12), ("/home/me/data.py", 15), ("/home/me/train.py", 40),
     ]  # fmt: skip
@@ -158,7 +151,7 @@ def test_a_loader_is_where_it_was_constructed_else_where_it_was_iterated(run: Fa
 
 def test_a_fetch_is_cpu_delay_and_blocked(run: FakeRun) -> None:
     with_workers(run, cpu_ns=12 * MS, delay_ns=3 * MS, process_cpu_ns=14 * MS, collate_ns=MS, read_bytes=1000)
-    fetch = primary_of(run).fetch
+    fetch = loader_of(run).fetch
     assert fetch is not None
     assert fetch.n == 98
     assert fetch.wall_ms.median == fetch.mean_wall_ms == fetch.max_wall_ms == 20
@@ -172,7 +165,7 @@ def test_a_fetch_is_cpu_delay_and_blocked(run: FakeRun) -> None:
 
 def test_delay_unknown_leaves_blocked_unknown(run: FakeRun) -> None:
     with_workers(run, delay_ns=None)
-    fetch = primary_of(run).fetch
+    fetch = loader_of(run).fetch
     assert fetch is not None
     assert fetch.delay_ms is None and fetch.blocked_ms is None
 
@@ -194,7 +187,7 @@ def test_a_pid_given_to_a_later_worker_is_not_mixed_up(run: FakeRun) -> None:
         for index in range(40):
             maker.fetch(index, wall)
         maker.add("worker_end", t=maker.now, worker=0, batches=40)
-    fetches = [loader.fetch for loader in profile_of(run).loaders]
+    fetches = [loader.fetch for loader in report_of(run).loaders]
     assert [fetch.wall_ms.median for fetch in fetches if fetch] == [10, 30]
 
 
@@ -206,9 +199,9 @@ def test_the_trainers_own_fetches_go_to_the_loader_that_waited(run: FakeRun) -> 
             t0 = trainer.now
             trainer.ask(number, index, wall + 1).step(3, train=loader == 1)
             trainer.add("fetch", worker=-1, index=index, t0=t0, t1=t0 + int(wall * MS), cpu_ns=MS, samples=8)
-    profile = profile_of(run)
-    assert [loader.fetch.wall_ms.median for loader in profile.loaders if loader.fetch] == [5, 8]
-    assert all(loader.fetch.busy_share is None for loader in profile.loaders if loader.fetch)
+    report = report_of(run)
+    assert [loader.fetch.wall_ms.median for loader in report.loaders if loader.fetch] == [5, 8]
+    assert all(loader.fetch.busy_share is None for loader in report.loaders if loader.fetch)
 
 
 def test_operations_sum_to_the_whole_and_the_rest_is_the_datasets(run: FakeRun) -> None:
@@ -218,7 +211,7 @@ def test_operations_sum_to_the_whole_and_the_rest_is_the_datasets(run: FakeRun) 
         log.add("op", op=0, kind="decode", name="Image.load", file="a.py", line=3, function="f", position=0)
         log.add("op", op=1, kind="transform", name="Resize", file="a.py", line=4, position=9)
         log.add("op", op=1, kind="transform", name="Resize", file="a.py", line=4, position=1)
-    found = {operation.name: operation for operation in primary_of(run).operations}
+    found = {operation.name: operation for operation in loader_of(run).operations}
     assert {name: operation.kind for name, operation in found.items()} == {
         "Image.load": "decode",
         "Resize": "transform",
@@ -253,7 +246,7 @@ def late_run(run: FakeRun, slow: bool) -> None:
 
 def test_a_late_batch_holds_ready_ones_back(run: FakeRun) -> None:
     late_run(run, slow=True)
-    queue = primary_of(run).queue
+    queue = loader_of(run).queue
     assert queue is not None
     assert queue.late_share == pytest.approx(0.95, abs=0.02)
     assert queue.ready_share == pytest.approx(0.5, abs=0.02)
@@ -262,7 +255,7 @@ def test_a_late_batch_holds_ready_ones_back(run: FakeRun) -> None:
 
 def test_batches_that_come_together_hold_nothing_back(run: FakeRun) -> None:
     late_run(run, slow=False)
-    queue = primary_of(run).queue
+    queue = loader_of(run).queue
     assert queue is not None
     assert queue.late_share == pytest.approx(0.1, abs=0.02)
 
@@ -279,7 +272,7 @@ def test_regular_checkpoints_are_long_steps_with_period_and_line(run: FakeRun) -
                 "span", name="checkpoint", t0=begun, t1=trainer.now, file="/home/me/train.py", line=77, function="main"
             )
     trainer.ask(number, 200, 0, end=1)
-    long = profile_of(run).ranks[0].long_steps
+    long = report_of(run).ranks[0].long_steps
     assert long is not None
     assert (long.count, long.period, long.regular, long.cause) == (7, 25, True, "checkpoint")
     assert long.excess_s == pytest.approx(0.56)
@@ -294,7 +287,7 @@ def test_evaluation_inside_the_loop_is_called_so(run: FakeRun) -> None:
         trainer.ask(number, index, 1.0).step(10)
         if index % 20 == 19:
             trainer.loop(batches=5, wait_ms=2, compute_ms=10, train=False, loader=2, line=50)
-    long = profile_of(run).ranks[0].long_steps
+    long = report_of(run).ranks[0].long_steps
     assert long is not None
     assert (long.count, long.cause, long.regular) == (4, "evaluation", True)
 
@@ -304,7 +297,7 @@ def test_even_steps_have_no_long_ones(run: FakeRun) -> None:
     number = trainer.iterate()
     for index in range(200):
         trainer.ask(number, index, 1.0).step(noise.gauss(10, 0.5))
-    assert profile_of(run).ranks[0].long_steps is None
+    assert report_of(run).ranks[0].long_steps is None
 
 
 def test_only_the_loops_collections_count(run: FakeRun) -> None:
@@ -314,7 +307,7 @@ def test_only_the_loops_collections_count(run: FakeRun) -> None:
     for index in range(20):
         trainer.ask(number, index, 1.0).step(10)
         trainer.activity |= {"gc_ns": MS, "gc_n": 1}
-    rank = profile_of(run).ranks[0]
+    rank = report_of(run).ranks[0]
     assert (rank.gc_seconds, rank.gc_collections) == (pytest.approx(0.019), 19)
 
 
@@ -345,10 +338,10 @@ def test_the_verdict_is_about_the_longest_of_several_trainings(run: FakeRun) -> 
     run.trainer(pid=100).loop(batches=10)
     run.now += 10**9
     run.trainer(pid=101).loop(batches=50)
-    profile = profile_of(run)
-    assert [rank.pid for rank in profile.ranks] == [101]
-    assert profile.primary is not None
-    assert (profile.primary.id, profile.primary.batches) == ("r0.l0", 50)
+    report = report_of(run)
+    assert [rank.pid for rank in report.ranks] == [101]
+    assert primary_of(report) is not None
+    assert (primary_of(report).id, primary_of(report).batches) == ("r0.l0", 50)
 
 
 def test_a_loop_without_a_loader_has_steps_but_no_wait(run: FakeRun) -> None:
@@ -358,13 +351,13 @@ def test_a_loop_without_a_loader_has_steps_but_no_wait(run: FakeRun) -> None:
         trainer.do("other", 12.0).do("backward", 6.0).do("optimizer", 2.0)
         trainer.ask(number, index, 0.0, forward_ns=None)
     trainer.pass_ms(20.0).only_timed(number, 40, 10, 0.0, 20.0).tail(number)
-    profile = profile_of(run)
-    (loader,) = profile.loaders
-    assert loader is profile.primary and loader.own_loop and loader.role == "training"
+    report = report_of(run)
+    (loader,) = report.loaders
+    assert loader is primary_of(report) and loader.own_loop and loader.role == "training"
     assert (loader.wait_ms, loader.wait_share, loader.fetch) == (None, None, None)
     assert loader.step_ms is not None and loader.step_ms.median == pytest.approx(20.0)
-    seconds = {phase.name: phase.seconds for phase in profile.ranks[0].phases if phase.seconds}
-    assert sum(seconds.values()) == pytest.approx(profile.ranks[0].seconds)
+    seconds = {phase.name: phase.seconds for phase in report.ranks[0].phases if phase.seconds}
+    assert sum(seconds.values()) == pytest.approx(report.ranks[0].seconds)
     assert seconds["backward"] == pytest.approx(49 * 0.006, rel=0.05) and "input wait" not in seconds
     assert seconds["other in-step"] == pytest.approx(49 * 0.012, rel=0.05)
 
@@ -375,24 +368,24 @@ def test_an_iterator_for_each_step_is_one_loop_that_waits_for_their_starts(run: 
         number = trainer.iterate(make_ms=30.0, workers=[(0, 201)])
         trainer.ask(number, 0, 10.0).pass_ms(15.0).tail(number).step(25.0)
     trainer.ask(trainer.iterate(make_ms=30.0, workers=[(0, 201)]), 0, 10.0).tail()
-    profile = profile_of(run)
-    (loader,) = profile.loaders
+    report = report_of(run)
+    (loader,) = report.loaders
     assert loader.steps >= 38 and loader.iterators == 41
     assert loader.compute_ms is not None and loader.compute_ms.median == pytest.approx(25.0)
     assert loader.first_batch_s == pytest.approx([0.04] * 41) and loader.stop_s == pytest.approx([0.015] * 40)
     waited = waited_share(loader)
     assert waited is not None and waited.median == pytest.approx(40 / 65, abs=0.02)
-    assert sum(phase.seconds for phase in profile.ranks[0].phases) == pytest.approx(profile.ranks[0].seconds)
+    assert sum(phase.seconds for phase in report.ranks[0].phases) == pytest.approx(report.ranks[0].seconds)
 
 
 def test_of_ranks_that_train_together_it_is_about_the_lowest(run: FakeRun) -> None:
     run.trainer(pid=101, rank=1, local_rank=1, world_size=2).loop(batches=50, wait_ms=9)
     run.trainer(pid=100, rank=0, local_rank=0, world_size=2).loop(batches=50)
-    profile = profile_of(run)
-    assert [rank.pid for rank in profile.ranks] == [100, 101]
-    assert profile.primary is not None
-    assert profile.primary.rank == 0
-    assert profile.machine.local_ranks == 2
+    report = report_of(run)
+    assert [rank.pid for rank in report.ranks] == [100, 101]
+    assert primary_of(report) is not None
+    assert primary_of(report).rank == 0
+    assert report.machine.local_ranks == 2
 
 
 def test_cpu_time_read_now_and_then_stands_for_the_steps_since_the_last_reading(run: FakeRun) -> None:
@@ -406,5 +399,5 @@ def test_cpu_time_read_now_and_then_stands_for_the_steps_since_the_last_reading(
         for more in range(25, 28):
             trainer.ask(number, index + more, 0.0, cpu_ns=MS).step(2.0)
     trainer.ask(number, 400, 0.0, end=1)
-    loader = profile(read(run.write())).primary
+    loader = primary_of(report_of(run))
     assert loader is not None and loader.compute_cpu_share == pytest.approx(0.5, rel=0.02)

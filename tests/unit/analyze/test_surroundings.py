@@ -6,14 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpuwatch.analyze.build import profile
 from gpuwatch.analyze.lines.blocked import share_of_line
 from gpuwatch.analyze.lines.callees import callee as callee_of
 from gpuwatch.analyze.lines.frames import activity_of, own_line, read_frames
 from gpuwatch.build_report import build
-from gpuwatch.model.profile import Profile
 from gpuwatch.store.reader import read
-from tests.spools import MS, SECOND, START, FakeLog, FakeRun
+from tests.spools import MS, SECOND, START, FakeLog, FakeRun, primary_of, report_of
 
 SITE = "/venv/lib/python3.11/site-packages"
 LOOP = ["_worker_loop", f"{SITE}/torch/utils/data/_utils/worker.py", 300]
@@ -23,10 +21,6 @@ NEXT = ["_BaseDataLoaderIter.__next__", f"{SITE}/torch/utils/data/dataloader.py"
 BOOT = ["Thread._bootstrap", "/usr/lib/python3.11/threading.py", 1002]
 FEED = ["Queue._feed", "/usr/lib/python3.11/multiprocessing/queues.py", 250]
 MAIN = ["<module>", "/home/me/train.py", 30]
-
-
-def profile_of(run: FakeRun, **changes: object) -> Profile:
-    return profile(read(run.write(**changes)))
 
 
 def training(run: FakeRun, seconds: int = 10, **header: object) -> None:
@@ -65,7 +59,7 @@ def ticks(run: FakeRun, seconds: int = 10) -> FakeLog:
 def test_cores_are_the_runs_the_others_and_spare(run: FakeRun) -> None:
     training(run)
     ticks(run)
-    machine = profile_of(run).machine
+    machine = report_of(run).machine
     assert (machine.cores, machine.affinity_cores, machine.quota_cores, machine.usable_cores) == (16, 8, 6.0, 6.0)
     assert machine.busy_cores == pytest.approx(4.5)
     assert machine.run_cores == pytest.approx(1.5)
@@ -85,21 +79,21 @@ def test_cores_are_the_runs_the_others_and_spare(run: FakeRun) -> None:
 
 def test_without_a_sampler_nothing_of_the_machine_is_zero(run: FakeRun) -> None:
     training(run)
-    profile = profile_of(run)
-    machine = profile.machine
+    report = report_of(run)
+    machine = report.machine
     unknown = (machine.busy_cores, machine.run_cores, machine.spare_cores, machine.quota_cores, machine.cpu_pressure)
     assert unknown == (None,) * 5
     assert machine.throttled_share is None and machine.memory_low_bytes is None and machine.worker_memory is None
     assert machine.usable_cores == 8
-    assert profile.overhead.sampler_cpu_share is None
-    assert profile.gaps[0].source == "sampler"
-    assert profile.devices == ()
+    assert report.overhead.sampler_cpu_share is None
+    assert report.gaps[0].source == "sampler"
+    assert report.devices == ()
 
 
 def test_own_cost(run: FakeRun) -> None:
     training(run)
     ticks(run)
-    overhead = profile_of(run).overhead
+    overhead = report_of(run).overhead
     assert overhead.hook_us_per_step == 8
     assert overhead.sampler_cpu_share == pytest.approx(0.004)
     assert overhead.dropped_events == 0
@@ -124,12 +118,12 @@ def test_a_sampler_that_died_leaves_a_gap(run: FakeRun) -> None:
     sampler.add("gap", t0=START + SECOND, t1=START + 2 * SECOND, source="nvml", reason="GPU is lost")
     sampler.add("unentered", t=START, pid=777, command="python -I x.py", reason="-I", remedy="drop -I")
     sampler.add("unentered", t=START, pid=100, command="python train.py", reason="?", remedy="")
-    profile = profile_of(run)
-    assert [(gap.source, gap.end_ns - gap.start_ns) for gap in profile.gaps] == [
+    report = report_of(run)
+    assert [(gap.source, gap.end_ns - gap.start_ns) for gap in report.gaps] == [
         ("nvml", SECOND),
         ("sampler", 10 * SECOND + 2 * MS),
     ]
-    assert [unentered.pid for unentered in profile.unentered] == [777]
+    assert [unentered.pid for unentered in report.unentered] == [777]
 
 
 def gpu(run: FakeRun, sampler: FakeLog, **values: object) -> None:
@@ -157,14 +151,14 @@ def test_a_gpu_and_whose_it_is(run: FakeRun) -> None:
     sampler.add("gpu_process", t=START, device=1, pid=100, memory_bytes=70).add(
         "gpu_process", t=START, device=1, pid=5555, memory_bytes=30
     )
-    device = profile_of(run).devices[0]
+    device = report_of(run).devices[0]
     assert (device.index, device.name, device.ranks, device.unsupported) == (1, "H200", (0,), ("pcie",))
     assert (device.busy, device.sm_active, device.tensor_active) == (0.5, pytest.approx(0.3), None)
     assert (device.power_w, device.power_limit_w, device.energy_j) == (pytest.approx(400), 700, 4000)
     assert device.memory_peak_bytes == 110
     assert device.throttle == {"power cap": pytest.approx(0.45, abs=0.06)}
     assert (device.other_pids, device.foreign_memory_bytes) == ((5555,), 30)
-    assert profile_of(run).ranks[0].device == "NVIDIA H200"
+    assert report_of(run).ranks[0].device == "NVIDIA H200"
 
 
 def test_pids_of_another_namespace_are_not_called_foreign(run: FakeRun) -> None:
@@ -172,8 +166,8 @@ def test_pids_of_another_namespace_are_not_called_foreign(run: FakeRun) -> None:
     sampler = ticks(run)
     gpu(run, sampler)
     sampler.add("gpu_process", t=START, device=1, pid=90_001, memory_bytes=70)
-    assert profile_of(run).devices[0].other_pids == ()
-    assert profile_of(run).devices[0].foreign_memory_bytes is None
+    assert report_of(run).devices[0].other_pids == ()
+    assert report_of(run).devices[0].foreign_memory_bytes is None
 
 
 def test_driver_samples_beat_the_plain_busy_share(run: FakeRun) -> None:
@@ -240,21 +234,21 @@ def test_samples_fold_to_the_users_lines(run: FakeRun) -> None:
     stack(log, 100, [MAIN, ["train", "/home/me/train.py", 44]], 30)
     stack(log, 100, [MAIN, NEXT], 70)
     stack(log, 4711, [ITEM], 1000)
-    profile = profile_of(run)
-    found = [(h.process_role, h.activity, h.line, h.share, h.waited_share, h.samples) for h in profile.hot_lines]
+    report = report_of(run)
+    found = [(h.process_role, h.activity, h.line, h.share, h.waited_share, h.samples) for h in report.hot_lines]
     assert found == [
         ("worker", "fetch", 12, 0.6, 0.75, 60),
         ("worker", "fetch", 20, 0.2, pytest.approx(5 / 40), 20),
         ("worker", "collate", 40, 0.2, pytest.approx(5 / 40), 20),
         ("trainer", "step", 44, 1.0, None, 30),
     ]
-    first = profile.hot_lines[0]
+    first = report.hot_lines[0]
     assert (str(first.callee), first.file, first.function) == ("PIL decode", "/home/me/data.py", "Photos.__getitem__")
-    assert profile.hot_lines[1].function == "Photos.__getitem__"
+    assert report.hot_lines[1].function == "Photos.__getitem__"
     assert first.seconds == pytest.approx(0.6 * 9.1, rel=0.01)
     assert first.speedup_if_free is not None and first.speedup_if_free > 1.1
     assert len(first.stack) == 5
-    assert profile.stacks.sampler == "py-spy"
+    assert report.stacks.sampler == "py-spy"
 
 
 def test_the_timer_speaks_when_nobody_else_does(run: FakeRun) -> None:
@@ -266,14 +260,14 @@ def test_the_timer_speaks_when_nobody_else_does(run: FakeRun) -> None:
     )
     worker.add("line", line=14, activity="fetch", ticks=10, starved=0, awaited=0, blocked=0, **told)
     worker.add("line", line=90, activity="idle", ticks=500, starved=0, awaited=0, blocked=500, **told)
-    profile = profile_of(run)
-    assert [(h.line, h.share, h.waited_share, h.blocked_share) for h in profile.hot_lines] == [
+    report = report_of(run)
+    assert [(h.line, h.share, h.waited_share, h.blocked_share) for h in report.hot_lines] == [
         (12, 0.75, 1.0, 0.1),
         (14, 0.25, 0.0, 0.0),
     ]
-    called = profile.hot_lines[0].callee
+    called = report.hot_lines[0].callee
     assert called and (str(called), called.library, called.function) == ("PIL.Image.open", "PIL", "open")
-    assert (profile.stacks.sampler, profile.stacks.trust) == ("timer", "low")
+    assert (report.stacks.sampler, report.stacks.trust) == ("timer", "low")
 
 
 def test_a_line_blocks_as_far_as_its_share_tells() -> None:
@@ -292,7 +286,7 @@ def test_the_cpu_time_of_fetches_tells_whether_their_only_line_blocks(run: FakeR
     log.add("burst", t0=START + SECOND, t1=START + 2 * SECOND, hz=100, why="starved", ok=True)
     stack(log, 201, [LOOP, FETCH, ITEM], 100)
     stack(log, 100, [MAIN, ["train", "/home/me/train.py", 44]], 100)
-    worker, trainer = profile_of(run).hot_lines
+    worker, trainer = report_of(run).hot_lines
     assert worker.blocked_share == pytest.approx(0.9, abs=0.02)
     assert trainer.blocked_share is None  # the trainer told no CPU time
 
@@ -358,7 +352,7 @@ def test_rows_of_an_older_version_lack_columns(run: FakeRun) -> None:
     trainer = run.logs[0]
     trainer.header["columns"]["batch"] = trainer.header["columns"]["batch"][:6]
     trainer.rows = [row[:7] if row[0] == "batch" else row for row in trainer.rows]
-    primary = profile_of(run).primary
+    primary = primary_of(report_of(run))
     assert primary is not None
     assert (primary.role, primary.queue and primary.queue.mean_ready) == ("inference", None)
     assert primary.wait_share is not None
@@ -392,7 +386,7 @@ def test_imports_and_the_scripts_own_start_are_told_apart(run: FakeRun) -> None:
     stack(log, 100, [MAIN, loading, ["<module>", f"{SITE}/torch/__init__.py", 40]], 60, second=-1)
     stack(log, 100, [MAIN, loading, ["<module>", "/home/me/index.py", 7]], 30, second=-1)
     stack(log, 100, [["<module>", "/home/me/train.py", 33]], 10, second=-1)
-    lines = [h for h in profile_of(run).hot_lines if h.activity in ("startup", "importing")]
+    lines = [h for h in report_of(run).hot_lines if h.activity in ("startup", "importing")]
     assert [(h.activity, h.file, h.line, h.share) for h in lines] == [
         ("importing", "/home/me/train.py", 30, 0.6),
         ("startup", "/home/me/index.py", 7, 0.3),

@@ -8,22 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpuwatch.analyze.build import profile
-from gpuwatch.model.profile import Profile
-from gpuwatch.store.reader import read
-from tests.spools import MS, FakeRun, FakeTrainer
+from tests.spools import MS, FakeRun, FakeTrainer, primary_of, report_of
 
 WORKERS = ((0, 201), (1, 202))
 UNTOLD = ("forward_ns", "backward_ns", "backward_n", "optimizer_ns", "optimizer_n", "other_ns")
 
 
-def profile_of(run: FakeRun) -> Profile:
-    return profile(read(run.write()))
-
-
 def phases_of(run: FakeRun) -> dict[str, float]:
     """Return the first rank's phases that are not zero, in milliseconds."""
-    rank = profile_of(run).ranks[0]
+    rank = report_of(run).ranks[0]
     assert sum(phase.seconds for phase in rank.phases) == pytest.approx(rank.seconds, abs=1e-9)
     return {phase.name: round(phase.seconds * 1e3, 3) for phase in rank.phases if abs(phase.seconds) > 1e-7}
 
@@ -76,7 +69,7 @@ def test_evaluation_inside_a_training_loop(run: FakeRun) -> None:
     assert phases["backward"] == 80
     assert phases["other in-step"] == 20 + 7
     assert "between loops" not in phases
-    loader = profile_of(run).primary
+    loader = primary_of(report_of(run))
     assert loader is not None
     assert loader.compute_ms is not None
     assert loader.compute_ms.median == pytest.approx((17 * 10 + 7) / 17)
@@ -124,7 +117,7 @@ def test_a_wrapper_that_looks_ahead_trains_after_the_end(run: FakeRun) -> None:
     trainer.tail()
     phases = phases_of(run)
     assert phases["backward"] == 3 * 10 * 4
-    assert profile_of(run).loaders[0].role == "training"
+    assert report_of(run).loaders[0].role == "training"
 
 
 def test_two_loaders_of_one_step_both_train(run: FakeRun) -> None:
@@ -133,7 +126,7 @@ def test_two_loaders_of_one_step_both_train(run: FakeRun) -> None:
     for index in range(20):
         trainer.ask(one, index, 1.0).ask(two, index, 2.0).step(10)
     trainer.ask(one, 20, 0.0, end=1)
-    assert [loader.role for loader in profile_of(run).loaders] == ["training", "training"]
+    assert [loader.role for loader in report_of(run).loaders] == ["training", "training"]
     assert phases_of(run)["input wait"] == 60
 
 
@@ -145,23 +138,23 @@ def test_a_loader_inside_a_dataset_is_part_of_the_wait(run: FakeRun) -> None:
         trainer.ask(inner, index, 3.0)
         t0, trainer.now = trainer.now, trainer.now + MS
         trainer.ask(outer, index, 0.0, t0=begun, t1=t0 + MS).step(10)
-    profile = profile_of(run)
-    assert [loader.role for loader in profile.loaders] == ["training", "evaluation"]
+    report = report_of(run)
+    assert [loader.role for loader in report.loaders] == ["training", "evaluation"]
     assert phases_of(run)["input wait"] == 80
 
 
 def test_steps_without_a_loader_are_told_by_the_tail(run: FakeRun) -> None:
     trainer = run.trainer()
     trainer.do("forward", 100).do("backward", 50).do("optimizer", 20).do("other", 30).tail()
-    profile = profile_of(run)
-    assert profile.primary is None
+    report = report_of(run)
+    assert primary_of(report) is None
     assert phases_of(run) == {"backward": 50, "optimizer": 20, "unexplained": 130}
 
 
 def test_inference_when_nothing_trains(run: FakeRun) -> None:
     trainer = run.trainer()
     trainer.loop(batches=20, wait_ms=5, compute_ms=10, train=False)
-    primary = profile_of(run).primary
+    primary = primary_of(report_of(run))
     assert primary is not None
     assert primary.role == "inference"
     assert phases_of(run) == {"input wait": 100, "other in-step": 200}
@@ -171,11 +164,11 @@ def test_a_host_with_another_clock_is_shifted_by_its_anchor(run: FakeRun) -> Non
     run.trainer(rank=0, world_size=2).loop(batches=10)
     run.now = 5 * MS
     run.trainer(pid=300, rank=1, world_size=2, host="node2", wall_ns=run.logs[0].header["wall_ns"]).loop(batches=10)
-    profile = profile_of(run)
-    assert [rank.host for rank in profile.ranks] == ["node1", "node2"]
-    assert profile.ranks[0].seconds == pytest.approx(profile.ranks[1].seconds)
-    assert profile.ranks[0].first_batch_s == profile.ranks[1].first_batch_s
-    assert {loader.id for loader in profile.loaders} == {"r0.l0", "r1.l0"}
+    report = report_of(run)
+    assert [rank.host for rank in report.ranks] == ["node1", "node2"]
+    assert report.ranks[0].seconds == pytest.approx(report.ranks[1].seconds)
+    assert report.ranks[0].first_batch_s == report.ranks[1].first_batch_s
+    assert {loader.id for loader in report.loaders} == {"r0.l0", "r1.l0"}
 
 
 Move = Callable[[FakeTrainer], object]
@@ -201,7 +194,7 @@ def test_phases_always_partition_the_wall_time(run: FakeRun, moves: list[int], l
     for move in moves:
         MOVES[move](trainer)
     del trainer.rows[len(trainer.rows) - lost :]
-    for rank in profile_of(run).ranks:
+    for rank in report_of(run).ranks:
         assert sum(phase.seconds for phase in rank.phases) == pytest.approx(rank.seconds, abs=1e-9)
         assert all(phase.seconds >= -1e-9 for phase in rank.phases), rank.phases
 
@@ -219,10 +212,10 @@ def test_steps_that_were_only_timed_are_divided_like_those_that_told_more(run: F
         "optimizer": 20.2,
         "other in-step": 20.2,
     }
-    profiled = profile_of(run)
-    assert profiled.primary is not None and profiled.primary.batches == 101
-    assert profiled.primary.role == "training"
-    assert profiled.ranks[0].hook_us_per_step == pytest.approx(8 * 12 / 102)
+    report = report_of(run)
+    assert primary_of(report) is not None and primary_of(report).batches == 101
+    assert primary_of(report).role == "training"
+    assert report.ranks[0].hook_us_per_step == pytest.approx(8 * 12 / 102)
 
 
 def test_a_pause_in_a_step_that_was_only_timed_is_other(run: FakeRun) -> None:

@@ -27,7 +27,7 @@ def test_the_explanation_names_what_was_found_where_it_was_planted() -> None:
 
 
 def test_the_explanation_owns_up_when_it_was_not_found() -> None:
-    assert "does not name it" in "\n".join(explain(make_report(findings=())))
+    assert "does not name it" in "\n".join(explain(make_report(findings=(), suppressed=())))
 
 
 def test_a_python_without_torch_is_told_in_one_line(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from gpuwatch.__main__ import main
 from gpuwatch.diagnosis.examples.parts import make_hot_line, make_profile, make_run
+from gpuwatch.rules import RULES
 from gpuwatch.store import folder
 from tests.builders import make_report
 from tests.spools import FakeRun
@@ -238,7 +239,7 @@ def test_plotly_is_a_page_the_figure_or_a_picture_by_the_files_ending(
     assert '"showSendToCloud": false' in page and '"displaylogo": false' in page
     assert call("export", "--to", "plotly", "-o", "f.json").code == 0
     figure = plotly.io.read_json("f.json")
-    assert len(figure.data) == 5 and "33% of the training" in figure.layout.title.text.replace("33 %", "33%")
+    assert len(figure.data) == 5 and "33% of the training loop" in figure.layout.title.text
     asked: dict[str, Any] = {}
     monkeypatch.setattr(go.Figure, "to_image", lambda self, **how: asked.update(how) or b"picture")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
@@ -287,7 +288,8 @@ def test_lines_filters_by_role_and_counts(call: Any, reports: Any) -> None:
 
 def test_explain_shows_every_page_with_all_four_headings(call: Any) -> None:
     listed = call("explain", "--json").json["findings"]
-    assert len(listed) >= 4 and all(entry["title"] for entry in listed)
+    assert [entry["id"] for entry in listed] == [rule.id for rule in RULES]
+    assert all(entry["title"] for entry in listed)
     for entry in listed:
         page = call("explain", entry["id"], "--json").json
         assert list(page["sections"]) == ["What it means", "How it is measured", "When it is wrong", "What to do"], (

@@ -44,28 +44,28 @@ def waits(workers):
         except StopIteration:
             break
         given = now()
-        time.sleep(0.012)
+        time.sleep(0.02)
         truth.append([begin, given, now()])
     return truth
 
 def phases(accumulate):
     model, optimizer = model_and_optimizer()
-    truth = {name: 0 for name in ("forward", "backward", "optimizer", "backward_n", "optimizer_n")}
+    truth = []
     data = [(torch.ones(4, 8), torch.zeros(4, dtype=torch.long))] * 6
     class Heavy(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x): return x.clone()
         @staticmethod
         def backward(ctx, grad): time.sleep(0.004); return grad
-    genuine = torch.optim.SGD.step.__wrapped__
-    for number, (x, y) in enumerate(DataLoader(data, batch_size=None)):
+    for x, y in DataLoader(data, batch_size=None):
+        step = {"forward": 0, "backward": 0}
         for _ in range(accumulate):
             a = now(); time.sleep(0.003)
             loss = torch.nn.functional.cross_entropy(Heavy.apply(model(x)), y)
             b = now(); loss.backward(); c = now()
-            truth["forward"] += b - a; truth["backward"] += c - b; truth["backward_n"] += 1
-        a = now(); optimizer.step(); b = now()
-        truth["optimizer"] += b - a; truth["optimizer_n"] += 1
+            step["forward"] += b - a; step["backward"] += c - b
+        a = now(); optimizer.step(); step["optimizer"] = now() - a
+        truth.append(step)
         optimizer.zero_grad()
         time.sleep(0.002)
     return truth
@@ -73,14 +73,14 @@ def phases(accumulate):
 def closure():
     model = torch.nn.Linear(8, 2)
     optimizer = torch.optim.LBFGS(model.parameters(), max_iter=2)
-    calls = [0]
+    calls, spent = [0], 0
     for x in DataLoader([torch.ones(8)] * 3, batch_size=1):
         def again():
             calls[0] += 1
             optimizer.zero_grad(); time.sleep(0.002)
             loss = model(x).sum() ** 2; loss.backward(); return loss
-        optimizer.step(again)
-    return calls[0]
+        a = now(); optimizer.step(again); spent += now() - a
+    return {"calls": calls[0], "spent": spent}
 
 def two_optimizers():
     (first, one), (second, two) = model_and_optimizer(), model_and_optimizer()
@@ -162,29 +162,39 @@ def totals(rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 4])
-def test_input_wait_within_two_percent_of_the_step(trained: Run, truth: dict[str, Any], workers: int) -> None:
-    seen = [(row["t0"], row["t1"]) for row in batches(trained, "waits %d" % workers) if row["end"] == 0]
+def test_input_wait_and_own_cost_within_two_percent_of_the_step(
+    trained: Run, truth: dict[str, Any], workers: int
+) -> None:
+    """Of a call of `__next__`, what is not told as the wait is told as the hook's own cost (which bench_hook prints)."""
+    rows = [row for row in batches(trained, "waits %d" % workers) if row["end"] == 0]
     told = truth["waits"][str(workers)]
-    assert len(seen) == len(told)
-    for (asked, given), (begin, end, _) in zip(seen, told):
-        assert begin <= asked and given <= end, "the wait lies outside the call"
+    assert len(rows) == len(told)
+    for row, (begin, end, _) in zip(rows, told):
+        assert begin <= row["t0"] and row["t1"] <= end, "the wait lies outside the call"
     step_ns = statistics.median(done - begin for begin, _, done in told)
-    missed = [(end - begin) - (given - asked) for (asked, given), (begin, end, _) in zip(seen, told)]
-    assert statistics.median(missed) <= 0.02 * step_ns
+    # `hook_ns` is of what came after the batch before and before this one was asked for.
+    untold = [
+        (after["t0"] - begin) + (end - before["t1"]) - after["hook_ns"]
+        for before, after, (_, end, _), (begin, _, _) in zip(rows, rows[1:], told, told[1:])
+    ]
+    assert 0 <= statistics.median(untold) <= 0.02 * step_ns
 
 
-def test_phases_match_the_trainings_own_clock(trained: Run, truth: dict[str, Any]) -> None:
-    for section, per_step in (("plain", 1), ("accumulated", 3)):
-        took, told = totals(batches(trained, section)), truth[section]
-        assert (
-            (took["backward_n"], took["optimizer_n"]) == (told["backward_n"], told["optimizer_n"]) == (6 * per_step, 6)
-        )
-        assert took["backward_ns"] == pytest.approx(told["backward"], rel=0.05)
-        assert took["backward_ns"] <= told["backward"]
-        assert took["optimizer_ns"] <= told["optimizer"]
-        # What is not between two of our marks falls to forward or other: between the clock readings there is little.
-        assert took["forward_ns"] == pytest.approx(told["forward"], rel=0.15)
-        assert took["other_ns"] >= 6 * 2_000_000
+@pytest.mark.parametrize(("section", "per_step"), [("plain", 1), ("accumulated", 3)])
+def test_phases_match_the_trainings_own_clock(trained: Run, truth: dict[str, Any], section: str, per_step: int) -> None:
+    rows, told = batches(trained, section)[1:], truth[section]
+    assert [(row["backward_n"], row["optimizer_n"]) for row in rows] == [(per_step, 1)] * 6
+    for row, step in zip(rows, told, strict=True):
+        assert row["backward_ns"] <= step["backward"] and row["optimizer_ns"] <= step["optimizer"]
+        assert row["other_ns"] >= 2_000_000
+    # Step by step: where another program had the core between two clock readings, that step alone is off.
+    ratios = {
+        name: statistics.median(row[name + "_ns"] / step[name] for row, step in zip(rows, told))
+        for name in ("forward", "backward")
+    }
+    assert ratios["backward"] >= 0.95
+    # What is not between two of our marks falls to forward or other: between the clock readings there is little.
+    assert ratios["forward"] == pytest.approx(1, rel=0.15)
 
 
 def test_activity_and_waits_fill_the_time(trained: Run) -> None:
@@ -198,9 +208,10 @@ def test_activity_and_waits_fill_the_time(trained: Run) -> None:
 
 
 def test_an_optimizer_that_calls_back_keeps_forward_and_backward(trained: Run, truth: dict[str, Any]) -> None:
-    took = totals(batches(trained, "closure"))
-    assert took["backward_n"] == truth["closure"] and took["optimizer_n"] == 3
-    assert took["forward_ns"] >= truth["closure"] * 2_000_000 and took["optimizer_ns"] < took["forward_ns"]
+    took, told = totals(batches(trained, "closure")), truth["closure"]
+    assert took["backward_n"] == told["calls"] and took["optimizer_n"] == 3
+    assert took["forward_ns"] >= told["calls"] * 2_000_000, "the forward sleeps for 2 ms"
+    assert took["forward_ns"] + took["backward_ns"] + took["optimizer_ns"] <= told["spent"] + took["other_ns"]
 
 
 def test_two_optimizers_a_scaler_and_an_evaluation(trained: Run) -> None:
@@ -228,7 +239,7 @@ def test_the_queue_is_told_only_where_there_is_one(trained: Run) -> None:
     assert {row["available"] for row in batches(trained, "waits 0")} == {None}
     two = [row for row in batches(trained, "waits 2") if row["end"] == 0]
     assert {row["awaited"] for row in two} == {0, 1}
-    # Two workers make a batch in 16 ms, the step takes 12 after each: at the start there is nothing to be had.
+    # Making a batch takes 16 ms: at the start there is nothing to be had.
     assert two[0]["available"] == 0
 
 

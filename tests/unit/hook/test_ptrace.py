@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from gpuwatch.hook.entry import ptrace
 
 PR_SET_PTRACER = 0x59616D61  # <linux/prctl.h>: "Yama"
 SUPERVISOR = 4321
+YAMA = Path("/proc/sys/kernel/yama")
 
 
 class Kernel:
@@ -84,12 +86,26 @@ def test_without_a_readable_supervisor_nobody_is_permitted(asked: Any, tmp_path:
 
 
 def test_a_kernel_or_library_without_it_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted: list[object] = []
+
     def missing(name: object) -> None:
+        wanted.append(name)
         raise OSError("no such library")
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
     ptrace.allow(SUPERVISOR)
+    assert wanted == [None]
 
 
-def test_the_real_call_of_this_kernel_harms_nobody() -> None:
+def test_this_kernel_takes_the_call_where_it_has_yama(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    answers: list[int] = []
+
+    class Listening:
+        def prctl(self, *arguments: Any) -> None:
+            answers.append(0 if library.prctl(*arguments) == 0 else ctypes.get_errno())
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Listening())
     ptrace.allow(os.getpid())
+    ptrace.allow(0)  # takes the permission back
+    assert answers == [0 if YAMA.exists() else errno.EINVAL] * 2

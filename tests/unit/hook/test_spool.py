@@ -13,6 +13,8 @@ import pytest
 
 from gpuwatch.hook.event_log.spool import Spool
 
+from .hooked import run
+
 LINE = '["n",%s,%s]\n'
 MS = 1_000_000
 
@@ -41,6 +43,31 @@ def test_short_steps_are_written_together_and_nothing_is_left_out(spool: Spool, 
     assert written == list(range(len(written))) and 400 <= len(written) < 500
     spool.flush()
     assert numbers(tmp_path) == list(range(500))
+
+
+def test_what_is_written_together_is_numbers_and_nulls(spool: Spool, tmp_path: Path) -> None:
+    spool.later('["n",%s,%s,%s]\n', (0, None, "[[1,None],[2,3.5]]"), 100 * MS)
+    (path,) = tmp_path.glob("*.jsonl")
+    assert json.loads(path.read_text().splitlines()[-1]) == ["n", 0, None, [[1, None], [2, 3.5]]]
+
+
+NAMED_NONE = """
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+class NoneSuch(Dataset):
+    def __len__(self): return 400
+    def __getitem__(self, None_index): return torch.ones(2)
+
+for _ in DataLoader(NoneSuch(), batch_size=1): pass
+"""
+
+
+def test_names_never_go_through_what_is_written_together(tmp_path: Path) -> None:
+    trainer = run(NAMED_NONE, tmp_path / "None").trainer
+    (iterator,) = trainer.of("iterator")
+    assert iterator["attributes"]["dataset"] == "NoneSuch" and Path(iterator["file"]).name == "None_script.py"
+    assert [row["index"] for row in trainer.of("batch")] == list(range(401))
 
 
 def test_any_other_event_comes_after_what_came_before_it(spool: Spool, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_verdict_and_reasons() -> None:
     assert [fact.label for fact in rows.why] == ["input wait", "step", "queue", "workers", "at best"]
     assert rows.why[0].text == "33% (31–35%) of the loop's time"
     assert rows.actions[0].where == "train.py:40"
-    assert rows.actions[0].gain == "1.50× faster (1.40–1.60)"
+    assert rows.actions[0].gain == "1.48× faster (1.40–1.56)"
 
 
 def test_only_the_first_findings_are_shown_and_the_rest_is_counted() -> None:

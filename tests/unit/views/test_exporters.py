@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 from gpuwatch.diagnosis.examples.parts import make_device, make_hot_line, make_loader, make_profile, make_run
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.measures import Place
-from gpuwatch.model.metrics import CATALOGUE, find
+from gpuwatch.model.metrics import CATALOGUE
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views import line_tables, lines, markdown, perfetto, prometheus, series, speedscope
 from tests.builders import make_finding, make_report
@@ -53,8 +53,8 @@ def test_base_units() -> None:
 def test_the_catalogue_names_nothing_twice() -> None:
     assert len({metric.prometheus_name for metric in CATALOGUE}) == len(CATALOGUE)
     assert all(metric.help.endswith(".") for metric in CATALOGUE)
-    assert find("input_wait") is not None and find("nothing") is None
-    assert find("loader_wait", "ms") is not find("loader_wait", "share")
+    units = {metric.unit: metric.prometheus_name for metric in CATALOGUE if metric.name == "loader_wait"}
+    assert units == {"ms": "gpuwatch_loader_wait_seconds", "share": "gpuwatch_loader_wait_ratio"}
 
 
 def test_the_trace_has_every_lane_and_only_finite_numbers() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import html
 import json
 import re
 from dataclasses import replace
@@ -13,19 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.parts import SECOND, interval, make_profile, make_rank
 from gpuwatch.model.experiment import Trial
 from gpuwatch.model.profile import LongSteps
 from gpuwatch.model.report import Training
 from gpuwatch.model.timeline import Lane, Timeline
+from gpuwatch.views import verdict_text
 from gpuwatch.views.html import render
 from gpuwatch.views.html.decimate import bridge, line_buckets, series, span_shares, statistics
 from gpuwatch.views.html.lanes import family_name, prepare
 from gpuwatch.views.html.markup import Markup, el, table
 from gpuwatch.views.html.pack import pack, script_json
+from gpuwatch.views.html.verdict import verdict_card
 from gpuwatch.views.html.windows import shown
 from tests.browser.reports import hostile, nothing, three_steps
 from tests.builders import make_finding, make_report, make_timeline
+from tests.rules.cases import CASES
 
 
 def line(name: str, group: str, values: list[float | None], unit: str = "ms", step_s: float = 1.0) -> Lane:
@@ -226,3 +231,17 @@ def test_the_trainings_of_a_run_are_listed_and_one_alone_is_not() -> None:
     page = render(make_report(trainings=(one, other)))
     assert "Trainings of this run</h3>" in page and "<td>python b.py</td>" in page and "python &lt;a&gt;.py" in page
     assert "Trainings of this run</h3>" not in render(make_report())
+
+
+def test_the_badge_is_the_analyzers_word_for_the_bound_and_the_headline_does_not_repeat_it() -> None:
+    profiles = [case.profile for cases in CASES.values() for case in cases]
+    seen = set()
+    for report in map(report_of, profiles):
+        word, _, rest = verdict_text.headline(report.verdict).partition(": ")
+        if word == "Borderline":
+            continue
+        card = verdict_card(report)
+        badge, headline = (html.unescape(re.search(f"<{tag}[^>]*>(.*?)</", card)[1]) for tag in ("span", "h1"))  # type: ignore[index]
+        assert (badge, headline) == (word, rest[:1].upper() + rest[1:])
+        seen.add(report.verdict.bound)
+    assert seen >= {"input", "compute", "host", "startup", "unknown"}

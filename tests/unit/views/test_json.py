@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 import runpy
+from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import jsonschema
 import pytest
 
+from gpuwatch import model
 from gpuwatch.diagnosis.examples.parts import interval, make_device, make_loader, make_operation, make_run
 from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, Trial
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Unentered
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
-from gpuwatch.views.json import dumps, schema, to_dict
+from gpuwatch.views.json import dumps, public_fields, schema, to_dict
 from tests.builders import make_finding, make_report
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -107,11 +112,11 @@ def test_values_that_a_script_relies_on() -> None:
     assert data["run"]["command_line"] == "python train.py"
     assert data["verdict"]["input_wait_share"] == {"median": 0.33, "low": 0.31, "high": 0.35, "n": 990, "clock": "host"}
     assert data["loaders"][0]["operations"][0]["where"]["line"] == 20
-    assert data["findings"][0]["evidence"][0] == {
+    assert data["findings"][0]["evidence"][1] == {
         "metric": "worker busy",
         "value": 0.98,
         "unit": "share",
-        "threshold": 0.85,
+        "threshold": 0.75,
         "n": 200,
         "note": None,
     }
@@ -129,3 +134,37 @@ def test_nothing_of_a_report_is_left_out_but_the_pictures_series() -> None:
     assert (
         fields - set(to_dict(make_report())) == renamed
     )  # the first three are run.duration_s, run.hosts, primary_loader
+
+
+def _given() -> dict[tuple[str, str], list[ast.expr]]:
+    """Return what the package passes for each field by name: (class or `replace`, field) -> the arguments."""
+    found: dict[tuple[str, str], list[ast.expr]] = defaultdict(list)
+    for path in (ROOT / "gpuwatch").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                for field, argument in zip(FIELDS.get(name, ()), node.args, strict=False):
+                    found[name, field].append(argument)
+                for keyword in node.keywords:
+                    found[name, keyword.arg or "**"].append(keyword.value)
+    return found
+
+
+PUBLISHED = sorted(schema()["$defs"])
+PARTS = [import_module(f"gpuwatch.model.{part.name}") for part in iter_modules(model.__path__)]
+CLASSES = {name: vars(part)[name] for part in PARTS for name in PUBLISHED if name in vars(part)}
+FIELDS = {name: [field.name for field in public_fields(CLASSES[name])] for name in PUBLISHED}
+
+
+def test_every_published_figure_is_measured_somewhere() -> None:
+    """A field that no code sets, or sets to a constant, says nothing."""
+    given = _given()
+    dead = []
+    for name, fields in FIELDS.items():
+        if (name, "**") in given:
+            continue  # made from a dictionary: a stored experiment, or columns of samples
+        for field in fields:
+            arguments = given[name, field] + given["replace", field]
+            if all(isinstance(argument, ast.Constant) for argument in arguments):
+                dead.append(f"{name}.{field}")
+    assert not dead

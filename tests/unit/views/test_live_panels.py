@@ -187,7 +187,7 @@ def test_findings_mark_the_selected_one() -> None:
 
 def test_findings_say_what_to_do_where_there_is_room() -> None:
     shown = frame(findings=(make_finding(),))
-    assert "→ Set num_workers=3." in drawn(panels.findings(shown, 80, 2))
+    assert "→ Raise num_workers from 2 to 3." in drawn(panels.findings(shown, 80, 2))
     assert "→" not in drawn(panels.findings(shown, 80, 1))
 
 
@@ -196,8 +196,8 @@ def test_finding_detail_says_everything() -> None:
     for part in (
         "worker busy",
         "98%",
-        "limit 85%",
-        "Set num_workers=3.",
+        "limit 75%",
+        "Raise num_workers from 2 to 3.",
         "num_workers=3)",
         "train.py:40",
         "gpuwatch try --loader",

@@ -50,7 +50,7 @@ def test_rows_stand_below_each_other_in_the_pages_order_over_one_axis_of_time() 
 
 def test_the_title_is_the_verdict_and_the_line_below_it_the_run() -> None:
     shown = drawn(line("CPU busy", "machine"), run=make_run(name="baseline"))
-    assert shown.layout.title.text.startswith("<b>Input-bound: 33% of the training loop")
+    assert shown.layout.title.text.startswith("<b>Input-bound: 33% of the training loop is spent waiting for data")
     assert shown.layout.title.subtitle.text == "baseline · python train.py · 2026-11-18 11:06 UTC · 20.0 s"
 
 
