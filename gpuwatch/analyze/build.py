@@ -9,7 +9,7 @@ import numpy as np
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.blocked import with_blocked_shares
-from gpuwatch.analyze.lines.hot_lines import Seconds, find_hot_lines
+from gpuwatch.analyze.lines.folding import Seconds, find_hot_lines
 from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import moments_of
 from gpuwatch.analyze.lines.samples import LOADER_WORK
