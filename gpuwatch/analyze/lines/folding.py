@@ -1,4 +1,4 @@
-"""Which lines cost the loader, and which the training's own step: stack samples folded to the user's lines.
+"""Stack samples folded to the user's lines: which cost the loader, and which the training's own step.
 
 Shares are of loader work (everything a worker does except waiting for an index) for worker lines, and of the
 training's own code for trainer lines; of lines before the first batch they are of the time until then, part of which
@@ -60,9 +60,7 @@ class Seconds:
     moments: Mapping[int, Moments]
 
 
-def find_hot_lines(
-    processes: Processes, seconds: Seconds, loops: LoopLines
-) -> tuple[tuple[HotLine, ...], StackQuality]:
+def fold_samples(processes: Processes, seconds: Seconds, loops: LoopLines) -> tuple[tuple[HotLine, ...], StackQuality]:
     """Return the lines by cost, loader lines first, and who took the samples: who took more speaks alone."""
     bursts = processes.recording.by_writer("stacks")
     stacks = [sample for log in bursts for sample in burst_samples(processes, log, seconds.moments, loops)]

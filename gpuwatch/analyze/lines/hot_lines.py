@@ -1,0 +1,57 @@
+"""Which lines cost the loader, and which the training's own step, with all that is known of each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gpuwatch.analyze.lines.blocked import blocked_shares
+from gpuwatch.analyze.lines.folding import Seconds, fold_samples
+from gpuwatch.analyze.lines.loop_lines import LoopLines
+from gpuwatch.analyze.lines.moments import moments_of
+from gpuwatch.analyze.lines.speedups import speedups_if_free
+from gpuwatch.analyze.loops import Analysis, Loop
+from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.profile import Costs, RankProfile
+
+
+def find_hot_lines(
+    analysis: Analysis, ranks: tuple[RankProfile, ...], costs: Costs | None
+) -> tuple[tuple[HotLine, ...], StackQuality]:
+    """Return the lines by cost, loader lines first, and who took the samples.
+
+    The samples say what a line costs; what was measured of fetches and steps, whether it waits; the model, what the run
+    would win without it."""
+    loop_lines = LoopLines(loop.loader for loop in analysis.loops)
+    lines, quality = fold_samples(analysis.processes, _seconds(analysis, ranks), loop_lines)
+    blocked = blocked_shares(lines, [loop.profile for loop in analysis.loops], ranks)
+    own_loop = analysis.primary is not None and analysis.primary.profile.own_loop
+    gains = speedups_if_free(lines, costs, own_loop)
+    whole = (
+        replace(line, blocked_share=share, speedup_if_free=gain)
+        for line, share, gain in zip(lines, blocked, gains, strict=True)
+    )
+    return tuple(whole), quality
+
+
+def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
+    """Return what sampled shares stand for, in seconds of the run."""
+    loading = sum(_loading_ns(loop) for loop in analysis.loops)
+    trainer = sum(float(loop.steps.compute.sum()) for loop in analysis.loops)
+    between = sum(phase.seconds for rank in ranks for phase in rank.phases if phase.name == "between loops")
+    between += sum(
+        max(iterator.made_ns - iterator.start_ns, 0.0) / 1e9
+        for loop in analysis.loops
+        for iterator in loop.loader.iterators[1:]
+    )
+    moments = moments_of(analysis.walks, [loop.loader for loop in analysis.loops], ranks)
+    return Seconds(loading / 1e9, trainer / 1e9, between, moments)
+
+
+def _loading_ns(loop: Loop) -> float:
+    """Return the time that making and sending the loop's batches took. Without workers that is the wait for them, also
+    in steps that were only timed, of which no fetch is told."""
+    made = sum(float((maker.fetches["t1"] - maker.fetches["t0"]).sum()) for maker in loop.makers)
+    sent = sum(float(np.nansum(maker.sent["t1"] - maker.sent["t0"])) for maker in loop.makers if maker.sent)
+    return made + sent if loop.profile.workers else max(made, float(loop.steps.wait.sum()))
