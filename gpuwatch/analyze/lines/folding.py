@@ -14,19 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gpuwatch.analyze.lines.bursts import burst_samples
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import Moments
-from gpuwatch.analyze.lines.samples import (
-    BEFORE,
-    LOADER_WORK,
-    NO_WORK,
-    Role,
-    Sample,
-    burst_samples,
-    settle_long_steps,
-    timer_samples,
-)
+from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, Sample, settle_long_steps
+from gpuwatch.analyze.lines.ticks import timer_samples
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.measures import Place
