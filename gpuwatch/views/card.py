@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -15,10 +14,8 @@ from gpuwatch.model.measures import Phase
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
 from gpuwatch.views import text, trials, verdict_text
+from gpuwatch.views.card_content import Action, Card, Fact, Slice, Tone
 from gpuwatch.views.card_rows import (
-    Fact,
-    Line,
-    Loader,
     cost_of_batch,
     cpu,
     devices,
@@ -36,66 +33,8 @@ from gpuwatch.views.verdict_text import sentence
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Tone = Literal["bad", "good", "unsure"]
 SHOWN_ACTIONS, SHOWN_RANKS, SHOWN_NOTES = 3, 8, 4
 SMALLEST_PHASE = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One finding as something to do."""
-
-    id: str
-    summary: str
-    advice: str
-    edit: str
-    where: str
-    path: str
-    gain: str
-    verify: str
-    confidence: str
-    severity: str
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """One phase of the bar."""
-
-    name: str
-    share: float
-    seconds: str
-    percent: str
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """Everything that the card shows, as text."""
-
-    run: str
-    command: str
-    ended: str
-    tone: Tone
-    badge: str
-    headline: str
-    reason: str
-    confidence: str
-    why: tuple[Fact, ...]
-    actions: tuple[Action, ...]
-    more: str
-    nothing: str
-    tried: tuple[tuple[str, ...], ...]
-    phases: tuple[Slice, ...]
-    phases_of: str
-    ranks: tuple[tuple[str, ...], ...]
-    lines: tuple[Line, ...]
-    lines_note: str
-    loaders: tuple[Loader, ...]
-    machine: tuple[Fact, ...]
-    notes: tuple[str, ...]
-    cost: str
-    next: str
-    tried_note: str = ""
-    trainings: tuple[tuple[str, ...], ...] = ()
 
 
 def prepare(report: Report) -> Card:

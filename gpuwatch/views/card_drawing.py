@@ -11,8 +11,17 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from gpuwatch.views.card import Action, Card, Slice
-from gpuwatch.views.card_rows import LOADER_HEADER, RANK_HEADER, TRAINING_HEADER, TRIAL_HEADER, Fact, Line
+from gpuwatch.views.card_content import (
+    LOADER_HEADER,
+    RANK_HEADER,
+    TRAINING_HEADER,
+    TRIAL_HEADER,
+    Action,
+    Card,
+    Fact,
+    Line,
+    Slice,
+)
 from gpuwatch.views.text import shorten, shorten_path
 
 DIM, STRONG = "dim", "bold"

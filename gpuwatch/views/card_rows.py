@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.model.experiment import Trial
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.hot_lines import HotLine
@@ -12,44 +10,12 @@ from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.profile import RankProfile
 from gpuwatch.model.report import Report, Training
 from gpuwatch.views import text
+from gpuwatch.views.card_content import LOADER_HEADER, Fact, Line, Loader
 from gpuwatch.views.text import clean
 
 SHOWN_LINES, SHOWN_LOADERS, SHOWN_DEVICES = 3, 4, 8
 SMALLEST_LINE = 0.02
 LONGEST_COMMAND = 34
-LOADER_HEADER = ("", "dataset", "workers", "batch", "batches", "samples/s", "wait")
-RANK_HEADER = ("rank", "host", "device", "steps", "step", "wait")
-TRAINING_HEADER = ("", "command", "started at", "took", "steps", "wait", "bound by")
-TRIAL_HEADER = ("remedy", "before", "after", "gain", "predicted", "outputs")
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One line of evidence."""
-
-    label: str
-    text: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One hot line."""
-
-    share: str
-    where: str
-    path: str
-    source: str
-    note: str
-    gain: str
-
-
-@dataclass(frozen=True, slots=True)
-class Loader:
-    """One loader: its cells, and what a batch is made of."""
-
-    cells: tuple[str, ...]
-    breakdown: str
 
 
 def rank(rank: RankProfile) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from gpuwatch.model.findings import Evidence, Finding
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
-from gpuwatch.views.card import Card, prepare
-from gpuwatch.views.card_rows import LOADER_HEADER, TRAINING_HEADER
+from gpuwatch.views.card import prepare
+from gpuwatch.views.card_content import LOADER_HEADER, TRAINING_HEADER, Card
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 

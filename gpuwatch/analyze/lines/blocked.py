@@ -9,7 +9,6 @@ B / s was: only where these two are close is anything known of the line. Else it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -20,23 +19,23 @@ _ENOUGH = 50
 _FETCHING = ("fetch", "collate")
 
 
-def with_blocked_shares(
-    lines: tuple[HotLine, ...], loaders: Sequence[LoaderProfile], ranks: Sequence[RankProfile]
-) -> tuple[HotLine, ...]:
-    """Return the lines with the blocked shares that follow from what was measured of their fetches or steps."""
+def blocked_shares(
+    lines: Sequence[HotLine], loaders: Sequence[LoaderProfile], ranks: Sequence[RankProfile]
+) -> list[float | None]:
+    """Return each line's blocked share: what the samples say, else what follows from its fetches or steps."""
     kinds = [
         ("worker", _FETCHING, _of_fetches([loader for loader in loaders if loader.workers > 0])),
         ("trainer", _FETCHING, _of_fetches([loader for loader in loaders if loader.workers == 0])),
         ("trainer", ("step", "long step"), _of_steps(loaders, ranks)),
     ]
-    told = {id(line): line for line in lines}
+    found = [line.blocked_share for line in lines]
     for role, activities, blocked in kinds:
-        mine = [line for line in lines if line.process_role == role and line.activity in activities]
-        whole = sum(line.share for line in mine)
-        for line in mine:
-            if line.blocked_share is None and blocked is not None and line.samples >= _ENOUGH:
-                told[id(line)] = replace(line, blocked_share=share_of_line(line.share / whole, blocked))
-    return tuple(told.values())
+        mine = [at for at, line in enumerate(lines) if line.process_role == role and line.activity in activities]
+        whole = sum(lines[at].share for at in mine)
+        for at in mine:
+            if found[at] is None and blocked is not None and lines[at].samples >= _ENOUGH:
+                found[at] = share_of_line(lines[at].share / whole, blocked)
+    return found
 
 
 def share_of_line(share: float, blocked: float) -> float | None:

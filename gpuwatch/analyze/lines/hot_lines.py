@@ -1,176 +1,57 @@
-"""Which lines cost the loader, and which the training's own step: stack samples folded to the user's lines.
-
-Shares are of loader work (everything a worker does except waiting for an index) for worker lines, and of the
-training's own code for trainer lines; of lines before the first batch they are of the time until then, part of which
-nobody has looked at.
-"""
+"""Which lines cost the loader, and which the training's own step, with all that is known of each."""
 
 from __future__ import annotations
 
-import linecache
-import re
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import replace
 
-from gpuwatch.analyze.lines.frames import Frame
+import numpy as np
+
+from gpuwatch.analyze.lines.blocked import blocked_shares
+from gpuwatch.analyze.lines.folding import Seconds, fold_samples
 from gpuwatch.analyze.lines.loop_lines import LoopLines
-from gpuwatch.analyze.lines.moments import Moments
-from gpuwatch.analyze.lines.samples import (
-    BEFORE,
-    LOADER_WORK,
-    NO_WORK,
-    Role,
-    Sample,
-    burst_samples,
-    settle_long_steps,
-    timer_samples,
-)
-from gpuwatch.analyze.processes.sorting import Processes
-from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
-from gpuwatch.model.measures import Place
-from gpuwatch.model.recording import ProcessLog
-
-_MOST_LINES = 40
-_MOST_STARTUP, _BETWEEN = 10, "between loops"
-_COMPREHENSION = re.compile(r"(\.<locals>)?\.<(genexpr|listcomp|dictcomp|setcomp)>$")
-_ENOUGH, _FEW = 300, 50
-
-
-@dataclass(slots=True)
-class _Line:
-    weight: float = 0.0
-    seconds: float = 0.0
-    awaited: float = 0.0
-    blocked: float | None = None
-    functions: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    called: dict[tuple[Callee | None, str | None], float] = field(default_factory=lambda: defaultdict(float))
-    stacks: dict[tuple[Frame, ...], float] = field(default_factory=lambda: defaultdict(float))
-
-
-@dataclass(frozen=True, slots=True)
-class Seconds:
-    """Wall time that the sampled shares stand for: loader work of all workers, the trainers' own code in their loops
-    and between them. `moments`: what each trainer was about when, by its pid."""
-
-    loader: float
-    trainer: float
-    between: float
-    moments: Mapping[int, Moments]
+from gpuwatch.analyze.lines.moments import moments_of
+from gpuwatch.analyze.lines.speedups import speedups_if_free
+from gpuwatch.analyze.loops import Analysis, Loop
+from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.profile import Costs, RankProfile
 
 
 def find_hot_lines(
-    processes: Processes, seconds: Seconds, loops: LoopLines
+    analysis: Analysis, ranks: tuple[RankProfile, ...], costs: Costs | None
 ) -> tuple[tuple[HotLine, ...], StackQuality]:
-    """Return the lines by cost, loader lines first, and who took the samples: who took more speaks alone."""
-    bursts = processes.recording.by_writer("stacks")
-    stacks = [sample for log in bursts for sample in burst_samples(processes, log, seconds.moments, loops)]
-    ticks = list(timer_samples(processes, seconds.moments))
-    samples = stacks if _useful(stacks) >= _useful(ticks) else ticks
-    sampler: Literal["py-spy", "timer", "none"] = "none" if not samples else "py-spy" if samples is stacks else "timer"
-    settled = settle_long_steps(samples)
-    lines = [*_lines(settled, "worker", seconds), *_lines(settled, "trainer", seconds)]
-    return tuple(lines), _quality(sampler, samples, bursts)
+    """Return the lines by cost, loader lines first, and who took the samples.
 
-
-def _useful(samples: list[Sample]) -> float:
-    return sum(sample.weight for sample in samples if sample.activity not in (*NO_WORK, *BEFORE))
-
-
-def _lines(samples: list[Sample], role: Role, seconds: Seconds) -> list[HotLine]:
-    """Return the hot lines of a role. The trainer's loading with no workers counts as loader work of the trainer."""
-    mine = [s for s in samples if s.role == role and s.activity not in NO_WORK]
-    work = [s for s in mine if s.activity in LOADER_WORK]
-    code = [s for s in mine if s.activity not in (*LOADER_WORK, *BEFORE, _BETWEEN)]
-    found = _fold(work, role, seconds.loader)
-    if role == "trainer":
-        found += _fold(code, role, seconds.trainer)
-        found += _fold([s for s in mine if s.activity == _BETWEEN], role, seconds.between)
-    return sorted(found, key=lambda line: -line.seconds)[:_MOST_LINES] + _startup(mine, role, seconds)
-
-
-def _startup(samples: list[Sample], role: Role, seconds: Seconds) -> list[HotLine]:
-    """Return the lines before the first batch. A trainer's are of all that time: what nobody has seen is nobody's."""
-    start = [s for s in samples if s.activity in BEFORE]
-    whole = sum(seconds.moments[pid].startup_s for pid in {s.pid for s in start} & seconds.moments.keys())
-    return _fold(start, role, whole if role == "trainer" else 0.0, timed=whole > 0)[:_MOST_STARTUP]
-
-
-def _fold(samples: list[Sample], role: Role, whole_s: float, timed: bool = False) -> list[HotLine]:
-    """Return a line for each place and activity. `timed`: shares are of `whole_s`, else of what was sampled."""
-    lines: dict[tuple[str, int, str], _Line] = defaultdict(_Line)
-    for sample in samples:
-        line = lines[sample.file, sample.line, sample.activity]
-        line.weight += sample.weight
-        line.seconds += sample.seconds
-        line.awaited += sample.awaited
-        if sample.blocked is not None:
-            line.blocked = (line.blocked or 0.0) + sample.blocked
-        line.functions[sample.function] += sample.weight
-        line.called[sample.callee, sample.makes] += sample.weight
-        line.stacks[sample.stack] += sample.weight
-    whole, awaited = sum(line.weight for line in lines.values()), sum(line.awaited for line in lines.values())
-    if whole <= 0:
-        return []
-    seen = sum(line.seconds for line in lines.values())
-    found = []
-    for key, line in lines.items():
-        share = line.seconds / max(whole_s, seen) if timed else line.weight / whole
-        waited = line.awaited / awaited if awaited > 0 else None
-        found.append(_hot_line(key, line, role, share, share * whole_s, waited))
-    return sorted(found, key=lambda line: -line.share)
-
-
-def _hot_line(
-    key: tuple[str, int, str], line: _Line, role: Role, share: float, seconds: float, waited: float | None
-) -> HotLine:
-    file, number, activity = key
-    called, makes = max(line.called, key=lambda called: line.called[called])
-    source = linecache.getline(file, number).strip() or None
-    stack = max(line.stacks, key=lambda stack: line.stacks[stack])
-    return HotLine(
-        file=file,
-        line=number,
-        function=_enclosing(line.functions),
-        process_role=role,
-        share=share,
-        seconds=seconds,
-        waited_share=waited,
-        activity=activity,
-        callee=called,
-        source=source,
-        samples=round(line.weight),
-        blocked_share=None if line.blocked is None else line.blocked / line.weight,
-        stack=tuple(Place(frame.file, frame.line, frame.function) for frame in stack),
-        makes=makes,
-        sleeps="sleep(" in (source or ""),
+    The samples say what a line costs; what was measured of fetches and steps, whether it waits; the model, what the run
+    would win without it."""
+    loop_lines = LoopLines(loop.loader for loop in analysis.loops)
+    lines, quality = fold_samples(analysis.processes, _seconds(analysis, ranks), loop_lines)
+    blocked = blocked_shares(lines, [loop.profile for loop in analysis.loops], ranks)
+    own_loop = analysis.primary is not None and analysis.primary.profile.own_loop
+    gains = speedups_if_free(lines, costs, own_loop)
+    whole = (
+        replace(line, blocked_share=share, speedup_if_free=gain)
+        for line, share, gain in zip(lines, blocked, gains, strict=True)
     )
+    return tuple(whole), quality
 
 
-def _enclosing(functions: dict[str, float]) -> str:
-    """Return the function a line stands in; the comprehensions on it are no functions to a person."""
-    weights: dict[str, float] = defaultdict(float)
-    for name, weight in functions.items():
-        weights[_COMPREHENSION.sub("", name) or name] += weight
-    named = [name for name in weights if not name.endswith(">")]
-    return max(named or weights, key=lambda name: weights[name])
-
-
-def _quality(
-    sampler: Literal["py-spy", "timer", "none"], samples: list[Sample], bursts: list[ProcessLog]
-) -> StackQuality:
-    notes = [
-        str(row["note"])
-        for log in bursts
-        for row in log.table("burst").dicts()
-        if row.get("note") and not row.get("ok")
-    ]
-    count = int(_useful(samples) or sum(sample.weight for sample in samples if sample.activity not in NO_WORK))
-    if sampler == "none":
-        return StackQuality("none", 0, "none", notes[-1] if notes else "no stack samples were taken")
-    trust: Literal["high", "medium", "low"] = (
-        "low" if count < _FEW else "medium" if count < _ENOUGH or sampler == "timer" else "high"
+def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
+    """Return what sampled shares stand for, in seconds of the run."""
+    loading = sum(_loading_ns(loop) for loop in analysis.loops)
+    trainer = sum(float(loop.steps.compute.sum()) for loop in analysis.loops)
+    between = sum(phase.seconds for rank in ranks for phase in rank.phases if phase.name == "between loops")
+    between += sum(
+        max(iterator.made_ns - iterator.start_ns, 0.0) / 1e9
+        for loop in analysis.loops
+        for iterator in loop.loader.iterators[1:]
     )
-    who = "py-spy bursts" if sampler == "py-spy" else "the timer inside the workers"
-    return StackQuality(sampler, count, trust, f"{count} samples by {who}" + (f"; {notes[-1]}" if notes else ""))
+    moments = moments_of(analysis.walks, [loop.loader for loop in analysis.loops], ranks)
+    return Seconds(loading / 1e9, trainer / 1e9, between, moments)
+
+
+def _loading_ns(loop: Loop) -> float:
+    """Return the time that making and sending the loop's batches took. Without workers that is the wait for them, also
+    in steps that were only timed, of which no fetch is told."""
+    made = sum(float((maker.fetches["t1"] - maker.fetches["t0"]).sum()) for maker in loop.makers)
+    sent = sum(float(np.nansum(maker.sent["t1"] - maker.sent["t0"])) for maker in loop.makers if maker.sent)
+    return made + sent if loop.profile.workers else max(made, float(loop.steps.wait.sum()))

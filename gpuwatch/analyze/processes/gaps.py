@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gpuwatch.analyze.processes.sorting import Processes, last_event_ns
+from gpuwatch.analyze.processes.sorting import Processes, last_event_ns, meta_of
 from gpuwatch.model.profile import Unentered
-from gpuwatch.model.recording import Gap
+from gpuwatch.model.recording import Gap, Recording
 
 # The sampler ticks every second; twice as long without a tick at an end of the run is nothing.
 _EDGE_NS = 5 * 10**9
@@ -53,3 +53,14 @@ def find_unentered(processes: Processes) -> tuple[Unentered, ...]:
         if row.get("pid") is not None and row["pid"] not in hooked
     }
     return tuple(found.values())
+
+
+def hook_problems(recording: Recording) -> list[str]:
+    """Return what the hook itself had to give up, once each."""
+    found: dict[str, None] = {}
+    for log in recording.by_writer("hook"):
+        meta = meta_of(log)
+        for key, words in (("hook_error", "the hook gave up on"), ("missing_seam", "this torch lacks")):
+            if key in meta:
+                found[f"{words} {meta[key]}"] = None
+    return list(found)

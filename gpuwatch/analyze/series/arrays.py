@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuwatch.analyze.build import Analysis
+from gpuwatch.analyze.loops import Analysis
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.model.timeline import Lane
 

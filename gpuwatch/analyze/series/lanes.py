@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gpuwatch.analyze.build import Analysis, Loop
+from gpuwatch.analyze.loops import Analysis, Loop
 from gpuwatch.analyze.machine.devices import THROTTLE_REASONS
 from gpuwatch.analyze.numbers.arrays import as_list, columns_of, numbers, sums, to_floats
 from gpuwatch.analyze.numbers.statistics import Array

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gpuwatch.analyze.build import Analysis, Loop
 from gpuwatch.analyze.loading.fetches import Maker
+from gpuwatch.analyze.loops import Analysis, Loop
 from gpuwatch.analyze.machine.usage import Usage
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.series.arrays import line, spans

@@ -6,7 +6,8 @@ from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.profile import RankProfile
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
-from gpuwatch.views.card_rows import TRAINING_HEADER, training
+from gpuwatch.views.card_content import TRAINING_HEADER
+from gpuwatch.views.card_rows import training
 from gpuwatch.views.html.markup import Markup, content, el, facts, table
 from gpuwatch.views.html.pictures import phase_bar
 

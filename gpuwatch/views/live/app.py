@@ -28,6 +28,8 @@ REFRESH_S = 0.5
 ANALYSIS_SHARE = 0.03
 SHORTEST_PAUSE_S = 1.0
 FOCUS = ("findings", "lines")
+# How long a line in the place of the keys is shown; a second Ctrl-C within that time interrupts the training.
+NOTE_S = 4.0
 
 Read = Callable[[], tuple[Report, bool]]
 
@@ -79,7 +81,7 @@ class Dashboard(App[str]):
         self.latest: Frame | None = None
         self._list = FOCUS[0]
         self._note, self._note_until, self._footed = "", 0.0, ""
-        self._read_until = 0.0
+        self._read_until = self._asked_until = 0.0
         self._reading = False
 
     def compose(self) -> ComposeResult:
@@ -122,7 +124,7 @@ class Dashboard(App[str]):
             # A progress bar writes over its line: what stood last is what a terminal would show.
             self._log_pane.write(Text.from_ansi(line.rstrip("\r").rsplit("\r", 1)[-1]))
 
-    def note(self, text: str, seconds: float = 4.0) -> None:
+    def note(self, text: str, seconds: float = NOTE_S) -> None:
         """Show a line in the place of the keys for a while."""
         self._note, self._note_until = text, time.monotonic() + seconds
         self._footer()
@@ -288,13 +290,13 @@ class Dashboard(App[str]):
         elif self._list == "lines" and at < len(self.latest.hot_lines):
             self.push_screen(Detail("Line", details.line_detail(self.latest, at)))
 
-    def open_list(self, which: str, row: int) -> None:
-        """Select a row that was clicked, and show its detail."""
-        if which in FOCUS and self.latest is not None:
+    def on_panel_clicked(self, clicked: Panel.Clicked) -> None:
+        """Select the row of a list that was clicked, and show its detail."""
+        if clicked.panel in FOCUS and self.latest is not None:
             count, height = len(self.latest.report.findings), self.query_one("#findings").content_size.height
-            each = panels.lines_each(count, height) if which == "findings" else 1
-            self._list = which
-            self._look(replace(self._view, selected=max(0, row // each)))
+            each = panels.lines_each(count, height) if clicked.panel == "findings" else 1
+            self._list = clicked.panel
+            self._look(replace(self._view, selected=max(0, clicked.row // each)))
             self.action_detail()
 
     def action_save(self) -> None:
@@ -324,7 +326,9 @@ class Dashboard(App[str]):
     def action_interrupt(self) -> None:
         if self._interrupt is None:
             self.exit("quit")
-        elif "again" in self._note and time.monotonic() < self._note_until:
+        elif time.monotonic() < self._asked_until:
+            self._asked_until = 0.0
             self.note(self._interrupt())
         else:
+            self._asked_until = time.monotonic() + NOTE_S
             self.note("Ctrl-C again interrupts the training; q leaves it running.")

@@ -13,11 +13,11 @@ from gpuwatch.views.live.rows import Rows
 
 WITH_POWER = 66
 MACHINE_ROWS = (
-    ("CPU busy", "CPU busy"),
-    ("CPU pressure", "CPU stalls"),
-    ("I/O pressure", "I/O stalls"),
-    ("memory used", "memory"),
-    ("shared memory", "/dev/shm"),
+    ("CPU busy", "CPU busy", WORK),
+    ("CPU pressure", "CPU stalls", WAIT),
+    ("I/O pressure", "I/O stalls", WAIT),
+    ("memory used", "memory", WORK),
+    ("shared memory", "/dev/shm", WORK),
 )
 
 
@@ -66,7 +66,7 @@ def machine(frame: Frame, width: int, height: int = 3) -> RenderableType:
     start, end = frame.window
     room = max(6, min(60, width - 26))
     table = Rows()
-    for name, label in MACHINE_ROWS[: max(1, height)]:
+    for name, label, color in MACHINE_ROWS[: max(1, height)]:
         lane = first(frame.lanes(name))
         if lane is None:
             continue
@@ -74,7 +74,7 @@ def machine(frame: Frame, width: int, height: int = 3) -> RenderableType:
         latest = last(drawn)
         top = _whole(frame, lane) or max((value for value in drawn if value is not None), default=1.0)
         now = _measured(latest, lane.unit)
-        table.add(Text(label), history(drawn, top, WAIT if "stalls" in label else WORK), Text(now, "bold"))
+        table.add(Text(label), history(drawn, top, color), Text(now, "bold"))
     return table if len(table) else Text("no sample of the machine yet", "dim")
 
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
 
 from rich.console import RenderableType
 from textual import events
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from gpuwatch.views.live.frame import Frame
 from gpuwatch.views.live.rows import lines_of
 
-if TYPE_CHECKING:
-    from gpuwatch.views.live.app import Dashboard
-
 Draw = Callable[[Frame, int, int], RenderableType]
 
 
 class Panel(Widget):
     """Draws one function of the frame, line by line; what is the same as before is not written again."""
+
+    class Clicked(Message):
+        """A row of a panel was clicked."""
+
+        def __init__(self, panel: str, row: int) -> None:
+            super().__init__()
+            self.panel, self.row = panel, row
 
     def __init__(self, title: str, draw: Draw, id: str) -> None:
         super().__init__(id=id)
@@ -61,5 +65,5 @@ class Panel(Widget):
         return [Strip(line) for line in lines_of(self.render(), max(8, self._drawn.width), self.app.console)]
 
     def on_click(self, event: events.Click) -> None:
-        """Open the clicked row's detail."""
-        cast("Dashboard", self.app).open_list(self.id or "", event.y - 1)
+        """Say which row was clicked."""
+        self.post_message(self.Clicked(self.id or "", event.y - 1))

@@ -1,0 +1,189 @@
+"""Stack samples by py-spy, which come as folded stacks of a burst."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gpuwatch.analyze.lines.callees import callee, inner_callee
+from gpuwatch.analyze.lines.frames import (
+    Frame,
+    activity_of,
+    imports,
+    is_library,
+    own_line,
+    read_frames,
+    transform_frame,
+    work_of,
+)
+from gpuwatch.analyze.lines.loop_lines import LoopLines
+from gpuwatch.analyze.lines.moments import Moments
+from gpuwatch.analyze.lines.origins import Origins
+from gpuwatch.analyze.lines.samples import NO_WORK, Role, Sample
+from gpuwatch.analyze.lines.waiting import hands_over
+from gpuwatch.analyze.numbers.arrays import as_list
+from gpuwatch.analyze.processes.sorting import Processes, shift_of
+from gpuwatch.model.recording import ProcessLog
+
+# py-spy writes its file after the last sample.
+_WRITING_NS = 5e7
+_MOST_SAMPLES = 1_000_000
+# How far off the time of a sample may be.
+_UNSURE_NS = 5e8
+
+
+@dataclass(slots=True)
+class _Burst:
+    """One burst on the run's clock (ns). `seen_ns`: since when nobody had looked, for a start-up looked at again."""
+
+    begin_ns: float
+    end_ns: float
+    seen_ns: float
+    counts: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    def at(self, index: float, pid: int) -> float:
+        """Return the time of a sample of a process's main thread: they are evenly spaced, more or less."""
+        return self.begin_ns + (index + 0.5) / max(self.counts[pid], 1) * (self.end_ns - self.begin_ns)
+
+    def seconds(self, pid: int) -> float:
+        """Return the time that one sample of a process stands for."""
+        return max(self.end_ns - self.seen_ns, 0.0) / 1e9 / max(self.counts[pid], 1)
+
+
+def burst_samples(
+    processes: Processes, log: ProcessLog, moments: Mapping[int, Moments], loops: LoopLines
+) -> Iterator[Sample]:
+    """Yield what py-spy saw of the trainers and their workers."""
+    roles: dict[int, Role] = {worker.log.pid: "worker" for worker in processes.workers}
+    roles |= {trainer.log.pid: "trainer" for trainer in processes.trainers}
+    helpers = _helpers(processes, moments) - roles.keys()
+    roles |= dict.fromkeys(helpers, "worker")
+    bursts, origins = _bursts(log, shift_of(log, processes.recording.run)), Origins(processes)
+    for row in log.table("stack").dicts():
+        pid = row.get("pid") or 0
+        role, frames, burst = roles.get(pid), read_frames(row.get("frames")), bursts[row.get("t0") or 0]
+        weight = int(row.get("weight") or 0)
+        if role is None or weight <= 0 or not frames:
+            continue
+        when, evaluates = moments.get(pid), loops.is_evaluation(frames)
+        activity = _making_batches(frames) if pid in helpers else _activity(role, row.get("tid"), frames, when)
+        if activity is None:
+            continue
+        awaited = min(float(row.get("main_in_wait") or 0), weight)
+        for placed, part in _placed(activity, role, evaluates, row, burst, when).items():
+            yield _sample(role, placed, frames, origins, pid)._replace(
+                weight=float(part),
+                seconds=part * burst.seconds(pid),
+                awaited=awaited * part / weight,
+            )
+
+
+def _bursts(log: ProcessLog, shift: float) -> dict[int, _Burst]:
+    """Return the bursts by when they began to be taken, as their stacks name them."""
+    bursts: dict[int, _Burst] = {}
+    looked: float | None = None
+    for row in log.table("burst").dicts():
+        if row.get("ok") and row.get("t0"):
+            again = looked if row.get("why") == "startup" else None
+            burst = bursts[row["t0"]] = _burst(row, shift)
+            burst.seen_ns = burst.begin_ns if again is None else min(again, burst.begin_ns)
+            looked = burst.end_ns if row.get("why") == "startup" else None
+    for row in log.table("stack").dicts():
+        burst = bursts.setdefault(row.get("t0") or 0, _burst(row, shift))
+        if row.get("tid") in (None, "MainThread"):
+            burst.counts[row.get("pid") or 0] += int(row.get("weight") or 0)
+    return bursts
+
+
+def _burst(row: Mapping[str, Any], shift: float) -> _Burst:
+    begin = float(row.get("began") or row.get("t0") or 0) + shift
+    end = max(float(row.get("t1") or 0) + shift - _WRITING_NS, begin)
+    return _Burst(begin, end, begin)
+
+
+def _placed(
+    activity: str, role: Role, evaluates: bool | None, row: Mapping[str, Any], burst: _Burst, moments: Moments | None
+) -> Mapping[str, int]:
+    """Say how many of a stack's samples fell where: before the first batch, in a loop, in an evaluation, between loops.
+
+    `evaluates`: what the stack says; where it says nothing, the time does."""
+    weight = min(int(row.get("weight") or 0), _MOST_SAMPLES)
+    if role == "worker":
+        return {"startup" if activity in ("step", "wait") else activity: weight}
+    if activity not in ("step", "startup") or moments is None:
+        return {activity: weight}
+    counted: dict[str, int] = defaultdict(int)
+    for time, count in _times(row, burst, weight):
+        starting = activity == "startup"
+        counted[_making(time, moments) if starting else _in_loop(moments.at(time), evaluates)] += count
+    return counted
+
+
+def _times(row: Mapping[str, Any], burst: _Burst, weight: int) -> list[tuple[float, int]]:
+    """Return when a stack was met, and how many samples of it then; older recordings did not keep that."""
+    runs = [run for run in as_list(row.get("runs")) if isinstance(run, list) and len(run) == 2]
+    if sum(count for _, count in runs) != weight:
+        return [((burst.begin_ns + burst.end_ns) / 2, weight)]
+    pid = row.get("pid") or 0
+    return [(burst.at(first + at, pid), 1) for first, count in runs for at in range(count)]
+
+
+def _in_loop(moment: str, evaluates: bool | None) -> str:
+    if evaluates is None or moment not in ("step", "long step", "evaluation"):
+        return moment
+    return "evaluation" if evaluates else "step" if moment == "evaluation" else moment
+
+
+def _making(time: float, moments: Moments) -> str:
+    """Say what the making of an iterator belongs to; the first one's may seem to come just after its first batch."""
+    return "startup" if time < moments.first_ns + _UNSURE_NS else "between loops"
+
+
+def _sample(role: Role, activity: str, frames: tuple[Frame, ...], origins: Origins, pid: int) -> Sample:
+    found, makes, named = None, None, None
+    if activity == "fetch":
+        found = transform_frame(frames, origins.transforms)
+        makes = found[0].function if found else None
+    if found is None and activity not in NO_WORK:
+        found = own_line(frames)
+    frame, below = found or (frames[-1], ())
+    if activity == "fetch" and is_library(frame.file) and (made := origins.dataset(pid)):
+        frame, makes, named = made, made.function, inner_callee(work_of(frames))
+    # A stack too deep to be kept whole has lost the script's import in its middle.
+    if activity == "startup" and imports(frames if is_library(frame.file) else below):
+        activity, below = "importing", ()
+    called = named or callee(below)
+    place = (frame.file, frame.line, frame.function)
+    return Sample(pid, role, activity, *place, called, makes, frames, 0.0, 0.0, 0.0, None)
+
+
+def _activity(role: Role, thread: object, frames: tuple[Frame, ...], moments: Moments | None) -> str | None:
+    """Return what a thread was doing; None for helpers: what they do is not what the loop, or a batch, waits for.
+
+    Where the loop is not over a DataLoader, a thread at work on the user's own code makes its batches."""
+    activity = activity_of(frames)
+    if thread in (None, "MainThread") or (role == "worker" and activity == "serialise"):
+        return activity
+    return _making_batches(frames) if role == "trainer" and moments is not None and moments.own_loop else None
+
+
+def _making_batches(frames: tuple[Frame, ...]) -> str | None:
+    """Return what a thread or process does that a loop without a DataLoader may wait for: None while it waits itself."""
+    waits = hands_over(frames[-1].file) or all(is_library(frame.file) for frame in frames)
+    return None if waits else "fetch"
+
+
+def _helpers(processes: Processes, moments: Mapping[int, Moments]) -> set[int]:
+    """Return the processes that trainers with loops without a DataLoader have started, and those have."""
+    table = processes.sampler.table("process") if processes.sampler else None
+    found = {pid for pid, when in moments.items() if when.own_loop}
+    if table is None or not found:
+        return set()
+    trainers, parents = found.copy(), dict(zip(table.column("pid"), table.column("ppid"), strict=True))
+    grown = True
+    while grown:
+        children = {pid for pid, parent in parents.items() if isinstance(pid, int) and parent in found} - found
+        found, grown = found | children, bool(children)
+    return found - trainers

@@ -1,0 +1,30 @@
+"""What the run would win if a line cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from gpuwatch.analyze import throughput
+from gpuwatch.analyze.lines.samples import LOADER_WORK
+from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.profile import Costs
+
+
+def speedups_if_free(lines: Sequence[HotLine], costs: Costs | None, own_loop: bool) -> list[float | None]:
+    """Return each line's: by the throughput model for loader lines, by the step for others; None where nothing tells.
+
+    What the threads of a loop without a DataLoader make (`own_loop`) is no part of the model's costs."""
+    apart = LOADER_WORK if own_loop else ()
+    return [None if costs is None or line.activity in apart else _speedup(line, costs) for line in lines]
+
+
+def _speedup(line: HotLine, costs: Costs) -> float | None:
+    basis: Literal["line free"] = "line free"
+    if line.activity in LOADER_WORK:
+        return throughput.predict(costs, throughput.without_operation(costs, min(line.share, 0.999)), basis).predicted
+    if line.activity in ("step", "long step") and line.process_role == "trainer":
+        return throughput.predict(
+            costs, throughput.with_step(costs, costs.device_ms * (1 - line.share)), basis
+        ).predicted
+    return None
