@@ -13,9 +13,10 @@ import pytest
 from rich.console import Console, RenderableType
 
 from gpuwatch.model.hot_lines import HotLine, StackQuality
-from gpuwatch.model.metrics import CATALOGUE, find
+from gpuwatch.model.metrics import CATALOGUE, LIMITS
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views import line_tables, lines, markdown, perfetto, prometheus, series, speedscope
+from gpuwatch.words.units import UNITS
 from tests.builders import make_device, make_finding, make_hot_line, make_loader, make_profile, make_report, make_run
 
 SAMPLE = re.compile(r'^([a-z_:][a-z0-9_:]*)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\} (-?[0-9.e+-]+)$')
@@ -49,10 +50,17 @@ def test_base_units() -> None:
 
 
 def test_the_catalogue_names_nothing_twice() -> None:
-    assert len({metric.prometheus_name for metric in CATALOGUE}) == len(CATALOGUE)
-    assert all(metric.help.endswith(".") for metric in CATALOGUE)
-    assert find("input_wait") is not None and find("nothing") is None
-    assert find("loader_wait", "ms") is not find("loader_wait", "share")
+    exported = [metric.prometheus_name for metric in CATALOGUE if metric.exported]
+    names = [name for metric in CATALOGUE for name in (metric.name, *metric.aliases)]
+    assert len(set(exported)) == len(exported) and len(set(names)) == len(names)
+    assert all(metric.about.endswith(".") for metric in CATALOGUE)
+    assert all(UNITS[metric.unit].limits for metric in LIMITS.values())
+
+
+def test_readings_have_the_labels_that_are_declared() -> None:
+    report = make_report(devices=(make_device(),))
+    for metric in CATALOGUE:
+        assert {tuple(reading.labels) for reading in metric.reader.readings(report)} <= {metric.reader.labels}
 
 
 def test_the_trace_has_every_lane_and_only_finite_numbers() -> None:
