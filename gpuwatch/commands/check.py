@@ -9,8 +9,24 @@ from gpuwatch.commands.recorded import RUN_HELP, dir_option, json_option, load, 
 TRIPPED = 3
 
 
+class Check(click.Command):
+    """The command; its help ends with the metrics of the catalogue, which is imported for the help alone."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from gpuwatch.model.metrics import CATALOGUE
+        from gpuwatch.words.units import UNITS
+
+        rows = []
+        for metric in CATALOGUE:
+            if metric.limit:
+                older = f" Older name: {', '.join(metric.aliases)}." if metric.aliases else ""
+                rows.append((f"{metric.name}  ({UNITS[metric.unit].written})", metric.about + older))
+        with formatter.section("Metrics"):
+            formatter.write_dl(rows)
+
+
 @click.command(
-    "check", help=f"Fail (exit 3) when a run crosses a limit, e.g. --fail-on 'input_wait>10%'.\n\n{RUN_HELP}"
+    "check", cls=Check, help=f"Fail (exit 3) when a run crosses a limit, e.g. --fail-on 'input_wait>10%'.\n\n{RUN_HELP}"
 )
 @click.argument("run", required=False)
 @dir_option

@@ -9,17 +9,18 @@ from __future__ import annotations
 import difflib
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import get_args
 
 from gpuwatch.errors import UsageError
 from gpuwatch.model.findings import Bound, Severity
-from gpuwatch.model.loader_profile import LoaderProfile
-from gpuwatch.model.measures import PHASES, Interval
+from gpuwatch.model.metrics import LIMITS
+from gpuwatch.model.readings import point
 from gpuwatch.model.report import Report
+from gpuwatch.words.units import UNITS, Unit, figures, percent
 
-_EXAMPLES = "e.g. --fail-on 'input_wait>10%' or --fail-on 'finding:too-few-workers, step_ms>120'"
+_EXAMPLES = "e.g. --fail-on 'input_wait>10%' or --fail-on 'finding:too-few-workers, step>120ms'"
 _LIMIT = re.compile(r"^([a-z_ -]+?)\s*(>=|<=|>|<)\s*([0-9.]+)\s*(%|ms|s|)$")
 _TEST = re.compile(r"^(finding|bound|severity)\s*:\s*([a-z-]+)$")
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -55,14 +56,6 @@ class Gate:
         return [term(report) for term in self.terms]
 
 
-@dataclass(frozen=True, slots=True)
-class _Metric:
-    """A number of a report and its unit: "share" (0..1, written in %), "ms", "s" or "" (a plain number)."""
-
-    unit: str
-    read: Callable[[Report], float | None]
-
-
 def parse(expression: str) -> Gate:
     """Parse the expression of `--fail-on`. Raises UsageError that says which term is wrong and how it is written."""
     terms = [term.strip() for term in re.split(r"\bor\b|,", expression)]
@@ -85,13 +78,16 @@ def _term(term: str) -> Callable[[Report], Result]:
 
 
 def _limited(term: str, name: str, sign: str, number: str, unit: str) -> Callable[[Report], Result]:
-    metric = METRICS.get(name)
+    metric = LIMITS.get(name)
     if metric is None:
-        raise UsageError(f"--fail-on: unknown metric {name!r}", _suggest(name, METRICS))
-    limit = _in_units_of(metric, term, number, unit)
+        raise UsageError(
+            f"--fail-on: unknown metric {name!r}",
+            _suggest(name, LIMITS, dict.fromkeys(known.name for known in LIMITS.values())),
+        )
+    limit = _in_units_of(UNITS[metric.unit], term, number, unit)
 
     def hold(report: Report) -> Result:
-        value = metric.read(report)
+        value = point(metric.reader.of_run(report))
         if value is None:
             return Result(term, None, f"{term}: {name} was not measured in this run")
         return Result(term, _COMPARE[sign](value, limit), f"{term}: {name} is {_shown(value, metric.unit)}")
@@ -99,42 +95,26 @@ def _limited(term: str, name: str, sign: str, number: str, unit: str) -> Callabl
     return hold
 
 
-def _in_units_of(metric: _Metric, term: str, number: str, unit: str) -> float:
+def _in_units_of(metric: Unit, term: str, number: str, unit: str) -> float:
     try:
         value = float(number)
     except ValueError:
         raise UsageError(f"--fail-on: {number!r} in {term!r} is no number", _EXAMPLES) from None
-    factor = _FACTORS.get((metric.unit, unit))
-    if factor is None:
-        wanted = {
-            "share": "a share: write 10%",
-            "ms": "a time: write ms or s",
-            "s": "a time: write s or ms",
-            "": "a plain number",
-        }[metric.unit]
-        raise UsageError(f"--fail-on: the unit of {term!r} does not fit", f"This metric is {wanted}")
-    return value * factor
-
-
-# (metric's unit, unit written) -> factor. A share without % must be spelt out: 10 and 0.1 would both be plausible.
-_FACTORS = {
-    ("share", "%"): 0.01,
-    ("ms", "ms"): 1.0,
-    ("ms", "s"): 1000.0,
-    ("s", "s"): 1.0,
-    ("s", "ms"): 0.001,
-    ("", ""): 1.0,
-}
+    if unit not in metric.limits:
+        raise UsageError(f"--fail-on: the unit of {term!r} does not fit", f"This metric is {metric.wanted}")
+    return value * metric.limits[unit]
 
 
 def _shown(value: float, unit: str) -> str:
-    return f"{value:.1%}" if unit == "share" else f"{value:.4g} {unit}".rstrip()
+    if unit == "share":
+        return percent(value, decimals=1)
+    return f"{figures(value, 4, grouped=False)} {UNITS[unit].symbol}".rstrip()
 
 
 def _named(term: str, kind: str, name: str) -> Callable[[Report], Result]:
     known = {"finding": finding_ids, "bound": lambda: get_args(Bound), "severity": lambda: get_args(Severity)}[kind]()
     if known and name not in known:
-        raise UsageError(f"--fail-on: unknown {kind} {name!r}", _suggest(name, known))
+        raise UsageError(f"--fail-on: unknown {kind} {name!r}", _suggest(name, known, known))
 
     def hold(report: Report) -> Result:
         found = _present(report, kind)
@@ -162,54 +142,6 @@ def finding_ids() -> tuple[str, ...]:
     return rules.ids()
 
 
-def _suggest(name: str, known: object) -> str:
-    names = list(known)  # type: ignore[call-overload]
-    near = difflib.get_close_matches(name, names, 1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}"
-
-
-def _of_loader(read: Callable[[LoaderProfile], float | None]) -> Callable[[Report], float | None]:
-    def value(report: Report) -> float | None:
-        loader = report.primary_loader
-        return None if loader is None else read(loader)
-
-    return value
-
-
-def _median(interval: Interval | None) -> float | None:
-    return None if interval is None else interval.median
-
-
-def _phase(name: str) -> Callable[[Report], float | None]:
-    def share(report: Report) -> float | None:
-        return next((phase.share for phase in report.phases if phase.name == name), None)
-
-    return share
-
-
-def _device_mean(read: str) -> Callable[[Report], float | None]:
-    def mean(report: Report) -> float | None:
-        values = [getattr(device, read) for device in report.devices]
-        measured = [value for value in values if value is not None]
-        return sum(measured) / len(measured) if measured else None
-
-    return mean
-
-
-METRICS: dict[str, _Metric] = {
-    "input_wait": _Metric("share", lambda report: _median(report.verdict.input_wait_share)),
-    "step_ms": _Metric("ms", _of_loader(lambda loader: _median(loader.step_ms))),
-    "wait_ms": _Metric("ms", _of_loader(lambda loader: _median(loader.wait_ms))),
-    "compute_ms": _Metric("ms", _of_loader(lambda loader: _median(loader.compute_ms))),
-    "gpu_wait_ms": _Metric("ms", _of_loader(lambda loader: _median(loader.gpu_wait_ms))),
-    "steps_per_s": _Metric("", _of_loader(lambda loader: loader.steps_per_s)),
-    "samples_per_s": _Metric("", _of_loader(lambda loader: loader.samples_per_s)),
-    "gpu_busy": _Metric("share", _device_mean("busy")),
-    "sm_active": _Metric("share", _device_mean("sm_active")),
-    "duration": _Metric("s", lambda report: report.seconds),
-    **{
-        name.replace(" ", "_").replace("-", "_"): _Metric("share", _phase(name))
-        for name in PHASES
-        if name != "input wait"
-    },
-}
+def _suggest(name: str, accepted: Iterable[str], listed: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(accepted), 1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(listed)}"

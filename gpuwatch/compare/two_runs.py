@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Interval
+from gpuwatch.model.metrics import CATALOGUE, Compared, Metric
+from gpuwatch.model.readings import Measure, point
 from gpuwatch.model.report import Report
 from gpuwatch.words.units import DASH, count, factor, figures, percent
 
@@ -56,14 +58,14 @@ class Comparison:
 def compare(a: Report, b: Report) -> Comparison:
     """Return how run B differs from run A; the primary loaders stand for the runs."""
     left, right = a.primary_loader, b.primary_loader
-    rows = _rows(left, right, max(_taken(a), _taken(b)))
+    rows = _rows(a, b, max(_taken(a), _taken(b)))
     gone, new = [f.id for f in a.findings], [f.id for f in b.findings]
     return Comparison(
         a=a.run.id,
         b=b.run.id,
         headline=_headline(rows),
         setup=tuple(_setup(a, b)),
-        rows=(*rows, Row("run", "s", a.seconds, b.seconds, None, "not judged")),
+        rows=rows,
         phases=tuple(_phases(a, b)),
         operations=tuple(_operations(left, right)),
         findings_gone=tuple(id for id in gone if id not in new),
@@ -132,42 +134,38 @@ def _caveats(report: Report, loader: LoaderProfile | None, which: str) -> list[s
     return caveats
 
 
-def _rows(a: LoaderProfile | None, b: LoaderProfile | None, taken: float) -> tuple[Row, ...]:
-    if a is None or b is None:
-        return ()
-    times = [
-        ("step", a.step_ms, b.step_ms),
-        ("waiting, per step", a.wait_ms, b.wait_ms),
-        ("computing, per step", a.compute_ms, b.compute_ms),
-    ]
-    times += [("GPU waiting, per step", a.gpu_wait_ms, b.gpu_wait_ms)]
-    times += [("making a batch", a.fetch.wall_ms if a.fetch else None, b.fetch.wall_ms if b.fetch else None)]
-    rows = [_time(name, left, right, taken) for name, left, right in times if left or right]
-    rate = _rate(a, b, rows[0].change if rows and rows[0].name == "step" else None, taken)
-    return (*rows[:1], rate, _share(a.wait_share, b.wait_share, taken), *rows[1:])
+def _rows(a: Report, b: Report, taken: float) -> tuple[Row, ...]:
+    """Return a row for each metric that the catalogue compares; of loaders only where both runs have one."""
+    of_loaders = a.primary_loader is not None and b.primary_loader is not None
+    rows: dict[str, Row] = {}
+    for metric in CATALOGUE:
+        if metric.diff is None or (metric.reader.of_loader and not of_loaders):
+            continue
+        left, right = metric.reader.of_run(a), metric.reader.of_run(b)
+        if metric.diff.always or left or right:
+            inverse = rows.get(metric.diff.inverse_of or "")
+            rows[metric.name] = _row(metric, metric.diff, left, right, inverse, taken)
+    return tuple(rows.values())
 
 
-def _time(name: str, a: Interval | None, b: Interval | None, taken: float) -> Row:
-    change = ratio(a, b) if a and b else None
-    return Row(name, "ms", _point(a), _point(b), change, judge(change, 1.0, taken))
-
-
-def _rate(a: LoaderProfile, b: LoaderProfile, step: Interval | None, taken: float) -> Row:
-    left, right = a.samples_per_s, b.samples_per_s
+def _row(metric: Metric, shown: Compared, a: Measure, b: Measure, inverse: Row | None, taken: float) -> Row:
+    neutral = 0.0 if metric.unit == "share" else 1.0
     change = None
-    if left and right and step is not None:
-        middle = right / left
-        change = Interval(middle, middle * step.median / step.high, middle * step.median / step.low, step.n)
-    return Row("samples per second", "", left, right, change, judge(change, 1.0, taken, lower_is_better=False))
+    if isinstance(a, Interval) and isinstance(b, Interval):
+        change = ratio(a, b) if neutral else difference(a, b)
+    elif inverse is not None and inverse.change is not None:
+        change = _inverse(point(a), point(b), inverse.change)
+    unit = "" if metric.unit == "per_s" else metric.unit
+    outcome = judge(change, neutral, taken, lower_is_better=metric.better == "lower")
+    return Row(shown.title, unit, point(a), point(b), change, outcome)
 
 
-def _share(a: Interval | None, b: Interval | None, taken: float) -> Row:
-    change = difference(a, b) if a and b else None
-    return Row("input wait", "share", _point(a), _point(b), change, judge(change, 0.0, taken))
-
-
-def _point(interval: Interval | None) -> float | None:
-    return interval.median if interval else None
+def _inverse(a: float | None, b: float | None, step: Interval) -> Interval | None:
+    """Return B / A of a rate, with the interval of the time that it is the inverse of."""
+    if not a or not b:
+        return None
+    middle = b / a
+    return Interval(middle, middle * step.median / step.high, middle * step.median / step.low, step.n)
 
 
 def _headline(rows: tuple[Row, ...]) -> str:

@@ -1,297 +1,320 @@
-"""The metric catalogue: name, unit, kind and help of every number that a view or an exporter gives away.
+"""The metrics: every number of a run that has a name, declared once.
 
-Each metric also knows how to read itself from a `Report`, so that Prometheus, `check`, `diff` and the dashboards
-cannot disagree about what a name means. A value that was not measured gives no reading, never a zero.
+Prometheus, `--fail-on`, `gpuwatch diff`, the dashboards' test and docs/metrics.md read this catalogue. A value that
+was not measured gives no reading, never a zero.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from gpuwatch.model.loader_profile import LoaderProfile
-from gpuwatch.model.machine_profile import DeviceProfile
-from gpuwatch.model.measures import Interval
+from gpuwatch.model.findings import Bound, Severity
+from gpuwatch.model.measures import PHASES
+from gpuwatch.model.readings import Measure, OfDevices, OfEach, OfLoaders, OfPhases, OfPrimary, OfRun, Reader
 from gpuwatch.model.report import Report
-
-Unit = Literal["share", "s", "ms", "us", "bytes", "count", "per_s", "cores", "W", "J", "C", "MHz", "x"]
-Kind = Literal["gauge", "counter"]
-Value = float | int | None
+from gpuwatch.words.units import UNITS
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One value of a metric, with the labels that tell it from its siblings."""
+class Compared:
+    """The metric's row in `gpuwatch diff`. A rate has no interval of its own: it has that of the metric `inverse_of`.
 
-    labels: dict[str, str]
-    value: float
+    `always`: there is a row also when neither run measured it."""
+
+    title: str
+    inverse_of: str | None = None
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number: what it is called, what it means, and where in a report it stands."""
+    """One number of a run. `about`: what it is, in one sentence. `aliases`: older names, which `--fail-on` takes too."""
 
     name: str
-    unit: Unit
-    kind: Kind
-    help: str
-    read: Callable[[Report], Iterator[Reading]]
+    unit: str
+    about: str
+    reader: Reader
+    better: Literal["lower", "higher"] | None = None
+    limit: bool = False
+    aliases: tuple[str, ...] = ()
+    diff: Compared | None = None
+    kind: Literal["gauge", "counter"] = "gauge"
+    exported: bool = True
 
     @property
     def prometheus_name(self) -> str:
         """Return the name under Prometheus' conventions: base units, unit as a suffix, `_total` for counters."""
-        suffix = _SUFFIXES[self.unit]
-        name = f"gpuwatch_{self.name}"
-        name = name if not suffix or name.endswith(suffix) else name + suffix
-        return f"{name}_total" if self.kind == "counter" else name
-
-    @property
-    def prometheus_scale(self) -> float:
-        """Return the factor to Prometheus' base unit."""
-        return {"ms": 1e-3, "us": 1e-6}.get(self.unit, 1.0)
+        suffix = UNITS[self.unit].suffix
+        name = self.name.removesuffix("_share") if self.unit == "share" else self.name
+        name = name if suffix and name.endswith(suffix) else name + suffix
+        return f"gpuwatch_{name}_total" if self.kind == "counter" else f"gpuwatch_{name}"
 
 
-_SUFFIXES: dict[str, str] = {
-    "share": "_ratio",
-    "s": "_seconds",
-    "ms": "_seconds",
-    "us": "_seconds",
-    "bytes": "_bytes",
-    "count": "",
-    "per_s": "_per_second",
-    "cores": "_cores",
-    "W": "_watts",
-    "J": "_joules",
-    "C": "_celsius",
-    "MHz": "_mhz",
-    "x": "_factor",
-}
+def _severities(report: Report, severity: str) -> float:
+    return float(sum(finding.severity == severity for finding in report.findings))
 
 
-def _one(value: Value, **labels: str) -> Iterator[Reading]:
-    if value is not None and math.isfinite(value):
-        yield Reading(labels, float(value))
-
-
-def _run(get: Callable[[Report], Value]) -> Callable[[Report], Iterator[Reading]]:
-    return lambda report: _one(get(report))
-
-
-def _loader(get: Callable[[LoaderProfile], Value]) -> Callable[[Report], Iterator[Reading]]:
-    def read(report: Report) -> Iterator[Reading]:
-        for loader in report.loaders:
-            yield from _one(get(loader), loader=loader.id, rank=str(loader.rank), role=loader.role)
-
-    return read
-
-
-def _device(get: Callable[[DeviceProfile], Value]) -> Callable[[Report], Iterator[Reading]]:
-    def read(report: Report) -> Iterator[Reading]:
-        for device in report.devices:
-            yield from _one(get(device), device=str(device.index), uuid=device.uuid)
-
-    return read
-
-
-def _median(interval: Interval | None) -> float | None:
-    return interval.median if interval else None
-
-
-def _phases(report: Report, shares: bool) -> Iterator[Reading]:
-    for rank in report.ranks:
-        for phase in rank.phases:
-            yield from _one(phase.share if shares else phase.seconds, rank=str(rank.rank), phase=phase.name)
-
-
-def _bound(report: Report) -> Iterator[Reading]:
-    for bound in ("input", "compute", "host", "transfer", "communication", "startup", "unknown"):
-        yield Reading({"bound": bound}, float(report.verdict.bound == bound))
-
-
-def _findings(report: Report) -> Iterator[Reading]:
-    for severity in ("critical", "warning", "info"):
-        yield Reading({"severity": severity}, float(sum(f.severity == severity for f in report.findings)))
-
-
-def _speedup(report: Report) -> float | None:
+def _speedup(report: Report) -> Measure:
     return report.verdict.speedup_if_input_free.predicted if report.verdict.speedup_if_input_free else None
 
 
-def _of_primary(get: Callable[[LoaderProfile], Value]) -> Callable[[Report], Iterator[Reading]]:
-    def read(report: Report) -> Iterator[Reading]:
-        loader = report.primary_loader
-        if loader is not None:
-            yield from _one(get(loader))
-
-    return read
-
-
-CATALOGUE: tuple[Metric, ...] = (
-    Metric("run_duration", "s", "gauge", "Wall time of the run.", _run(lambda r: r.seconds)),
-    Metric("bound", "count", "gauge", "1 for what bounds the run, 0 for the others.", _bound),
-    Metric("findings", "count", "gauge", "Findings of the run by severity.", _findings),
+VERDICT = (
+    Metric(
+        "bound",
+        "count",
+        "1 for the resource that limits the run, 0 for the others.",
+        OfEach("bound", get_args(Bound), lambda r, bound: float(r.verdict.bound == bound)),
+    ),
+    Metric(
+        "findings", "count", "Findings of the run, by severity.", OfEach("severity", get_args(Severity), _severities)
+    ),
     Metric(
         "input_wait",
         "share",
-        "gauge",
-        "Share of a training step spent waiting for data.",
-        _run(lambda r: _median(r.verdict.input_wait_share)),
+        "Share of the training loop's time spent waiting for input.",
+        OfRun(lambda r: r.verdict.input_wait_share),
+        better="lower",
+        limit=True,
     ),
     Metric(
         "speedup_if_input_free",
         "x",
-        "gauge",
-        "Run time now over run time with an input pipeline that costs nothing.",
-        _run(_speedup),
+        "Run time now over the predicted run time with an input pipeline that costs nothing.",
+        OfRun(_speedup),
     ),
+)
+
+STEPS = (
     Metric(
         "step",
         "ms",
-        "gauge",
-        "Time of a training step of the primary loader.",
-        _of_primary(lambda x: _median(x.step_ms)),
+        "Mean time of a training step, from one batch being delivered to the next.",
+        OfPrimary(lambda x: x.step_ms),
+        better="lower",
+        limit=True,
+        aliases=("step_ms",),
+        diff=Compared("step"),
     ),
-    Metric("steps", "count", "counter", "Training steps taken.", _run(lambda r: sum(rank.steps for rank in r.ranks))),
+    Metric(
+        "steps", "count", "Training steps of all ranks.", OfRun(lambda r: sum(x.steps for x in r.ranks)), kind="counter"
+    ),
+    Metric(
+        "steps_rate",
+        "per_s",
+        "Training steps per second.",
+        OfPrimary(lambda x: x.steps_per_s),
+        better="higher",
+        limit=True,
+        aliases=("steps_per_s",),
+    ),
     Metric(
         "samples_rate",
         "per_s",
-        "gauge",
-        "Samples per second of the primary loader.",
-        _of_primary(lambda x: x.samples_per_s),
+        "Samples per second of the training loop.",
+        OfPrimary(lambda x: x.samples_per_s),
+        better="higher",
+        limit=True,
+        aliases=("samples_per_s",),
+        diff=Compared("samples per second", inverse_of="step", always=True),
     ),
+)
+
+LOADERS = (
     Metric(
-        "phase",
-        "s",
-        "gauge",
-        "Wall time of a rank by phase; the phases of a rank sum to its wall time.",
-        lambda r: _phases(r, shares=False),
+        "loader_batches", "count", "Batches that the loader delivered.", OfLoaders(lambda x: x.batches), kind="counter"
     ),
-    Metric("phase", "share", "gauge", "Share of a rank's wall time by phase.", lambda r: _phases(r, shares=True)),
-    Metric("loader_batches", "count", "counter", "Batches that a loader handed over.", _loader(lambda x: x.batches)),
-    Metric("loader_workers", "count", "gauge", "Worker processes of a loader.", _loader(lambda x: x.workers)),
+    Metric("loader_workers", "count", "Worker processes of the loader.", OfLoaders(lambda x: x.workers)),
     Metric(
-        "loader_wait",
+        "loader_wait_share",
         "share",
-        "gauge",
-        "Share of a step spent in the loader's next.",
-        _loader(lambda x: _median(x.wait_share)),
+        "Share of a step spent in the loader's `__next__`.",
+        OfLoaders(lambda x: x.wait_share),
+        better="lower",
+        diff=Compared("input wait", always=True),
     ),
     Metric(
         "loader_wait",
         "ms",
-        "gauge",
-        "Time of a step spent in the loader's next.",
-        _loader(lambda x: _median(x.wait_ms)),
+        "Time of a step spent in the loader's `__next__`.",
+        OfLoaders(lambda x: x.wait_ms),
+        better="lower",
+        limit=True,
+        aliases=("wait_ms",),
+        diff=Compared("waiting, per step"),
     ),
     Metric(
         "loader_compute",
         "ms",
-        "gauge",
-        "Time of a step after its batch was handed over.",
-        _loader(lambda x: _median(x.compute_ms)),
+        "Time of a step after its batch was delivered.",
+        OfLoaders(lambda x: x.compute_ms),
+        better="lower",
+        limit=True,
+        aliases=("compute_ms",),
+        diff=Compared("computing, per step"),
     ),
     Metric(
         "loader_gpu_wait",
         "ms",
-        "gauge",
-        "Time of a step with an empty GPU stream, by CUDA events.",
-        _loader(lambda x: _median(x.gpu_wait_ms)),
+        "Time of a step in which the GPU's stream was empty and the next batch was not there yet, by CUDA events.",
+        OfLoaders(lambda x: x.gpu_wait_ms),
+        better="lower",
+        limit=True,
+        aliases=("gpu_wait_ms",),
+        diff=Compared("GPU waiting, per step"),
     ),
     Metric(
         "loader_fetch",
         "ms",
-        "gauge",
-        "Typical wall time of making one batch.",
-        _loader(lambda x: x.fetch.wall_ms.median if x.fetch else None),
+        "Median wall time of making one batch.",
+        OfLoaders(lambda x: x.fetch.wall_ms if x.fetch else None),
+        better="lower",
+        diff=Compared("making a batch"),
     ),
     Metric(
         "loader_fetch_cpu",
         "ms",
-        "gauge",
-        "Typical CPU time of making one batch.",
-        _loader(lambda x: x.fetch.cpu_ms if x.fetch else None),
+        "Mean CPU time of making one batch.",
+        OfLoaders(lambda x: x.fetch.cpu_ms if x.fetch else None),
+        better="lower",
     ),
     Metric(
         "loader_workers_busy",
         "share",
-        "gauge",
         "Share of the workers' time spent on batches.",
-        _loader(lambda x: x.fetch.busy_share if x.fetch else None),
+        OfLoaders(lambda x: x.fetch.busy_share if x.fetch else None),
     ),
     Metric(
         "loader_ready",
         "share",
-        "gauge",
-        "Asks that found their batch already there.",
-        _loader(lambda x: x.queue.ready_share if x.queue else None),
+        "Share of the requests whose batch was already queued.",
+        OfLoaders(lambda x: x.queue.ready_share if x.queue else None),
+        better="higher",
     ),
+)
+
+
+def _share_of(phase: str) -> Metric:
+    """Return the metric of one phase of the whole run; Prometheus has them as `gpuwatch_phase_ratio{phase=...}`."""
+    return Metric(
+        phase.replace(" ", "_").replace("-", "_"),
+        "share",
+        f"Share of the wall time in the phase `{phase}`.",
+        OfRun(lambda r: next((x.share for x in r.phases if x.name == phase), None)),
+        limit=True,
+        exported=False,
+    )
+
+
+RUN = (
+    Metric(
+        "run_duration",
+        "s",
+        "Wall time of the run.",
+        OfRun(lambda r: r.seconds),
+        better="lower",
+        limit=True,
+        aliases=("duration",),
+        diff=Compared("run"),
+    ),
+    Metric(
+        "phase", "s", "Wall time of a rank by phase; the phases of a rank sum to it.", OfPhases(lambda x: x.seconds)
+    ),
+    Metric("phase_share", "share", "Share of a rank's wall time by phase.", OfPhases(lambda x: x.share)),
+    # `input_wait` is the share of the loop, by which a run is judged.
+    *(_share_of(phase) for phase in PHASES if phase != "input wait"),
+)
+
+MACHINE = (
     Metric(
         "cpu_usable",
         "cores",
-        "gauge",
-        "Cores that the run may use: affinity and cgroup quota.",
-        _run(lambda r: r.machine.usable_cores),
+        "Cores that the run may use: the smaller of affinity and cgroup quota.",
+        OfRun(lambda r: r.machine.usable_cores),
     ),
-    Metric("cpu_run", "cores", "gauge", "Cores that the run used.", _run(lambda r: r.machine.run_cores)),
-    Metric("cpu_spare", "cores", "gauge", "Usable cores that nobody used.", _run(lambda r: r.machine.spare_cores)),
+    Metric("cpu_run", "cores", "Cores that the run used.", OfRun(lambda r: r.machine.run_cores)),
+    Metric("cpu_spare", "cores", "Usable cores that were idle.", OfRun(lambda r: r.machine.spare_cores)),
     Metric(
         "cpu_throttled",
         "share",
-        "gauge",
         "Share of cgroup periods that were throttled.",
-        _run(lambda r: r.machine.throttled_share),
+        OfRun(lambda r: r.machine.throttled_share),
+        better="lower",
     ),
-    Metric("shm", "bytes", "gauge", "Size of /dev/shm.", _run(lambda r: r.machine.shm_total_bytes)),
-    Metric("shm_peak", "bytes", "gauge", "Peak use of /dev/shm.", _run(lambda r: r.machine.shm_peak_bytes)),
+    Metric("shm", "bytes", "Size of /dev/shm.", OfRun(lambda r: r.machine.shm_total_bytes)),
+    Metric("shm_peak", "bytes", "Peak use of /dev/shm.", OfRun(lambda r: r.machine.shm_peak_bytes)),
+)
+
+DEVICES = (
     Metric(
         "device_busy",
         "share",
-        "gauge",
-        "Share of the time with some kernel running (NVML utilization).",
-        _device(lambda d: d.busy),
+        "Share of the time in which at least one kernel ran (NVML utilization).",
+        OfDevices(lambda d: d.busy),
+        better="higher",
+        limit=True,
+        aliases=("gpu_busy",),
     ),
     Metric(
         "device_sm_active",
         "share",
-        "gauge",
-        "Share of the chip's multiprocessors at work (GPM).",
-        _device(lambda d: d.sm_active),
+        "Share of the GPU's multiprocessors at work (GPM).",
+        OfDevices(lambda d: d.sm_active),
+        better="higher",
+        limit=True,
+        aliases=("sm_active",),
     ),
     Metric(
         "device_tensor_active",
         "share",
-        "gauge",
-        "Share of the time with the tensor pipe at work (GPM).",
-        _device(lambda d: d.tensor_active),
+        "Share of the time in which the tensor cores were at work (GPM).",
+        OfDevices(lambda d: d.tensor_active),
+        better="higher",
     ),
     Metric(
         "device_dram_active",
         "share",
-        "gauge",
-        "Share of the time with device memory at work (GPM).",
-        _device(lambda d: d.dram_active),
+        "Share of the time in which the device memory was at work (GPM).",
+        OfDevices(lambda d: d.dram_active),
     ),
-    Metric("device_memory_used", "bytes", "gauge", "Device memory in use.", _device(lambda d: d.memory_used_bytes)),
-    Metric("device_memory", "bytes", "gauge", "Device memory there is.", _device(lambda d: d.memory_total_bytes)),
-    Metric("device_power", "W", "gauge", "Mean power draw.", _device(lambda d: d.power_w)),
-    Metric("device_energy", "J", "counter", "Energy used while the loop ran.", _device(lambda d: d.energy_j)),
-    Metric("device_temperature", "C", "gauge", "Temperature.", _device(lambda d: d.temperature_c)),
-    Metric("device_sm_clock", "MHz", "gauge", "Clock of the multiprocessors.", _device(lambda d: d.sm_mhz)),
+    Metric("device_memory_used", "bytes", "Device memory in use.", OfDevices(lambda d: d.memory_used_bytes)),
+    Metric("device_memory", "bytes", "Size of the device memory.", OfDevices(lambda d: d.memory_total_bytes)),
+    Metric("device_power", "W", "Mean power draw.", OfDevices(lambda d: d.power_w)),
+    Metric("device_energy", "J", "Energy used while the loop ran.", OfDevices(lambda d: d.energy_j), kind="counter"),
+    Metric("device_temperature", "C", "Highest temperature.", OfDevices(lambda d: d.temperature_c)),
+    Metric("device_sm_clock", "MHz", "Mean clock of the multiprocessors.", OfDevices(lambda d: d.sm_mhz)),
+)
+
+OVERHEAD = (
     Metric(
         "hook",
         "us",
-        "gauge",
-        "What gpuwatch's hook cost per training step.",
-        _run(lambda r: r.overhead.hook_us_per_step),
+        "Cost of gpuwatch's hook per training step.",
+        OfRun(lambda r: r.overhead.hook_us_per_step),
+        better="lower",
     ),
     Metric(
         "sampler_cpu",
         "share",
-        "gauge",
         "Share of one core that gpuwatch's sampler used.",
-        _run(lambda r: r.overhead.sampler_cpu_share),
+        OfRun(lambda r: r.overhead.sampler_cpu_share),
+        better="lower",
     ),
-    Metric("spool", "bytes", "gauge", "Size of the run's spool.", _run(lambda r: r.overhead.spool_bytes)),
+    Metric("spool", "bytes", "Size of the run's event log.", OfRun(lambda r: r.overhead.spool_bytes)),
 )
+
+# In the order of `gpuwatch diff` and of docs/metrics.md.
+SECTIONS: dict[str, tuple[Metric, ...]] = {
+    "Verdict": VERDICT,
+    "Training steps": STEPS,
+    "Loaders": LOADERS,
+    "Run and phases": RUN,
+    "CPU and shared memory": MACHINE,
+    "GPUs": DEVICES,
+    "gpuwatch itself": OVERHEAD,
+}
+CATALOGUE: tuple[Metric, ...] = tuple(metric for section in SECTIONS.values() for metric in section)
+# Every name that a limit of --fail-on may use.
+LIMITS: dict[str, Metric] = {
+    name: metric for metric in CATALOGUE if metric.limit for name in (metric.name, *metric.aliases)
+}

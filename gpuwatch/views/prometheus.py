@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from gpuwatch.model.metrics import CATALOGUE, Metric, Reading
+from gpuwatch.model.metrics import CATALOGUE, Metric
+from gpuwatch.model.readings import Reading
 from gpuwatch.model.report import Report
+from gpuwatch.words.units import UNITS
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+INFO = ("gpuwatch_run_info", "The run that the other metrics are of: its state and gpuwatch's version, as labels.")
 
 
 def render(report: Report) -> str:
@@ -13,10 +16,10 @@ def render(report: Report) -> str:
     common = {"run": report.run.id, "host": report.run.host} | ({"name": report.run.name} if report.run.name else {})
     lines = [_info(report, common)]
     for metric in CATALOGUE:
-        readings = list(metric.read(report))
+        readings = list(metric.reader.readings(report)) if metric.exported else []
         if readings:
             lines += [
-                f"# HELP {metric.prometheus_name} {_escape_help(metric.help)}",
+                f"# HELP {metric.prometheus_name} {_escape_help(metric.about)}",
                 f"# TYPE {metric.prometheus_name} {metric.kind}",
             ]
             lines += [_sample(metric, reading, common) for reading in readings]
@@ -24,13 +27,13 @@ def render(report: Report) -> str:
 
 
 def _info(report: Report, common: dict[str, str]) -> str:
+    name, about = INFO
     labels = {**common, "state": report.run.state, "gpuwatch": report.run.gpuwatch}
-    head = "# HELP gpuwatch_run_info The run that the other metrics are of.\n# TYPE gpuwatch_run_info gauge\n"
-    return f"{head}gpuwatch_run_info{_labels(labels)} 1"
+    return f"# HELP {name} {about}\n# TYPE {name} gauge\n{name}{_labels(labels)} 1"
 
 
 def _sample(metric: Metric, reading: Reading, common: dict[str, str]) -> str:
-    value = reading.value * metric.prometheus_scale
+    value = reading.value * UNITS[metric.unit].scale
     return f"{metric.prometheus_name}{_labels({**common, **reading.labels})} {value:.12g}"
 
 

@@ -12,6 +12,7 @@ class Unit(NamedTuple):
     """A unit of a figure: what it is called, its name and scale in Prometheus, and how a limit in it may be written."""
 
     about: str
+    symbol: str = ""
     suffix: str = ""
     scale: float = 1.0
     # What may stand behind the number in --fail-on, and the factor to this unit; none where no limit can be written.
@@ -19,22 +20,27 @@ class Unit(NamedTuple):
     limits: dict[str, float] = {}
     wanted: str = ""
 
+    @property
+    def written(self) -> str:
+        """Return how a limit ends: `%`, `ms or s`, `number` for one without a unit."""
+        return " or ".join(self.limits).strip() or "number"
+
 
 # Prometheus wants base units, and the unit as the end of the name.
 UNITS = {
-    "share": Unit("share, 0 to 1", "_ratio", limits={"%": 0.01}, wanted="a share: write 10%"),
-    "s": Unit("seconds", "_seconds", limits={"s": 1.0, "ms": 0.001}, wanted="a time: write s or ms"),
-    "ms": Unit("milliseconds", "_seconds", 1e-3, {"ms": 1.0, "s": 1000.0}, "a time: write ms or s"),
-    "us": Unit("microseconds", "_seconds", 1e-6),
-    "bytes": Unit("bytes", "_bytes"),
-    "count": Unit("a number"),
-    "per_s": Unit("per second", "_per_second", limits={"": 1.0}, wanted="a plain number"),
-    "cores": Unit("cores", "_cores"),
-    "W": Unit("watts", "_watts"),
-    "J": Unit("joules", "_joules"),
-    "C": Unit("°C", "_celsius"),
-    "MHz": Unit("MHz", "_mhz"),
-    "x": Unit("times as fast", "_factor"),
+    "share": Unit("share, 0 to 1", "%", "_ratio", 1.0, {"%": 0.01}, "a share: write 10%"),
+    "s": Unit("seconds", "s", "_seconds", 1.0, {"s": 1.0, "ms": 0.001}, "a time: write s or ms"),
+    "ms": Unit("milliseconds", "ms", "_seconds", 1e-3, {"ms": 1.0, "s": 1000.0}, "a time: write ms or s"),
+    "us": Unit("microseconds", "µs", "_seconds", 1e-6),
+    "bytes": Unit("bytes", "B", "_bytes"),
+    "count": Unit("number"),
+    "per_s": Unit("per second", "", "_per_second", 1.0, {"": 1.0}, "a plain number"),
+    "cores": Unit("cores", "cores", "_cores"),
+    "W": Unit("watts", "W", "_watts"),
+    "J": Unit("joules", "J", "_joules"),
+    "C": Unit("degrees Celsius", "°C", "_celsius"),
+    "MHz": Unit("megahertz", "MHz", "_mhz"),
+    "x": Unit("factor", "×", "_factor"),
 }
 
 

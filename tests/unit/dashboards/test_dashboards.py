@@ -13,12 +13,12 @@ import pytest
 from gpuwatch.commands.serve import OWN
 from gpuwatch.diagnosis.examples.parts import make_device
 from gpuwatch.model.metrics import CATALOGUE
-from gpuwatch.views.prometheus import render
+from gpuwatch.views.prometheus import INFO, render
 from tests.builders import make_report
 
 FOLDER = Path(__file__).parents[3] / "dashboards"
 NAME = re.compile(r"\bgpuwatch_[a-z0-9_]+")
-KNOWN = {metric.prometheus_name for metric in CATALOGUE} | {name for name, _ in OWN} | {"gpuwatch_run_info"}
+KNOWN = {metric.prometheus_name for metric in CATALOGUE if metric.exported} | {name for name, _ in OWN} | {INFO[0]}
 DASHBOARD = json.loads((FOLDER / "grafana" / "gpuwatch.json").read_text())
 
 

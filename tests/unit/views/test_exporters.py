@@ -15,9 +15,10 @@ from rich.console import Console, RenderableType
 from gpuwatch.diagnosis.examples.parts import make_device, make_hot_line, make_loader, make_profile, make_run
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.measures import Place
-from gpuwatch.model.metrics import CATALOGUE
+from gpuwatch.model.metrics import CATALOGUE, LIMITS
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views import line_tables, lines, markdown, perfetto, prometheus, series, speedscope
+from gpuwatch.words.units import UNITS
 from tests.builders import make_finding, make_report
 
 SAMPLE = re.compile(r'^([a-z_:][a-z0-9_:]*)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\} (-?[0-9.e+-]+)$')
@@ -51,10 +52,17 @@ def test_base_units() -> None:
 
 
 def test_the_catalogue_names_nothing_twice() -> None:
-    assert len({metric.prometheus_name for metric in CATALOGUE}) == len(CATALOGUE)
-    assert all(metric.help.endswith(".") for metric in CATALOGUE)
-    units = {metric.unit: metric.prometheus_name for metric in CATALOGUE if metric.name == "loader_wait"}
-    assert units == {"ms": "gpuwatch_loader_wait_seconds", "share": "gpuwatch_loader_wait_ratio"}
+    exported = [metric.prometheus_name for metric in CATALOGUE if metric.exported]
+    names = [name for metric in CATALOGUE for name in (metric.name, *metric.aliases)]
+    assert len(set(exported)) == len(exported) and len(set(names)) == len(names)
+    assert all(metric.about.endswith(".") for metric in CATALOGUE)
+    assert all(UNITS[metric.unit].limits for metric in LIMITS.values())
+
+
+def test_readings_have_the_labels_that_are_declared() -> None:
+    report = make_report(devices=(make_device(),))
+    for metric in CATALOGUE:
+        assert {tuple(reading.labels) for reading in metric.reader.readings(report)} <= {metric.reader.labels}
 
 
 def test_the_trace_has_every_lane_and_only_finite_numbers() -> None:
