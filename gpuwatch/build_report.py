@@ -18,6 +18,7 @@ from gpuwatch.model.recording import Recording
 from gpuwatch.model.report import Report, Training
 from gpuwatch.model.timeline import Timeline
 from gpuwatch.rules import all_rules
+from gpuwatch.words.masking import mask_arguments
 
 # The others are judged as well, which takes its time; a script that trains a hundred models gets the longest ones.
 MOST_TRAININGS = 8
@@ -78,7 +79,7 @@ def _among(report: Report, processes: Processes, trainings: list[Group], shown: 
 
 def _summary(report: Report, number: int, group: Group, start_ns: float) -> Training:
     first = group[0]
-    interpreter, *arguments = map(str, first.log.header.get("argv") or ("?",))
+    interpreter, *arguments = mask_arguments(map(str, first.log.header.get("argv") or ("?",)))
     return Training(
         number=number,
         pid=first.log.pid,

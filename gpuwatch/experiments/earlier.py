@@ -13,7 +13,7 @@ from gpuwatch.errors import GpuwatchError
 from gpuwatch.model.report import Report
 from gpuwatch.store import folder
 from gpuwatch.store.reader import read
-from gpuwatch.words.masking import mask_arguments
+from gpuwatch.words.masking import same_command
 
 _END_S = 15.0
 
@@ -23,7 +23,7 @@ def find(command: Sequence[str], base: Path) -> Report | None:
     for path in reversed(folder.list_runs(base)):
         try:
             info = folder.read_info(path)
-            if info.command == mask_arguments(command) and info.experiment is None and info.state != "running":
+            if same_command(info.command, command) and info.experiment is None and info.state != "running":
                 report = build(read(path), with_timeline=False)
                 if report.verdict.bound != "unknown":
                     return report

@@ -11,7 +11,7 @@ from typing import Any
 
 from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, PredictionScore, Trial
 from gpuwatch.model.measures import Interval
-from gpuwatch.words.masking import mask_arguments
+from gpuwatch.words.masking import mask_arguments, same_command
 
 RESULT = "experiment.json"
 SCHEMA = "gpuwatch.experiment/1"
@@ -39,8 +39,7 @@ def all_of(base: Path) -> list[Experiment]:
 
 def of_command(experiments: Iterable[Experiment], command: Sequence[str]) -> tuple[Experiment, ...]:
     """Return those made on this command, secrets in it masked or not."""
-    wanted = mask_arguments(command)
-    return tuple(e for e in experiments if mask_arguments(e.command) == wanted)
+    return tuple(experiment for experiment in experiments if same_command(experiment.command, command))
 
 
 def score(experiments: Iterable[Experiment]) -> PredictionScore | None:
@@ -56,7 +55,7 @@ def score(experiments: Iterable[Experiment]) -> PredictionScore | None:
 
 def _experiment(raw: dict[str, Any]) -> Experiment:
     values = _known(Experiment, raw)
-    values["command"] = tuple(values["command"])
+    values["command"] = mask_arguments(values["command"])  # earlier versions masked less
     values["notes"] = tuple(values.get("notes") or ())
     values["trials"] = tuple(_trial(row) for row in raw.get("trials") or ())
     values["ceilings"] = tuple(_ceiling(row) for row in raw.get("ceilings") or ())

@@ -184,7 +184,7 @@ def read_info(path: Path) -> RunInfo:
     if wrong:
         raise NotARun(f"{path / INFO} is damaged: {wrong} is {values[wrong]!r:.60}", _SEE_RUNS)
     try:
-        values["command"] = tuple(values["command"])
+        values["command"] = mask_arguments(values["command"])  # earlier versions masked less
         info = RunInfo(**values)
     except (KeyError, TypeError) as error:
         raise NotARun(f"{path / INFO} lacks what every run has: {error}", _SEE_RUNS) from error

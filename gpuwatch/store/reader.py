@@ -23,6 +23,7 @@ from gpuwatch.model.recording import ProcessLog, Recording, Row, RunInfo, Table
 from gpuwatch.store import archive, folder, recent, timed
 from gpuwatch.store.fields import Piece
 from gpuwatch.store.rows import MixedRows
+from gpuwatch.words.masking import mask_arguments
 
 SPOOL_FORMAT = "gpuwatch.spool/1"
 # Parsing in pieces keeps what is made on the way small; a broken line costs only its own piece a slow pass.
@@ -334,7 +335,7 @@ def _guess_run(path: Path, logs: tuple[ProcessLog, ...]) -> RunInfo:
     return RunInfo(
         id=path.name,
         name=None,
-        command=tuple(str(word) for word in oldest.header.get("argv") or ()),
+        command=mask_arguments(str(word) for word in oldest.header.get("argv") or ()),
         cwd="",
         host=str(oldest.header.get("host", "")),
         started_wall_ns=int(oldest.header.get("wall_ns") or 0) - (int(oldest.header["mono_ns"]) - started),

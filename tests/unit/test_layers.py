@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from gpuwatch.words import WITH_HOOK
+
 PACKAGE = Path(__file__).parents[2] / "gpuwatch"
 GROUND = {"model", "words", "errors", "config"}
 # What each part may import beside the ground, the standard library and other people's packages.
 MAY: dict[str, set[str]] = {
-    "hook": set(),
+    "hook": {"hook"},
     "sources": {"sources"},
     "store": {"store"},
     "analyze": {"analyze", "store"},
@@ -50,13 +52,14 @@ def modules(part: str) -> list[Path]:
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Yield the dotted names that a module imports, at any depth."""
+    """Yield the dotted names that a module imports, at any depth of its code."""
+    package = ("gpuwatch", *path.relative_to(PACKAGE).parent.parts)
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            yield from (".".join((*above, *filter(None, [node.module]), alias.name)) for alias in node.names)
 
 
 def own_name(path: Path) -> str:
@@ -88,6 +91,7 @@ def test_imports_point_one_way(part: str) -> None:
 USERS_OWN = {"torch", "numpy", "PIL", "cv2", "simplejpeg", "line_profiler", "torchvision"}
 # In the run folder the hook is `_gpuwatch`; its first file chains to the sitecustomize that it stands before.
 OWN = {"__future__", "sitecustomize", "_gpuwatch"}
+WORDS = [PACKAGE / "words" / f"{name}.py" for name in WITH_HOOK]
 
 
 def at_import(path: Path) -> set[str]:
@@ -104,15 +108,36 @@ def names_of(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 def test_loading_the_hook_imports_only_the_standard_library() -> None:
     foreign = {
-        own_name(path): bad for path in modules("hook") if (bad := at_import(path) - sys.stdlib_module_names - OWN)
+        own_name(path): bad
+        for path in [*modules("hook"), *WORDS]
+        if (bad := at_import(path) - sys.stdlib_module_names - OWN)
     }
     assert not foreign
+
+
+def test_the_hook_takes_those_words_alone_that_are_copied_with_it() -> None:
+    taken = {name.split(".")[2] for path in [*modules("hook"), *WORDS] for name in imported(path) if is_word(name)}
+    assert taken - {"WITH_HOOK"} == set(WITH_HOOK) - {"__init__"}
+    others = {name for path in WORDS for name in imported(path) if name.startswith("gpuwatch.") and not is_word(name)}
+    assert not others
+
+
+def is_word(name: str) -> bool:
+    return name.startswith("gpuwatch.words.")
+
+
+@pytest.mark.parametrize("path", WORDS, ids=lambda path: path.stem)
+def test_what_is_copied_with_the_hook_is_read_by_the_oldest_python(path: Path) -> None:
+    ast.parse(path.read_text(), feature_version=(3, 8))
 
 
 def test_the_hook_asks_for_nothing_but_the_users_own_libraries() -> None:
     known = sys.stdlib_module_names | OWN | USERS_OWN
     foreign = {
-        own_name(path): name for path in modules("hook") for name in imported(path) if name.split(".")[0] not in known
+        own_name(path): name
+        for path in [*modules("hook"), *WORDS]
+        for name in imported(path)
+        if name.split(".")[0] not in known and not name.startswith(("gpuwatch.hook.", "gpuwatch.words."))
     }
     assert not foreign
 

@@ -14,8 +14,8 @@ _NOT_SKIPPED = ("phases.py", "__init__.py", "sitecustomize.py", "inject.py")
 
 def on_import(name, module):
     """Have `torch._dynamo.trace_rules` skip this package, all but the optimizer hooks inside a trace."""
-    hook = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    for folder, _, files in sorted(os.walk(hook)):
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    for folder, _, files in sorted(os.walk(package)):
         module.SKIP_DIRS.extend(
             os.path.join(folder, file) for file in sorted(files) if file.endswith(".py") and file not in _NOT_SKIPPED
         )

@@ -3,9 +3,12 @@
 import os
 import shutil
 
+from ...words import WITH_HOOK
+
 PACKAGE = "_gpuwatch"
 _ENTRY = os.path.dirname(os.path.abspath(__file__))
 _HOOK = os.path.dirname(_ENTRY)
+_WORDS = os.path.join(os.path.dirname(_HOOK), "words")
 _FIRST = "sitecustomize.py"
 # What the command's Pythons do not need inside the package.
 _OUTSIDE = (_FIRST, "inject.py")
@@ -19,8 +22,15 @@ def install_boot(run_dir):
     os.makedirs(os.path.join(os.path.abspath(run_dir), "spool"), mode=0o700, exist_ok=True)
     shutil.copyfile(os.path.join(_ENTRY, _FIRST), os.path.join(boot, _FIRST))
     open(os.path.join(package, "__init__.py"), "w").close()
-    _copy_modules(_HOOK, os.path.join(package, os.path.basename(_HOOK)))
+    _copy_modules(_HOOK, os.path.join(package, "hook"))
+    _copy_words(os.path.join(package, "words"))
     return boot
+
+
+def _copy_words(target):
+    os.makedirs(target, mode=0o700, exist_ok=True)
+    for name in WITH_HOOK:
+        shutil.copyfile(os.path.join(_WORDS, name + ".py"), os.path.join(target, name + ".py"))
 
 
 def _copy_modules(source, target):

@@ -1,22 +1,13 @@
 """Who this process is: the spool's header. An allow-list of facts, never the environment; secrets masked."""
 
 import os
-import re
 import sys
 import time
 
+from ...words.masking import mask_arguments
 from . import columns
 
-_MASK = "***"
 _LONGEST_ARGUMENT = 300
-_SECRET_NAME = re.compile(
-    r"(?i)(^|[^a-z])(\w*(api|access|auth|private|secret)[-_]?(key|token|id)|token|secret|passw(or)?d|passwd|pwd|credentials?|\w+[-_]token|key)$"
-)
-_SECRET_VALUE = re.compile(
-    r"^(hf_\w{16,}|sk-[\w-]{16,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|xox[a-z]-[\w-]{10,}|AKIA[0-9A-Z]{12,}"
-    r"|eyJ[\w-]{10,}\.[\w.-]{10,}|[0-9a-f]{40}|local-[0-9a-f]{40})$"
-)
-_URL_PASSWORD = re.compile(r"(\w+://[^/\s:@]*):[^/\s@]+@")
 _RANKS = {
     "rank": ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"),
     "local_rank": ("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"),
@@ -37,7 +28,7 @@ def header():
         "process_start_ns": process_start_ns(),
         "python": "%d.%d.%d" % sys.version_info[:3],
         "executable": sys.executable,
-        "argv": mask_secrets(command_line()),
+        "argv": [_cut(argument) for argument in mask_arguments(command_line())],
     }
     facts.update(ranks())
     return facts
@@ -53,23 +44,6 @@ def command_line():
             return [os.fsdecode(part) for part in file.read().split(b"\0")[:-1]]
     except OSError:
         return list(getattr(sys, "argv", []))
-
-
-def mask_secrets(arguments):
-    """Return `arguments` with values that look like secrets masked, and very long ones cut."""
-    masked = []
-    secret_follows = False
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if secret_follows and not argument.startswith("-"):
-            argument = _MASK
-        elif equals and (_SECRET_NAME.search(name) or _SECRET_VALUE.match(value)):
-            argument = name + "=" + _MASK
-        elif _SECRET_VALUE.match(argument):
-            argument = _MASK
-        secret_follows = not equals and argument.startswith("-") and bool(_SECRET_NAME.search(argument))
-        masked.append(_cut(_URL_PASSWORD.sub(r"\1:" + _MASK + "@", argument)))
-    return masked
 
 
 def _cut(argument):

@@ -4,7 +4,8 @@ import inspect
 import os
 import sys
 
-_HOOK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# The hook, and the words that it carries.
+_HOOK = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 _MACHINERY = (

@@ -6,7 +6,8 @@ import re
 import sys
 import sysconfig
 
-HOOK = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# The hook, and the words that it carries.
+HOOK = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 _STDLIB = tuple(
     os.path.realpath(path) + os.sep
     for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
