@@ -23,6 +23,8 @@ _LOWEST_DESCRIPTOR = 200
 _MOST_REOPENINGS = 16
 _TOGETHER_NS = 10_000_000
 _MOST_TOGETHER = 200
+_MOST_ERRORS = 8  # of one place: the same failure at each batch is not news
+_DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
 
 
 class Spool:
@@ -48,6 +50,7 @@ class Spool:
         self.end = 0
         self.pending = collections.deque()
         self.flushed_ns = 0
+        self.errors = {}
 
     def after_fork(self):
         """Start a file of our own: the parent goes on writing to the inherited one."""
@@ -214,6 +217,22 @@ def event(kind, *values):
 def meta(key, value):
     """Append a fact about the process."""
     event("meta", now_ns(), key, value)
+
+
+def error(where, raised):
+    """Append that the hook failed at `where`, the first times; with GPUWATCH_DEBUG in the environment raise it then."""
+    count = _SPOOL.errors[where] = _SPOOL.errors.get(where, 0) + 1
+    if count <= _MOST_ERRORS:
+        meta("hook_error", "%s: %s: %s" % (where, type(raised).__name__, _text(raised)))
+    if _DEBUG:
+        raise raised
+
+
+def _text(raised):
+    try:
+        return str(raised)
+    except Exception as broken:  # an exception of the user's may fail to describe itself
+        return "<%s in __str__>" % type(broken).__name__
 
 
 def lost_events():

@@ -18,7 +18,6 @@ from ..event_log import spool
 from .line_times import FETCH, STEP, Lines, write_file
 
 _FETCHERS = ("_MapDatasetFetcher", "_IterableDatasetFetcher")
-_DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
 _now = time.monotonic_ns
 
 
@@ -52,9 +51,7 @@ def stop():
 
 def _give_up(trouble):
     _state["lines"] = None
-    spool.meta("hook_error", "exact: %s: %s" % (type(trouble).__name__, trouble))
-    if _DEBUG:
-        raise trouble
+    spool.error("exact", trouble)
 
 
 def _open(kind, frame):
