@@ -15,6 +15,7 @@ import threading
 import time
 
 from ..event_log import counters, spool
+from ..jitter import Jitter
 from ..source_code import current_line
 from ..worker_process import fetch
 from . import shared_flag
@@ -55,7 +56,7 @@ class Sampler:
         self.probed = None  # the counts of the last tick, until it is known whether the thread was blocked
         self.wall_ns, self.cpu_ns, self.delay_ns = _clocks()
         self.flushed_ns = self.wall_ns
-        self.seed = os.getpid() | 1
+        self.jitter = Jitter(os.getpid())
         self.due_ns = self.wall_ns + _PERIOD_NS
         self.ticker = Ticker(self._tick)
         self.ticker.arm(_PERIOD_NS)
@@ -89,8 +90,7 @@ class Sampler:
         while self.due_ns <= now_ns:
             ticks += 1
             # 5 to 15 ms apart, so that no period of the training's hides between ticks.
-            self.seed = (self.seed * 1103515245 + 12345) & 0x7FFFFFFF
-            self.due_ns += _PERIOD_NS // 2 + self.seed % _PERIOD_NS
+            self.due_ns += _PERIOD_NS // 2 + self.jitter.below(_PERIOD_NS)
         return max(ticks, 1), late_ns
 
     def _count(self, frame):

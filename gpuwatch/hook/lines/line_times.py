@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from ..jitter import Jitter
 from ..source_code.named_code import Named
 
 FORMAT = "gpuwatch.exact/1"
@@ -24,14 +25,14 @@ class Turns:
     the making.
     """
 
-    __slots__ = ("every", "fixed", "seen", "measured", "measured_ns", "others", "others_ns", "block", "next", "seed")
+    __slots__ = ("every", "fixed", "seen", "measured", "measured_ns", "others", "others_ns", "block", "next", "jitter")
 
     def __init__(self, every=None):
         self.every, self.fixed = every or _FIRST_EVERY, bool(every)
         self.seen = self.measured = self.measured_ns = self.others = self.others_ns = 0
         self.block = 0
         self.next = min(1, self.every - 1)
-        self.seed = os.getpid() | 1
+        self.jitter = Jitter(os.getpid())
 
     def take(self):
         """Count one batch; say whether it is to be measured."""
@@ -46,8 +47,7 @@ class Turns:
         """Choose the next one, among so many from `block` on."""
         if not self.fixed:
             self.every = self._affordable()
-        self.seed = (self.seed * 1103515245 + 12345) & 0x7FFFFFFF
-        self.block, self.next = block, block + (self.seed >> 8) % self.every
+        self.block, self.next = block, block + self.jitter.below(self.every)
 
     def took(self, measured, ns):
         """Note how long a batch took; of those that are not measured the first is no measure."""
