@@ -15,9 +15,9 @@ import threading
 import time
 
 from ..event_log import counters, spool
+from ..fetch_in_progress import here
 from ..jitter import Jitter
 from ..source_code import current_line
-from ..worker_process import fetch
 from . import shared_flag
 
 _now = time.monotonic_ns
@@ -114,7 +114,7 @@ class Sampler:
     def _place(self, frame):
         """Return the activity (also in the trainer a fetch, without workers) and the line."""
         line, importing = current_line.line_of(frame, state.worker >= 0)
-        activity = "fetch" if fetch.here.busy else state.activity
+        activity = "fetch" if here.busy else state.activity
         return ("importing" if importing and activity == "startup" else activity,) + line
 
     def _told(self):
