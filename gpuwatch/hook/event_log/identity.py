@@ -1,11 +1,18 @@
 """Who this process is: the spool's header. An allow-list of facts, never the environment; secrets masked."""
 
+from __future__ import annotations
+
 import os
 import re
 import sys
 import time
 
 from . import columns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 _MASK = "***"
 _LONGEST_ARGUMENT = 300
@@ -24,9 +31,9 @@ _RANKS = {
 }
 
 
-def header():
+def header() -> dict[str, Any]:
     """Return the spool header of this process, all but the columns."""
-    facts = {
+    facts: dict[str, Any] = {
         "format": columns.FORMAT,
         "writer": "hook",
         "pid": os.getpid(),
@@ -35,7 +42,7 @@ def header():
         "mono_ns": time.monotonic_ns(),
         "wall_ns": time.time_ns(),
         "process_start_ns": process_start_ns(),
-        "python": "%d.%d.%d" % sys.version_info[:3],
+        "python": "{}.{}.{}".format(*sys.version_info[:3]),
         "executable": sys.executable,
         "argv": mask_secrets(command_line()),
     }
@@ -43,7 +50,7 @@ def header():
     return facts
 
 
-def command_line():
+def command_line() -> list[str]:
     """Return the arguments that this Python was started with, the interpreter first."""
     started = getattr(sys, "orig_argv", None)
     if started:
@@ -55,7 +62,7 @@ def command_line():
         return list(getattr(sys, "argv", []))
 
 
-def mask_secrets(arguments):
+def mask_secrets(arguments: Iterable[str]) -> list[str]:
     """Return `arguments` with values that look like secrets masked, and very long ones cut."""
     masked = []
     secret_follows = False
@@ -72,16 +79,16 @@ def mask_secrets(arguments):
     return masked
 
 
-def _cut(argument):
+def _cut(argument: str) -> str:
     return argument if len(argument) <= _LONGEST_ARGUMENT else argument[:_LONGEST_ARGUMENT] + "…"
 
 
-def ranks():
-    """Return rank, local_rank and world_size as the launcher's environment tells them; None where it does not."""
+def ranks() -> dict[str, int | None]:
+    """Return rank, local_rank and world_size as the launcher's environment has them; None where it does not."""
     return {name: _first_number(variables) for name, variables in _RANKS.items()}
 
 
-def _first_number(variables):
+def _first_number(variables: Iterable[str]) -> int | None:
     for variable in variables:
         value = os.environ.get(variable, "")
         if value.isdigit():
@@ -89,8 +96,8 @@ def _first_number(variables):
     return None
 
 
-def process_start_ns():
-    """Return when the process started, on the monotonic clock; None where /proc does not tell."""
+def process_start_ns() -> int | None:
+    """Return when the process started, on the monotonic clock; None where there is no /proc."""
     try:
         with open("/proc/self/stat", "rb") as file:
             ticks = int(file.read().rpartition(b")")[2].split()[19])
