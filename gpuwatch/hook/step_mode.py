@@ -25,8 +25,8 @@ class Pace:
     thread), and whether that one has loops over a loader only (`loaded`)."""
 
     __slots__ = (
-        "light", "until_ns", "rest_ns", "stretch", "left", "taken", "began_ns", "own_ns", "jitter", "always", "together_ns",
-        "owner", "loaded",
+        "always", "began_ns", "jitter", "left", "light", "loaded", "own_ns", "owner", "rest_ns", "stretch", "taken",
+        "together_ns", "until_ns",
     )  # fmt: skip
 
     owner: Callable[[], object]
