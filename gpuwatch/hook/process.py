@@ -34,14 +34,16 @@ class Process:
         return part
 
     def after_fork(self) -> None:
-        """Make all parts those of a new process. A part that fails leaves the others their turn."""
+        """Make all parts those of a new process, also after one that fails; with GPUWATCH_DEBUG raise that at the end."""
         self.pid = os.getpid()
+        failed = None
         for part in self.parts:
             try:
                 part.after_fork()
-            except Exception:
-                if os.environ.get("GPUWATCH_DEBUG"):
-                    raise
+            except Exception as error:
+                failed = failed or error
+        if failed is not None and os.environ.get("GPUWATCH_DEBUG"):
+            raise failed
 
 
 process = Process()

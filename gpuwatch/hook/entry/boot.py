@@ -1,11 +1,21 @@
 """Arms the hook in a Python that may import torch: a finder for a few exact module names, nothing else.
 
-The finder leaves the genuine spec and loader in place and wraps `exec_module` of that one loader for one
+The finder leaves the original spec and loader in place and wraps `exec_module` of that one loader for one
 execution. Everything here fails open: a hook that cannot be placed leaves the module as torch made it.
+
+Every Python of the run loads this module. Hence annotations in quotes: `from __future__ import annotations` reads a
+file, which alone takes as long as all of this.
 """
 
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 # Modules of the frameworks, and the modules of this package whose `on_import(name, module)` is called, in this
 # order, once the former has been executed.
@@ -33,88 +43,93 @@ SEAMS = (
     ("torch._dynamo.trace_rules", ("entry.compiling",)),
     ("safetensors.torch", ("trainer.spans",)),
 )
-_HOOK = __package__.rpartition(".")[0]
-_WAITING = dict(SEAMS)
+_HOOK = (__package__ or "").rpartition(".")[0]
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
 
 
 class Finder:
-    """Find the watched modules through the other finders, and have the hook told when they were executed."""
+    """Find the watched modules through the other finders, and have hook modules called when they were executed."""
 
-    def find_spec(self, name, path=None, target=None):
+    __slots__ = ("waiting",)
+
+    def __init__(self) -> None:
+        self.waiting = dict(SEAMS)
+
+    def arm(self) -> None:
+        """Hook what is imported already, and watch for the rest."""
+        for name in list(self.waiting):
+            if name in sys.modules:
+                self._imported(name, sys.modules[name])
+        if self.waiting:
+            sys.meta_path.insert(0, self)
+
+    def find_spec(
+        self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
         """Return the spec that the next finder has for a watched name; None for every other name."""
-        if name not in _WAITING:
+        if name not in self.waiting:
             return None
         spec = self._others_spec(name, path, target)
         if spec is not None:
-            _watch_loader(name, spec.loader)
+            self._watch_loader(name, spec.loader)
         return spec
 
-    def _others_spec(self, name, path, target):
+    def _others_spec(self, name: str, path: "Sequence[str] | None", target: "ModuleType | None") -> "ModuleSpec | None":
         for finder in list(sys.meta_path):
             find_spec = None if finder is self else getattr(finder, "find_spec", None)
-            spec = find_spec(name, path, target) if find_spec is not None else None
+            spec: ModuleSpec | None = find_spec(name, path, target) if find_spec is not None else None
             if spec is not None:
                 return spec
         return None
 
-    def invalidate_caches(self):
+    def invalidate_caches(self) -> None:
         """Do nothing: importlib calls this on every finder."""
 
+    def _watch_loader(self, name: str, loader: "Loader | None") -> None:
+        execute = getattr(loader, "exec_module", None)
+        if loader is None or execute is None or isinstance(loader, type):
+            return
 
-_FINDER = Finder()
+        def exec_module(module: "ModuleType") -> None:
+            execute(module)
+            if getattr(module, "__name__", None) == name:
+                loader.__dict__.pop("exec_module", None)
+                self._imported(name, module)
+
+        try:
+            loader.exec_module = exec_module  # type: ignore[method-assign]
+        except AttributeError:
+            pass
+
+    def _imported(self, name: str, module: "ModuleType") -> None:
+        hooks = self.waiting.pop(name, ())
+        if not self.waiting and self in sys.meta_path:
+            sys.meta_path.remove(self)
+        for hook in hooks:
+            place(hook, name, module)
 
 
-def arm():
+def arm() -> None:
     """Hook what is imported already, and watch for the rest."""
-    for name in list(_WAITING):
-        if name in sys.modules:
-            _imported(name, sys.modules[name])
-    if _WAITING:
-        sys.meta_path.insert(0, _FINDER)
+    Finder().arm()
 
 
-def _watch_loader(name, loader):
-    execute = getattr(loader, "exec_module", None)
-    if execute is None or isinstance(loader, type):
-        return
-
-    def exec_module(module):
-        execute(module)
-        if getattr(module, "__name__", None) == name:
-            loader.__dict__.pop("exec_module", None)
-            _imported(name, module)
-
-    try:
-        loader.exec_module = exec_module
-    except AttributeError:
-        pass
-
-
-def _imported(name, module):
-    hooks = _WAITING.pop(name, ())
-    if not _WAITING and _FINDER in sys.meta_path:
-        sys.meta_path.remove(_FINDER)
-    for hook in hooks:
-        place(hook, name, module)
-
-
-def place(hook, name, module):
-    """Let one hook module patch `module`; on trouble say so in the spool and go on."""
+def place(hook: str, name: str, module: "ModuleType") -> None:
+    """Let one hook module patch `module`; where that fails write so in the spool and go on."""
     try:
         import importlib  # not above: it would be half of what an ordinary Python pays for us
 
         importlib.import_module(_HOOK + "." + hook).on_import(name, module)
-    except Exception as trouble:
-        if _DEBUG:
-            raise
-        _report(hook, name, trouble)
+    except Exception as error:
+        _report(f"{hook} on {name}", error)
 
 
-def _report(hook, name, trouble):
+def _report(where: str, error: Exception) -> None:
     try:
         from ..event_log import spool
 
-        spool.meta("hook_error", "%s on %s: %s: %s" % (hook, name, type(trouble).__name__, trouble))
+        spool.error(where, error)
     except Exception:
-        pass  # even the report could not be written: the training goes on without it
+        if _DEBUG:
+            raise
+        # Not even the report could be written: the training goes on without it.

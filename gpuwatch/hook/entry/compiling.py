@@ -1,18 +1,25 @@
-"""Keeping torch.compile's hands off the hook: its frames are run as they are, never traced or compiled.
+"""Excludes the hook from torch.compile: its frames are run as they are, never traced or compiled.
 
 Without this, a compiled function that calls backward or iterates a loader has our few functions compiled as well:
 same graphs, more frames, more compile time.
 """
 
+from __future__ import annotations
+
 import os
 
 from ..trainer import phases
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
 
 # In a traced step the optimizer hooks must be traced: skipping them there would break the graph in two.
 _NOT_SKIPPED = ("phases.py", "__init__.py", "sitecustomize.py", "inject.py")
 
 
-def on_import(name, module):
+def on_import(name: str, module: Any) -> None:
     """Have `torch._dynamo.trace_rules` skip this package, all but the optimizer hooks inside a trace."""
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     for folder, _, files in sorted(os.walk(package)):
@@ -25,10 +32,11 @@ def on_import(name, module):
         _never_compile_alone(function.__code__)
 
 
-def _never_compile_alone(code):
+def _never_compile_alone(code: CodeType) -> None:
     from torch._C._dynamo import eval_frame
 
     if hasattr(eval_frame, "skip_code"):  # until torch 2.7
-        return eval_frame.skip_code(code)
+        eval_frame.skip_code(code)
+        return
     skip, default = eval_frame._FrameAction.SKIP, eval_frame._FrameAction.DEFAULT
     eval_frame.set_code_exec_strategy(code, eval_frame._FrameExecStrategy(skip, default))

@@ -1,9 +1,18 @@
 """Getting the hook into a command: the boot folder in the run folder, and the environment that points at it."""
 
+from __future__ import annotations
+
 import os
 import shutil
 
 from ...words import WITH_HOOK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Union
+
+    StrPath = Union[str, os.PathLike[str]]
 
 PACKAGE = "_gpuwatch"
 _ENTRY = os.path.dirname(os.path.abspath(__file__))
@@ -14,7 +23,7 @@ _FIRST = "sitecustomize.py"
 _OUTSIDE = (_FIRST, "inject.py")
 
 
-def install_boot(run_dir):
+def install_boot(run_dir: StrPath) -> str:
     """Copy the hook to `run_dir`/boot and return that folder; a copy, so that upgrading gpuwatch mid-run is harmless."""
     boot = boot_folder(run_dir)
     package = os.path.join(boot, PACKAGE)
@@ -27,13 +36,13 @@ def install_boot(run_dir):
     return boot
 
 
-def _copy_words(target):
+def _copy_words(target: str) -> None:
     os.makedirs(target, mode=0o700, exist_ok=True)
     for name in WITH_HOOK:
         shutil.copyfile(os.path.join(_WORDS, name + ".py"), os.path.join(target, name + ".py"))
 
 
-def _copy_modules(source, target):
+def _copy_modules(source: str, target: str) -> None:
     """Copy a package with the packages inside it: its modules, nothing else."""
     os.makedirs(target, mode=0o700, exist_ok=True)
     for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
@@ -43,18 +52,18 @@ def _copy_modules(source, target):
             shutil.copyfile(entry.path, os.path.join(target, entry.name))
 
 
-def boot_folder(run_dir):
+def boot_folder(run_dir: StrPath) -> str:
     """Return where the boot folder of a run is."""
     return os.path.join(os.path.abspath(run_dir), "boot")
 
 
-def child_environment(env, run_dir):
+def child_environment(env: Mapping[str, str], run_dir: StrPath) -> dict[str, str]:
     """Return a copy of `env` in which every Python started below loads the hook and writes to `run_dir`."""
     child = dict(env)
     outer = boot_folder(env["GPUWATCH_RUN"]) if env.get("GPUWATCH_RUN") else None
     boot = boot_folder(run_dir)
     entries = env["PYTHONPATH"].split(os.pathsep) if env.get("PYTHONPATH") else []
     kept = [entry for entry in entries if entry not in (outer, boot)]
-    child["PYTHONPATH"] = os.pathsep.join([boot] + kept)
+    child["PYTHONPATH"] = os.pathsep.join([boot, *kept])
     child["GPUWATCH_RUN"] = os.path.abspath(run_dir)
     return child

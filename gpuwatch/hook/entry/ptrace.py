@@ -1,27 +1,45 @@
-"""Let gpuwatch's stack sampler look at this process where Yama restricts ptrace to ancestors (ptrace_scope = 1).
+"""Let gpuwatch's stack sampler read this process where Yama restricts ptrace to ancestors (ptrace_scope = 1).
 
-The permission names gpuwatch's supervisor, and by that its descendants, nobody else. Source: the kernel's Yama
+The permission names gpuwatch's supervisor, and so its descendants, and no other process. Source: the kernel's Yama
 document on PR_SET_PTRACER.
 """
 
+from __future__ import annotations
+
 import json
 import os
+
+from ..process import process
 
 _SCOPE = "/proc/sys/kernel/yama/ptrace_scope"
 _PR_SET_PTRACER = 0x59616D61
 
 
-def on_import(name, module):
-    """Give the permission, and again in every forked child, since it is not inherited."""
-    if _scope() != "1":
-        return
-    supervisor = _supervisor()
-    if supervisor:
-        allow(supervisor)
-        os.register_at_fork(after_in_child=lambda: allow(supervisor))
+class Permission:
+    """Which process may attach to this one; None where it needs no permission."""
+
+    __slots__ = ("supervisor",)
+
+    def __init__(self) -> None:
+        self.supervisor: int | None = None
+
+    def after_fork(self) -> None:
+        """Give the permission again: it is not inherited."""
+        if self.supervisor is not None:
+            allow(self.supervisor)
 
 
-def _scope():
+permission = process.own(Permission())
+
+
+def on_import(name: str, module: object) -> None:
+    """Give the permission, in this process and in every one forked from it."""
+    if _scope() == "1":
+        permission.supervisor = _supervisor()
+        permission.after_fork()
+
+
+def _scope() -> str | None:
     try:
         with open(_SCOPE) as file:
             return file.read().strip()
@@ -29,19 +47,19 @@ def _scope():
         return None
 
 
-def _supervisor():
+def _supervisor() -> int | None:
     try:
         with open(os.path.join(os.environ["GPUWATCH_RUN"], "run.json")) as file:
-            return int(json.load(file)["supervisor_pid"])
+            return int(json.load(file)["supervisor_pid"]) or None
     except (KeyError, OSError, TypeError, ValueError):
         return None
 
 
-def allow(pid):
-    """Let `pid` and its descendants attach; quietly nothing where the kernel knows no such thing."""
+def allow(pid: int) -> None:
+    """Let `pid` and its descendants attach; do nothing where the kernel has no such call."""
     try:
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_ulong(pid), 0, 0, 0)
     except Exception:
-        pass  # stack samples are a luxury: the training goes on
+        pass  # stack samples are optional: the training goes on

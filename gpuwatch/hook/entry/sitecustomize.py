@@ -2,8 +2,12 @@
 # nothing, leaves no trace on sys.path, and gives way to the sitecustomize that would have run without it.
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Mapping  # noqa: F401 (named in a comment)
 
-def _enter():
+
+def _enter():  # type: () -> None
     import os
 
     here = os.path.dirname(os.path.abspath(__file__))
@@ -17,13 +21,13 @@ def _enter():
     _chain()
 
 
-def _wanted(environ):
+def _wanted(environ):  # type: (Mapping[str, str]) -> bool
     if not environ.get("GPUWATCH_RUN") or sys.version_info < (3, 8):
         return False
     return sys.implementation.name == "cpython" and "_gpuwatch" not in sys.modules
 
 
-def _arm(here):
+def _arm(here):  # type: (str) -> None
     sys.path.insert(0, here)
     try:
         import _gpuwatch.hook.entry.boot
@@ -32,15 +36,15 @@ def _arm(here):
     _gpuwatch.hook.entry.boot.arm()
 
 
-def _chain():
+def _chain():  # type: () -> None
     # Errors of the user's own sitecustomize go to site.py, which reports them as it does without us.
     ours = sys.modules.pop("sitecustomize", None)
     try:
         import sitecustomize  # noqa: F401
-    except ImportError as trouble:
+    except ImportError as error:
         if ours is not None:
             sys.modules["sitecustomize"] = ours
-        if getattr(trouble, "name", "sitecustomize") != "sitecustomize":
+        if getattr(error, "name", "sitecustomize") != "sitecustomize":
             raise
 
 

@@ -1,11 +1,18 @@
 """Who this process is: the spool's header. An allow-list of facts, never the environment; secrets masked."""
 
+from __future__ import annotations
+
 import os
 import sys
 import time
 
 from ...words.masking import mask_arguments
 from . import columns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 _LONGEST_ARGUMENT = 300
 _RANKS = {
@@ -15,9 +22,9 @@ _RANKS = {
 }
 
 
-def header():
+def header() -> dict[str, Any]:
     """Return the spool header of this process, all but the columns."""
-    facts = {
+    facts: dict[str, Any] = {
         "format": columns.FORMAT,
         "writer": "hook",
         "pid": os.getpid(),
@@ -26,7 +33,7 @@ def header():
         "mono_ns": time.monotonic_ns(),
         "wall_ns": time.time_ns(),
         "process_start_ns": process_start_ns(),
-        "python": "%d.%d.%d" % sys.version_info[:3],
+        "python": "{}.{}.{}".format(*sys.version_info[:3]),
         "executable": sys.executable,
         "argv": [_cut(argument) for argument in mask_arguments(command_line())],
     }
@@ -34,7 +41,7 @@ def header():
     return facts
 
 
-def command_line():
+def command_line() -> list[str]:
     """Return the arguments that this Python was started with, the interpreter first."""
     started = getattr(sys, "orig_argv", None)
     if started:
@@ -46,16 +53,16 @@ def command_line():
         return list(getattr(sys, "argv", []))
 
 
-def _cut(argument):
+def _cut(argument: str) -> str:
     return argument if len(argument) <= _LONGEST_ARGUMENT else argument[:_LONGEST_ARGUMENT] + "…"
 
 
-def ranks():
-    """Return rank, local_rank and world_size as the launcher's environment tells them; None where it does not."""
+def ranks() -> dict[str, int | None]:
+    """Return rank, local_rank and world_size as the launcher's environment has them; None where it does not."""
     return {name: _first_number(variables) for name, variables in _RANKS.items()}
 
 
-def _first_number(variables):
+def _first_number(variables: Iterable[str]) -> int | None:
     for variable in variables:
         value = os.environ.get(variable, "")
         if value.isdigit():
@@ -63,8 +70,8 @@ def _first_number(variables):
     return None
 
 
-def process_start_ns():
-    """Return when the process started, on the monotonic clock; None where /proc does not tell."""
+def process_start_ns() -> int | None:
+    """Return when the process started, on the monotonic clock; None where there is no /proc."""
     try:
         with open("/proc/self/stat", "rb") as file:
             ticks = int(file.read().rpartition(b")")[2].split()[19])

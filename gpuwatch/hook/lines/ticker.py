@@ -2,9 +2,11 @@
 
 Why not setitimer(ITIMER_REAL): SIGALRM may be the user's, its timer survives exec (and then kills what was executed),
 and the signal may interrupt any thread. A timer of timer_create(2) is deleted by exec, not inherited by fork, bound to
-one thread, and its signal number is one that nobody else has a handler for. It is armed for one shot at a time, so
+one thread, and its signal number is one without a handler of anybody else. It is armed for one shot at a time, so
 that ticks never pile up behind a slow call.
 """
+
+from __future__ import annotations
 
 import ctypes
 import os
@@ -12,32 +14,37 @@ import signal
 import sys
 import threading
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Callable
+
 _CLOCK_MONOTONIC = 1
 _SIGEV_THREAD_ID = 4
 
 
 class Unavailable(Exception):
-    """No timer can be had in this process; the message says why."""
+    """This process can have no timer; the message says why."""
 
 
 class _SigEvent(ctypes.Structure):
-    _fields_ = [
+    _fields_ = (
         ("value", ctypes.c_void_p),
         ("signo", ctypes.c_int),
         ("notify", ctypes.c_int),
         ("tid", ctypes.c_int),
         ("pad", ctypes.c_int * 11),
-    ]
+    )
 
 
 class _TimerSpec(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_long) for name in ("interval_s", "interval_ns", "s", "ns")]
+    _fields_ = tuple((name, ctypes.c_long) for name in ("interval_s", "interval_ns", "s", "ns"))
 
 
 class Ticker:
     """Calls `handler(signal number, frame)` in the main thread once after each `arm`."""
 
-    def __init__(self, handler):
+    def __init__(self, handler: Callable[[int, FrameType | None], object]) -> None:
         if threading.current_thread() is not threading.main_thread():
             raise Unavailable("not in the main thread")
         if not sys.platform.startswith("linux") or sys.maxsize < 2**32:
@@ -51,19 +58,19 @@ class Ticker:
         signal.siginterrupt(self.signal, False)
         self._create()
 
-    def _create(self):
+    def _create(self) -> None:
         event = _SigEvent(None, self.signal, _SIGEV_THREAD_ID, threading.get_native_id())
         if self._library.timer_create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self._timer)):
             code = ctypes.get_errno()
             signal.signal(self.signal, signal.SIG_DFL)
-            raise Unavailable("timer_create: %s" % os.strerror(code))
+            raise Unavailable(f"timer_create: {os.strerror(code)}")
 
-    def arm(self, after_ns):
-        """Have one tick after `after_ns`; 0 takes a pending one back."""
+    def arm(self, after_ns: int) -> None:
+        """Have one tick after `after_ns`; 0 cancels a pending one."""
         self._spec.s, self._spec.ns = divmod(after_ns, 1_000_000_000)
         self._library.timer_settime(self._timer, 0, ctypes.byref(self._spec), None)
 
-    def close(self):
+    def close(self) -> None:
         """Delete the timer, then give the signal back: in this order a last tick still finds its handler."""
         if os.getpid() == self.pid:
             self._library.timer_delete(self._timer)
@@ -72,18 +79,18 @@ class Ticker:
             signal.signal(self.signal, signal.SIG_DFL)
 
 
-def _free_signal():
+def _free_signal() -> int:
     for number in range(signal.SIGRTMAX - 3, signal.SIGRTMIN + 2, -1):
         if signal.getsignal(number) == signal.SIG_DFL:
             return number
     raise Unavailable("no free real-time signal")
 
 
-def _library():
+def _library() -> ctypes.CDLL:
     for name in (None, "librt.so.1"):
         try:
             library = ctypes.CDLL(name, use_errno=True)
-            library.timer_create  # noqa: B018
+            library.timer_create  # noqa: B018 (is it there?)
         except (OSError, AttributeError):
             continue
         library.timer_settime.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]

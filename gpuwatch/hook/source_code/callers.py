@@ -1,8 +1,17 @@
 """The user's frame below which the hook was called, and where a class is defined."""
 
+from __future__ import annotations
+
 import inspect
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    # file, line, function
+    Place = tuple[str | None, int | None, str | None]
 
 # The hook, and the words that it carries.
 _HOOK = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
@@ -23,7 +32,7 @@ _DEEPEST = 60
 _USER, _LIBRARY, _MACHINE = "user", "library", "machinery"
 
 
-def calling_place():
+def calling_place() -> Place:
     """Return (file, line, function) of the user's frame below which we were called.
 
     The first frame outside installed packages and the standard library; else the first outside the training
@@ -32,21 +41,21 @@ def calling_place():
     return _place_from(sys._getframe(1))
 
 
-def constructing_place(made):
+def constructing_place(made: object) -> tuple[Place, bool]:
     """Return (place, direct) of the call that constructed `made`: the user's frame, and whether no framework is between.
 
     A subclass's own call of `super().__init__` constructs nothing: the call of the class itself is meant.
     """
     constructors = _constructors(type(made))
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and (frame.f_code.co_filename.startswith(_HOOK) or frame.f_code in constructors):
         frame = frame.f_back
     return _place_from(frame), frame is not None and _kind(frame) != _MACHINE
 
 
-def _constructors(cls):
+def _constructors(cls: type) -> set[CodeType | None]:
     # By code object: to read a frame's locals would keep them alive.
-    codes = set()
+    codes: set[CodeType | None] = set()
     for base in cls.__mro__:
         function = vars(base).get("__init__")
         while function is not None:
@@ -55,7 +64,7 @@ def _constructors(cls):
     return codes
 
 
-def _place_from(frame):
+def _place_from(frame: FrameType | None) -> Place:
     fallback = None
     for _ in range(_DEEPEST):
         if frame is None:
@@ -69,7 +78,7 @@ def _place_from(frame):
     return fallback or (None, None, None)
 
 
-def _kind(frame):
+def _kind(frame: FrameType) -> str:
     file = frame.f_code.co_filename
     # By name: a framework may be built from a checkout, and then lies anywhere.
     if str(frame.f_globals.get("__name__")).partition(".")[0] in _MACHINERY or file.startswith((_HOOK, "<frozen")):
@@ -79,16 +88,16 @@ def _kind(frame):
     return _MACHINE if file.startswith(_STANDARD) else _USER
 
 
-def _place(frame):
+def _place(frame: FrameType) -> Place:
     code = frame.f_code
     return _absolute(code.co_filename), frame.f_lineno, getattr(code, "co_qualname", code.co_name)
 
 
-def _absolute(file):
+def _absolute(file: str) -> str:
     return file if file.startswith("<") else os.path.abspath(file)
 
 
-def class_place(cls, method):
+def class_place(cls: type, method: str) -> tuple[str | None, int | None]:
     """Return (file, line) where `cls` defines `method`, or else of its module; (None, None) for built-in classes."""
     code = getattr(inspect.unwrap(getattr(cls, method, cls)), "__code__", None)
     if code is not None:

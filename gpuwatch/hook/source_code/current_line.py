@@ -1,20 +1,27 @@
-"""On which line a stack stands, seen from inside the process: the user's own, and the library function that it is in."""
+"""At which line a stack is, seen from inside the process: the user's own, and the library function called from it."""
+
+from __future__ import annotations
 
 import os
 
 from . import origins
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
 _LOADER = os.path.join("torch", "utils", "data", "")
 _IMPORTING = "<frozen importlib._bootstrap>"
 
 
-def line_of(frame, in_worker):
-    """Return (file, line, function, callee), and whether an import is at work below the line.
+def line_of(innermost: FrameType, in_worker: bool) -> tuple[tuple[str, int, str, str | None], bool]:
+    """Return (file, line, function, callee), and whether an import is under way below the line.
 
-    That is the nearest user line, with the library function that it is in. Where no user code is on the stack, or in a
-    worker none below the loader, the outermost library line stands for it.
+    That is the nearest user line, and the library function called from it. Where no user code is on the stack, or in a
+    worker none below the loader, it is the outermost library line.
     """
-    inner = last = frame = _below_hook(frame)
+    inner = last = _below_hook(innermost)
+    frame: FrameType | None = inner
     importing = False
     while frame is not None:
         filename = frame.f_code.co_filename
@@ -32,16 +39,17 @@ def line_of(frame, in_worker):
     return (file, line, function, None if last is inner else _callee(inner, last)), importing
 
 
-def _below_hook(frame):
+def _below_hook(frame: FrameType) -> FrameType:
     """Skip our own frames: a tick during a collection or a measured call arrives in them."""
     while frame.f_code.co_filename.startswith(origins.HOOK) and frame.f_back is not None:
         frame = frame.f_back
     return frame
 
 
-def _callee(inner, until):
+def _callee(inner: FrameType, until: FrameType) -> str | None:
     """Name the innermost library function; those of the standard library and ours only if there is no other."""
-    frame, chosen = inner, None
+    frame: FrameType | None = inner
+    chosen: FrameType | None = None
     while frame is not None and frame is not until:
         filename = frame.f_code.co_filename
         if not filename.startswith(origins.HOOK):
@@ -53,4 +61,4 @@ def _callee(inner, until):
     if chosen is None:
         return None
     name = getattr(chosen.f_code, "co_qualname", chosen.f_code.co_name)
-    return "%s.%s" % (chosen.f_globals.get("__name__", "?"), name)
+    return "{}.{}".format(chosen.f_globals.get("__name__", "?"), name)

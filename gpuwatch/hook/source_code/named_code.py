@@ -4,11 +4,19 @@ Looked for in the modules that define them (the script also as spawn's `__mp_mai
 functions, and what a decorator has wrapped, with or without functools.wraps), and among the frames that run.
 """
 
+from __future__ import annotations
+
 import dis
 import functools
 import os
 import sys
 import types
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import CodeType, FrameType
+    from typing import Any
 
 _DEEPEST = 12
 _FUNCTIONS = (types.FunctionType, types.MethodType, staticmethod, classmethod, functools.partial)
@@ -16,22 +24,22 @@ _INLINE = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 
 
 class Named:
-    """One function as asked for. `file`: absolute; or `module`. `line`: one of its lines, where known."""
+    """One function as requested. `file`: absolute; or `module`. `line`: one of its lines, where known."""
 
-    __slots__ = ("given", "file", "module", "function", "line")
+    __slots__ = ("file", "function", "given", "line", "module")
 
-    def __init__(self, told):
-        self.given = told.get("file")
-        self.file = os.path.realpath(told["file"]) if told.get("file") else None
-        self.module = told.get("module")
-        self.function = _plain(told["function"])
-        self.line = told.get("line")
+    def __init__(self, request: Mapping[str, Any]) -> None:
+        self.given: str | None = request.get("file")
+        self.file = os.path.realpath(self.given) if self.given else None
+        self.module: str | None = request.get("module")
+        self.function = _plain(request["function"])
+        self.line: int | None = request.get("line")
 
-    def find(self, stack):
+    def find(self, stack: FrameType | None) -> list[CodeType]:
         """Return the code objects that fit; `stack` is the innermost running frame, or None."""
         files = self._files()
         names = {os.path.basename(file) for file in (*files, self.given or "")}
-        found = {}
+        found: dict[CodeType, str] = {}
         for module in list(sys.modules.values()):
             # By the name first: to resolve the links of thousands of modules takes a tenth of a second.
             if os.path.basename(str(_attributes(module).get("__file__"))) in names and _file_of(module) in files:
@@ -41,14 +49,15 @@ class Named:
             stack = stack.f_back
         return self._choose([(name, code) for code, name in found.items() if _real(code.co_filename) in files])
 
-    def _files(self):
+    def _files(self) -> set[str]:
         if self.file:
             return {self.file}
         main = _file_of(sys.modules.get("__main__")) or _file_of(sys.modules.get("__mp_main__"))
         stem = os.path.splitext(os.path.basename(main))[0] if main else None
-        return {_file_of(sys.modules.get(self.module)), main if stem == self.module else None} - {None}
+        files = {_file_of(sys.modules.get(self.module or "")), main if stem == self.module else None}
+        return {file for file in files if file}
 
-    def _choose(self, codes):
+    def _choose(self, codes: list[tuple[str, CodeType]]) -> list[CodeType]:
         called = [(name, code) for name, code in codes if ("." + name).endswith("." + self.function)]
         if self.line is None:
             return [code for _name, code in called]
@@ -60,25 +69,25 @@ class Named:
         return [code for _name, code in called]
 
 
-def _plain(name):
+def _plain(name: str) -> str:
     return name.replace(".<locals>", "")
 
 
-def _lines(code):
+def _lines(code: CodeType) -> set[int | None]:
     return {line for _offset, line in dis.findlinestarts(code)}
 
 
 @functools.lru_cache(None)
-def _real(filename):
+def _real(filename: str) -> str:
     return os.path.realpath(filename)
 
 
-def _file_of(module):
+def _file_of(module: object) -> str | None:
     file = _attributes(module).get("__file__")  # not by getattr: a lazy module would be loaded by it
     return _real(file) if isinstance(file, str) else None
 
 
-def _add(code, name, found):
+def _add(code: CodeType, name: str, found: dict[CodeType, str]) -> None:
     """Note a code object and those nested in it, each with its qualified name."""
     if code in found:
         return
@@ -89,12 +98,14 @@ def _add(code, name, found):
             _add(constant, inside + constant.co_name, found)
 
 
-def _walk(namespace, prefix, module, found, seen, depth):
+def _walk(
+    namespace: Mapping[str, Any], prefix: str, module: str, found: dict[CodeType, str], seen: set[int], depth: int
+) -> None:
     for name, value in namespace.items():
         _visit(value, prefix + name, module, found, seen, depth)
 
 
-def _visit(value, name, module, found, seen, depth):
+def _visit(value: Any, name: str, module: str, found: dict[CodeType, str], seen: set[int], depth: int) -> None:
     if depth > _DEEPEST or id(value) in seen:
         return
     seen.add(id(value))
@@ -109,28 +120,28 @@ def _visit(value, name, module, found, seen, depth):
         _visit(inner, name, module, found, seen, depth + 1)
 
 
-def _inside(value):
-    """Return the functions that a wrapper of any kind stands for; nothing of the user's is called to find them."""
+def _inside(value: Any) -> Iterable[Any]:
+    """Return the functions that a wrapper of any kind wraps; nothing of the user's is called to find them."""
     if isinstance(value, property):
         return [value.fget, value.fset, value.fdel]
     if isinstance(value, (staticmethod, classmethod, types.MethodType)):
         return [value.__func__]
-    held = [value.func] if isinstance(value, functools.partial) else []
+    wrapped: list[Any] = [value.func] if isinstance(value, functools.partial) else []
     if type(value) is types.FunctionType:
-        held += [_content(cell) for cell in value.__closure__ or ()]
+        wrapped += [_content(cell) for cell in value.__closure__ or ()]
     # lru_cache's __wrapped__, cached_property's func, what a class used as a decorator keeps.
-    held += [one for one in _attributes(value).values() if type(one) is types.FunctionType]
-    return [one for one in held if isinstance(one, _FUNCTIONS)]
+    wrapped += [one for one in _attributes(value).values() if type(one) is types.FunctionType]
+    return [one for one in wrapped if isinstance(one, _FUNCTIONS)]
 
 
-def _attributes(value):
+def _attributes(value: object) -> dict[str, Any]:
     try:
         return dict(object.__getattribute__(value, "__dict__"))
     except (AttributeError, TypeError):
         return {}
 
 
-def _content(cell):
+def _content(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
     except ValueError:

@@ -1,10 +1,18 @@
 """Whose code it is: the user's own, a library's, or ours; and where a callable was written."""
 
+from __future__ import annotations
+
 import functools
 import os
 import re
 import sys
 import sysconfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+    from typing import Any
 
 # The hook, and the words that it carries.
 HOOK = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
@@ -14,18 +22,11 @@ _STDLIB = tuple(
     if path
 )
 _SOURCE_LIMIT_BYTES = 1_000_000
-_whose = {}
 
 
-def is_user_file(filename):
-    """Tell whether a code object's file is the user's: not a library, not the interpreter, not this hook."""
-    known = _whose.get(filename)
-    if known is None:
-        known = _whose[filename] = _judge(filename)
-    return known
-
-
-def _judge(filename):
+@functools.lru_cache(maxsize=None)
+def is_user_file(filename: str) -> bool:
+    """Return whether a code object's file is the user's: not a library's, not the interpreter's, not this hook's."""
     if filename.startswith("<"):
         # "<string>" is the user's with python -c; elsewhere dataclasses and the like make it.
         main = getattr(sys.modules.get("__main__"), "__file__", None)
@@ -36,7 +37,7 @@ def _judge(filename):
     return not os.path.realpath(path).startswith(_STDLIB)
 
 
-def user_frame(frame, library=None):
+def user_frame(frame: FrameType | None, library: str | None = None) -> tuple[str, int, str] | tuple[None, None, None]:
     """Return (file, line, function) of the nearest user frame from `frame` outwards.
 
     Without any, the nearest frame that is neither ours nor in the folder `library`; else three Nones.
@@ -52,16 +53,16 @@ def user_frame(frame, library=None):
     return frame_place(other) if other is not None else (None, None, None)
 
 
-def _is_inside(filename, library):
+def _is_inside(filename: str, library: str | None) -> bool:
     return filename.startswith(HOOK) or (library is not None and filename.startswith(library))
 
 
-def frame_place(frame):
+def frame_place(frame: FrameType) -> tuple[str, int, str]:
     """Return (file, line, function) of a frame, the file absolute."""
     return _absolute(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_name
 
 
-def callable_place(fn):
+def callable_place(fn: Any) -> tuple[str | None, int | None, str]:
     """Return (file, line, name) of the definition behind a function, method, partial or callable object."""
     for _ in range(8):
         if isinstance(fn, functools.partial):
@@ -78,14 +79,14 @@ def callable_place(fn):
     return _absolute(code.co_filename), code.co_firstlineno, getattr(fn, "__qualname__", code.co_name)
 
 
-def sole_mention(name, files):
+def sole_mention(name: str, files: Iterable[str]) -> tuple[str | None, int | None]:
     """Return (file, line) of the only call `name(` in the user's files; (None, None) when there is not exactly one."""
-    pattern = re.compile(r"(?<!\w)%s\s*\(" % re.escape(name))
+    pattern = re.compile(rf"(?<!\w){re.escape(name)}\s*\(")
     found = [(path, number) for path in sorted(files) for number in _matches(path, pattern)]
     return found[0] if len(found) == 1 else (None, None)
 
 
-def _matches(path, pattern):
+def _matches(path: str, pattern: re.Pattern[str]) -> list[int]:
     try:
         if os.path.getsize(path) > _SOURCE_LIMIT_BYTES:
             return []
@@ -95,16 +96,16 @@ def _matches(path, pattern):
         return []
 
 
-def _defines(line):
+def _defines(line: str) -> bool:
     return line.lstrip().startswith(("class ", "def "))
 
 
-def user_files(*callables):
+def user_files(*callables: object) -> set[str]:
     """Return the user's files among those of the main module and of the given callables."""
     mains = (sys.modules.get("__main__"), sys.modules.get("__mp_main__"))
     paths = [getattr(main, "__file__", None) for main in mains] + [callable_place(one)[0] for one in callables]
     return {_absolute(path) for path in paths if path and is_user_file(path) and not path.startswith("<")}
 
 
-def _absolute(filename):
+def _absolute(filename: str) -> str:
     return filename if filename.startswith("<") else os.path.abspath(filename)

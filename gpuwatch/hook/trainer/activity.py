@@ -5,12 +5,10 @@ optimizer step or up to the next ask for a batch is other. The stretches of one 
 only timed (`pace`) nothing but collections is noted.
 """
 
-import gc
-import os
 import threading
 import time
 
-from ..event_log import spool
+from ..event_log import counters, spool
 from .step_sampling import pace
 
 now_ns = time.monotonic_ns
@@ -26,14 +24,14 @@ class Activity:
     loader came to its end, far below 0 while one is iterated; `loop`: its loop without a loader."""
 
     __slots__ = (
-        "mark", "forward", "backward", "backward_n", "optimizer", "optimizer_n", "other", "gc", "gc_n", "gc_since",
+        "mark", "forward", "backward", "backward_n", "optimizer", "optimizer_n", "other", "gc", "gc_n",
         "in_backward", "in_optimizer", "cpu", "cpu_at", "own", "iterator", "delay_at", "delay", "gpu", "stretch",
         "loose", "loop", "__weakref__",
     )  # fmt: skip
 
     def __init__(self):
         self.iterator = None
-        self.gc_since = self.own = self.cpu_at = self.delay_at = 0
+        self.own = self.cpu_at = self.delay_at = 0
         self.cpu = _thread_cpu_ns()
         self.delay = self.gpu = self.loop = None
         self.loose = 0
@@ -135,29 +133,20 @@ def write_tail(account, iterator):
     account.restart(at)
 
 
-def _collecting(phase, info, threads=_THREADS, clock=now_ns):
+def _collected(took_ns, threads=_THREADS, pace=pace):
     account = threads.activity
-    if phase == "start":
-        account.gc_since = clock()
-    elif account.gc_since:
-        took_ns = clock() - account.gc_since
-        account.gc += took_ns
-        account.gc_n += 1
-        account.gc_since = 0
-        if took_ns > _PAUSE_NS:
-            pace.until_ns = pace.rest_ns = 0  # the step that it stopped is to be told by itself
+    account.gc += took_ns
+    account.gc_n += 1
+    if took_ns > _PAUSE_NS:
+        pace.until_ns = pace.rest_ns = 0  # the step that it stopped is to be told by itself
 
 
 def watch_collector():
     """Account for the garbage collector's stops, in the thread that it stops."""
-    if _collecting not in gc.callbacks:
-        gc.callbacks.append(_collecting)
+    counters.watch_collector(_collected)
 
 
-def stop_watching_collector():
-    """Undo `watch_collector`: at exit, before the interpreter takes its modules apart."""
-    if _collecting in gc.callbacks:
-        gc.callbacks.remove(_collecting)
+stop_watching_collector = counters.stop_watching_collector
 
 
 class ThreadMeters:
@@ -180,16 +169,5 @@ class ThreadMeters:
 
     def _delay(self, account, at_ns):
         account.delay_at = at_ns
-        before, account.delay = account.delay, _run_queue_delay_ns()
+        before, account.delay = account.delay, counters.thread_delay_ns()
         return None if before is None or account.delay is None else account.delay - before
-
-
-def _run_queue_delay_ns():
-    try:
-        descriptor = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return int(os.read(descriptor, 128).split()[1])
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError, IndexError):
-        return None

@@ -13,9 +13,9 @@ import os
 import weakref
 
 from ..event_log import spool
+from ..step_mode import FIRST_STEPS, pace
 
-# Measured in full: the first steps of each iterator, and of each stretch.
-_FIRST = 16
+# Measured in full: the first steps of each stretch.
 _STRETCH = 5
 # A step this many times as long as what it costs to measure is always measured in full.
 _LONG = 200
@@ -25,29 +25,6 @@ _DEAREST_NS = 200_000
 _TOGETHER_NS = 40_000_000
 _OVERDUE_NS = 1_000_000_000
 _STEPS = '["steps",%d,%d,%s]\n'
-
-
-def _nobody():
-    return None
-
-
-class Pace:
-    """Whether the training's steps are only timed (`light`), until when (`until_ns`: the next look at that; `rest_ns`:
-    their end); which stretch in full is the newest; whose steps they are (`owner`: a weak reference to the account of a
-    thread), and whether that one has loops over a loader only (`loaded`)."""
-
-    __slots__ = (
-        "light", "until_ns", "rest_ns", "stretch", "left", "taken", "began_ns", "own_ns", "seed", "always", "together_ns",
-        "owner", "loaded",
-    )  # fmt: skip
-
-    def __init__(self):
-        self.light = self.always = self.loaded = False
-        self.stretch = self.until_ns = self.rest_ns = self.taken = self.began_ns = self.own_ns = 0
-        self.left = _FIRST
-        self.seed = os.getpid()
-        self.together_ns = 0
-        self.owner = _nobody
 
 
 class Steps:
@@ -70,13 +47,12 @@ class Steps:
         return _STEPS, (self.iterator, index, times)
 
 
-pace = Pace()
 _open = spool.gather
 # Called after each change of `pace.light`, by the thread that changed it: what stands aside while steps are only timed.
 followers = []
 
 
-def closely(account, at_ns, steps=_FIRST):
+def closely(account, at_ns, steps=FIRST_STEPS):
     """Measure at least `steps` steps of a thread in full from `at_ns` on; tell whether they were only timed before.
 
     Steps of another thread that are only timed go on in full with that thread's next one.
@@ -112,7 +88,7 @@ def go_on(account, at_ns):
 def measured(account, at_ns, own_ns):
     """Count a step measured in full, which cost `own_ns` in the loader's seam; at a stretch's end decide how to go on."""
     if pace.owner() is not account:
-        return _begin(account, at_ns, _FIRST)
+        return _begin(account, at_ns, FIRST_STEPS)
     pace.taken += 1
     pace.own_ns += own_ns
     pace.left -= 1
@@ -124,8 +100,7 @@ def measured(account, at_ns, own_ns):
         pace.together_ns = 0
         return _begin(account, at_ns, _STRETCH)
     pace.together_ns = _TOGETHER_NS
-    pace.seed = (pace.seed * 1103515245 + 12345) & 0x7FFFFFFF
-    pace.rest_ns = at_ns + _REST * cost_ns * (768 + (pace.seed >> 22)) // 1024
+    pace.rest_ns = at_ns + _REST * cost_ns * (768 + pace.jitter.below(512)) // 1024
     pace.until_ns = min(pace.rest_ns, at_ns + _TOGETHER_NS)
     pace.light = True
     turn()
@@ -167,7 +142,6 @@ def _after_fork():
     for steps in _open:
         _forget(steps)
     del _open[:]
-    pace.__init__()
     turn()
 
 

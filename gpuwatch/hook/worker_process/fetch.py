@@ -3,14 +3,14 @@
 import functools
 import os
 import sys
-import threading
 import time
 
 from ..event_log import columns, counters, spool
+from ..fetch_in_progress import here
 from ..operations import registry
 from ..operations.instruments import Instruments
 from ..source_code import origins
-from ..trainer.step_sampling import pace
+from ..step_mode import pace
 from . import datasets
 
 _now = time.monotonic_ns
@@ -20,12 +20,6 @@ _SHORT_NS = 300_000
 _FULL_EVERY_NS = 20_000_000
 _UNKNOWN = (None, None)
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
-
-
-class _Here(threading.local):
-    busy = measuring = False
-    collate_ns = 0
-    number = 0  # in the trainer: of the batch that a loader without workers is asked for
 
 
 class _Worker:
@@ -40,7 +34,6 @@ class _Worker:
     full_ns = 0  # since when the next measure in full is due
 
 
-here = _Here()
 worker = _Worker()
 
 

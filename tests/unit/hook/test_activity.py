@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gpuwatch.hook.event_log import counters
 from gpuwatch.hook.event_log.columns import ACTIVITY
 from gpuwatch.hook.trainer import activity
 
@@ -123,7 +124,7 @@ def test_the_collector_is_booked_to_the_thread_it_stops() -> None:
 def test_meters_are_read_now_and_then_and_cover_the_time_between(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, delay = iter((100, 700, 950)), iter((10, 40))
     monkeypatch.setattr(activity, "_thread_cpu_ns", lambda: next(cpu))
-    monkeypatch.setattr(activity, "_run_queue_delay_ns", lambda: next(delay))
+    monkeypatch.setattr(counters, "thread_delay_ns", lambda: next(delay))
     account, meters = activity.Activity(), activity.ThreadMeters()
     ms = 1_000_000
     assert meters.read(account, 60 * ms) == (600, None)

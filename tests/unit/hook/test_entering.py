@@ -239,3 +239,23 @@ def test_a_module_that_fails_to_import_can_be_imported_again(tmp_path: Path, tor
     done = start([sys.executable, "-c", source], tmp_path / "run", PYTHONPATH=str(torch))
     assert done.stdout == "failed\n", done.stderr
     assert len(read_logs(tmp_path / "run")[0].of("span")) == 1
+
+
+EVERY_MODULE = """
+import importlib, pkgutil, sys
+sys.path.insert(0, sys.argv[1])
+import _gpuwatch.hook as hook
+names = [module.name for module in pkgutil.walk_packages(hook.__path__, hook.__name__ + ".")]
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
+
+
+@pytest.mark.parametrize("python", MODERN, ids=lambda python: python.parts[-3])
+def test_every_module_of_the_hook_can_be_imported(python: Path, tmp_path: Path) -> None:
+    boot = inject.install_boot(str(tmp_path / "run"))
+    command = [str(python), "-B", "-I", "-c", EVERY_MODULE, boot]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 50

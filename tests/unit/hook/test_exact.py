@@ -89,7 +89,7 @@ def _path(folder: Path, first: Path) -> dict[str, str]:
 def test_it_is_off_unless_asked_for(monkeypatch):
     monkeypatch.delenv("GPUWATCH_HOOK", raising=False)
     exact.on_import("torch.utils.data.dataloader", None)
-    assert exact._state["lines"] is None
+    assert exact.state.lines is None
 
 
 @pytest.mark.parametrize("every", [1, 2, 5])

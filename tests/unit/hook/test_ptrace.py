@@ -1,4 +1,4 @@
-"""Where Yama keeps everybody but ancestors out, each process of the run permits gpuwatch's supervisor, and nobody else."""
+"""Where Yama keeps all but ancestors out, each process of the run permits gpuwatch's supervisor, and no other process."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A kernel with Yama in a mode, a run folder, and what was asked of that kernel."""
     note = tmp_path / "prctl"
     monkeypatch.setattr(ctypes, "CDLL", Kernel(note))
-    # What is registered at fork stays for the whole process: it is called here by hand, as the kernel's fork would.
-    after_fork: list[Any] = []
-    monkeypatch.setattr(os, "register_at_fork", lambda after_in_child: after_fork.append(after_in_child))
+    monkeypatch.setattr(ptrace.permission, "supervisor", None)
     monkeypatch.setenv("GPUWATCH_RUN", str(tmp_path))
     (tmp_path / "run.json").write_text(json.dumps({"supervisor_pid": SUPERVISOR}))
 
@@ -53,11 +51,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         ptrace.on_import("torch.utils.data.dataloader", None)
         pid = os.fork()
         if pid == 0:
-            try:
-                for call in after_fork:
-                    call()
-            finally:
-                os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
         os.waitpid(pid, 0)
         calls = [json.loads(line) for line in note.read_text().splitlines()] if note.exists() else []
         return [

@@ -6,11 +6,13 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gpuwatch.hook.event_log import spool as spool_module
 from gpuwatch.hook.event_log.spool import Spool
 
 from .hooked import run
@@ -135,3 +137,47 @@ def test_a_value_that_fits_no_template_costs_only_its_own_line(spool: Spool, tmp
     spool.flush()
     spool.flush()
     assert [number for number in numbers(tmp_path) if isinstance(number, int)] == [0, 2] and spool.lost == 0
+
+
+def facts(folder: Path) -> list[str]:
+    """Return the hook errors of all spool files below `folder`."""
+    rows = [json.loads(line) for path in folder.rglob("*.jsonl") for line in path.read_text().splitlines()[1:]]
+    return [row[3] for row in rows if row[:1] == ["meta"] and row[2] == "hook_error"]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Path]:
+    """This process's spool, in a folder of its own."""
+    spool_module.use_folder(str(tmp_path))
+    yield tmp_path
+    spool_module.use_folder(None)
+
+
+def test_an_error_of_the_hook_is_written_with_its_place_and_type(written: Path) -> None:
+    spool_module.error("batch", ValueError("no such index"))
+    assert facts(written) == ["batch: ValueError: no such index"]
+
+
+def test_the_same_place_is_written_eight_times_and_another_still_once(written: Path) -> None:
+    for number in range(20):
+        spool_module.error("fetch", KeyError(number))
+    spool_module.error("worker", KeyError(20))
+    assert facts(written) == [f"fetch: KeyError: {number}" for number in range(8)] + ["worker: KeyError: 20"]
+
+
+def test_an_exception_that_cannot_describe_itself_is_written_all_the_same(written: Path) -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("of the user's")
+
+    spool_module.error("fetch", Broken())
+    assert facts(written) == ["fetch: Broken: <RuntimeError in __str__>"]
+
+
+def test_where_the_hook_is_debugged_the_error_is_written_and_raised(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "_DEBUG", True)
+    with pytest.raises(ValueError, match="no such index"):
+        spool_module.error("batch", ValueError("no such index"))
+    assert facts(written) == ["batch: ValueError: no such index"]

@@ -138,13 +138,13 @@ def test_a_failing_program_ends_as_it_does_bare(cases):
 def test_a_control_file_turns_it_on(tmp_path, monkeypatch):
     monkeypatch.delenv("GPUWATCH_HOOK", raising=False)
     monkeypatch.setenv("GPUWATCH_RUN", str(tmp_path))
-    assert not in_process_sampler._wanted()
+    assert not in_process_sampler._is_wanted()
     control = Path(tmp_path, "control.json")
     control.write_text('{"timer": true}')
-    assert in_process_sampler._wanted()
+    assert in_process_sampler._is_wanted()
     for other in ('{"timer": false}', "{torn", "[]", ""):
         control.write_text(other)
-        assert not in_process_sampler._wanted()
+        assert not in_process_sampler._is_wanted()
 
 
 def test_it_is_off_unless_asked_for(tmp_path):
