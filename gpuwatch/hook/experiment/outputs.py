@@ -117,7 +117,7 @@ def difference(left: Leaves, right: Leaves) -> dict[str, Any]:
     count = sum(len(leaf) for leaf in left)
     if not count:
         return {"note": "nothing numeric to compare"}
-    gaps = [(a - b).abs() for a, b in zip(left, right)]  # noqa: B905  (Python 3.8 has no `strict`)
+    gaps = [(a - b).abs() for a, b in zip(left, right)]
     return {
         "max": max(float(gap.max()) for gap in gaps),
         "mean": sum(float(gap.sum()) for gap in gaps) / count,

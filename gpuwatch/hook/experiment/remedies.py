@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Apply = Callable[[Any, str, Parameters], None]
 
-__all__ = ["REMEDIES", "Unsuitable", "apply", "of", "switch_off", "switch_on"]
+__all__ = ("REMEDIES", "Unsuitable", "apply", "of", "switch_off", "switch_on")
 _SWITCHES = {**remedy_decoding.SWITCHES, **remedy_threads.SWITCHES}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..process import TYPE_CHECKING
+from ..process import TYPE_CHECKING, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,14 +18,17 @@ _IMAGE_KEYS = ("image", "img", "images", "pixel_values")
 
 
 class _Counts(_ByType):
-    """The way to count the pixels of each type, found out once. The same in every process, so a fork keeps it."""
+    """The way to count the pixels of each type, found out at its first value."""
 
     def __missing__(self, kind: type) -> Count:
         self[kind] = count = _count_for(kind)
         return count
 
+    def after_fork(self) -> None:
+        """Keep all: a type is the same in every process."""
 
-_counts = _Counts()
+
+_counts = process.own(_Counts())
 
 
 def pixels(value: Any) -> int | None:

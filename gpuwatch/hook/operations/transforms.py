@@ -110,10 +110,8 @@ class Discovery:
 
     def _place(self, cls: type, function: object) -> Place:
         """Where to look: the definition of user code; of a library's class the line where the user makes it."""
-        place: Place
         if callable(function):
-            place = origins.callable_place(function)
-            return place
+            return origins.callable_place(function)
         method = getattr(cls, method_of(cls) or "__call__", None)
         path, line, _name = origins.callable_place(original(method))
         if path is None or origins.is_user_file(path):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     FetchMethod = Callable[[Any, Any], Any]
 
-__all__ = ["become_worker", "here", "measured", "on_import", "stand_aside", "worker"]
+__all__ = ("become_worker", "here", "measured", "on_import", "stand_aside", "worker")
 _now = time.monotonic_ns
 _CLASSES = ("_MapDatasetFetcher", "_IterableDatasetFetcher")
 

@@ -130,9 +130,10 @@ def _begin(names: tuple[str, ...], args: tuple[Any, ...]) -> tuple[tuple[Any, ..
     return tuple(changed), queue
 
 
-def _trainer_pid() -> int | None:
+def _trainer_pid() -> int:
     parent = multiprocessing.parent_process()  # with forkserver not the operating system's parent
-    return parent.pid if parent is not None else os.getppid()
+    pid = parent.pid if parent is not None else None
+    return pid if pid is not None else os.getppid()
 
 
 def _end(queue: DataQueue | None) -> None:
