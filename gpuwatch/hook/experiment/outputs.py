@@ -1,17 +1,29 @@
 """Does a remedy change what the loop gets? The same samples made both ways, under the same seeds, compared."""
 
+from __future__ import annotations
+
 import random
 import sys
 
-from . import remedies
+from ..process import TYPE_CHECKING
+from . import remedies, remedy_batches, remedy_decoding
+from .remedy_data import Remembering, Rows
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    # Flat float tensors: the numbers of a batch.
+    Leaves = list[Any]
 
 _SAMPLES = 16
+# Added to the seeds of the samples that show whether they are random.
+_OTHER_SEED = 1000
 
 
-def compare(before, after):
-    """Return what a twin's samples differ by: {"samples", "random", "max", "mean", "scale", "note"}.
+def compare(before: Any, after: Any) -> dict[str, Any]:
+    """Return what a clone's samples differ by: {"samples", "random", "max", "mean", "scale", "note"}.
 
-    `before` and `after` are twins. `random`: the unchanged samples differ under another seed, so that only the
+    `before` and `after` are clones. `random`: the unchanged samples differ under another seed, so that only the
     distribution can be compared when the draws do not line up. Raises what the data set raises.
     """
     indices = _indices(before.dataset)
@@ -21,7 +33,7 @@ def compare(before, after):
     try:
         plain = _made(before, indices, 0)
         changed = _made(after, indices, 0)
-        other = _made(before, indices, 1000)
+        other = _made(before, indices, _OTHER_SEED)
     finally:
         _restore(state)
     result = difference(plain, changed)
@@ -32,61 +44,56 @@ def compare(before, after):
     return result
 
 
-def _mean(leaves):
+def _mean(leaves: Leaves) -> float | None:
     count = sum(len(leaf) for leaf in leaves)
     return sum(float(leaf.sum()) for leaf in leaves) / count if count else None
 
 
-def _about(twin):
+def _about(clone: Any) -> str | None:
     """Return what else is worth knowing of a remedy: the memory that items take, the decoder that was found fastest."""
-    from . import remedy_data, remedy_decoding
-
-    name = (twin.__dict__.get("_gpuwatch_remedy") or (None,))[0]
-    if name == "faster-decoder":
+    remedy, dataset = remedies.of(clone), clone.dataset
+    if remedy is not None and remedy[0] == "faster-decoder":
         return remedy_decoding.chosen()
-    if isinstance(twin.dataset, remedy_data.Remembering):
-        whole = len(twin.dataset) * twin.dataset.item_bytes()
-        return "all %d items take about %.3g MB in each process that keeps them" % (len(twin.dataset), whole / 1e6)
+    if isinstance(dataset, Remembering):
+        megabytes = len(dataset) * dataset.item_bytes() / 1e6
+        return f"all {len(dataset)} items take about {megabytes:.3g} MB in each process that keeps them"
     return None
 
 
-def _indices(dataset):
+def _indices(dataset: Any) -> list[int]:
     try:
-        length = len(dataset)
-        dataset.__getitem__
+        length = len(dataset) if hasattr(dataset, "__getitem__") else 0
     except Exception:
         return []
     return [i * length // min(length, _SAMPLES) for i in range(min(length, _SAMPLES))]
 
 
-def _made(twin, indices, base):
+def _made(clone: Any, indices: list[int], first_seed: int) -> Leaves:
     """Return the numbers of the collated batch of the samples, each made under a seed of its own."""
-    name, parameters = twin.__dict__.get("_gpuwatch_remedy") or (None, None)
-    if name:
-        remedies.switch_on(name, parameters)
+    remedy = remedies.of(clone)
+    if remedy is not None:
+        remedies.switch_on(*remedy)
     try:
-        return numbers(remedies.opened(_batch(twin, indices, base)))
+        return numbers(remedy_batches.opened(_batch(clone, indices, first_seed)))
     finally:
-        if name:
-            remedies.switch_off(name)
+        if remedy is not None:
+            remedies.switch_off(remedy[0])
 
 
-def _batch(twin, indices, base):
-    from .remedy_data import Remembering, Rows
-
-    dataset = twin.dataset
+def _batch(clone: Any, indices: list[int], first_seed: int) -> Any:
+    dataset = clone.dataset
     if isinstance(dataset, Rows):
-        return twin.collate_fn(dataset.__getitems__(indices))
+        return clone.collate_fn(dataset.__getitems__(indices))
     if isinstance(dataset, Remembering):
         dataset = dataset.dataset  # every item is its own when all are kept
     samples = []
-    for i in indices:
-        seed(base + i)
-        samples.append(dataset[i])
-    return twin.collate_fn(samples)
+    for index in indices:
+        seed(first_seed + index)
+        samples.append(dataset[index])
+    return clone.collate_fn(samples)
 
 
-def numbers(batch):
+def numbers(batch: Any) -> Leaves:
     """Return the numeric leaves of a batch as flat float tensors, in order."""
     import torch
 
@@ -103,7 +110,7 @@ def numbers(batch):
     return []
 
 
-def difference(left, right):
+def difference(left: Leaves, right: Leaves) -> dict[str, Any]:
     """Return the largest and the mean absolute difference of two lists of flat tensors, and the values' scale."""
     if [len(leaf) for leaf in left] != [len(leaf) for leaf in right]:
         return {"note": "other shapes"}
@@ -118,7 +125,7 @@ def difference(left, right):
     }
 
 
-def seed(number):
+def seed(number: int) -> None:
     """Seed this process's generators: Python's, torch's, NumPy's."""
     random.seed(number)
     sys.modules["torch"].manual_seed(number)
@@ -126,12 +133,12 @@ def seed(number):
         sys.modules["numpy"].random.seed(number)
 
 
-def _state():
+def _state() -> tuple[Any, Any, Any]:
     numpy = sys.modules.get("numpy")
     return random.getstate(), sys.modules["torch"].get_rng_state(), numpy and numpy.random.get_state()
 
 
-def _restore(state):
+def _restore(state: tuple[Any, Any, Any]) -> None:
     random.setstate(state[0])
     sys.modules["torch"].set_rng_state(state[1])
     if state[2]:

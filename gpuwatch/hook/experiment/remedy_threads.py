@@ -1,8 +1,15 @@
 """One library thread per worker: torch, OpenCV, OpenMP and OpenBLAS, those of them that the process has loaded."""
 
+from __future__ import annotations
+
 import ctypes
 import os
 import sys
+
+from ..process import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _SETTERS = (
@@ -13,7 +20,7 @@ _SETTERS = (
 )  # fmt: skip
 
 
-def single(parameters):
+def single() -> None:
     """Set every loaded library's pool to one thread, and what is loaded later through the environment."""
     for name in _VARIABLES:
         os.environ[name] = "1"
@@ -28,12 +35,12 @@ def single(parameters):
                 _call(path, setters)
 
 
-def _libraries():
+def _libraries() -> list[str]:
     with open("/proc/self/maps") as maps:
         return sorted({line.split()[-1] for line in maps if ".so" in line})
 
 
-def _call(path, setters):
+def _call(path: str, setters: Iterable[str]) -> None:
     library = ctypes.CDLL(path)
     for name in setters:
         setter = getattr(library, name, None)

@@ -1,16 +1,30 @@
 """Decoding and reading functions of the libraries that this process has imported, measured as operations.
 
-Each is keyed by the user's line that called it, so that two readers in one dataset stay apart. Lazy images are booked
+Each is keyed by the user's line that called it, so that two readers in one dataset stay apart. Lazy images are counted
 when they are really decoded (`ImageFile.load` with tiles left to read), wherever that happens.
 """
+
+from __future__ import annotations
 
 import functools
 import os
 import sys
 
+from ..attributes import measures, original
+from ..process import TYPE_CHECKING
 from ..source_code import origins
-from . import registry
+from .containers import family
 from .patches import Attribute
+from .registry import registry
+from .timing import run, thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import FrameType
+    from typing import Any
+
+    from .patches import Patches
+    from .registry import Operation
 
 # module -> functions that decode or read a file whole
 _FUNCTIONS = {
@@ -42,146 +56,134 @@ _IMAGE_METHODS = (("PIL.Image", "Image", ("resize", "rotate", "thumbnail")),)
 class Decoders:
     """Registers the replacements with `patches`; `scan` again when modules have been imported since."""
 
-    def __init__(self, patches):
+    def __init__(self, patches: Patches) -> None:
         self._patches = patches
-        self._done = set()
+        self._done: set[Any] = set()
 
-    def scan(self):
+    def scan(self) -> None:
         """Measure the decoders of the modules that are imported by now."""
         for module_name, names in _FUNCTIONS.items():
             module = sys.modules.get(module_name)
-            if module is not None and module_name not in self._done:
-                self._done.add(module_name)
+            if module is not None and self._is_new(module_name):
                 self._functions(module, names)
         for module_name, class_name, method in _METHODS:
             cls = getattr(sys.modules.get(module_name), class_name, None)
-            if isinstance(cls, type) and cls not in self._done:
-                self._done.add(cls)
-                self._method(cls, method, "h5py.Dataset read")
+            if isinstance(cls, type) and self._is_new(cls):
+                self._add(cls, method, _measured_reader(original(getattr(cls, method)), "h5py.Dataset read"))
         for module_name, names in _IMAGE_FUNCTIONS.items():
             module = sys.modules.get(module_name)
-            if module is not None and (module_name, "image") not in self._done:
-                self._done.add((module_name, "image"))
+            if module is not None and self._is_new((module_name, "image")):
                 self._image_calls(module, names, module_name)
         for module_name, class_name, names in _IMAGE_METHODS:
             cls = getattr(sys.modules.get(module_name), class_name, None)
-            if isinstance(cls, type) and (cls, "image") not in self._done:
-                self._done.add((cls, "image"))
-                self._image_calls(cls, names, "PIL.%s" % class_name)
+            if isinstance(cls, type) and self._is_new((cls, "image")):
+                self._image_calls(cls, names, f"PIL.{class_name}")
         self._images()
 
-    def _image_calls(self, owner, names, prefix):
+    def _is_new(self, key: object) -> bool:
+        if key in self._done:
+            return False
+        self._done.add(key)
+        return True
+
+    def _add(self, owner: object, name: str, replacement: object) -> None:
+        self._patches.add(Attribute(owner, name, replacement))
+
+    def _functions(self, module: Any, names: Iterable[str]) -> None:
         for name in names:
-            genuine = registry.original(vars(owner).get(name))
-            if callable(genuine):
-                replacement = _measured_image_call(genuine, "%s.%s" % (prefix, name))
-                self._patches.add(Attribute(owner, name, replacement))
+            reader = original(getattr(module, name, None))
+            if callable(reader):
+                package = module.__name__.replace(".image", "")
+                self._add(module, name, _measured_reader(reader, f"{package}.{name}"))
 
-    def _functions(self, module, names):
+    def _image_calls(self, owner: object, names: Iterable[str], prefix: str) -> None:
         for name in names:
-            genuine = registry.original(getattr(module, name, None))
-            if callable(genuine):
-                label = "%s.%s" % (module.__name__.replace(".image", ""), name)
-                self._patches.add(Attribute(module, name, _measured_reader(genuine, label)))
+            call = original(vars(owner).get(name))
+            if callable(call):
+                self._add(owner, name, _measured_image_call(call, f"{prefix}.{name}"))
 
-    def _method(self, cls, method, label):
-        genuine = registry.original(getattr(cls, method))
-        self._patches.add(Attribute(cls, method, _measured_reader(genuine, label)))
-
-    def _images(self):
+    def _images(self) -> None:
         root = getattr(sys.modules.get("PIL.ImageFile"), "ImageFile", None)
         if root is None:
             return
-        for cls in [root] + _descendants(root):
-            if cls not in self._done and "load" in vars(cls):
-                self._done.add(cls)
-                self._patches.add(Attribute(cls, "load", _measured_load(registry.original(cls.load))))
-            self._done.add(cls)
+        for cls in family(root):
+            if self._is_new(cls) and "load" in vars(cls):
+                self._add(cls, "load", _measured_load(original(vars(cls)["load"])))
 
 
-def _descendants(root):
-    found = list(root.__subclasses__())
-    for cls in found:
-        found.extend(sub for sub in cls.__subclasses__() if sub not in found)
-    return found
+def _measured_reader(reader: Callable[..., Any], label: str) -> Callable[..., Any]:
+    library = _package_folder(reader, label)
 
-
-def _measured_reader(genuine, label):
-    library = _package_folder(genuine, label)
-
-    @functools.wraps(genuine)
-    def measured(*args, **kwargs):
-        tally = registry.stage.tally
-        if tally is None:
-            return genuine(*args, **kwargs)
+    @functools.wraps(reader)
+    def measured(*args: Any, **kwargs: Any) -> Any:
+        counters = thread.counters
+        if counters is None:
+            return reader(*args, **kwargs)
         operation = _operation(label, sys._getframe(1), library, None)
         source = args[0] if args else None
-        return registry.run(tally, operation, genuine, args, kwargs, None, bytes_in=_size_of(source))
+        return run(counters, operation, reader, args, kwargs, None, bytes_in=_size_of(source))
 
-    measured._gpuwatch_original = genuine
-    return measured
+    return measures(reader, measured)
 
 
-def _measured_image_call(genuine, label):
-    library = _package_folder(genuine, label)
+def _measured_image_call(call: Callable[..., Any], label: str) -> Callable[..., Any]:
+    library = _package_folder(call, label)
 
-    @functools.wraps(genuine)
-    def measured(*args, **kwargs):
-        tally = registry.stage.tally
-        if tally is None or tally.running is not None or not args:
-            return genuine(*args, **kwargs)
+    @functools.wraps(call)
+    def measured(*args: Any, **kwargs: Any) -> Any:
+        counters = thread.counters
+        if counters is None or counters.running is not None or not args:
+            return call(*args, **kwargs)
         operation = _operation(label, sys._getframe(1), library, None, "transform")
         # In-place methods give None: then the image itself is what came out.
         product = args[0] if label.endswith(".thumbnail") else None
-        return registry.run(tally, operation, genuine, args, kwargs, args[0], product=product)
+        return run(counters, operation, call, args, kwargs, args[0], product=product)
 
-    measured._gpuwatch_original = genuine
-    return measured
-
-
-def _measured_load(genuine):
-    library = os.path.dirname(genuine.__code__.co_filename) + os.sep
-
-    @functools.wraps(genuine)
-    def load(self):
-        tally = registry.stage.tally
-        # Loaded already, or a subclass's load calling ImageFile's: nothing of its own to book.
-        if tally is None or not self.tile or getattr(tally.running, "kind", None) == "decode":
-            return genuine(self)
-        operation = _operation("PIL.%s.load" % type(self).__name__, sys._getframe(1), library, _image_facts(self))
-        return registry.run(
-            tally, operation, genuine, (self,), {}, None, _size_of(self), _full_pixels(self), product=self
-        )
-
-    load._gpuwatch_original = genuine
-    return load
+    return measures(call, measured)
 
 
-def _operation(label, frame, library, detail, kind="decode"):
+def _measured_load(method: Any) -> Callable[..., Any]:
+    library = os.path.dirname(method.__code__.co_filename) + os.sep
+
+    @functools.wraps(method)
+    def load(self: Any) -> Any:
+        counters = thread.counters
+        # Loaded already, or a subclass's load calling ImageFile's: nothing of its own to count.
+        if counters is None or not self.tile or getattr(counters.running, "kind", None) == "decode":
+            return method(self)
+        operation = _operation(f"PIL.{type(self).__name__}.load", sys._getframe(1), library, _image_facts(self))
+        return run(counters, operation, method, (self,), {}, None, _size_of(self), _full_pixels(self), product=self)
+
+    return measures(method, load)
+
+
+def _operation(
+    label: str, frame: FrameType, library: str | None, detail: dict[str, Any] | None, kind: str = "decode"
+) -> Operation:
     place = origins.user_frame(frame, library)
     key = (kind, label, place, None if not detail else detail.get("draft"))
-    found = registry.book.find(key)
-    return found if found is not None else registry.book.add(key, kind, label, place, detail or {}, of_class=label)
+    found = registry.find(key)
+    return found if found is not None else registry.add(key, kind, label, place, detail or {}, of_class=label)
 
 
-def _image_facts(image):
+def _image_facts(image: Any) -> dict[str, Any]:
     return {"format": image.format, "draft": _draft_scale(image)}
 
 
-def _draft_scale(image):
+def _draft_scale(image: Any) -> int | None:
     config = getattr(image, "decoderconfig", ())
     scale = config[0] if isinstance(config, tuple) and config and image.format == "JPEG" else 1
     return scale if isinstance(scale, int) and scale > 1 else None
 
 
-def _full_pixels(image):
+def _full_pixels(image: Any) -> int:
     width, height = image.size
     scale = _draft_scale(image) or 1
-    return width * height * scale * scale
+    return int(width * height * scale * scale)
 
 
-def _size_of(source):
-    """Return the bytes behind a path, buffer, tensor, file object or PIL image; None when it is not cheap to tell."""
+def _size_of(source: Any) -> int | None:
+    """Return the bytes behind a path, buffer, tensor, file object or PIL image; None when finding out is not cheap."""
     try:
         if isinstance(source, (str, os.PathLike)):
             return os.stat(source).st_size
@@ -195,8 +197,8 @@ def _size_of(source):
         return None
 
 
-def _package_folder(genuine, label):
-    module = sys.modules.get(getattr(genuine, "__module__", None) or label.split(".")[0]) or sys.modules.get(
+def _package_folder(function: object, label: str) -> str | None:
+    module = sys.modules.get(getattr(function, "__module__", None) or label.split(".")[0]) or sys.modules.get(
         label.split(".")[0]
     )
     path = getattr(module, "__file__", None)

@@ -1,8 +1,11 @@
 """What measures the operations inside a fetch, found as modules are imported, and put in place for it."""
 
+from __future__ import annotations
+
 import sys
 import time
 
+from ..process import process
 from .decoders import Decoders
 from .patches import Patches
 from .transforms import Discovery
@@ -12,27 +15,42 @@ _FIRST_FETCHES = 64
 
 
 class Instruments:
-    """The replacements of this process and when they are in place: a worker's `for_good`, the trainer's per fetch."""
+    """The replacements of this process and when they are in place: for good in a worker, else per fetch."""
 
-    def __init__(self, for_good=False):
-        self.for_good = for_good
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self.for_good = False
         self.patches = Patches()
         self.transforms = Discovery(self.patches)
         self.decoders = Decoders(self.patches)
         self.modules = 0
         self.fetches = 0
         self.measured = 0
+        self.began_ns = 0
         self.next_ns = 0
-        self.interval_ns = 0
 
-    def scan(self):
+    def after_fork(self) -> None:
+        """Take the parent's replacements back and start again: the operations that they count are the parent's."""
+        try:
+            self.patches.abandon()
+        finally:
+            self._start()
+
+    def stay(self) -> None:
+        """Put the replacements, and those to come, in place for the rest of this process's life."""
+        self.for_good = True
+        self.patches.enter()
+
+    def scan(self) -> None:
         """Look at what has been imported since the last time."""
         if len(sys.modules) != self.modules:
             self.transforms.scan_libraries()
             self.decoders.scan()
             self.modules = len(sys.modules)
 
-    def enter(self):
+    def enter(self) -> bool:
         """Put the replacements in place for one fetch; False when this fetch goes unmeasured.
 
         In the trainer each in-and-out invalidates the classes' method caches, and CPython 3.13 gives a class only 1000
@@ -54,7 +72,10 @@ class Instruments:
         self.patches.enter()
         return True
 
-    def leave(self):
+    def leave(self) -> None:
         """Take the trainer's replacements back."""
         if not self.for_good:
             self.patches.leave()
+
+
+instruments = process.own(Instruments())

@@ -5,7 +5,25 @@ a fetch runs: outside of it every class, list and module is the user's own, so t
 and pickling see what they would see without gpuwatch.
 """
 
+from __future__ import annotations
+
 import threading
+
+from ..attributes import CALLED_ON
+from ..process import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    class Patch(Protocol):
+        @property
+        def value(self) -> Any: ...
+
+        def install(self) -> None: ...
+
+        def remove(self) -> None: ...
+
 
 _ABSENT = object()
 
@@ -13,18 +31,18 @@ _ABSENT = object()
 class Attribute:
     """One attribute of a class, module or object, replaced."""
 
-    __slots__ = ("owner", "name", "value", "old")
+    __slots__ = ("name", "old", "owner", "value")
 
-    def __init__(self, owner, name, value):
+    def __init__(self, owner: object, name: str, value: object) -> None:
         self.owner, self.name, self.value = owner, name, value
-        self.old = _ABSENT
+        self.old: object = _ABSENT
 
-    def install(self):
+    def install(self) -> None:
         """Put the replacement there, remembering what was."""
         self.old = vars(self.owner).get(self.name, _ABSENT)
         _assign(self.owner, self.name, self.value)
 
-    def remove(self):
+    def remove(self) -> None:
         """Restore what was there, unless somebody else has changed it since."""
         if vars(self.owner).get(self.name, _ABSENT) is not self.value:
             return
@@ -34,7 +52,7 @@ class Attribute:
             _assign(self.owner, self.name, self.old)
 
 
-def _assign(owner, name, value):
+def _assign(owner: object, name: str, value: object) -> None:
     if isinstance(owner, type) or type(owner).__name__ == "module":
         setattr(owner, name, value)
     else:
@@ -44,85 +62,98 @@ def _assign(owner, name, value):
 class Entry:
     """One entry of a list or dict, replaced in place; found again by identity when it is taken back."""
 
-    __slots__ = ("container", "key", "value", "old")
+    __slots__ = ("container", "key", "old", "value")
 
-    def __init__(self, container, key, value):
+    def __init__(self, container: Any, key: Any, value: object) -> None:
         self.container, self.key, self.value = container, key, value
         self.old = container[key]
 
-    def install(self):
-        """Put the replacement where the original stands."""
-        if self._holds(self.key, self.old):
+    def install(self) -> None:
+        """Put the replacement in the original's place."""
+        if self._has(self.key, self.old):
             self.container[self.key] = self.value
 
-    def remove(self):
-        """Put the original where the replacement stands."""
-        keys = [self.key] if self._holds(self.key, self.value) else self._search()
+    def remove(self) -> None:
+        """Put the original in the replacement's place."""
+        keys = [self.key] if self._has(self.key, self.value) else self._search()
         for key in keys:
             self.container[key] = self.old
 
-    def _holds(self, key, value):
+    def _has(self, key: Any, value: object) -> bool:
         try:
             return self.container[key] is value
         except (KeyError, IndexError):
             return False
 
-    def _search(self):
+    def _search(self) -> list[Any]:
         items = self.container.items() if isinstance(self.container, dict) else enumerate(self.container)
         return [key for key, value in items if value is self.value]
 
 
 class Patches:
-    """All replacements of this process: in place for good (`keep`) or between `enter` and `leave`."""
+    """All replacements of this process, in place between the first `enter` and the last `leave`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._patches = []
+        self._patches: list[Patch] = []
         self._depth = 0
 
-    def add(self, patch):
+    def add(self, patch: Patch) -> None:
         """Register a replacement; installed at once if the others are in place."""
         with self._lock:
             self._patches.append(patch)
             if self._depth:
                 patch.install()
 
-    def enter(self):
+    def enter(self) -> None:
         """Put everything in place; nested and concurrent uses count."""
         with self._lock:
             self._depth += 1
             if self._depth == 1:
-                for patch in self._patches:
-                    patch.install()
+                self._install()
 
-    def leave(self):
+    def leave(self) -> None:
         """Take everything back when the last user has left."""
         with self._lock:
-            self._depth -= 1
-            if self._depth == 0:
-                for patch in reversed(self._patches):
-                    patch.remove()
+            if self._depth:  # 0 in a process that was forked in between
+                self._depth -= 1
+                if self._depth == 0:
+                    self._remove()
 
-    def lifted(self, call, *args, **kwargs):
+    def lifted(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call something that must see the originals, such as torch.jit.script."""
         with self._lock:
             placed = self._depth > 0
             if placed:
-                for patch in reversed(self._patches):
-                    patch.remove()
+                self._remove()
             try:
                 return call(*args, **kwargs)
             finally:
                 if placed:
-                    for patch in self._patches:
-                        patch.install()
+                    self._install()
 
-    def keep_only_used(self):
-        """Forget the class methods that nobody has called while they were in place."""
+    def abandon(self) -> None:
+        """Take everything back in a forked process, where no user is left; the lock may be another thread's for ever."""
+        self._lock = threading.RLock()
+        depth, self._depth = self._depth, 0
+        if depth:
+            self._remove()
+
+    def keep_only_used(self) -> None:
+        """Forget the class methods that were never called while they were in place."""
         with self._lock:
             if not self._depth:
-                self._patches = [patch for patch in self._patches if getattr(patch.value, "_gpuwatch_seen", True)]
+                self._patches = [patch for patch in self._patches if getattr(patch.value, CALLED_ON, True)]
 
-    def owners(self):
+    def owners(self) -> set[type]:
         """Return the classes of which something is replaced."""
-        return {patch.owner for patch in self._patches if isinstance(getattr(patch, "owner", None), type)}
+        owners = [getattr(patch, "owner", None) for patch in self._patches]
+        return {owner for owner in owners if isinstance(owner, type)}
+
+    def _install(self) -> None:
+        for patch in self._patches:
+            patch.install()
+
+    def _remove(self) -> None:
+        for patch in reversed(self._patches):
+            patch.remove()

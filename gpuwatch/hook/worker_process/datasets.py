@@ -1,11 +1,19 @@
 """A fetcher's dataset: whose code makes its samples, and whether it makes them a batch at a time."""
 
-from ..operations import registry
+from __future__ import annotations
+
+from ..operations.registry import registry
+from ..process import TYPE_CHECKING
 from ..source_code import origins
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def makes_batches(fetcher):
-    """Tell whether the dataset gets the whole list of indices (through Subset too, which always claims to)."""
+_MOST_WRAPPERS = 8
+
+
+def makes_batches(fetcher: Any) -> bool:
+    """Say whether the dataset gets the whole list of indices (through Subset too, which always claims to)."""
     if not fetcher.auto_collation:
         return True
     if hasattr(fetcher, "dataset_iter"):
@@ -16,9 +24,9 @@ def makes_batches(fetcher):
     return bool(getattr(dataset, "__getitems__", None))
 
 
-def innermost(dataset):
+def innermost(dataset: Any) -> Any:
     """Return the dataset inside Subset, ConcatDataset and the like whose code makes the samples."""
-    for _ in range(8):
+    for _ in range(_MOST_WRAPPERS):
         inner = vars(dataset).get("dataset") if hasattr(dataset, "__dict__") else None
         several = vars(dataset).get("datasets") if hasattr(dataset, "__dict__") else None
         if inner is None and isinstance(several, (list, tuple)) and several:
@@ -29,11 +37,11 @@ def innermost(dataset):
     return dataset
 
 
-def _from_torch(dataset):
+def _from_torch(dataset: object) -> bool:
     return type(dataset).__module__.startswith(("torch.utils.data", "torchdata."))
 
 
-def method_of(fetcher, dataset):
+def method_of(fetcher: Any, dataset: object) -> Any:
     """Return the method of the dataset's class that makes samples."""
     if hasattr(fetcher, "dataset_iter"):
         name = "__iter__"
@@ -42,12 +50,11 @@ def method_of(fetcher, dataset):
     return getattr(type(dataset), name, None)
 
 
-def announce(cls, method):
+def announce(cls: type, method: Any) -> None:
     """Register and announce the operation that is the user's own code in making a sample."""
     key = ("dataset", cls)
-    if registry.book.find(key) is not None:
+    if registry.find(key) is not None:
         return
     path, line, _name = origins.callable_place(method) if method is not None else (None, None, None)
     name = getattr(method, "__name__", "__getitem__")
-    made = registry.book.add(key, "dataset", "%s.%s" % (cls.__name__, name), (path, line, name), {})
-    made.announce(None)
+    registry.add(key, "dataset", f"{cls.__name__}.{name}", (path, line, name), {}).announce(None)

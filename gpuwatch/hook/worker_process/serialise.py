@@ -1,102 +1,113 @@
 """What sending a batch costs: times the queue's feeder thread of a worker, where batches are pickled and written."""
 
-import os
+from __future__ import annotations
+
 import sys
 import time
 
 from ..event_log import columns, spool
+from ..process import TYPE_CHECKING, process
+from .state import worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _now = time.monotonic_ns
 _MOST_NODES = 20000
-_PLAIN = (int, float, str, bytes, bool, type(None), complex)
-_awaited = {}
-_DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
+_MOST_EXPECTED = 64
+_LEAVES = frozenset((int, float, str, bytes, bool, type(None), complex))
+_LINE = '["send",' + ",".join(["%s"] * len(columns.COLUMNS["send"])) + "]\n"
 
 
-def expect(item):
+class Feeder:
+    """What the queue's feeder thread is to send, and the send that is under way until its bytes are in the pipe.
+
+    `expected`: batch numbers by the id of the (index, batch) tuple. `sends_bytes`: writing is timed as well.
+    """
+
+    __slots__ = ("cpu_ns", "event", "expected", "sends_bytes")
+
+    def __init__(self) -> None:
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Send nothing: the thread stayed with the parent."""
+        self.expected: dict[int, int] = {}
+        self.sends_bytes = False
+        self.event: list[Any] | None = None
+        self.cpu_ns = 0
+
+
+feeder = process.own(Feeder())
+
+
+def expect(item: object) -> None:
     """Note that `item`, an (index, batch) tuple, will be serialised by the feeder thread."""
     if type(item) is tuple and len(item) == 2 and isinstance(item[0], int):
-        if len(_awaited) > 64:  # a queue that serialises elsewhere
-            _awaited.clear()
-        _awaited[id(item)] = item[0]
+        expected = feeder.expected
+        if len(expected) > _MOST_EXPECTED:  # a queue that serialises elsewhere
+            expected.clear()
+        expected[id(item)] = item[0]
 
 
 class Pickler:
     """Stands in for multiprocessing.queues._ForkingPickler in a worker."""
 
-    def __init__(self, genuine):
-        self._genuine = genuine
+    def __init__(self, original: Any) -> None:
+        self._original = original
 
-    def dumps(self, obj, *args, **kwargs):
-        """Serialise as the genuine pickler does."""
-        index = _awaited.pop(id(obj), None)
+    def dumps(self, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Serialise as the original pickler does."""
+        index = feeder.expected.pop(id(obj), None)
         if index is None:
-            return self._genuine.dumps(obj, *args, **kwargs)
-        t0, cpu0 = _now(), time.thread_time_ns()
-        data = self._genuine.dumps(obj, *args, **kwargs)
-        t1 = _now()
-        _note(index, t0, t1, cpu0, data, obj)
+            return self._original.dumps(obj, *args, **kwargs)
+        t0, cpu_ns = _now(), time.thread_time_ns()
+        data = self._original.dumps(obj, *args, **kwargs)
+        _sent(index, t0, _now(), cpu_ns, data, obj)
         return data
 
-    def __getattr__(self, name):
-        return getattr(self._genuine, name)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
 
 
-class _Feeder:
-    """The send under way in the feeder thread, until its bytes are in the pipe."""
-
-    sends_bytes = False
-    event = None
-    cpu0 = 0
-
-
-def _note(index, t0, t1, cpu0, data, batch):
+def _sent(index: int, t0: int, t1: int, cpu_ns: int, data: Any, item: Any) -> None:
     try:
-        tensors, tensor_bytes, float_bytes = contents(batch[1])
-        event = [_worker_number(), index, t0, t1, len(data), tensors, tensor_bytes, float_bytes]
-        if _Feeder.sends_bytes:
-            _Feeder.event, _Feeder.cpu0 = event, cpu0
+        event = [worker.number, index, t0, t1, len(data), *contents(item[1])]
+        if feeder.sends_bytes:
+            feeder.event, feeder.cpu_ns = event, cpu_ns
         else:
             spool.event("send", *event)
-    except Exception:
-        if _DEBUG:
-            raise
+    except Exception as error:
+        spool.error("send", error)
 
 
-def _worker_number():
-    from . import fetch
-
-    return fetch.worker.number
-
-
-def watch(queue):
+def watch(queue: Any) -> None:
     """Time the serialising and writing of this worker's data queue from now on."""
-    import multiprocessing.queues as queues
+    import multiprocessing.queues
 
-    genuine = getattr(queues, "_ForkingPickler", None)
-    if genuine is not None and not isinstance(genuine, Pickler):
-        queues._ForkingPickler = Pickler(genuine)
+    queues: Any = multiprocessing.queues
+    original = getattr(queues, "_ForkingPickler", None)
+    if original is not None and not isinstance(original, Pickler):
+        queues._ForkingPickler = Pickler(original)
     send_bytes = getattr(queue, "_send_bytes", None)
     if callable(send_bytes) and getattr(queue, "_thread", None) is None:
         queue._send_bytes = _measured_write(send_bytes)
-        _Feeder.sends_bytes = True
+        feeder.sends_bytes = True
 
 
-_LINE = '["send",' + ",".join(["%s"] * len(columns.COLUMNS["send"])) + "]\n"
-
-
-def _measured_write(send_bytes):
-    def write(data):
+def _measured_write(send_bytes: Callable[[Any], Any]) -> Callable[[Any], None]:
+    def write(data: Any) -> None:
         send_bytes(data)
-        event, _Feeder.event = _Feeder.event, None
+        event, feeder.event = feeder.event, None
         if event is not None:
-            event += (_now() - event[3], time.thread_time_ns() - _Feeder.cpu0)
+            event += (_now() - event[3], time.thread_time_ns() - feeder.cpu_ns)
             spool.write((_LINE % tuple(event)).encode())
 
     return write
 
 
-def contents(batch):
+def contents(batch: object) -> tuple[int, int, int]:
     """Return (tensors, bytes in tensors, of them in float32 or float64) of a nested batch; looks at no more than 20,000 parts."""
     torch = sys.modules.get("torch")
     if torch is None:
@@ -105,7 +116,7 @@ def contents(batch):
     tensor, wide = torch.Tensor, (torch.float32, torch.float64)
     pending, seen = [batch], 0
     while pending and seen < _MOST_NODES:
-        part = pending.pop()
+        part: Any = pending.pop()
         seen += 1
         if isinstance(part, tensor):
             size = part.numel() * part.element_size()
@@ -118,10 +129,7 @@ def contents(batch):
     return count, total, floats
 
 
-_LEAVES = frozenset(_PLAIN)
-
-
-def _open_up(part, pending):
+def _open_up(part: Any, pending: list[object]) -> None:
     if isinstance(part, dict):
         pending.extend(part.values())
     elif isinstance(part, (list, tuple)):

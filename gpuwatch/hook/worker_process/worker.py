@@ -1,8 +1,10 @@
 """The worker process of a DataLoader: when it waits for an index, makes a batch, hands it over.
 
-`_worker_loop` is called with its own arguments, save that the two queues are stand-ins that look at the clock; what
+`_worker_loop` is called with its own arguments, except that the two queues are stand-ins that read the clock; what
 travels through them is untouched.
 """
+
+from __future__ import annotations
 
 import functools
 import multiprocessing
@@ -10,12 +12,20 @@ import os
 import sys
 import time
 
+from ..attributes import is_measured, measures
 from ..event_log import counters, spool
 from ..lines import exact, in_process_sampler
-from . import fetch, serialise
+from ..process import TYPE_CHECKING
+from . import fetch, fetch_event, serialise
+from .state import worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    WorkerLoop = Callable[..., Any]
 
 _now = time.monotonic_ns
-_DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
 _STATEFUL = "torchdata.stateful_dataloader."
 _THREADS_AT = (1, 8)
 
@@ -23,128 +33,120 @@ _THREADS_AT = (1, 8)
 class IndexQueue:
     """Stands in for the index queue: notes since when the worker waits, and what it got."""
 
-    def __init__(self, queue):
+    def __init__(self, queue: Any) -> None:
         self._queue = queue
 
-    def get(self, *args, **kwargs):
+    def get(self, *args: Any, **kwargs: Any) -> Any:
         """Get as the queue does; queue.Empty passes, the wait goes on."""
-        state = fetch.worker
-        if state.idle_t0 is None:
-            state.idle_t0 = _now()
+        if worker.idle_t0 is None:
+            worker.idle_t0 = _now()
         in_process_sampler.state.activity = "idle"
         got = self._queue.get(*args, **kwargs)
         in_process_sampler.state.activity = "fetch"
-        state.got_ns = _now()
+        worker.got_ns = _now()
         if type(got) is tuple and got and isinstance(got[0], int):
-            state.index = got[0]
+            worker.index = got[0]
         return got
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._queue, name)
 
 
 class DataQueue:
     """Stands in for the data queue: the batch goes first, then its `fetch` event is written."""
 
-    def __init__(self, queue):
+    def __init__(self, queue: Any) -> None:
         self._queue = queue
         self.batches = 0
 
-    def put(self, item, *args, **kwargs):
+    def put(self, item: Any, *args: Any, **kwargs: Any) -> None:
         """Put as the queue does."""
         serialise.expect(item)
         self._queue.put(item, *args, **kwargs)
-        state = fetch.worker
-        row, state.row = state.row, None
+        row, worker.row = worker.row, None
         if row is not None:
-            fetch.write(row)
+            fetch_event.write(row)
             self.batches += 1
             if self.batches in _THREADS_AT:
                 spool.meta("threads", threads())
-        state.idle_t0 = _now()
-        in_process_sampler.passed(state.idle_t0)
+        now_ns = worker.idle_t0 = _now()
+        in_process_sampler.passed(now_ns)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._queue, name)
 
 
-def threads():
+def threads() -> dict[str, int | str | None]:
     """Return how many threads each library of this process uses, and how many the process has."""
     torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
     return {
-        "torch": _ask(torch, "get_num_threads"),
-        "cv2": _ask(cv2, "getNumThreads"),
+        "torch": _call(torch, "get_num_threads"),
+        "cv2": _call(cv2, "getNumThreads"),
         "omp": os.environ.get("OMP_NUM_THREADS"),
         "mkl": os.environ.get("MKL_NUM_THREADS"),
         "process": counters.thread_count(),
     }
 
 
-def _ask(module, name):
+def _call(module: Any, name: str) -> int | None:
     try:
         return int(getattr(module, name)())
     except Exception:
         return None
 
 
-def measured(genuine):
-    """Return a `_worker_loop` that measures `genuine`; it pickles by the same name."""
-    names = genuine.__code__.co_varnames[: genuine.__code__.co_argcount]
+def measured(original: Any) -> WorkerLoop:
+    """Return a `_worker_loop` that measures `original`; it pickles by the same name."""
+    names = original.__code__.co_varnames[: original.__code__.co_argcount]
 
-    @functools.wraps(genuine)
-    def _worker_loop(*args, **kwargs):
-        queue, begun = None, None
+    @functools.wraps(original)
+    def _worker_loop(*args: Any, **kwargs: Any) -> Any:
+        queue = None
         try:
-            args, queue, begun = _begin(names, args)
-        except Exception as trouble:
-            _fail(trouble)
+            args, queue = _begin(names, args)
+        except Exception as error:
+            spool.error("worker", error)
         try:
-            return genuine(*args, **kwargs)
+            return original(*args, **kwargs)
         finally:
-            _end(queue, begun)
+            _end(queue)
 
-    _worker_loop._gpuwatch_original = genuine
-    return _worker_loop
+    return measures(original, _worker_loop)
 
 
-def _begin(names, args):
-    at = {name: number for number, name in enumerate(names)}
-    number = args[at["worker_id"]]
+def _begin(names: tuple[str, ...], args: tuple[Any, ...]) -> tuple[tuple[Any, ...], DataQueue]:
+    position = {name: index for index, name in enumerate(names)}
+    number = args[position["worker_id"]]
     changed = list(args)
-    queue = changed[at["data_queue"]] = DataQueue(args[at["data_queue"]])
-    changed[at["index_queue"]] = IndexQueue(args[at["index_queue"]])
+    queue = changed[position["data_queue"]] = DataQueue(args[position["data_queue"]])
+    changed[position["index_queue"]] = IndexQueue(args[position["index_queue"]])
     trainer_pid = _trainer_pid()
     fetch.become_worker(number)
     serialise.watch(queue._queue)
     in_process_sampler.become_worker(number, trainer_pid)
     exact.become_worker(number)
     start_method = getattr(multiprocessing.current_process(), "_start_method", None)
-    spool.event("worker", _now(), number, args[at["num_workers"]], trainer_pid, start_method, threads())
-    return tuple(changed), queue, number
+    spool.event("worker", _now(), number, args[position["num_workers"]], trainer_pid, start_method, threads())
+    return tuple(changed), queue
 
 
-def _trainer_pid():
+def _trainer_pid() -> int:
     parent = multiprocessing.parent_process()  # with forkserver not the operating system's parent
-    return parent.pid if parent is not None else os.getppid()
+    pid = parent.pid if parent is not None else None
+    return pid if pid is not None else os.getppid()
 
 
-def _end(queue, number):
+def _end(queue: DataQueue | None) -> None:
     try:
         in_process_sampler.stop()
         exact.stop()
         if queue is not None:
-            spool.event("worker_end", _now(), number, queue.batches)
-    except Exception as trouble:
-        _fail(trouble)
+            spool.event("worker_end", _now(), worker.number, queue.batches)
+    except Exception as error:
+        spool.error("worker", error)
 
 
-def _fail(trouble):
-    if _DEBUG:
-        raise trouble
-    spool.meta("hook_error", "worker: %s: %s" % (type(trouble).__name__, trouble))
-
-
-def on_import(name, module):
+def on_import(name: str, module: Any) -> None:
     """Wrap the worker loop of torch, or torchdata's copy of it."""
     if name.startswith(_STATEFUL):
         _wrap(sys.modules.get(_STATEFUL + "worker"), module)
@@ -152,13 +154,14 @@ def on_import(name, module):
         _wrap(sys.modules.get("torch.utils.data._utils.worker"))
 
 
-def _wrap(home, *users):
-    genuine = getattr(home, "_worker_loop", None)
-    if genuine is None:
-        spool.meta("missing_seam", "%s._worker_loop" % getattr(home, "__name__", "worker"))
+def _wrap(home: Any, *users: Any) -> None:
+    original = getattr(home, "_worker_loop", None)
+    if original is None:
+        module_name = getattr(home, "__name__", "worker")
+        spool.meta("missing_seam", f"{module_name}._worker_loop")
         return
-    loop = genuine if hasattr(genuine, "_gpuwatch_original") else measured(genuine)
+    loop = original if is_measured(original) else measured(original)
     home._worker_loop = loop
     for module in users:
-        if getattr(module, "_worker_loop", None) is genuine:
+        if getattr(module, "_worker_loop", None) is original:
             module._worker_loop = loop

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from gpuwatch.hook.event_log import spool
-from gpuwatch.hook.operations import registry
-from gpuwatch.hook.worker_process import fetch
+from gpuwatch.hook.operations import timing
+from gpuwatch.hook.operations.instruments import Instruments
+from gpuwatch.hook.operations.registry import registry
 
 
 @pytest.fixture
@@ -13,13 +14,13 @@ def measuring(tmp_path):
     folder = tmp_path / "spool"
     folder.mkdir()
     spool.use_folder(str(folder))
-    registry.book.clear()
-    instruments = fetch.Instruments()
+    registry.clear()
+    instruments = Instruments()
     instruments.patches.enter()
     instruments.scan()
-    registry.begin()
+    timing.begin()
     yield instruments
-    registry.stage.tally = None
+    timing.thread.counters = None
     instruments.patches.leave()
-    registry.book.clear()
+    registry.clear()
     spool.use_folder(None)

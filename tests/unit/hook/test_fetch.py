@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from gpuwatch.hook import attributes
 from gpuwatch.hook.event_log import columns, spool
 from gpuwatch.hook.operations import instruments as hook_instruments
-from gpuwatch.hook.operations import registry
 from gpuwatch.hook.worker_process import fetch as hook_fetch
 from tests.unit.hook.loaded import in_workers, loaded
 
@@ -144,8 +144,8 @@ def test_batches_of_indices_that_are_no_list(tmp_path, monkeypatch):
     try:
         loader = torch.utils.data.DataLoader(Odd(), batch_sampler=[(0, 1), np.array([2, 3]), torch.tensor([4, 5])])
         fetcher = torch.utils.data._utils.fetch._MapDatasetFetcher(loader.dataset, True, list, False)
-        genuine = registry.original(type(fetcher).fetch)
-        batches = [hook_fetch.measured(genuine)(fetcher, indices) for indices in loader.batch_sampler]
+        original = attributes.original(type(fetcher).fetch)
+        batches = [hook_fetch.measured(original)(fetcher, indices) for indices in loader.batch_sampler]
     finally:
         spool.use_folder(None)
     assert [[int(one) for one in batch] for batch in batches] == [[0, 1], [2, 3], [4, 5]]

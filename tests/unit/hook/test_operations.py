@@ -12,8 +12,10 @@ from PIL import Image, ImageFile  # noqa: F401  (measured once it is imported)
 from torchvision import transforms as v1
 from torchvision.transforms import v2
 
-from gpuwatch.hook.operations import registry
+from gpuwatch.hook import attributes
+from gpuwatch.hook.operations import timing
 from gpuwatch.hook.operations.pixels import pixels
+from gpuwatch.hook.operations.registry import registry
 
 
 def brighten(image):
@@ -48,8 +50,8 @@ def lazy_jpeg(width=160, height=120):
 
 def summed():
     """End the batch; return its rows by operation name, in the order in which data passed through."""
-    rows = {row[0]: row for row in registry.end()}
-    return {made.name: rows[made.number] for made in registry.book.order if made.number in rows}
+    rows = {row[0]: row for row in timing.end()}
+    return {operation.name: rows[operation.number] for operation in registry.order if operation.number in rows}
 
 
 def test_order_calls_and_pixels_of_v1(measuring):
@@ -77,7 +79,7 @@ def test_a_dict_goes_through_albumentations(measuring):
     albumentations = pytest.importorskip("albumentations")
     measuring.scan()
     chain = albumentations.Compose([albumentations.Resize(20, 30), albumentations.HorizontalFlip(p=1)])
-    registry.begin()
+    timing.begin()
     chain(image=np.zeros((64, 64, 3), dtype=np.uint8))
     rows = summed()
     assert list(rows) == ["Resize", "HorizontalFlip"]
@@ -88,7 +90,7 @@ def test_a_random_step_takes_its_place_when_it_is_first_seen(measuring):
     maybe, chain = v1.RandomApply([v1.Grayscale()], p=0.0), None
     chain = v1.Compose([v1.Resize(10), maybe, v1.ToTensor()])
     for probability in (0.0, 1.0):
-        registry.stage.tally.previous = None  # a new sample
+        timing.thread.counters.previous = None  # a new sample
         maybe.p = probability
         chain(lazy_jpeg())
     assert list(summed())[1:] == ["Resize", "Grayscale", "ToTensor"]
@@ -104,7 +106,7 @@ def test_a_list_of_the_users_own_is_found_in_the_dataset(measuring):
 
 def test_own_time_leaves_out_what_is_called_inside(measuring, monkeypatch):
     now = [0]
-    monkeypatch.setattr(registry, "_now", lambda: now[0])
+    monkeypatch.setattr(timing, "_now", lambda: now[0])
 
     class Outer:
         def __init__(self):
@@ -124,8 +126,8 @@ def test_own_time_leaves_out_what_is_called_inside(measuring, monkeypatch):
     chain = Chain(Outer(), Crop())
     measuring.transforms.visit(chain)
     chain(torch.zeros(1, 4, 4))
-    names = [made.name for made in registry.book.operations]
-    assert sorted((names[row[0]], row[2]) for row in registry.end()) == [("Crop", 100), ("Crop", 100), ("Outer", 12)]
+    names = [operation.name for operation in registry.operations]
+    assert sorted((names[row[0]], row[2]) for row in timing.end()) == [("Crop", 100), ("Crop", 100), ("Outer", 12)]
     measuring.patches.leave()  # before monkeypatch takes Crop back
     measuring.patches.enter()
 
@@ -133,8 +135,8 @@ def test_own_time_leaves_out_what_is_called_inside(measuring, monkeypatch):
 def test_two_instances_of_a_class_are_two_operations_each_with_its_parameters(measuring):
     chain = v1.Compose([v1.Resize(50), v1.Resize(20)])
     chain(lazy_jpeg())
-    registry.end()
-    found = [made.detail["params"] for made in registry.book.operations if made.name == "Resize"]
+    timing.end()
+    found = [operation.detail["params"] for operation in registry.operations if operation.name == "Resize"]
     assert [text.startswith(f"Resize(size={size},") for text, size in zip(found, (50, 20), strict=True)] == [True, True]
 
 
@@ -143,8 +145,8 @@ def test_transforms_made_anew_for_each_sample_do_not_pile_up(measuring):
     image = lazy_jpeg()
     for one in kept:
         one(image)
-    assert sum(row[1] for row in registry.end()) == 101  # a decode among them
-    assert len(registry.book.operations) <= 33
+    assert sum(row[1] for row in timing.end()) == 101  # a decode among them
+    assert len(registry.operations) <= 33
 
 
 def test_a_subclass_calling_its_base_is_counted_once(measuring):
@@ -161,8 +163,8 @@ def test_a_subclass_calling_its_base_is_counted_once(measuring):
 def test_operations_say_where_they_are_written(measuring):
     chain = v1.Compose([Crop(), brighten, v1.Lambda(brighten)])
     chain(torch.zeros(1, 16, 16))
-    registry.end()
-    places = {made.name: made.place for made in registry.book.operations}
+    timing.end()
+    places = {operation.name: operation.place for operation in registry.operations}
     lines = open(__file__).read().splitlines()  # noqa: SIM115
     for name, text in (("Crop", "def __call__"), ("brighten", "def brighten"), ("Lambda", "def brighten")):
         assert places[name][0] == __file__
@@ -174,8 +176,8 @@ def test_a_librarys_transform_is_placed_where_the_user_makes_it(measuring, tmp_p
     source.write_text("a = 1\nsteps = [v1.GaussianBlur(3)]  # GaussianBlur(5)\n")
     measuring.transforms.user_files = {str(source)}
     v1.GaussianBlur(3)(torch.zeros(1, 8, 8))
-    registry.end()
-    assert registry.book.operations[0].place == (str(source), 2, "GaussianBlur")
+    timing.end()
+    assert registry.operations[0].place == (str(source), 2, "GaussianBlur")
 
 
 def test_stand_ins_pass_for_the_function(measuring):
@@ -197,7 +199,7 @@ def test_results_and_errors_pass_unchanged(measuring):
     chain = v1.Compose([v1.ToTensor(), Broken()])
     with pytest.raises(KeyError, match="mine"):
         chain(lazy_jpeg())
-    assert registry.stage.tally.running is None
+    assert timing.thread.counters.running is None
     image = torch.arange(48.0).reshape(3, 4, 4)
     torch.manual_seed(1)
     measured = v1.RandomCrop(2)(image)
@@ -215,8 +217,8 @@ def test_everything_is_put_back(measuring):
     try:
         assert vars(v1.Resize)["forward"] is not before
         assert chain.transforms[1] is brighten
-        assert not hasattr(Crop.__call__, "_gpuwatch_original")
-        assert not hasattr(Image.Image.load, "_gpuwatch_original")
+        assert not attributes.is_measured(Crop.__call__)
+        assert not attributes.is_measured(Image.Image.load)
         torch.jit.script(torch.nn.Sequential(v1.Resize([8]), v1.Normalize([0.5], [0.5])))
     finally:
         measuring.patches.enter()
@@ -244,8 +246,8 @@ def test_draft_is_told_from_a_full_decode(measuring):
     full.load()
     drafted.load()
     drafted.load()  # already decoded: nothing more
-    rows = registry.end()
-    facts = {made.number: made.detail for made in registry.book.operations}
+    rows = timing.end()
+    facts = {operation.number: operation.detail for operation in registry.operations}
     assert [(facts[row[0]]["draft"], row[1], row[3], row[4]) for row in rows] == [
         (None, 1, 160 * 120, 160 * 120),
         (4, 1, 160 * 120, 40 * 30),
@@ -258,13 +260,13 @@ def test_files_read_by_numpy_and_cv2_are_booked_at_the_users_line(measuring, tmp
     measuring.scan()
     cv2.imwrite(str(tmp_path / "image.png"), np.zeros((30, 50, 3), dtype=np.uint8))
     np.save(tmp_path / "array.npy", np.zeros(1000))
-    registry.begin()
+    timing.begin()
     cv2.imread(str(tmp_path / "image.png"))
     np.load(tmp_path / "array.npy")
     rows = summed()
     assert rows["cv2.imread"][4] == 1500
     assert rows["numpy.load"][5] == (tmp_path / "array.npy").stat().st_size
-    assert {made.place[:1] for made in registry.book.operations} == {(__file__,)}
+    assert {operation.place[:1] for operation in registry.operations} == {(__file__,)}
 
 
 @pytest.mark.parametrize(

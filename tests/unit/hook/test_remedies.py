@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from torchvision import transforms
 
 from gpuwatch.hook.experiment import loader_clones, outputs, remedies, remedy_decoding
+from gpuwatch.hook.experiment.active import active
 
 
 def photo(seed: int, side: int = 256) -> bytes:
@@ -57,15 +58,15 @@ def compared(loader: DataLoader[Any], remedy: str, **parameters: Any) -> dict[st
     return outputs.compare(loader_clones.make(loader, {}), loader_clones.make(loader, order))
 
 
-def batches(twin: DataLoader[Any]) -> list[Any]:
+def batches(clone: DataLoader[Any]) -> list[Any]:
     import torch.utils.data.dataloader as module
 
-    arms = loader_clones.Arms(module, twin)
-    arms.open({"arm": "a"})
+    variants = loader_clones.Variants(module, clone)
+    variants.open({"arm": "a"})
     try:
-        return [arms.batch("a") for _ in range(3)]
+        return [variants.batch("a") for _ in range(3)]
     finally:
-        arms.close("a")
+        variants.close("a")
 
 
 @pytest.mark.parametrize(
@@ -138,16 +139,16 @@ def test_the_users_objects_stay_as_they_were() -> None:
     dataset, collate = loader.dataset, loader.collate_fn
     names = [type(step).__name__ for step in dataset.transform.transforms]  # type: ignore[attr-defined]
     before = dict(vars(loader))
-    for remedy in sorted(remedies._REMEDIES):
+    for remedy in sorted(remedies.REMEDIES):
         try:
-            twin = loader_clones.make(loader, {"remedy": remedy, "parameters": {}})
+            clone = loader_clones.make(loader, {"remedy": remedy, "parameters": {}})
         except remedies.Unsuitable:
             continue
-        batches(twin)
+        batches(clone)
     assert vars(loader) == before
     assert loader.dataset is dataset and loader.collate_fn is collate
     assert [type(step).__name__ for step in dataset.transform.transforms] == names  # type: ignore[attr-defined]
-    assert not remedies.ACTIVE
+    assert not active.remedies
 
 
 def test_a_library_remedy_acts_in_the_workers_and_not_here() -> None:
@@ -167,13 +168,13 @@ def test_a_packed_batch_comes_back_as_it_was_through_a_worker() -> None:
     assert all(torch.equal(a, b) for a, b in zip(plain, packed, strict=True))
 
 
-def test_the_same_epoch_of_two_arms_has_the_same_order() -> None:
+def test_the_same_epoch_of_two_variants_has_the_same_order() -> None:
     import torch.utils.data.dataloader as module
 
-    arms = loader_clones.Arms(module, DataLoader(ROWS, batch_size=20, shuffle=True))
+    variants = loader_clones.Variants(module, DataLoader(ROWS, batch_size=20, shuffle=True))
     for name in ("a", "b"):
-        arms.open({"arm": name})
-    first, second = arms.batch("a")[1], arms.batch("b")[1]
+        variants.open({"arm": name})
+    first, second = variants.batch("a")[1], variants.batch("b")[1]
     assert torch.equal(first, second)
-    assert not torch.equal(first, arms.batch("a")[1]), "the next epoch has another"
+    assert not torch.equal(first, variants.batch("a")[1]), "the next epoch has another"
     assert "torch" in sys.modules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpuwatch.hook.experiment import windows
+from gpuwatch.hook.experiment import batches, windows
 
 
 class Clock:
@@ -100,7 +100,7 @@ class Namespace(dict):  # type: ignore[type-arg]
 
 def test_a_cached_batch_survives_a_loop_that_takes_it_apart() -> None:
     batch = {"x": [1, 2], "meta": {"y": 3}}
-    given = windows.fresh(batch)
+    given = batches.fresh(batch)
     given.pop("x")
     given["meta"].clear()
     assert batch == {"x": [1, 2], "meta": {"y": 3}}
@@ -109,8 +109,8 @@ def test_a_cached_batch_survives_a_loop_that_takes_it_apart() -> None:
 def test_the_samples_of_a_batch() -> None:
     import torch
 
-    assert windows.size_of(torch.zeros(5, 3)) == 5
-    assert windows.size_of([torch.zeros(4), torch.zeros(4, 2)]) == 4
-    assert windows.size_of({"x": torch.zeros(3, 2)}) == 3
-    assert windows.size_of((["a", "b"], torch.zeros(2))) == 2
-    assert windows.size_of(None) == 0
+    assert batches.size_of(torch.zeros(5, 3)) == 5
+    assert batches.size_of([torch.zeros(4), torch.zeros(4, 2)]) == 4
+    assert batches.size_of({"x": torch.zeros(3, 2)}) == 3
+    assert batches.size_of((["a", "b"], torch.zeros(2))) == 2
+    assert batches.size_of(None) == 0

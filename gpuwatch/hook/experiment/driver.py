@@ -1,0 +1,141 @@
+"""Finds the training loop of an experiment by what its steps do, then feeds it as ordered."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import sys
+import weakref
+
+from ..attributes import OF_CLONE
+from ..process import TYPE_CHECKING, process
+from ..source_code import construction_sites
+from ..step_mode import pace
+from ..trainer import activity
+from . import executor, loader_clones, windows
+from .orders import Orders, write_fact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+    from typing import Any
+
+    Next = Callable[[Any], Any]
+
+_RESPECT_EPOCHS = "GPUWATCH_RESPECT_EPOCHS"
+# Batches after which a loop without backward or optimizer step is taken for the one that is meant (inference).
+_INFERENCE_BATCHES = 12
+_TRAINING_BATCHES = 3
+
+
+def install(base: Any, driver: Driver) -> None:
+    """Have every iterator of torch's DataLoader ask the driver for its batches."""
+    base.__init__ = _remembering(base.__init__, driver)
+    base.__next__ = _driven(base.__next__, driver)
+
+
+def _remembering(original: Callable[..., Any], driver: Driver) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def __init__(self: Any, loader: Any, *args: Any, **kwargs: Any) -> Any:
+        driver.loaders[self] = loader
+        return original(self, loader, *args, **kwargs)
+
+    return __init__
+
+
+def _driven(original: Next, driver: Driver) -> Next:
+    @functools.wraps(original)
+    def __next__(self: Any) -> Any:
+        if driver.is_forked or OF_CLONE in vars(self):
+            return original(self)
+        return driver.next_batch(self, original)
+
+    return __next__
+
+
+class Driver:
+    """Feeds the training loop. `loaders`: that of each iterator; `counts`: the batches of each loader, and once the loop
+    is found of each iterator; `cache`: batches of the loaders that may turn out to be the loop's."""
+
+    def __init__(self, folder: str, module: Any) -> None:
+        self.orders = Orders(folder)
+        self.module = module
+        self.is_forked = False
+        self.loaders: MutableMapping[Any, Any] = weakref.WeakKeyDictionary()
+        self.counts: MutableMapping[Any, int] = weakref.WeakKeyDictionary()
+        self.cache: list[tuple[weakref.ref[Any], Any]] = []
+        self.loader: Callable[[], Any] | None = None
+        self.executor: executor.Executor | None = None
+        self.respect_epochs = bool(os.environ.get(_RESPECT_EPOCHS))
+        pace.always = True  # the loop is recognised by what its steps do
+        process.own(self)
+
+    def after_fork(self) -> None:
+        """Leave the loops of a forked process alone."""
+        self.is_forked = True
+
+    def next_batch(self, iterator: Any, original: Next) -> Any:
+        """Return the next batch for the user's loop: the iterator's own until the loop is known, then as ordered."""
+        loader = self.loaders.get(iterator)
+        if loader is None:
+            return original(iterator)
+        if self.executor is None and not self._is_the_loop(loader):
+            return self._observe(iterator, loader, original)
+        feed = self.executor or self._adopt(iterator, loader)
+        if self.loader is None or loader is not self.loader():
+            return original(iterator)
+        if self.respect_epochs and self._epoch_is_over(iterator, loader):
+            feed.epoch_ends()
+            raise StopIteration
+        return feed.next_batch()
+
+    def _observe(self, iterator: Any, loader: Any, original: Next) -> Any:
+        batch = original(iterator)
+        self.counts[loader] = self.counts.get(loader, 0) + 1
+        self.cache = [kept for kept in self.cache if kept[0]() is not None][-3 * windows.CACHED_BATCHES :]
+        if self.counts[loader] <= windows.CACHED_BATCHES:
+            self.cache.append((weakref.ref(loader), batch))
+        return batch
+
+    def _is_the_loop(self, loader: Any) -> bool:
+        seen = self.counts.get(loader, 0)
+        if activity.current().trained():
+            return seen >= _TRAINING_BATCHES
+        return seen >= _INFERENCE_BATCHES and seen % _INFERENCE_BATCHES == 0 and not _will_train()
+
+    def _adopt(self, iterator: Any, loader: Any) -> executor.Executor:
+        loader_clones.settle(iterator, loader_clones.REST_S)
+        self.loader = weakref.ref(loader)
+        cache = [batch for ref, batch in self.cache if ref() is loader]
+        self.cache = []
+        self.executor = executor.Executor(self.module, loader, cache, self.orders.windows())
+        write_fact("loop", describe(loader))
+        return self.executor
+
+    def _epoch_is_over(self, iterator: Any, loader: Any) -> bool:
+        self.counts[iterator] = self.counts.get(iterator, 0) + 1
+        try:
+            return self.counts[iterator] > len(loader)
+        except TypeError:
+            return False
+
+
+def _will_train() -> bool:
+    """Say whether there is an optimizer: batches without a backward are then an evaluation before the training."""
+    optimizers = sys.modules.get("torch.optim.optimizer")
+    return optimizers is not None and any(isinstance(thing, optimizers.Optimizer) for thing in gc.get_objects())
+
+
+def describe(loader: Any) -> dict[str, Any]:
+    """Return what an experiment needs to know of the user's loader."""
+    names = ("num_workers", "batch_size", "prefetch_factor", "persistent_workers", "pin_memory", "in_order")
+    facts = {name: getattr(loader, name, None) for name in names}
+    try:
+        facts["length"] = len(loader)
+    except Exception:
+        facts["length"] = None
+    facts["cores"] = len(os.sched_getaffinity(0))
+    facts["ranks"] = int(os.environ.get("WORLD_SIZE", "1"))
+    facts["cuda"] = windows.cuda() is not None
+    facts["made"] = construction_sites.place_of(loader)
+    return facts
