@@ -11,11 +11,11 @@ from gpuwatch.analyze.machine.devices import device_profiles
 from gpuwatch.analyze.machine.host import machine_profile
 from gpuwatch.analyze.machine.usage import Window, read_usage, sampled_window
 from gpuwatch.analyze.numbers.statistics import Array
+from gpuwatch.analyze.overhead import overhead
 from gpuwatch.analyze.processes.gaps import find_gaps, find_unentered, hook_problems
 from gpuwatch.analyze.processes.sorting import Processes, meta_of
 from gpuwatch.analyze.ranks import rank_profile
 from gpuwatch.analyze.wall_time.loaders import Loader, find_loaders, roles_of
-from gpuwatch.analyze.wall_time.overhead import overhead
 from gpuwatch.analyze.wall_time.phases import walk
 from gpuwatch.analyze.wall_time.steps import evaluation_time, find_steps, windows
 from gpuwatch.model.machine_profile import MachineProfile

@@ -8,9 +8,9 @@ import numpy as np
 
 from gpuwatch.analyze.loops import Analysis, Loop, main_loop
 from gpuwatch.analyze.numbers.arrays import total
+from gpuwatch.analyze.overhead import hook_us_per_step
 from gpuwatch.analyze.wall_time.loaders import roles_of
 from gpuwatch.analyze.wall_time.long_steps import find_long_steps
-from gpuwatch.analyze.wall_time.overhead import hook_us_per_step
 from gpuwatch.analyze.wall_time.phases import Walk, phases
 from gpuwatch.model.profile import RankProfile
 

@@ -131,7 +131,7 @@ class Rule:
 
     def evaluate(self, profile: Profile, members: Members | None = None) -> Outcome:
         """Return what the rule says of a profile; `members`: the ids of each group's rules."""
-        return self._outcome(profile, members or {}, [])
+        return self.trace(profile, members).outcome
 
     def trace(self, profile: Profile, members: Members | None = None) -> Trace:
         """Return what the rule says of a profile, and how it came to it."""

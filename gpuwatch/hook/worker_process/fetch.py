@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .fetch_event import Row
+    from .state import Row
 
     FetchMethod = Callable[[Any, Any], Any]
 

@@ -9,8 +9,7 @@ from .state import worker
 if TYPE_CHECKING:
     from typing import Any
 
-    # The values of columns.COLUMNS["fetch"], in their order; the last one a list of operations, until it is written.
-    Row = list[Any]
+    from .state import Row
 
 _LINE = '["fetch",' + ",".join(["%s"] * len(columns.COLUMNS["fetch"])) + "]\n"
 _OPERATION = "[%s,%s,%s,%s,%s,%s]"

@@ -17,7 +17,7 @@ from .state import worker
 if TYPE_CHECKING:
     from typing import Any
 
-    from .fetch_event import Row
+    from .state import Row
 
 _now = time.monotonic_ns
 SHORT_NS = 300_000

@@ -5,7 +5,10 @@ from __future__ import annotations
 from ..process import TYPE_CHECKING, process
 
 if TYPE_CHECKING:
-    from .fetch_event import Row
+    from typing import Any
+
+    # The values of columns.COLUMNS["fetch"], in their order; the last one a list of operations, until it is written.
+    Row = list[Any]
 
 
 class Worker:
