@@ -10,30 +10,34 @@ from gpuwatch.model.findings import Finding
 from gpuwatch.model.report import Report
 from gpuwatch.views.html.decimate import line_buckets
 from gpuwatch.views.html.lanes import Family, Lanes
+from gpuwatch.words.lanes import EVALUATION, INPUT_WAIT, STEP
 
-INPUT = ("input wait", "gpu wait", "worker", "gpu busy")
-LANES = {
-    "cpu-saturated": ("cpu busy", "pressure", "worker", "input wait"),
-    "thread-oversubscription": ("cpu busy", "pressure", "worker", "input wait"),
-    "cpu-quota": ("cpu busy", "throttl", "pressure", "input wait"),
-    "storage-wait": ("pressure", "worker", "input wait"),
-    "shared-memory-low": ("memory",),
-    "worker-memory-growth": ("memory",),
-    "gpu-memory-near-limit": ("memory",),
-    "unpinned-transfer": ("step time", "gpu wait", "gpu busy"),
-    "slow-step-code": ("step time", "gpu wait", "gpu busy"),
-    "step-sync": ("step time", "gpu wait", "gpu busy"),
-    "periodic-pause": ("step time", "gpu busy"),
-    "gc-pause": ("step time",),
-    "evaluation-share": ("phase", "gpu busy"),
-    "slow-startup": ("phase", "gpu busy", "cpu busy"),
-    "worker-restart": ("input wait", "worker"),
-    "launch-bound": ("gpu busy", "sm active", "step time"),
-    "low-sm-activity": ("sm active", "gpu busy"),
-    "gpu-throttled": ("throttl", "power", "clock", "temperature"),
-    "gpu-shared": ("gpu busy", "memory"),
-    "straggler-rank": ("step time", "input wait"),
-    "communication-bound": ("step time", "gpu busy"),
+# The keys of the lanes that carry a finding's evidence (words/lanes.py); INPUT for those that are not here.
+INPUT = ("input_wait", "gpu_wait", "worker", "gpu_busy")
+_PRESSURE = ("cpu_pressure", "io_pressure")
+_MEMORY = ("gpu_memory", "memory_used", "shared_memory")
+LANES: dict[str, tuple[str, ...]] = {
+    "cpu-saturated": ("cpu_busy", *_PRESSURE, "worker", "input_wait"),
+    "thread-oversubscription": ("cpu_busy", *_PRESSURE, "worker", "input_wait"),
+    "cpu-quota": ("cpu_busy", "throttling", *_PRESSURE, "input_wait"),
+    "storage-wait": (*_PRESSURE, "worker", "input_wait"),
+    "shared-memory-low": _MEMORY,
+    "worker-memory-growth": _MEMORY,
+    "gpu-memory-near-limit": _MEMORY,
+    "unpinned-transfer": ("step", "gpu_wait", "gpu_busy"),
+    "slow-step-code": ("step", "gpu_wait", "gpu_busy"),
+    "step-sync": ("step", "gpu_wait", "gpu_busy"),
+    "periodic-pause": ("step", "gpu_busy"),
+    "gc-pause": ("step",),
+    "evaluation-share": ("gpu_busy",),
+    "slow-startup": ("gpu_busy", "cpu_busy"),
+    "worker-restart": ("input_wait", "worker"),
+    "launch-bound": ("gpu_busy", "sm_active", "step"),
+    "low-sm-activity": ("sm_active", "gpu_busy"),
+    "gpu-throttled": ("throttling", "power", "temperature"),
+    "gpu-shared": ("gpu_busy", *_MEMORY),
+    "straggler-rank": ("step", "input_wait"),
+    "communication-bound": ("step", "gpu_busy"),
 }
 GRID = 600
 MOST_WINDOWS = 60
@@ -52,8 +56,8 @@ class Shown:
 
 def shown(finding: Finding, report: Report, lanes: Lanes) -> Shown:
     """Return what to mark on the timeline for a finding."""
-    words = LANES.get(finding.id, INPUT)
-    families = tuple(family.name for family in lanes.families if any(word in family.name.lower() for word in words))
+    keys = LANES.get(finding.id, INPUT)
+    families = tuple(family.name for family in lanes.families if family.of.key in keys)
     return Shown(families, tuple(_windows(finding, report, lanes))[:MOST_WINDOWS])
 
 
@@ -64,10 +68,8 @@ def _windows(finding: Finding, report: Report, lanes: Lanes) -> list[tuple[float
         firsts = [rank.first_batch_s for rank in report.ranks if rank.first_batch_s]
         return [(0.0, max(firsts))] if firsts else []
     if finding.id == "evaluation-share":
-        return [
-            (mark.start_s, mark.end_s) for mark in lanes.marks if "eval" in mark.family.lower() + mark.label.lower()
-        ]
-    if LANES.get(finding.id, INPUT)[-1] == "input wait" or finding.id not in LANES:
+        return [(mark.start_s, mark.end_s) for mark in lanes.marks if mark.of == EVALUATION]
+    if LANES.get(finding.id, INPUT)[-1] == INPUT_WAIT.key or finding.id not in LANES:
         return _waiting(lanes)
     return []
 
@@ -80,7 +82,7 @@ def _long_steps(finding: Finding, report: Report) -> list[tuple[float, float]]:
 
 def _waiting(lanes: Lanes) -> list[tuple[float, float]]:
     """Return the stretches in which waiting was a noticeable part of the step."""
-    wait, step = lanes.family("input wait"), lanes.family("step time")
+    wait, step = lanes.family(INPUT_WAIT), lanes.family(STEP)
     if wait is None or wait.kind != "line":
         return []
     waited = _typical(wait, lanes.seconds)
