@@ -16,6 +16,7 @@ from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.rules import RULES
 from gpuwatch.rules.too_few_workers.rule import RULE
+from gpuwatch.words.lanes import CPU_BUSY, EPOCHS, INPUT_WAIT, STEP, WORKER
 
 
 def make_finding(id: str = "too-few-workers", **changes: Any) -> Finding:
@@ -33,11 +34,11 @@ def make_timeline(seconds: float = 20.0, points: int = 200) -> Timeline:
     times = tuple(seconds * i / points for i in range(points))
     saw = tuple(float(i % 20) for i in range(points))
     lanes = (
-        Lane("step time", "rank 0", "line", "ms", times, saw),
-        Lane("input wait", "rank 0", "line", "ms", times, tuple(v / 3 for v in saw)),
-        Lane("worker 0", "rank 0", "spans", "", spans=((3.0, 8.0, "fetching"), (8.0, 8.5, "waiting"))),
-        Lane("epochs", "rank 0", "marks", "", spans=((3.2, 3.2, "epoch 1"),)),
-        Lane("CPU busy", "machine", "line", "cores", times, tuple(2.0 + v / 20 for v in saw)),
+        Lane(STEP, times, saw, rank=0),
+        Lane(INPUT_WAIT, times, tuple(v / 3 for v in saw), rank=0),
+        Lane(WORKER, spans=((3.0, 8.0, "fetching"), (8.0, 8.5, "waiting")), rank=0, worker=0),
+        Lane(EPOCHS, spans=((3.2, 3.2, "epoch 1"),), rank=0),
+        Lane(CPU_BUSY, times, tuple(2.0 + v / 20 for v in saw)),
     )
     return Timeline(seconds, lanes)
 

@@ -47,14 +47,14 @@ class Traits:
     """What the rule of a finding declares for those who rank it, show it and act on it; no part of the JSON.
 
     `bound`: what it says bounds the run. `order`: `first` before everything else, `last` after what is paid in every
-    step. `lanes`: the lanes of the timeline that show it; `windows`: the time to mark there. `remedies`: what
+    step. `lanes`: the keys of the lanes that show it (words/lanes.py); `windows`: the time to mark there. `remedies`: what
     `gpuwatch try` can measure, by name; "workers" stands for the best number of them. `replaces`: notes of the card that
     say the same.
     """
 
     bound: Bound | None = None
     order: Literal["first", "usual", "last"] = "usual"
-    lanes: tuple[str, ...] = ("input wait", "gpu wait", "worker", "gpu busy")
+    lanes: tuple[str, ...] = ("input_wait", "gpu_wait", "worker", "gpu_busy")
     windows: Literal["waiting", "long steps", "startup", "evaluation"] | None = None
     remedies: tuple[str, ...] = ()
     replaces: tuple[Literal["not instrumented"], ...] = ()

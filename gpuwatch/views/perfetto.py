@@ -45,15 +45,15 @@ def _about(report: Report) -> dict[str, Any]:
 
 def _lane(lane: Lane, pid: int, tid: int) -> Iterator[Event]:
     name = clean(lane.name)
-    if lane.kind == "line":
-        yield from _counter(lane, f"{name} ({lane.unit})" if lane.unit else name, pid)
+    if lane.of.shape == "line":
+        yield from _counter(lane, f"{name} ({lane.of.unit})" if lane.of.unit else name, pid)
         return
     yield _name("thread_name", pid, tid, name)
     yield {**_name("thread_sort_index", pid, tid, ""), "args": {"sort_index": tid}}
     for start, end, label in lane.spans:
         event = {"name": clean(label) or name, "pid": pid, "tid": tid, "ts": start * 1e6}
         yield event | (
-            {"ph": "X", "dur": max(end - start, 0.0) * 1e6} if lane.kind == "spans" else {"ph": "i", "s": "t"}
+            {"ph": "X", "dur": max(end - start, 0.0) * 1e6} if lane.of.shape == "spans" else {"ph": "i", "s": "t"}
         )
 
 

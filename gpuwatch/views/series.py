@@ -21,11 +21,11 @@ def rows(report: Report) -> Iterator[Row]:
 
 
 def _lane(lane: Lane) -> Iterator[Row]:
-    head = (lane.group, lane.name, lane.kind, lane.unit)
+    head = (lane.group, lane.name, lane.of.shape, lane.of.unit)
     for at, value in zip(lane.t_s, lane.values, strict=False):
         yield (*head, at, None, plain(value), "")
     for start, end, label in lane.spans:
-        yield (*head, start, end if lane.kind == "spans" else None, None, label)
+        yield (*head, start, end if lane.of.shape == "spans" else None, None, label)
 
 
 def render(report: Report) -> str:

@@ -24,6 +24,21 @@ from gpuwatch.model.profile import LongSteps, Unentered
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane, Timeline
+from gpuwatch.words.lanes import (
+    CPU_BUSY,
+    CPU_PRESSURE,
+    EPOCHS,
+    EVALUATION,
+    GPU_BUSY,
+    GPU_MEMORY,
+    INPUT_WAIT,
+    MEMORY_USED,
+    POWER,
+    SM_ACTIVE,
+    STEP,
+    WORKER,
+    LaneKind,
+)
 from tests.builders import make_finding, make_report
 
 DAY = 86_400.0
@@ -37,22 +52,12 @@ def day_long(steps_per_rank: int = 125_000, seconds: float = DAY) -> Report:
     for index in range(8):
         lanes += _gpu(random, index, seconds) + _rank(random, index, seconds, steps_per_rank)
     lanes += _machine(random, seconds)
+    lanes += [Lane(EPOCHS, spans=tuple((seconds * e / 10, seconds * e / 10, f"epoch {e}") for e in range(10)), rank=0)]
     lanes += [
         Lane(
-            "epochs",
-            "rank 0",
-            "marks",
-            "",
-            spans=tuple((seconds * e / 10, seconds * e / 10, f"epoch {e}") for e in range(10)),
-        )
-    ]
-    lanes += [
-        Lane(
-            "evaluation",
-            "rank 0",
-            "marks",
-            "",
+            EVALUATION,
             spans=tuple((seconds * (e + 0.95) / 10, seconds * (e + 0.99) / 10, "evaluation") for e in range(10)),
+            rank=0,
         )
     ]
     ranks = tuple(
@@ -112,14 +117,14 @@ def _gpu(random: np.random.Generator, index: int, seconds: float) -> list[Lane]:
         0,
         100,
     )
-    group, times = f"GPU {index}", tuple(t.tolist())
+    times = tuple(t.tolist())
     rows = [
-        ("GPU busy", "%", busy),
-        ("SM active", "%", busy * 0.5),
-        ("GPU memory", "GiB", 30 + np.sin(t / 900)),
-        ("power", "W", 200 + 4 * busy),
+        (GPU_BUSY, busy),
+        (SM_ACTIVE, busy * 0.5),
+        (GPU_MEMORY, 30 + np.sin(t / 900)),
+        (POWER, 200 + 4 * busy),
     ]
-    return [Lane(name, group, "line", unit, times, tuple(values.tolist())) for name, unit, values in rows]
+    return [Lane(of, times, tuple(values.tolist()), device=index) for of, values in rows]
 
 
 def _rank(random: np.random.Generator, index: int, seconds: float, steps: int) -> list[Lane]:
@@ -129,13 +134,10 @@ def _rank(random: np.random.Generator, index: int, seconds: float, steps: int) -
     )
     step = 120 + wait + random.gamma(2, 4, steps)
     step[:: max(1, steps // 40)] += 9_000
-    group, times = f"rank {index}", tuple(t.tolist())
-    lanes = [
-        Lane(name, group, "line", "ms", times, tuple(values.tolist()))
-        for name, values in (("input wait", wait), ("step time", step))
-    ]
+    times = tuple(t.tolist())
+    lanes = [Lane(of, times, tuple(values.tolist()), rank=index) for of, values in ((INPUT_WAIT, wait), (STEP, step))]
     return lanes + [
-        Lane(f"worker {w}", group, "spans", "", spans=_worker(random, seconds, 0.95 - 0.07 * w)) for w in range(8)
+        Lane(WORKER, spans=_worker(random, seconds, 0.95 - 0.07 * w), rank=index, worker=w) for w in range(8)
     ]
 
 
@@ -155,11 +157,11 @@ def _machine(random: np.random.Generator, seconds: float) -> list[Lane]:
     t = np.arange(0, seconds, 1.0)
     times = tuple(t.tolist())
     rows = [
-        ("CPU busy", "%", np.clip(random.normal(82, 6, len(t)), 0, 100)),
-        ("CPU pressure", "%", np.clip(random.normal(8, 5, len(t)), 0, 100)),
-        ("memory used", "GiB", 200 + t / 900),
+        (CPU_BUSY, np.clip(random.normal(82, 6, len(t)), 0, 100)),
+        (CPU_PRESSURE, np.clip(random.normal(8, 5, len(t)), 0, 100)),
+        (MEMORY_USED, 200 + t / 900),
     ]
-    return [Lane(name, "machine", "line", unit, times, tuple(values.tolist())) for name, unit, values in rows]
+    return [Lane(of, times, tuple(values.tolist())) for of, values in rows]
 
 
 def _operations() -> tuple[object, ...]:
@@ -287,8 +289,8 @@ def three_steps() -> Report:
     """Return a run that was killed after three steps, without a GPU."""
     t = (3.1, 3.3, 3.5)
     lanes = (
-        Lane("input wait", "rank 0", "line", "ms", t, (100.0, 60.0, 62.0)),
-        Lane("step time", "rank 0", "line", "ms", t, (180.0, 160.0, 161.0)),
+        Lane(INPUT_WAIT, t, (100.0, 60.0, 62.0), rank=0),
+        Lane(STEP, t, (180.0, 160.0, 161.0), rank=0),
     )
     profile = make_profile(
         make_loader(steps=3, batches=3),
@@ -322,9 +324,9 @@ def hostile() -> Report:
     )
     t = (1.0, 2.0, 3.0)
     lanes = (
-        Lane(HOSTILE, HOSTILE, "line", HOSTILE, t, (1.0, None, float("nan"))),
-        Lane(HOSTILE, HOSTILE, "spans", "", spans=((0.0, 2.0, HOSTILE),)),
-        Lane("epochs", HOSTILE, "marks", "", spans=((1.0, 1.0, HOSTILE),)),
+        Lane(LaneKind("hostile", HOSTILE, unit=HOSTILE), t, (1.0, None, float("nan")), note=HOSTILE),
+        Lane(LaneKind("hostile_spans", HOSTILE, "spans"), spans=((0.0, 2.0, HOSTILE),)),
+        Lane(EPOCHS, spans=((1.0, 1.0, HOSTILE),), rank=0),
     )
     profile = make_profile(
         make_loader(dataset=HOSTILE, operations=(make_operation(HOSTILE, where=place),)),

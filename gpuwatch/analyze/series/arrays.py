@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gpuwatch.analyze.loops import Analysis
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.model.timeline import Lane
+from gpuwatch.words.lanes import LaneKind
 
 Span = tuple[float, float, str]
 _CHUNK = 4096
@@ -85,11 +86,14 @@ def seconds(analysis: Analysis, times: Array) -> Array:
     return (times - analysis.processes.start_ns) / 1e9
 
 
-def line(analysis: Analysis, name: str, group: str, unit: str, times: Array, values: Array) -> Lane:
+def line(
+    analysis: Analysis, of: LaneKind, times: Array, values: Array,
+    rank: int | None = None, device: int | None = None, worker: int | None = None,
+) -> Lane:  # fmt: skip
     """Return a lane of values over time."""
     t_s: Any = Values(seconds(analysis, times))
-    told: Any = Values(np.asarray(values, dtype=np.float64))
-    return Lane(name, group, "line", unit, t_s=t_s, values=told)
+    measured: Any = Values(np.asarray(values, dtype=np.float64))
+    return Lane(of, t_s=t_s, values=measured, rank=rank, device=device, worker=worker)
 
 
 def spans(analysis: Analysis, parts: Iterable[tuple[str, Array, Array]]) -> Any:

@@ -18,8 +18,10 @@ from gpuwatch.analyze.series.arrays import Span, line, seconds
 from gpuwatch.analyze.series.worker_lanes import worker_lanes
 from gpuwatch.analyze.wall_time.steps import windows
 from gpuwatch.model.profile import Profile
-from gpuwatch.model.recording import Table
+from gpuwatch.model.recording import ProcessLog, Table
 from gpuwatch.model.timeline import Lane, Timeline
+from gpuwatch.words import lanes as words
+from gpuwatch.words.lanes import LaneKind
 
 
 def draw_lanes(analysis: Analysis, profile: Profile) -> Timeline:
@@ -43,58 +45,43 @@ def _rank_lanes(analysis: Analysis) -> Iterable[Lane]:
     for loop in analysis.loops:
         if loop.profile.role == "evaluation" or not len(loop.steps):
             continue
-        group, steps = _group(loop), loop.steps
+        rank, steps = loop.profile.rank, loop.steps
         order = np.argsort(steps.end, kind="stable")
+        end = steps.end[order]
         if not loop.profile.own_loop:
-            yield line(analysis, "input wait", group, "ms", steps.end[order], steps.wait[order] / 1e6)
-        yield line(
-            analysis,
-            "step time",
-            group,
-            "ms",
-            steps.end[order],
-            (steps.wait + steps.compute + steps.nested)[order] / 1e6,
-        )
+            yield line(analysis, words.INPUT_WAIT, end, steps.wait[order] / 1e6, rank=rank)
+        yield line(analysis, words.STEP, end, (steps.wait + steps.compute + steps.nested)[order] / 1e6, rank=rank)
         if np.isfinite(steps.gpu_wait).any():
-            yield line(analysis, "GPU wait", group, "ms", steps.end[order], steps.gpu_wait[order] / 1e6)
+            yield line(analysis, words.GPU_WAIT, end, steps.gpu_wait[order] / 1e6, rank=rank)
 
 
-def _group(loop: Loop) -> str:
-    return f"rank {loop.profile.rank}"
+# What a row of `gpu` has, and the factor to the lane's unit.
+_GPU_LINES = (
+    (words.SM_ACTIVE, "sm_active", 1.0),
+    (words.GPU_MEMORY, "memory_used_bytes", 2.0**-30),
+    (words.POWER, "power_mw", 1e-3),
+    (words.TEMPERATURE, "temperature_c", 1.0),
+)
 
 
 def _device_lanes(analysis: Analysis) -> Iterable[Lane]:
     table = _table(analysis, "gpu")
     if not len(table):
         return
-    told = columns_of(table, ("t", "device", "busy", "reasons", *(line[1] for line in _GPU_LINES)))
-    t, device = told["t"], told["device"]
+    found = columns_of(table, ("t", "device", "busy", "reasons", *(column for _, column, _ in _GPU_LINES)))
+    t, device = found["t"], found["device"]
     for index in sorted({int(d) for d in device if d == d}):
         at = np.flatnonzero((device == index) & np.isfinite(t))
-        group = f"GPU {index}"
-        yield _busy_lane(analysis, index, group, t[at], told["busy"][at])
-        for name, column, unit, factor in _GPU_LINES:
-            values = told[column][at]
+        yield _busy_lane(analysis, index, t[at], found["busy"][at])
+        for of, column, factor in _GPU_LINES:
+            values = found[column][at]
             if np.isfinite(values).any():
-                yield line(analysis, name, group, unit, t[at], values * factor)
-        yield Lane(
-            "throttling",
-            group,
-            "spans",
-            "",
-            spans=tuple(_throttle_spans(seconds(analysis, t[at]), told["reasons"][at])),
-        )
+                yield line(analysis, of, t[at], values * factor, device=index)
+        throttled = tuple(_throttle_spans(seconds(analysis, t[at]), found["reasons"][at]))
+        yield Lane(words.THROTTLING, spans=throttled, device=index)
 
 
-_GPU_LINES = (
-    ("SM active", "sm_active", "%", 1.0),
-    ("GPU memory", "memory_used_bytes", "GiB", 2.0**-30),
-    ("power", "power_mw", "W", 1e-3),
-    ("temperature", "temperature_c", "°C", 1.0),
-)
-
-
-def _busy_lane(analysis: Analysis, index: int, group: str, t: Array, busy: Array) -> Lane:
+def _busy_lane(analysis: Analysis, index: int, t: Array, busy: Array) -> Lane:
     """Return the busy share, from the driver's finer samples where there are any."""
     table = _table(analysis, "gpu_busy")
     chosen = np.flatnonzero((numbers(table, "device") == index) & np.isfinite(numbers(table, "t")))
@@ -106,8 +93,8 @@ def _busy_lane(analysis: Analysis, index: int, group: str, t: Array, busy: Array
         after = np.repeat(np.cumsum(count), count) - 1 - np.arange(count.sum())
         step = np.nan_to_num(numbers(table, "interval_ns")[chosen]) / np.maximum(count, 1)
         times = np.repeat(numbers(table, "t")[chosen], count) - after * np.repeat(step, count)
-        return line(analysis, "GPU busy", group, "%", times, values)
-    return line(analysis, "GPU busy", group, "%", t, busy)
+        return line(analysis, words.GPU_BUSY, times, values, device=index)
+    return line(analysis, words.GPU_BUSY, t, busy, device=index)
 
 
 def _throttle_spans(t: Array, reasons: Array) -> list[Span]:
@@ -128,67 +115,54 @@ def _reasons(bits: int) -> str:
 def _machine_lanes(analysis: Analysis) -> Iterable[Lane]:
     cpu = _table(analysis, "cpu")
     if len(cpu) and "busy" in cpu.columns:
-        yield line(analysis, "CPU busy", "machine", "cores", numbers(cpu, "t"), sums(cpu, "busy")[0])
+        yield line(analysis, words.CPU_BUSY, numbers(cpu, "t"), sums(cpu, "busy")[0])
     yield from _pressure_lanes(analysis)
     memory = _table(analysis, "memory")
     if len(memory):
         used = numbers(memory, "total_bytes") - numbers(memory, "available_bytes")
-        yield line(analysis, "memory used", "machine", "GiB", numbers(memory, "t"), used / 2**30)
-        yield line(
-            analysis, "shared memory", "machine", "GiB", numbers(memory, "t"), numbers(memory, "shm_used_bytes") / 2**30
-        )
+        yield line(analysis, words.MEMORY_USED, numbers(memory, "t"), used / 2**30)
+        yield line(analysis, words.SHARED_MEMORY, numbers(memory, "t"), numbers(memory, "shm_used_bytes") / 2**30)
 
 
 def _pressure_lanes(analysis: Analysis) -> Iterable[Lane]:
     table = _table(analysis, "pressure")
     t = numbers(table, "t")
-    for name, column in (("CPU pressure", "cpu_some_us"), ("I/O pressure", "io_some_us")):
+    for of, column in ((words.CPU_PRESSURE, "cpu_some_us"), (words.IO_PRESSURE, "io_some_us")):
         values = numbers(table, column)
         known = np.flatnonzero(np.isfinite(values))
         if len(known) >= 2:
             share = np.diff(values[known]) * 1e3 / np.maximum(np.diff(t[known]), 1.0)
-            yield line(analysis, name, "machine", "%", t[known][1:], np.clip(share * 100, 0.0, 100.0))
+            yield line(analysis, of, t[known][1:], np.clip(share * 100, 0.0, 100.0))
 
 
 def _marks(analysis: Analysis, profile: Profile) -> Iterable[Lane]:
     start = analysis.processes.start_ns
     for this, rank in zip(analysis.walks, profile.ranks, strict=True):
-        group = f"rank {rank.rank}"
         loops = analysis.loops_of(this)
-        epochs = [
-            (i.start_ns, f"epoch {n}")
-            for loop in loops
-            if loop.profile.role == "training"
-            for n, i in enumerate(loop.loader.iterators)
-        ]
-        yield _span_lane("epochs", group, [((t - start) / 1e9, (t - start) / 1e9, label) for t, label in epochs])
+        yield _marked(words.EPOCHS, start, _epochs(loops), rank.rank)
         evaluations = [window for loop in loops if loop.profile.role == "evaluation" for window in windows(loop.loader)]
-        yield _span_lane(
-            "evaluation", group, [((a - start) / 1e9, (b - start) / 1e9, "evaluation") for a, b in evaluations]
-        )
+        yield _marked(words.EVALUATION, start, [(a, b, "evaluation") for a, b in evaluations], rank.rank)
         long = rank.long_steps.spans if rank.long_steps else ()
-        yield _span_lane("long steps", group, [((a - start) / 1e9, (b - start) / 1e9, "long step") for a, b in long])
-        saved, shift = this.trainer.log.table("span").dicts(), this.trainer.shift_ns - start
-        told = [row for row in saved if row.get("t0") and row.get("t1")]
-        yield _span_lane(
-            "checkpoints",
-            group,
-            [((row["t0"] + shift) / 1e9, (row["t1"] + shift) / 1e9, str(row.get("name"))) for row in told],
-        )
+        yield _marked(words.LONG_STEPS, start, [(a, b, "long step") for a, b in long], rank.rank)
+        yield _marked(words.CHECKPOINTS, start - this.trainer.shift_ns, _checkpoints(this.trainer.log), rank.rank)
     # What this machine does not have is not missing from the recording.
     lost = set(profile.gaps) - set(unavailable(analysis.processes))
-    yield _span_lane(
-        "missing data",
-        "machine",
-        [((g.start_ns - start) / 1e9, (g.end_ns - start) / 1e9, f"{g.source}: {g.reason}") for g in lost],
-    )
+    yield _marked(words.MISSING_DATA, start, [(g.start_ns, g.end_ns, f"{g.source}: {g.reason}") for g in lost])
     xids = [row for row in _table(analysis, "xid").dicts() if row.get("t")]
-    yield _span_lane(
-        "XID",
-        "machine",
-        [((r["t"] - start) / 1e9, (r["t"] - start) / 1e9, f"GPU {r.get('device')}: XID {r.get('xid')}") for r in xids],
-    )
+    yield _marked(words.XID, start, [(r["t"], r["t"], f"GPU {r.get('device')}: XID {r.get('xid')}") for r in xids])
 
 
-def _span_lane(name: str, group: str, spans: list[Span]) -> Lane:
-    return Lane(name, group, "marks", "", spans=tuple(sorted(spans)))
+def _epochs(loops: Iterable[Loop]) -> list[Span]:
+    training = (loop for loop in loops if loop.profile.role == "training")
+    return [(i.start_ns, i.start_ns, f"epoch {n}") for loop in training for n, i in enumerate(loop.loader.iterators)]
+
+
+def _checkpoints(log: ProcessLog) -> list[Span]:
+    saved = (row for row in log.table("span").dicts() if row.get("t0") and row.get("t1"))
+    return [(row["t0"], row["t1"], str(row.get("name"))) for row in saved]
+
+
+def _marked(of: LaneKind, start_ns: float, spans: list[Span], rank: int | None = None) -> Lane:
+    """Return a lane of marks, given in ns."""
+    in_seconds = sorted(((a - start_ns) / 1e9, (b - start_ns) / 1e9, label) for a, b, label in spans)
+    return Lane(of, spans=tuple(in_seconds), rank=rank)

@@ -13,6 +13,7 @@ from gpuwatch.analyze.machine.usage import Usage
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.series.arrays import line, spans
 from gpuwatch.model.timeline import Lane
+from gpuwatch.words.lanes import FETCHING, PROCESS_CPU, SENDING, TRAINER_LOADING, WAITING, WORKER
 
 
 def worker_lanes(analysis: Analysis) -> Iterable[Lane]:
@@ -33,33 +34,35 @@ def worker_lanes(analysis: Analysis) -> Iterable[Lane]:
 def _lanes(
     analysis: Analysis, loop: Loop, number: int, makers: list[Maker], usages: dict[int, list[Usage]]
 ) -> Iterable[Lane]:
-    group, name = f"rank {loop.profile.rank}", f"worker {number}" if number >= 0 else "loading in the trainer"
+    rank, of_trainer = loop.profile.rank, number < 0
     strip = spans(analysis, [part for maker in makers for part in _strip(maker)])
     note = in_hand(loop, makers) if analysis.processes.goes_on else ""
-    yield Lane(name, group, "spans", "", spans=strip, note=note)
-    if number >= 0:
-        told = [usage for pid in dict.fromkeys(maker.log.pid for maker in makers) for usage in usages.get(pid, ())]
-        yield from _cpu(analysis, f"{group} {name}", told)
+    if of_trainer:
+        yield Lane(TRAINER_LOADING, spans=strip, note=note, rank=rank)
+        return
+    yield Lane(WORKER, spans=strip, note=note, rank=rank, worker=number)
+    sampled = [usage for pid in dict.fromkeys(maker.log.pid for maker in makers) for usage in usages.get(pid, ())]
+    yield from _cpu(analysis, sampled, rank, number)
 
 
 def _strip(maker: Maker) -> list[tuple[str, Array, Array]]:
     fetches, sent = maker.fetches, maker.sent
-    found = [("fetching", fetches["t0"], fetches["t1"])]
+    found = [(FETCHING, fetches["t0"], fetches["t1"])]
     if maker.number >= 0:
-        found.append(("waiting", fetches["idle_t0"], fetches["t0"]))
+        found.append((WAITING, fetches["idle_t0"], fetches["t0"]))
     if sent:
-        found.append(("sending", sent["t0"], sent["t1"]))
+        found.append((SENDING, sent["t0"], sent["t1"]))
     return found
 
 
-def _cpu(analysis: Analysis, group: str, usages: list[Usage]) -> Iterable[Lane]:
+def _cpu(analysis: Analysis, usages: list[Usage], rank: int, worker: int) -> Iterable[Lane]:
     """Return the cores that a worker's processes used between two samples."""
     parts = [(usage.t[1:], np.diff(usage.fields["cpu_ns"]) / np.maximum(np.diff(usage.t), 1.0)) for usage in usages]
     times = np.concatenate([np.zeros(0), *(t for t, _ in parts)])
     cores = np.concatenate([np.zeros(0), *(share for _, share in parts)])
     if len(times):
         order = np.argsort(times, kind="stable")
-        yield line(analysis, "process CPU", group, "cores", times[order], cores[order])
+        yield line(analysis, PROCESS_CPU, times[order], cores[order], rank=rank, worker=worker)
 
 
 def in_hand(loop: Loop, makers: list[Maker]) -> str:

@@ -102,5 +102,5 @@ RULE = Rule(
         STACKS,
     ),
     thresholds=Thresholds(),
-    traits=Traits(bound="communication", lanes=("step time", "gpu busy")),
+    traits=Traits(bound="communication", lanes=("step", "gpu_busy")),
 )

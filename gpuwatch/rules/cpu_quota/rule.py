@@ -83,5 +83,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("cpu-saturated", "thread-oversubscription"),
-    traits=Traits(lanes=("cpu busy", "throttl", "pressure", "input wait"), windows="waiting"),
+    traits=Traits(lanes=("cpu_busy", "throttling", "cpu_pressure", "io_pressure", "input_wait"), windows="waiting"),
 )

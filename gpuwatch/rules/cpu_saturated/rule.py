@@ -127,5 +127,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("too-few-workers",),
-    traits=Traits(lanes=("cpu busy", "pressure", "worker", "input wait"), windows="waiting"),
+    traits=Traits(lanes=("cpu_busy", "cpu_pressure", "io_pressure", "worker", "input_wait"), windows="waiting"),
 )

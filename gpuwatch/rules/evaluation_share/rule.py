@@ -88,5 +88,5 @@ RULE = Rule(
     check=check,
     needs=(Need("a training loop", _training),),
     thresholds=Thresholds(),
-    traits=Traits(bound="host", lanes=("phase", "gpu busy"), windows="evaluation"),
+    traits=Traits(bound="host", lanes=("gpu_busy",), windows="evaluation"),
 )

@@ -64,5 +64,5 @@ RULE = Rule(
     check=check,
     needs=(MEMORY_SAMPLES,),
     thresholds=Thresholds(),
-    traits=Traits(lanes=("memory",)),
+    traits=Traits(lanes=("gpu_memory", "memory_used", "shared_memory")),
 )

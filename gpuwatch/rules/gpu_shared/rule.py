@@ -69,5 +69,5 @@ RULE = Rule(
     check=check,
     needs=(Need("NVML's processes", _devices),),
     thresholds=Thresholds(),
-    traits=Traits(lanes=("gpu busy", "memory")),
+    traits=Traits(lanes=("gpu_busy", "gpu_memory", "memory_used", "shared_memory")),
 )

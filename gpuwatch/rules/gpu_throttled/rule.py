@@ -85,5 +85,5 @@ RULE = Rule(
     check=check,
     needs=(Need("NVML's clocks event reasons", _known),),
     thresholds=Thresholds(),
-    traits=Traits(lanes=("throttl", "power", "clock", "temperature")),
+    traits=Traits(lanes=("throttling", "power", "temperature")),
 )

@@ -72,5 +72,5 @@ RULE = Rule(
     check=check,
     needs=(Need("the GPM metric SM active", _known),),
     thresholds=Thresholds(),
-    traits=Traits(lanes=("sm active", "gpu busy")),
+    traits=Traits(lanes=("sm_active", "gpu_busy")),
 )

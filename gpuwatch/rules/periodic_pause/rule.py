@@ -99,5 +99,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("slow-step-code",),
-    traits=Traits(bound="host", lanes=("step time", "gpu busy"), windows="long steps"),
+    traits=Traits(bound="host", lanes=("step", "gpu_busy"), windows="long steps"),
 )

@@ -79,5 +79,5 @@ RULE = Rule(
         Need("worker processes", _workers),
     ),
     thresholds=Thresholds(),
-    traits=Traits(lanes=("memory",)),
+    traits=Traits(lanes=("gpu_memory", "memory_used", "shared_memory")),
 )

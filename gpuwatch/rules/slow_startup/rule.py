@@ -123,5 +123,5 @@ RULE = Rule(
     check=check,
     needs=(Need("a first batch", _slowest),),
     thresholds=Thresholds(),
-    traits=Traits(bound="startup", order="last", lanes=("phase", "gpu busy", "cpu busy"), windows="startup"),
+    traits=Traits(bound="startup", order="last", lanes=("gpu_busy", "cpu_busy"), windows="startup"),
 )

@@ -160,5 +160,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("slow-startup",),
-    traits=Traits(bound="host", lanes=("step time", "gpu wait", "gpu busy")),
+    traits=Traits(bound="host", lanes=("step", "gpu_wait", "gpu_busy")),
 )

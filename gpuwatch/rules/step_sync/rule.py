@@ -124,5 +124,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("slow-step-code",),
-    traits=Traits(bound="host", lanes=("step time", "gpu wait", "gpu busy")),
+    traits=Traits(bound="host", lanes=("step", "gpu_wait", "gpu_busy")),
 )

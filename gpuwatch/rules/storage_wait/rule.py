@@ -115,5 +115,7 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("slow-dataset-code", "too-few-workers", "expensive-decode", "no-worker-processes"),
-    traits=Traits(lanes=("pressure", "worker", "input wait"), windows="waiting", remedies=("cache-items",)),
+    traits=Traits(
+        lanes=("cpu_pressure", "io_pressure", "worker", "input_wait"), windows="waiting", remedies=("cache-items",)
+    ),
 )

@@ -89,5 +89,5 @@ RULE = Rule(
     needs=(SEVERAL_RANKS,),
     thresholds=Thresholds(),
     hides=("communication-bound",),
-    traits=Traits(bound="communication", lanes=("step time", "input wait"), windows="waiting"),
+    traits=Traits(bound="communication", lanes=("step", "input_wait"), windows="waiting"),
 )

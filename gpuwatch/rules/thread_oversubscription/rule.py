@@ -117,6 +117,8 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("cpu-saturated", "too-few-workers", "slow-dataset-code", "slow-sample"),
     traits=Traits(
-        lanes=("cpu busy", "pressure", "worker", "input wait"), windows="waiting", remedies=("single-threaded-workers",)
+        lanes=("cpu_busy", "cpu_pressure", "io_pressure", "worker", "input_wait"),
+        windows="waiting",
+        remedies=("single-threaded-workers",),
     ),
 )

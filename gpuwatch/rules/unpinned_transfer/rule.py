@@ -81,5 +81,5 @@ RULE = Rule(
         Need("the bytes of a batch that is not pinned", _unpinned_bytes),
     ),
     thresholds=Thresholds(),
-    traits=Traits(bound="transfer", lanes=("step time", "gpu wait", "gpu busy"), remedies=("pinned-memory",)),
+    traits=Traits(bound="transfer", lanes=("step", "gpu_wait", "gpu_busy"), remedies=("pinned-memory",)),
 )

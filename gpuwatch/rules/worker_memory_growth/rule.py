@@ -112,5 +112,5 @@ RULE = Rule(
         Need("the machine's memory", _total),
     ),
     thresholds=Thresholds(),
-    traits=Traits(lanes=("memory",)),
+    traits=Traits(lanes=("gpu_memory", "memory_used", "shared_memory")),
 )

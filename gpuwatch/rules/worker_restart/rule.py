@@ -133,5 +133,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("slow-startup",),
-    traits=Traits(lanes=("input wait", "worker"), remedies=("persistent-workers",)),
+    traits=Traits(lanes=("input_wait", "worker"), remedies=("persistent-workers",)),
 )

@@ -1,40 +1,34 @@
-"""The timeline's rows: lanes of one name are a family (8 GPUs, 64 workers), families in reading order, worst member first."""
+"""The timeline's rows: lanes of one kind are a family (8 GPUs, 64 workers), families in reading order, worst member first."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from gpuwatch.model.timeline import Lane, Timeline
+from gpuwatch.model.timeline import MACHINE, Lane, Timeline
 from gpuwatch.views.html.decimate import Floats, Statistics, series, span_columns, statistics
 from gpuwatch.views.text import clean
-
-# What a reader asks first comes first; the word is looked for in the family's name.
-ORDER = (
-    ("gpu busy", "share of the time in which the GPU ran at least one kernel"),
-    ("gpu wait", "the GPU's queue was empty because the next batch was not there"),
-    ("input wait", "each step's wait for its batch"),
-    ("step time", "from one batch to the next"),
-    ("phase", "what the training process did"),
-    ("worker", "dark: making a batch, light: waiting for something to do"),
-    ("loading in", "the training process itself made its batches"),
-    ("cpu busy", "cores in use on the whole machine"),
-    ("sm active", "how much of the GPU's chip worked"),
-    ("pressure", "share of the time in which something stood still for lack of CPU, IO or memory"),
-    ("memory", ""),
-    ("process cpu", "cores that each loader worker used"),
-    ("power", ""),
-    ("throttl", "the driver slowed the GPU down"),
+from gpuwatch.words.lanes import (
+    CPU_BUSY,
+    GPU_BUSY,
+    GPU_WAIT,
+    INPUT_WAIT,
+    LANES,
+    STEP,
+    TRAINER_LOADING,
+    WAITING,
+    WORKER,
+    LaneKind,
 )
-LOW_IS_WORSE = ("gpu busy", "sm active", "occupancy", "tensor")
-SHOWN_FIRST = ("gpu busy", "gpu wait", "input wait", "step time", "worker", "loading in", "cpu busy")
+
+SHOWN_FIRST = frozenset({GPU_BUSY, GPU_WAIT, INPUT_WAIT, STEP, WORKER, TRAINER_LOADING, CPU_BUSY})
+_READING_ORDER = {key: at for at, key in enumerate(LANES)}
 # A mark over all of the run (no GPU, say) marks nothing.
 WHOLE = 0.98
-IDLE_LABELS = frozenset({"waiting", "idle", "wait", "index wait"})
+IDLE_LABELS = frozenset({WAITING})
 
 
 @dataclass(frozen=True)
@@ -52,20 +46,37 @@ class Member:
 
 @dataclass(frozen=True)
 class Family:
-    """All lanes of one name. `worst_first` is the order of `members`."""
+    """All lanes of one kind. `worst_first` is the order of `members`."""
 
-    name: str
-    kind: str
-    unit: str
+    of: LaneKind
     help: str
-    shown: bool
     members: tuple[Member, ...]
     labels: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """Return the kind's title."""
+        return clean(self.of.title)
+
+    @property
+    def kind(self) -> str:
+        """Return `line` or `spans`."""
+        return self.of.shape
+
+    @property
+    def unit(self) -> str:
+        """Return the unit of the values."""
+        return clean(self.of.unit)
+
+    @property
+    def shown(self) -> bool:
+        """Return whether it is open at first."""
+        return self.of in SHOWN_FIRST
+
+    @property
     def title(self) -> str:
         """Return the name as a heading: `Workers`, `Input wait`."""
-        several = "s" if self.kind == "spans" and len(self.members) > 1 and self.name == "worker" else ""
+        several = "s" if self.of.numbered and len(self.members) > 1 else ""
         return f"{self.name[:1].upper()}{self.name[1:]}{several}"
 
 
@@ -76,7 +87,7 @@ class Mark:
     start_s: float
     end_s: float
     label: str
-    family: str
+    of: LaneKind
 
 
 @dataclass(frozen=True)
@@ -87,61 +98,46 @@ class Lanes:
     families: tuple[Family, ...] = ()
     marks: tuple[Mark, ...] = field(default=())
 
-    def family(self, word: str) -> Family | None:
-        """Return the first family with that word in its name."""
-        return next((family for family in self.families if word in family.name.lower()), None)
+    def family(self, of: LaneKind) -> Family | None:
+        """Return the family of a kind; None when nothing of it was recorded."""
+        return next((family for family in self.families if family.of == of), None)
 
 
 def prepare(timeline: Timeline | None) -> Lanes:
     """Return the timeline as families in reading order."""
     if timeline is None or timeline.seconds <= 0:
         return Lanes(0.0)
-    grouped: dict[tuple[str, str], list[Lane]] = {}
+    grouped: dict[LaneKind, list[Lane]] = {}
     for lane in timeline.lanes:
-        if lane.kind != "marks":
-            grouped.setdefault((family_name(lane.name), lane.kind), []).append(lane)
-    families = [_family(name, lanes) for (name, _), lanes in grouped.items()]
+        if lane.of.shape != "marks":
+            grouped.setdefault(lane.of, []).append(lane)
+    families = [_family(of, lanes) for of, lanes in grouped.items()]
     families = [family for family in families if family.members]
     return Lanes(timeline.seconds, tuple(sorted(families, key=_rank)), tuple(_marks(timeline)))
 
 
-def family_name(name: str) -> str:
-    """Return a lane's name without the number that tells it from its siblings: `worker 3` is of `worker`."""
-    name = clean(name)
-    return re.sub(r"\s+", " ", re.sub(r"(?<![\w.])#?\d+(?![\w.])", "", name)).strip(" :,") or name
-
-
-def member_name(lane: Lane, family: str, several: bool) -> str:
-    """Return what tells this lane from the family's others."""
+def _member_name(lane: Lane, several: bool, groups: int) -> str:
+    """Return `GPU 3` for a lane alone in its group, `worker 3` where one group has them all, else both."""
     if not several:
-        return lane.group if lane.group and lane.group != "machine" else ""
-    own = lane.name if lane.name != family else ""
-    return ", ".join(part for part in (lane.group, own) if part) if own not in lane.group else lane.group
-
-
-def _family(name: str, lanes: list[Lane]) -> Family:
-    several = len(lanes) > 1
-    groups = {lane.group for lane in lanes}
-    members = [_member(lane, clean(_shortest_name(lane, name, several, len(groups)))) for lane in lanes]
-    members = [member for member in members if member.spans or member.statistics]
-    low = any(word in name.lower() for word in LOW_IS_WORSE)
-    members.sort(key=lambda member: (_badness(member, low), member.name))
-    labels = sorted({label for member in members for label in member.labels}, key=lambda label: label in IDLE_LABELS)
-    shown = any(word in name.lower() for word in SHOWN_FIRST)
-    # A strip's note says what its worker has in hand just now.
-    note = next((lane.note for lane in lanes if lane.note and lane.kind == "line"), "") or _help(name)
-    return Family(name, lanes[0].kind, clean(lanes[0].unit), note, shown, tuple(members), tuple(labels))
-
-
-def _shortest_name(lane: Lane, family: str, several: bool, groups: int) -> str:
-    """Return `GPU 3` for a lane alone in its group, `worker 3` where one group holds them all, else both."""
-    if several and groups == 1:
+        return "" if lane.group == MACHINE else lane.group
+    if groups == 1:
         return lane.name
-    return member_name(lane, family, several)
+    return f"{lane.group}, {lane.name}" if lane.of.numbered else lane.group
+
+
+def _family(of: LaneKind, lanes: list[Lane]) -> Family:
+    several, groups = len(lanes) > 1, len({lane.group for lane in lanes})
+    members = [_member(lane, clean(_member_name(lane, several, groups))) for lane in lanes]
+    members = [member for member in members if member.spans or member.statistics]
+    members.sort(key=lambda member: (_badness(member, of.low_is_bad), member.name))
+    labels = sorted({label for member in members for label in member.labels}, key=lambda label: label in IDLE_LABELS)
+    # A strip's note says what its worker has in hand just now.
+    note = next((lane.note for lane in lanes if lane.note and of.shape == "line"), "")
+    return Family(of, note or of.about, tuple(members), tuple(labels))
 
 
 def _member(lane: Lane, name: str) -> Member:
-    if lane.kind == "line":
+    if lane.of.shape == "line":
         times, values = series(lane.t_s, lane.values)
         return Member(name, statistics(values), times, values)
     starts, ends, labels, number = span_columns(lane.spans)
@@ -158,21 +154,13 @@ def _badness(member: Member, low_is_worse: bool) -> float:
 
 
 def _rank(family: Family) -> tuple[int, str]:
-    lowered = family.name.lower()
-    return next((at for at, (word, _) in enumerate(ORDER) if word in lowered), len(ORDER)), lowered
-
-
-def _help(name: str) -> str:
-    return next((text for word, text in ORDER if word in name.lower()), "")
+    return _READING_ORDER.get(family.of.key, len(LANES)), family.name.lower()
 
 
 def _marks(timeline: Timeline) -> list[Mark]:
     marks = []
     for lane in timeline.lanes:
-        if lane.kind != "marks":
-            continue
-        name = family_name(lane.name)
-        marks += [Mark(start, end, clean(label), name) for start, end, label in lane.spans]
-        marks += [Mark(t, t, clean(lane.name), name) for t in lane.t_s]
+        if lane.of.shape == "marks":
+            marks += [Mark(start, end, clean(label), lane.of) for start, end, label in lane.spans]
     told = {mark for mark in marks if mark.end_s - mark.start_s < WHOLE * timeline.seconds}
-    return sorted(told, key=lambda mark: (mark.start_s, mark.label))
+    return sorted(told, key=lambda mark: (mark.start_s, mark.label, mark.end_s, mark.of.key))

@@ -12,6 +12,7 @@ import numpy as np
 
 from gpuwatch.views.html.decimate import Buckets, Floats, bridge, line_buckets, span_shares, usual_hole
 from gpuwatch.views.html.lanes import Family, Lanes, Member
+from gpuwatch.views.text import clean
 
 RAW_POINTS = 1500
 FEWEST, MOST = 128, 32_768
@@ -89,6 +90,7 @@ def _pack_family(family: Family, seconds: float, finest: int, writer: _Writer) -
         "unit": family.unit,
         "help": family.help,
         "shown": family.shown,
+        "waits": family.of.waits,
     }
     return {**head, "labels": family.labels, "members": members}
 
@@ -157,7 +159,9 @@ def _halves(values: Floats, scale: float, mantissa: int) -> bytes:
 
 def _marks(lanes: Lanes) -> list[list[Any]]:
     step = max(1, len(lanes.marks) // MARKS)
-    return [[round(mark.start_s, 4), round(mark.end_s, 4), mark.label, mark.family] for mark in lanes.marks[::step]]
+    return [
+        [round(mark.start_s, 4), round(mark.end_s, 4), mark.label, clean(mark.of.title)] for mark in lanes.marks[::step]
+    ]
 
 
 def script_json(data: Any) -> str:

@@ -111,7 +111,8 @@ def _as_table(lanes: Lanes) -> Markup:
         for member in family.members[:ROWS_OF_A_FAMILY]
     ]
     marks = [
-        [f"{mark.family}", mark.label, f"at {text.duration(mark.start_s)}"] for mark in lanes.marks[:ROWS_OF_A_FAMILY]
+        [text.clean(mark.of.title), mark.label, f"at {text.duration(mark.start_s)}"]
+        for mark in lanes.marks[:ROWS_OF_A_FAMILY]
     ]
     return el(
         "details",

@@ -10,6 +10,7 @@ from gpuwatch.model.findings import Finding
 from gpuwatch.model.report import Report
 from gpuwatch.views.html.decimate import line_buckets
 from gpuwatch.views.html.lanes import Family, Lanes
+from gpuwatch.words.lanes import EVALUATION, INPUT_WAIT, STEP
 
 GRID = 600
 MOST_WINDOWS = 60
@@ -28,8 +29,7 @@ class Shown:
 
 def shown(finding: Finding, report: Report, lanes: Lanes) -> Shown:
     """Return what to mark on the timeline for a finding."""
-    words = finding.traits.lanes
-    families = tuple(family.name for family in lanes.families if any(word in family.name.lower() for word in words))
+    families = tuple(family.name for family in lanes.families if family.of.key in finding.traits.lanes)
     return Shown(families, tuple(_windows(finding, report, lanes))[:MOST_WINDOWS])
 
 
@@ -41,7 +41,7 @@ def _windows(finding: Finding, report: Report, lanes: Lanes) -> list[tuple[float
             firsts = [rank.first_batch_s for rank in report.ranks if rank.first_batch_s]
             return [(0.0, max(firsts))] if firsts else []
         case "evaluation":
-            return [(m.start_s, m.end_s) for m in lanes.marks if "eval" in m.family.lower() + m.label.lower()]
+            return [(mark.start_s, mark.end_s) for mark in lanes.marks if mark.of == EVALUATION]
         case "waiting":
             return _waiting(lanes)
     return []
@@ -55,7 +55,7 @@ def _long_steps(finding: Finding, report: Report) -> list[tuple[float, float]]:
 
 def _waiting(lanes: Lanes) -> list[tuple[float, float]]:
     """Return the stretches in which waiting was a noticeable part of the step."""
-    wait, step = lanes.family("input wait"), lanes.family("step time")
+    wait, step = lanes.family(INPUT_WAIT), lanes.family(STEP)
     if wait is None or wait.kind != "line":
         return []
     waited = _typical(wait, lanes.seconds)

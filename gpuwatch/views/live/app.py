@@ -22,6 +22,7 @@ from gpuwatch.views.live.frame import Frame, View
 from gpuwatch.views.live.panel import Panel
 from gpuwatch.views.live.screens import Detail, Help
 from gpuwatch.views.live.workers import workers
+from gpuwatch.words.lanes import WORKER
 
 REFRESH_S = 0.5
 # The analysis may use this share of one core; a longer recording is read less often.
@@ -192,7 +193,7 @@ class Dashboard(App[str]):
         room["findings"] = min(max(2, counts["findings"]), 2) if short else 2 * max(2, counts["findings"])
         for name, lines in room.items():
             self.query_one(f"#{name}").styles.height = lines + 1
-        workers = len(frame.lanes("worker"))
+        workers = len(frame.lanes(WORKER))
         for name, title, count in (
             ("gpus", "GPUs", counts["gpus"]),
             ("findings", "Findings", counts["findings"]),

@@ -14,6 +14,7 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane
 from gpuwatch.views import text
+from gpuwatch.words.lanes import LaneKind
 
 WINDOWS_S = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 # A median over more values than this looks the same and costs more.
@@ -67,19 +68,17 @@ class Frame:
         """Return the lines worth showing."""
         return [line for line in self.report.hot_lines if line.share >= SMALLEST_LINE]
 
-    def lanes(self, name: str, group: str | None = None) -> list[Lane]:
-        """Return the lanes of a name (its number aside), of one group or of all that are selected."""
-        timeline = self.report.timeline
-        found = [lane for lane in timeline.lanes if lane.name.rstrip("0123456789 ") == name] if timeline else []
-        if group is not None:
-            return [lane for lane in found if lane.group == group]
-        return [lane for lane in found if self._selected(lane.group)]
+    def lanes(self, of: LaneKind, device: int | None = None) -> list[Lane]:
+        """Return the lanes of a kind: of one GPU, or of all ranks and GPUs that are selected."""
+        found = [lane for lane in self.report.timeline.lanes if lane.of == of] if self.report.timeline else []
+        if device is not None:
+            return [lane for lane in found if lane.device == device]
+        return [lane for lane in found if self._selected(lane)]
 
-    def _selected(self, group: str) -> bool:
-        kind, _, number = group.partition(" ")
-        chosen = {"rank": self.view.rank, "GPU": self.view.device}.get(kind)
-        # A worker's group begins with its rank's: `rank 0 worker 3`.
-        return chosen is None or number.partition(" ")[0] == str(chosen)
+    def _selected(self, lane: Lane) -> bool:
+        if lane.rank is not None:
+            return self.view.rank in (None, lane.rank)
+        return lane.device is None or self.view.device in (None, lane.device)
 
 
 def values_in(lane: Lane, start: float, end: float) -> Sequence[float | None]:

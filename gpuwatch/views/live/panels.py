@@ -15,6 +15,7 @@ from gpuwatch.views.live.frame import Frame, first, last, step_columns, typical,
 from gpuwatch.views.live.rows import Rows
 from gpuwatch.views.live.workers import workers
 from gpuwatch.views.verdict_text import explanation, headline
+from gpuwatch.words.lanes import GPU_BUSY, INPUT_WAIT, STEP
 
 PHASE_STYLES = {
     "input wait": WAIT,
@@ -90,7 +91,7 @@ def phases(frame: Frame, width: int, height: int = 2) -> RenderableType:
 
 def _window_parts(frame: Frame) -> list[tuple[str, float, str]]:
     start, end = frame.window
-    steps, waits = frame.lanes("step time"), frame.lanes("input wait")
+    steps, waits = frame.lanes(STEP), frame.lanes(INPUT_WAIT)
     if not steps or not waits:
         return []
     stepped = sum(_sum(values_in(lane, start, end)) for lane in steps) / len(steps) / 1e3
@@ -120,7 +121,7 @@ def _legend(of: str, parts: Sequence[tuple[str, float, str]]) -> Text:
 def steps(frame: Frame, width: int, height: int = 5) -> RenderableType:
     """Return the steps of the window: time at work below, time waiting on top."""
     start, end = frame.window
-    step, wait = first(frame.lanes("step time")), first(frame.lanes("input wait"))
+    step, wait = first(frame.lanes(STEP)), first(frame.lanes(INPUT_WAIT))
     if step is None or wait is None:
         return Text("no step yet", "dim")
     count = max(4, width)
@@ -191,7 +192,7 @@ def plain_line(frame: Frame) -> str:
     """Return the state in one line, for a log or a pipe."""
     said, window = frame.report.verdict, {name: share for name, share, _ in _window_parts(frame)}
     parts = [text.duration(frame.now_s), headline(said)]
-    step = first(frame.lanes("step time"))
+    step = first(frame.lanes(STEP))
     if step:
         middle = typical(values_in(step, *frame.window))
         parts.append(f"step {text.milliseconds(middle)}" if middle is not None else "no step lately")
@@ -199,7 +200,7 @@ def plain_line(frame: Frame) -> str:
         parts.append(
             f"waiting {text.percent(window['waiting'])} of the last {text.duration(frame.window[1] - frame.window[0])}"
         )
-    busy = [value for lane in frame.lanes("GPU busy") if (value := typical(values_in(lane, *frame.window))) is not None]
+    busy = [value for lane in frame.lanes(GPU_BUSY) if (value := typical(values_in(lane, *frame.window))) is not None]
     if busy:
         parts.append(f"GPU busy {min(busy):.0f}%" if len(busy) == 1 else f"GPUs busy {min(busy):.0f}-{max(busy):.0f}%")
     if frame.report.findings:

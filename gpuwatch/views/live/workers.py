@@ -13,6 +13,7 @@ from gpuwatch.views import text
 from gpuwatch.views.live.charts import history
 from gpuwatch.views.live.frame import Frame, spans_in, typical, values_in
 from gpuwatch.views.live.rows import Rows
+from gpuwatch.words.lanes import PROCESS_CPU, SENDING, TRAINER_LOADING, WAITING, WORKER
 
 HEADED, WIDE = 5, 72
 SORTS = ("busiest", "number", "slowest")
@@ -25,8 +26,7 @@ class Worker:
     """A worker in the window: its share of time at work, in all and per column, its batches, the cores it used, and
     the batch that it has in hand (`batch 7`, `waits`, empty where that is not known)."""
 
-    group: str
-    name: str
+    lane: Lane
     at_work: float | None
     strip: tuple[float | None, ...]
     batches: int
@@ -37,18 +37,18 @@ class Worker:
     @property
     def number(self) -> int:
         """Return the worker's number within its loader."""
-        return int("".join(c for c in self.name if c.isdigit()) or 0)
+        return self.lane.worker or 0
 
 
 def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
     """Return a row per loader worker: at work or waiting, its CPU, the batch in hand, the time that a batch takes."""
-    lanes = frame.lanes("worker") or frame.lanes("loading in the trainer")
+    lanes = frame.lanes(WORKER) or frame.lanes(TRAINER_LOADING)
     if not lanes:
         return Text("No worker yet. With num_workers=0 the training process makes its batches itself.", "dim")
-    several, headed, wide = len({lane.group for lane in lanes}) > 1, height >= HEADED, width >= WIDE
+    several, headed, wide = len({lane.rank for lane in lanes}) > 1, height >= HEADED, width >= WIDE
     names = max(len(_name(lane, several, wide)) for lane in lanes)
     room = max(6, min(60, width - names - (41 if headed else 38)))
-    cpu = {lane.group: lane for lane in frame.lanes("process CPU")}
+    cpu = {(lane.rank, lane.worker): lane for lane in frame.lanes(PROCESS_CPU)}
     told = in_order([measure(frame, lane, room, cpu) for lane in lanes], frame.view.sort)
     rows = height - headed
     shown = told[: max(1, rows - 1 if len(told) > rows > 3 else rows)]
@@ -58,7 +58,7 @@ def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
         heads = ("at work", "CPU", "a batch", "in hand") if known else ("at work", "CPU", "a batch")
         table.add("", Text(" " * room), *(Text(name, "dim") for name in heads))
     for worker in shown:
-        cells = _cells(worker, _name(worker, several, wide), headed)
+        cells = _cells(worker, _name(worker.lane, several, wide), headed)
         table.add(*(cells if known else cells[:-1]))
     hidden = len(told) - len(shown)
     return Group(table, Text(f"and {hidden} more", "dim")) if hidden and rows > 3 else table
@@ -73,23 +73,27 @@ def _cells(worker: Worker, name: str, headed: bool) -> tuple[Text, ...]:
     return (*strip, Text(at_work.rjust(7)), Text(cpu.rjust(4)), Text(each), Text(worker.in_hand or text.DASH, "dim"))
 
 
-def _name(of: Worker | Lane, several: bool, wide: bool) -> str:
-    """Return `worker 3`, of several ranks `rank 0 worker 3`, or `r0 w3` where room is short."""
-    name = f"{of.group} {of.name}" if several else of.name
-    return name if wide and not several else name.replace("rank ", "r").replace("worker ", "w")
+def _name(lane: Lane, several: bool, wide: bool) -> str:
+    """Return `worker 3`, or `w3` where room is short; of several ranks `r0 w3`."""
+    short = lane.name if lane.worker is None else f"w{lane.worker}"
+    if several:
+        return f"r{lane.rank} {short}"
+    return lane.name if wide else short
 
 
-def measure(frame: Frame, lane: Lane, room: int, cpu: Mapping[str, Lane] | None = None) -> Worker:
+Whose = tuple[int | None, int | None]
+
+
+def measure(frame: Frame, lane: Lane, room: int, cpu: Mapping[Whose, Lane] | None = None) -> Worker:
     """Return what a worker did in the window, its strip in `room` columns. `cpu`: the lanes of the workers' CPU."""
     start, end = frame.window
-    spans = [span for span in spans_in(lane, start, end) if span[2] != "sending"]
-    work = [(a, b) for a, b, label in spans if label != "waiting"]
+    spans = [span for span in spans_in(lane, start, end) if span[2] != SENDING]
+    work = [(a, b) for a, b, label in spans if label != WAITING]
     known = sum(b - a for a, b, _ in spans)
     at_work = min(1.0, sum(b - a for a, b in work) / known) if known > 0 else None
-    sampled = (cpu or {}).get(f"{lane.group} {lane.name}")
+    sampled = (cpu or {}).get((lane.rank, lane.worker))
     return Worker(
-        lane.group,
-        lane.name,
+        lane,
         at_work,
         tuple(_strip(spans, start, end, room)),
         len(work),
@@ -106,7 +110,7 @@ def in_order(told: list[Worker], sort: str) -> list[Worker]:
         "slowest": lambda worker: -(worker.batch_ms or 0.0),
         "busiest": lambda worker: -(worker.at_work or 0.0),
     }
-    return sorted(told, key=lambda worker: (keys[sort](worker), worker.group, worker.number))
+    return sorted(told, key=lambda worker: (keys[sort](worker), worker.lane.rank or 0, worker.number))
 
 
 def _strip(spans: list[tuple[float, float, str]], start: float, end: float, room: int) -> list[float | None]:
@@ -117,6 +121,6 @@ def _strip(spans: list[tuple[float, float, str]], start: float, end: float, room
         while at < room and start + at * width < b:
             inside = min(b, start + (at + 1) * width) - max(a, start + at * width)
             known[at] += inside
-            work[at] += inside if label != "waiting" else 0.0
+            work[at] += inside if label != WAITING else 0.0
             at += 1
     return [min(1.0, w / k) if k > 0 else None for w, k in zip(work, known, strict=True)]

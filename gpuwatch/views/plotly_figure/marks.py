@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from gpuwatch.views import text
 from gpuwatch.views.html.lanes import Lanes, Mark
 from gpuwatch.views.plotly_figure.labels import SOFT, WAIT, literal, transparent
+from gpuwatch.words.lanes import CHECKPOINTS, EPOCHS, EVALUATION, LONG_STEPS, MISSING_DATA, XID, LaneKind
 
 EACH = 15
 # Nearer than this share of the run, two are one: the ranks' epochs, say.
@@ -18,33 +19,36 @@ NEAR = 1 / 600
 # More lines than these would be a pattern of their own; the row at the top has them all.
 MOST_LINES = 60
 COLOURS = {
-    "evaluation": "#7b62b8",
-    "long steps": WAIT,
-    "checkpoints": "#23734d",
-    "missing data": "#8d96a1",
-    "XID": "#b3261e",
+    EVALUATION: "#7b62b8",
+    LONG_STEPS: WAIT,
+    CHECKPOINTS: "#23734d",
+    MISSING_DATA: "#8d96a1",
+    XID: "#b3261e",
 }
 CHARACTER, MARK = 6.5 / 900, 14 / 900
 
 
 @dataclass(frozen=True)
 class Kind:
-    """The marks of one name, near ones put together."""
+    """The marks of one kind, near ones put together."""
 
-    name: str
+    of: LaneKind
     marks: tuple[Mark, ...]
 
     @property
+    def name(self) -> str:
+        return text.clean(self.of.title)
+
+    @property
     def colour(self) -> str:
-        return COLOURS.get(self.name, SOFT)
+        return COLOURS.get(self.of, SOFT)
 
 
 def kinds(lanes: Lanes) -> tuple[Kind, ...]:
-    """Return the marks by name, epochs first."""
-    names = sorted({mark.family for mark in lanes.marks}, key=lambda name: (name != "epochs", name))
+    """Return the marks by kind, epochs first."""
+    found = sorted({mark.of for mark in lanes.marks}, key=lambda of: (of != EPOCHS, of.title))
     return tuple(
-        Kind(name, tuple(_merged([mark for mark in lanes.marks if mark.family == name], lanes.seconds * NEAR)))
-        for name in names
+        Kind(of, tuple(_merged([mark for mark in lanes.marks if mark.of == of], lanes.seconds * NEAR))) for of in found
     )
 
 
@@ -54,7 +58,7 @@ def _merged(marks: Sequence[Mark], near_s: float) -> list[Mark]:
     for mark in marks:
         last = found[-1] if found else None
         if last is not None and mark.start_s - last.end_s < near_s and mark.label == last.label:
-            found[-1] = Mark(last.start_s, max(last.end_s, mark.end_s), last.label, last.family)
+            found[-1] = Mark(last.start_s, max(last.end_s, mark.end_s), last.label, last.of)
         else:
             found.append(mark)
     return found
@@ -82,7 +86,7 @@ def _trace(kind: Kind, y: int, seconds: float) -> Any:
         x += [mark.start_s, mark.end_s, None]
         length = f", {text.duration(mark.end_s - mark.start_s)}" if mark.end_s > mark.start_s else ""
         said += [literal(f"{text.shorten(mark.label, 60)}{length}")] * 2 + [""]
-        word, free_s = _written(mark, free_s, seconds) if kind.name == "epochs" else ("", free_s)
+        word, free_s = _written(mark, free_s, seconds) if kind.of == EPOCHS else ("", free_s)
         written += ["", word, ""]
         sizes += [1 if length else 8] * 3
     return go.Scatter(

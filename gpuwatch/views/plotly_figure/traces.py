@@ -21,7 +21,6 @@ POINTS, FEWEST, MOST = 60_000, 300, 2000
 CELLS = 120_000
 FEW_POINTS = 60
 WHOLE = {"share": 1.0, "%": 100.0}
-WAITS = ("wait", "throttl", "pressure", "stall")
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Drawn:
 
 def hue(family: Family) -> str:
     """Return the colour of what is work, or of what keeps it waiting."""
-    return WAIT if any(word in family.name.lower() for word in WAITS) else WORK
+    return WAIT if family.of.waits else WORK
 
 
 def draw(row: Row, seconds: float, rows: int) -> Drawn:

@@ -15,6 +15,8 @@ from gpuwatch.model.timeline import Lane
 from gpuwatch.store.reader import read
 from gpuwatch.views.html.decimate import series, span_columns, span_shares, statistics
 from gpuwatch.views.live.frame import spans_in, values_in
+from gpuwatch.words import lanes
+from gpuwatch.words.lanes import STEP, WORKER
 from tests.spools import FakeRun
 
 NUMBERS = (1.0, None, 3.0, -2.5)
@@ -51,14 +53,14 @@ def test_views_show_the_same_of_both() -> None:
     assert np.array_equal(span_shares(spans(), labels, 6.0, 12), span_shares(SPANS, labels, 6.0, 12))
     for one, other in zip(span_columns(spans()), span_columns(SPANS), strict=True):
         assert list(one) == list(other)
-    kept, plain = (Lane("worker 0", "rank 0", "spans", "", spans=each) for each in (spans(), SPANS))
+    kept, plain = (Lane(WORKER, spans=each, rank=0, worker=0) for each in (spans(), SPANS))
     assert (
         spans_in(kept, 1.0, 3.0)
         == spans_in(plain, 1.0, 3.0)
         == [(1.0, 2.0, "fetching"), *SPANS[1:2], (2.5, 3.0, "fetching")]
     )
     times = (0.0, 1.0, 2.0, 3.0)
-    line = Lane("step time", "rank 0", "line", "ms", Values(np.array(times)), values())  # type: ignore[arg-type]
+    line = Lane(STEP, Values(np.array(times)), values(), rank=0)  # type: ignore[arg-type]
     assert list(values_in(line, 1.0, 2.0)) == [None, 3.0]
 
 
@@ -74,3 +76,8 @@ def test_a_worker_s_strip_is_in_the_order_of_time(tmp_path: Path) -> None:
     strip = next(lane.spans for lane in timeline.lanes if lane.name == "worker 0")
     assert list(strip) == sorted(strip) and {span[2] for span in strip} == {"fetching", "waiting", "sending"}
     assert sum(b - a for a, b, label in strip if label == "fetching") == pytest.approx(0.1)
+
+
+def test_every_declared_lane_is_in_the_table() -> None:
+    declared = [kind for kind in vars(lanes).values() if isinstance(kind, lanes.LaneKind)]
+    assert list(lanes.LANES.values()) == declared and len(lanes.LANES) == len(declared)

@@ -18,6 +18,7 @@ from gpuwatch.model.measures import Place
 from gpuwatch.model.metrics import CATALOGUE, LIMITS
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views import line_tables, lines, markdown, perfetto, prometheus, series, speedscope
+from gpuwatch.words.lanes import STEP, LaneKind
 from gpuwatch.words.units import UNITS
 from tests.builders import make_finding, make_report
 
@@ -76,7 +77,7 @@ def test_the_trace_has_every_lane_and_only_finite_numbers() -> None:
 
 
 def test_a_counter_has_no_value_where_nothing_was_measured() -> None:
-    lane = Lane("x", "g", "line", "ms", (0.0, 1.0, 2.0), (1.0, None, float("nan")))
+    lane = Lane(STEP, (0.0, 1.0, 2.0), (1.0, None, float("nan")), rank=0)
     trace = perfetto.to_trace(make_report(timeline=Timeline(3.0, (lane,))))
     assert [event["ts"] for event in trace["traceEvents"] if event["ph"] == "C"] == [0.0]
 
@@ -220,7 +221,7 @@ def test_the_series_parse_back() -> None:
 
 
 def test_a_spreadsheet_is_given_no_formula() -> None:
-    lane = Lane("=cmd()", "g", "spans", "", spans=((0.0, 1.0, "@x"),))
+    lane = Lane(LaneKind("evil", "=cmd()", "spans"), spans=((0.0, 1.0, "@x"),))
     assert "'=cmd()" in series.render(make_report(timeline=Timeline(1.0, (lane,))))
 
 

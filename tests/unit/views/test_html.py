@@ -20,21 +20,35 @@ from gpuwatch.model.experiment import Trial
 from gpuwatch.model.profile import LongSteps
 from gpuwatch.model.report import Training
 from gpuwatch.model.timeline import Lane, Timeline
+from gpuwatch.rules import RULES
 from gpuwatch.views import verdict_text
 from gpuwatch.views.html import render
 from gpuwatch.views.html.decimate import bridge, line_buckets, series, span_shares, statistics
-from gpuwatch.views.html.lanes import family_name, prepare
+from gpuwatch.views.html.lanes import prepare
 from gpuwatch.views.html.markup import Markup, el, table
 from gpuwatch.views.html.pack import pack, script_json
 from gpuwatch.views.html.verdict import verdict_card
 from gpuwatch.views.html.windows import shown
+from gpuwatch.words.lanes import (
+    CPU_BUSY,
+    EPOCHS,
+    GPU_BUSY,
+    INPUT_WAIT,
+    LANES,
+    MISSING_DATA,
+    POWER,
+    PROCESS_CPU,
+    STEP,
+    WORKER,
+    LaneKind,
+)
 from tests.browser.reports import hostile, nothing, three_steps
 from tests.builders import make_finding, make_report, make_timeline
 from tests.rules.cases import CASES
 
 
-def line(name: str, group: str, values: list[float | None], unit: str = "ms", step_s: float = 1.0) -> Lane:
-    return Lane(name, group, "line", unit, tuple(step_s * n for n in range(len(values))), tuple(values))
+def line(of: LaneKind, values: list[float | None], step_s: float = 1.0, **whose: int) -> Lane:
+    return Lane(of, tuple(step_s * n for n in range(len(values))), tuple(values), **whose)
 
 
 def halves(blob: bytes, at: int, count: int, scale: float) -> np.ndarray:
@@ -94,18 +108,22 @@ def test_span_shares_sum_to_the_spans_time(pairs: list[tuple[float, float]], cou
     assert shares.min() >= 0 and shares.max() <= 1
 
 
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [
-        ("worker 12", "worker"),
-        ("GPU 3 busy", "GPU busy"),
-        ("step time", "step time"),
-        ("7", "7"),
-        ("p95 wait", "p95 wait"),
-    ],
-)
-def test_family_is_the_name_without_its_number(name: str, family: str) -> None:
-    assert family_name(name) == family
+def test_members_are_named_by_what_tells_them_apart() -> None:
+    span = ((0.0, 1.0, "fetching"),)
+    workers = [Lane(WORKER, spans=span, rank=rank, worker=n) for rank in range(2) for n in range(2)]
+    cpu = [line(PROCESS_CPU, [0.5], rank=0, worker=n) for n in range(2)]
+
+    def named(*lanes: Lane) -> list[str]:
+        return [member.name for member in prepare(Timeline(10.0, lanes)).families[0].members]
+
+    assert named(*workers) == ["rank 0, worker 0", "rank 0, worker 1", "rank 1, worker 0", "rank 1, worker 1"]
+    assert named(*workers[:2]) == ["worker 0", "worker 1"]
+    assert named(*cpu) == ["rank 0 worker 0", "rank 0 worker 1"]
+    assert named(workers[0]) == ["rank 0"] and named(line(CPU_BUSY, [1.0])) == [""]
+
+
+def test_findings_name_lanes_that_there_are() -> None:
+    assert {key for rule in RULES for key in rule.traits.lanes} <= LANES.keys()
 
 
 def test_families_have_the_worst_first_and_marks_aside() -> None:
@@ -113,14 +131,14 @@ def test_families_have_the_worst_first_and_marks_aside() -> None:
         Timeline(
             10.0,
             (
-                line("CPU busy", "machine", [1.0] * 10),
-                line("input wait", "rank 0", [5.0] * 10),
-                line("input wait", "rank 1", [50.0] * 10),
-                line("GPU busy", "GPU 0", [90.0] * 10),
-                line("GPU busy", "GPU 1", [10.0] * 10),
-                Lane("epochs", "rank 0", "marks", "", spans=((1.0, 1.0, "epoch 0"),)),
-                Lane("missing data", "machine", "marks", "", spans=((0.0, 10.0, "nvml: none"),)),
-                line("power", "GPU 0", [None] * 10),
+                line(CPU_BUSY, [1.0] * 10),
+                line(INPUT_WAIT, [5.0] * 10, rank=0),
+                line(INPUT_WAIT, [50.0] * 10, rank=1),
+                line(GPU_BUSY, [90.0] * 10, device=0),
+                line(GPU_BUSY, [10.0] * 10, device=1),
+                Lane(EPOCHS, spans=((1.0, 1.0, "epoch 0"),), rank=0),
+                Lane(MISSING_DATA, spans=((0.0, 10.0, "nvml: none"),)),
+                line(POWER, [None] * 10, device=0),
             ),
         )
     )
@@ -131,7 +149,7 @@ def test_families_have_the_worst_first_and_marks_aside() -> None:
 
 
 def test_few_points_are_packed_exactly() -> None:
-    packed = pack(prepare(Timeline(10.0, (line("step time", "rank 0", [1.0, None, 2.5]),))), 100_000)
+    packed = pack(prepare(Timeline(10.0, (line(STEP, [1.0, None, 2.5], rank=0),))), 100_000)
     member = packed.index["families"][0]["members"][0]
     blob = gzip.decompress(base64.b64decode(packed.blob))
     assert member["points"] == 3
@@ -144,7 +162,7 @@ def test_many_points_keep_their_shape_within_the_budget() -> None:
     random = np.random.default_rng(1)
     values = (100 + 5 * random.standard_normal(200_000)).tolist()
     values[70_000] = 1e9
-    packed = pack(prepare(Timeline(200_000.0, (line("step time", "rank 0", values),))), 40_000)
+    packed = pack(prepare(Timeline(200_000.0, (line(STEP, values, rank=0),))), 40_000)
     assert len(packed.blob) <= 40_000
     member = packed.index["families"][0]["members"][0]
     blob = gzip.decompress(base64.b64decode(packed.blob))
@@ -156,7 +174,7 @@ def test_many_points_keep_their_shape_within_the_budget() -> None:
 
 def test_waiting_windows_are_where_waiting_was_noticeable() -> None:
     waits = [1.0] * 300 + [40.0] * 300 + [1.0] * 400
-    timeline = Timeline(1000.0, (line("step time", "rank 0", [100.0] * 1000), line("input wait", "rank 0", waits)))
+    timeline = Timeline(1000.0, (line(STEP, [100.0] * 1000, rank=0), line(INPUT_WAIT, waits, rank=0)))
     report = make_report(timeline=timeline)
     found = shown(make_finding("too-few-workers"), report, prepare(timeline))
     assert len(found.windows) == 1
@@ -172,9 +190,7 @@ def test_pause_windows_are_the_long_steps() -> None:
 
 
 def test_nothing_is_marked_when_all_of_the_run_is_alike() -> None:
-    timeline = Timeline(
-        1000.0, (line("step time", "rank 0", [100.0] * 1000), line("input wait", "rank 0", [40.0] * 1000))
-    )
+    timeline = Timeline(1000.0, (line(STEP, [100.0] * 1000, rank=0), line(INPUT_WAIT, [40.0] * 1000, rank=0)))
     assert shown(make_finding(), make_report(timeline=timeline), prepare(timeline)).windows == ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
@@ -12,6 +13,7 @@ from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views.live import charts, details, devices, panels
 from gpuwatch.views.live.frame import Frame, View, columns, spans_in, step_columns
 from gpuwatch.views.live.workers import in_order, measure, workers
+from gpuwatch.words.lanes import CPU_BUSY, GPU_BUSY, INPUT_WAIT, IO_PRESSURE, POWER, PROCESS_CPU, STEP, WORKER, LaneKind
 from tests.builders import make_finding, make_report
 
 
@@ -22,9 +24,9 @@ def drawn(renderable: RenderableType, width: int = 80) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
-def line(name: str, group: str, unit: str, values: list[float | None], step_s: float = 1.0) -> Lane:
+def line(of: LaneKind, values: list[float | None], step_s: float = 1.0, **whose: int) -> Lane:
     times = tuple(step_s * (n + 1) for n in range(len(values)))
-    return Lane(name, group, "line", unit, times, tuple(values))
+    return Lane(of, times, tuple(values), **whose)
 
 
 def frame(*lanes: Lane, seconds: float = 100.0, view: View | None = None, **changes: object) -> Frame:
@@ -34,7 +36,7 @@ def frame(*lanes: Lane, seconds: float = 100.0, view: View | None = None, **chan
 
 
 def test_columns_are_medians_and_hold_over_sparse_samples() -> None:
-    lane = line("step time", "rank 0", "ms", [1.0, 9.0, 2.0, None, None, 5.0], step_s=1.0)
+    lane = line(STEP, [1.0, 9.0, 2.0, None, None, 5.0], step_s=1.0, rank=0)
     assert columns(lane, 0.5, 3.5, 1) == [2.0]
     assert columns(lane, 3.2, 3.8, 2) == [2.0, 2.0]
     assert columns(lane, 50.0, 60.0, 2) == [None, None]
@@ -42,26 +44,24 @@ def test_columns_are_medians_and_hold_over_sparse_samples() -> None:
 
 def test_a_long_step_fills_the_time_it_took() -> None:
     step, wait = (
-        line("step time", "rank 0", "ms", [1000.0, 3000.0], step_s=1.0),
-        line("input wait", "rank 0", "ms", [100.0, 2500.0]),
+        line(STEP, [1000.0, 3000.0], step_s=1.0, rank=0),
+        line(INPUT_WAIT, [100.0, 2500.0], rank=0),
     )
-    late = Lane(step.name, step.group, "line", "ms", (0.9, 3.9), step.values)
-    waits = Lane(wait.name, wait.group, "line", "ms", (0.9, 3.9), wait.values)
+    late = replace(step, t_s=(0.9, 3.9))
+    waits = replace(wait, t_s=(0.9, 3.9))
     assert step_columns(late, waits, 0.0, 6.0, 6) == [(1000.0, 100.0), *[(3000.0, 2500.0)] * 3, *[(None, None)] * 2]
 
 
 def test_spans_are_cut_to_the_window() -> None:
-    lane = Lane(
-        "worker 0", "rank 0", "spans", "", spans=((0.0, 4.0, "fetching"), (4.0, 6.0, "waiting"), (6.0, 9.0, "fetching"))
-    )
+    lane = Lane(WORKER, spans=((0.0, 4.0, "fetching"), (4.0, 6.0, "waiting"), (6.0, 9.0, "fetching")), rank=0, worker=0)
     assert spans_in(lane, 3.0, 7.0) == [(3.0, 4.0, "fetching"), (4.0, 6.0, "waiting"), (6.0, 7.0, "fetching")]
 
 
 def test_window_bar_adds_up_to_the_window() -> None:
     steps = [100.0] * 50
     shown = frame(
-        line("step time", "rank 0", "ms", steps),
-        line("input wait", "rank 0", "ms", [25.0] * 50),
+        line(STEP, steps, rank=0),
+        line(INPUT_WAIT, [25.0] * 50, rank=0),
         view=View(window_s=10.0, at_s=50.0),
     )
     text = drawn(panels.phases(shown, 60, 2))
@@ -70,7 +70,7 @@ def test_window_bar_adds_up_to_the_window() -> None:
 
 
 def test_steps_say_the_last_value_and_draw_both_parts() -> None:
-    shown = frame(line("step time", "rank 0", "ms", [40.0] * 100), line("input wait", "rank 0", "ms", [10.0] * 100))
+    shown = frame(line(STEP, [40.0] * 100, rank=0), line(INPUT_WAIT, [10.0] * 100, rank=0))
     text = drawn(panels.steps(shown, 70, 6), 70)
     assert "step 40 ms, of it waiting 10 ms" in text
     assert len(text.splitlines()) == 6
@@ -101,9 +101,9 @@ def test_meter(share: float | None, bar: str) -> None:
 
 def test_gpu_rows_have_the_idlest_first_and_dashes_for_what_is_missing() -> None:
     shown = frame(
-        line("GPU busy", "GPU 0", "%", [90.0] * 100),
-        line("GPU busy", "GPU 1", "%", [20.0] * 100),
-        line("power", "GPU 1", "W", [250.0] * 100),
+        line(GPU_BUSY, [90.0] * 100, device=0),
+        line(GPU_BUSY, [20.0] * 100, device=1),
+        line(POWER, [250.0] * 100, device=1),
     )
     rows = drawn(devices.gpus(shown, 100, 4), 100).splitlines()
     assert rows[0].startswith("GPU 1") and "20% busy" in rows[0] and "250 W" in rows[0] and "– " in rows[0]
@@ -111,7 +111,7 @@ def test_gpu_rows_have_the_idlest_first_and_dashes_for_what_is_missing() -> None
 
 
 def test_selected_gpu_is_the_only_one() -> None:
-    lanes = [line("GPU busy", f"GPU {n}", "%", [50.0] * 100) for n in range(3)]
+    lanes = [line(GPU_BUSY, [50.0] * 100, device=n) for n in range(3)]
     assert [
         row.split()[1] for row in drawn(devices.gpus(frame(*lanes, view=View(device=2)), 90, 9), 90).splitlines()
     ] == ["2"]
@@ -120,9 +120,7 @@ def test_selected_gpu_is_the_only_one() -> None:
 def test_machine_rows_carry_their_unit() -> None:
     text = drawn(
         devices.machine(
-            frame(
-                line("CPU busy", "machine", "cores", [4.0] * 100), line("I/O pressure", "machine", "%", [12.0] * 100)
-            ),
+            frame(line(CPU_BUSY, [4.0] * 100), line(IO_PRESSURE, [12.0] * 100)),
             60,
             5,
         )
@@ -137,25 +135,24 @@ def test_no_gpu_says_so() -> None:
 
 def test_workers_sort_and_count() -> None:
     lanes = [
-        Lane("worker 0", "rank 0", "spans", "", spans=((90.0, 95.0, "fetching"), (95.0, 100.0, "waiting"))),
+        Lane(WORKER, spans=((90.0, 95.0, "fetching"), (95.0, 100.0, "waiting")), rank=0, worker=0),
         Lane(
-            "worker 1",
-            "rank 0",
-            "spans",
-            "",
+            WORKER,
             spans=((90.0, 94.0, "fetching"), (94.0, 99.0, "fetching"), (99.0, 100.0, "waiting")),
+            rank=0,
+            worker=1,
         ),
     ]
     shown = frame(*lanes)
     told = [measure(shown, lane, 10) for lane in lanes]
     assert [round(worker.at_work or 0, 2) for worker in told] == [0.5, 0.9]
     assert [worker.batches for worker in told] == [1, 2]
-    assert [worker.name for worker in in_order(told, "busiest")] == ["worker 1", "worker 0"]
-    assert [worker.name for worker in in_order(told, "slowest")] == ["worker 0", "worker 1"]
+    assert [worker.number for worker in in_order(told, "busiest")] == [1, 0]
+    assert [worker.number for worker in in_order(told, "slowest")] == [0, 1]
     assert told[0].strip[-1] == pytest.approx(1 / 6) and told[0].strip[0] is None
     assert "and 60 more" in drawn(
         workers(
-            frame(*(Lane(f"worker {n}", "rank 0", "spans", "", spans=((90.0, 95.0, "fetching"),)) for n in range(64))),
+            frame(*(Lane(WORKER, spans=((90.0, 95.0, "fetching"),), rank=0, worker=n) for n in range(64))),
             80,
             6,
         )
@@ -164,9 +161,9 @@ def test_workers_sort_and_count() -> None:
 
 def test_workers_show_their_cpu_and_the_batch_in_hand_of_a_run_that_goes_on() -> None:
     lanes = (
-        Lane("worker 0", "rank 0", "spans", "", spans=((90.0, 95.0, "fetching"),), note="batch 1240"),
-        Lane("worker 1", "rank 0", "spans", "", spans=((90.0, 95.0, "fetching"),), note="waits"),
-        line("process CPU", "rank 0 worker 1", "cores", [0.97] * 100),
+        Lane(WORKER, spans=((90.0, 95.0, "fetching"),), note="batch 1240", rank=0, worker=0),
+        Lane(WORKER, spans=((90.0, 95.0, "fetching"),), note="waits", rank=0, worker=1),
+        line(PROCESS_CPU, [0.97] * 100, rank=0, worker=1),
     )
     told = drawn(workers(frame(*lanes), 60, 6)).splitlines()
     assert told[0].split() == ["at", "work", "CPU", "a", "batch", "in", "hand"]
@@ -212,9 +209,9 @@ def test_line_detail_says_everything() -> None:
 
 def test_plain_line_is_one_line() -> None:
     shown = frame(
-        line("step time", "rank 0", "ms", [40.0] * 100),
-        line("input wait", "rank 0", "ms", [10.0] * 100),
-        line("GPU busy", "GPU 0", "%", [20.0] * 100),
+        line(STEP, [40.0] * 100, rank=0),
+        line(INPUT_WAIT, [10.0] * 100, rank=0),
+        line(GPU_BUSY, [20.0] * 100, device=0),
     )
     text = panels.plain_line(shown)
     assert "\n" not in text and "step 40 ms" in text and "GPU busy 20%" in text and "first: too-few-workers" in text

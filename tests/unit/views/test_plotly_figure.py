@@ -13,6 +13,7 @@ from gpuwatch.diagnosis.examples.parts import make_run
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views.plotly_figure import figure, labels, marks
 from gpuwatch.views.plotly_figure.rows import MOST_IN_STRIP, MOST_ROWS
+from gpuwatch.words.lanes import CPU_BUSY, EPOCHS, EVALUATION, GPU_BUSY, INPUT_WAIT, STEP, WORKER, LaneKind
 from tests.builders import make_report
 
 T = tuple(float(at) for at in range(100))
@@ -22,8 +23,8 @@ def drawn(*lanes: Lane, seconds: float = 100.0, **changes: Any) -> go.Figure:
     return figure(make_report(timeline=Timeline(seconds, lanes), **changes))
 
 
-def line(name: str, group: str, value: float = 1.0, unit: str = "%") -> Lane:
-    return Lane(name, group, "line", unit, T, tuple(value + at % 3 for at in T))
+def line(of: LaneKind, value: float = 1.0, **whose: int) -> Lane:
+    return Lane(of, T, tuple(value + at % 3 for at in T), **whose)
 
 
 def heads(shown: go.Figure) -> list[str]:
@@ -49,14 +50,14 @@ def test_rows_stand_below_each_other_in_the_pages_order_over_one_axis_of_time() 
 
 
 def test_the_title_is_the_verdict_and_the_line_below_it_the_run() -> None:
-    shown = drawn(line("CPU busy", "machine"), run=make_run(name="baseline"))
+    shown = drawn(line(CPU_BUSY), run=make_run(name="baseline"))
     assert shown.layout.title.text.startswith("<b>Input-bound: 33% of the training loop is spent waiting for data")
     assert shown.layout.title.subtitle.text == "baseline · python train.py · 2026-11-18 11:06 UTC · 20.0 s"
 
 
 def test_values_are_drawn_as_they_are_and_waiting_in_its_own_colour() -> None:
-    wait = Lane("input wait", "rank 0", "line", "ms", (1.0, 2.0, 3.0), (5.0, None, 7.0))
-    shown = drawn(wait, line("CPU busy", "machine", unit="cores"), seconds=4.0)
+    wait = Lane(INPUT_WAIT, (1.0, 2.0, 3.0), (5.0, None, 7.0), rank=0)
+    shown = drawn(wait, line(CPU_BUSY), seconds=4.0)
     first, second = shown.data
     assert list(first.x) == [1, 2, 3] and first.y[0] == 5 and np.isnan(first.y[1])
     assert (first.line.color, second.line.color) == (labels.WAIT, labels.WORK)
@@ -69,7 +70,7 @@ def test_a_million_values_become_a_line_in_a_band_that_keeps_the_extremes() -> N
     values = np.ones(len(t))
     values[123_456] = 3.5
     values[(t > 500) & (t < 700)] = np.nan
-    shown = drawn(Lane("step time", "rank 0", "line", "ms", tuple(t), tuple(values)), seconds=1000.0)
+    shown = drawn(Lane(STEP, tuple(t), tuple(values), rank=0), seconds=1000.0)
     band, median = shown.data
     assert len(median.x) <= 2000 and band.fill == "toself" and band.hoverinfo == "skip"
     assert np.nanmax(band.y) == 3.5 and np.nanmax(median.y) == 1
@@ -80,10 +81,10 @@ def test_a_million_values_become_a_line_in_a_band_that_keeps_the_extremes() -> N
 
 
 def test_few_lanes_each_have_a_row_and_of_many_the_worst_has_one_and_all_a_strip() -> None:
-    few = drawn(*(line("GPU busy", f"GPU {n}", 10.0 * n) for n in range(3)))
+    few = drawn(*(line(GPU_BUSY, 10.0 * n, device=n) for n in range(3)))
     assert heads(few) == ["GPU busy · GPU 0 (worst)", "GPU busy · GPU 1", "GPU busy · GPU 2"]
     assert "Not drawn" not in footnote(few)
-    many = drawn(*(line("GPU busy", f"GPU {n}", 90.0 - 10.0 * n) for n in range(8)))
+    many = drawn(*(line(GPU_BUSY, 90.0 - 10.0 * n, device=n) for n in range(8)))
     assert heads(many) == ["GPU busy · GPU 7 (worst of 8)", "GPU busy: all 8, the worst on top"]
     strip = many.data[-1]
     assert strip.type == "heatmap" and np.shape(strip.z)[0] == 8 and strip.zmax == 100
@@ -93,7 +94,7 @@ def test_few_lanes_each_have_a_row_and_of_many_the_worst_has_one_and_all_a_strip
 
 def test_a_strip_is_dark_where_a_worker_makes_a_batch_and_empty_where_there_was_none() -> None:
     spans = ((10.0, 20.0, "fetching"), (20.0, 30.0, "waiting"))
-    (strip,) = drawn(Lane("worker 0", "rank 0", "spans", "", spans=spans)).data
+    (strip,) = drawn(Lane(WORKER, spans=spans, rank=0, worker=0)).data
     (row,) = np.asarray(strip.z)
     at = strip.x0 + strip.dx * np.arange(len(row))
     assert np.allclose(row[(at > 10.5) & (at < 19.5)], 1) and np.allclose(row[(at > 20.5) & (at < 29.5)], 0)
@@ -101,22 +102,23 @@ def test_a_strip_is_dark_where_a_worker_makes_a_batch_and_empty_where_there_was_
 
 
 def test_the_rows_are_bounded_and_what_is_left_out_is_named() -> None:
-    families = [line(f"thing {chr(97 + n)}", f"GPU {gpu}") for n in range(MOST_ROWS + 2) for gpu in range(2)]
-    shown = drawn(*families, *(line("GPU busy", f"GPU {n}") for n in range(3)))
+    things = [LaneKind(f"thing_{n}", f"thing {chr(97 + n)}", unit="%", per="gpu") for n in range(MOST_ROWS + 2)]
+    families = [line(thing, device=gpu) for thing in things for gpu in range(2)]
+    shown = drawn(*families, *(line(GPU_BUSY, device=n) for n in range(3)))
     assert len(heads(shown)) == MOST_ROWS
     assert heads(shown)[0].startswith("GPU busy · GPU 0") and "1 more of Thing a" in footnote(shown)
     assert "Thing v" in footnote(shown) and "2 more of GPU busy" in footnote(shown)
-    workers = [Lane(f"worker {n}", "rank 0", "spans", "", spans=((0.0, 1.0, "fetching"),)) for n in range(200)]
+    workers = [Lane(WORKER, spans=((0.0, 1.0, "fetching"),), rank=0, worker=n) for n in range(200)]
     crowd = drawn(*workers)
     assert np.shape(crowd.data[0].z)[0] == MOST_IN_STRIP and f"{200 - MOST_IN_STRIP} more of Workers" in footnote(crowd)
     assert crowd.layout.height < 600
 
 
 def test_marks_are_lines_and_bands_over_all_rows_with_a_row_of_their_own() -> None:
-    epochs = Lane("epochs", "rank 0", "marks", "", spans=((10.0, 10.0, "epoch 0"), (50.0, 50.0, "epoch 1")))
-    same = Lane("epochs", "rank 1", "marks", "", spans=((10.01, 10.01, "epoch 0"), (50.01, 50.01, "epoch 1")))
-    evaluation = Lane("evaluation", "rank 0", "marks", "", spans=((40.0, 49.0, "evaluation"),))
-    shown = drawn(line("CPU busy", "machine"), epochs, same, evaluation)
+    epochs = Lane(EPOCHS, spans=((10.0, 10.0, "epoch 0"), (50.0, 50.0, "epoch 1")), rank=0)
+    same = Lane(EPOCHS, spans=((10.01, 10.01, "epoch 0"), (50.01, 50.01, "epoch 1")), rank=1)
+    evaluation = Lane(EVALUATION, spans=((40.0, 49.0, "evaluation"),), rank=0)
+    shown = drawn(line(CPU_BUSY), epochs, same, evaluation)
     assert [(shape.type, shape.x0) for shape in shown.layout.shapes] == [("line", 10), ("line", 50), ("rect", 40)]
     assert {shape.yref for shape in shown.layout.shapes} == {"paper"}
     assert shown.layout.yaxis.ticktext == ("evaluation", "epochs")
@@ -126,8 +128,8 @@ def test_marks_are_lines_and_bands_over_all_rows_with_a_row_of_their_own() -> No
 
 
 def test_too_many_marks_are_no_lines_and_do_not_write_over_each_other() -> None:
-    many = Lane("epochs", "rank 0", "marks", "", spans=tuple((t, t, f"epoch {t:.0f}") for t in T))
-    shown = drawn(line("CPU busy", "machine"), many)
+    many = Lane(EPOCHS, spans=tuple((t, t, f"epoch {t:.0f}") for t in T), rank=0)
+    shown = drawn(line(CPU_BUSY), many)
     assert len(T) > marks.MOST_LINES and shown.layout.shapes == ()
     assert 3 < len([word for word in shown.data[0].text if word]) < 20
 
@@ -135,9 +137,9 @@ def test_too_many_marks_are_no_lines_and_do_not_write_over_each_other() -> None:
 def test_foreign_words_stay_words() -> None:
     evil = "<script>alert(1)</script> %{x} $a$ <a href='x'>&amp;"
     lanes = (
-        Lane(evil, evil, "line", evil, (1.0, 2.0), (1.0, 2.0)),
-        Lane(evil, evil, "spans", "", spans=((0.0, 2.0, evil),)),
-        Lane("epochs", evil, "marks", "", spans=((1.0, 1.0, evil),)),
+        Lane(LaneKind("evil", evil, unit=evil), (1.0, 2.0), (1.0, 2.0), note=evil),
+        Lane(LaneKind("evil_spans", evil, "spans"), spans=((0.0, 2.0, evil),)),
+        Lane(EPOCHS, spans=((1.0, 1.0, evil),), rank=0),
     )
     report = make_report(timeline=Timeline(4.0, lanes), run=make_run(name=evil, command=("python", evil)))
     told = str(figure(report).to_plotly_json())
@@ -148,14 +150,14 @@ def test_foreign_words_stay_words() -> None:
     )
 
 
-@pytest.mark.parametrize("lanes", [(), (Lane("GPU busy", "GPU 0", "line", "%", (1.0,), (None,)),)])
+@pytest.mark.parametrize("lanes", [(), (Lane(GPU_BUSY, (1.0,), (None,), device=0),)])
 def test_a_run_without_series_says_so(lanes: tuple[Lane, ...]) -> None:
     shown = drawn(*lanes, seconds=3.0)
     assert not shown.data and "Nothing was recorded" in footnote(shown)
 
 
 def test_no_gpu_has_no_gpu_rows_and_one_sample_is_enough() -> None:
-    shown = drawn(Lane("CPU busy", "machine", "line", "cores", (1.0,), (0.0,)), seconds=2.0)
+    shown = drawn(Lane(CPU_BUSY, (1.0,), (0.0,)), seconds=2.0)
     assert heads(shown) == ["CPU busy"] and shown.data[0].mode == "lines+markers"
 
 

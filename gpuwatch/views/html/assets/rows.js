@@ -5,8 +5,8 @@ const laneRows = (index, words, buffer) => {
   const HEAD = 22, MARKS = 26, MANY = 4;
   const { clamp, said } = words;
   const opened = new Map();
-  const isIdle = (label) => /^(waiting|idle|wait|index wait)$/.test(label);
-  const isWait = (family) => /wait|throttl|pressure|stall/i.test(family.name);
+  const isIdle = (label) => label === "waiting";
+  const isWait = (family) => family.waits;
   const WHOLE = { share: 1, "%": 100 };
 
   function lay({ shown, unfolded }) {
