@@ -26,7 +26,7 @@ _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What can be set once for all calls. `rate` is the sampler's, in Hz; `dir` is where run folders lie."""
+    """What can be set once for all calls. `rate` is the sampler's, in Hz; `dir` is the directory that holds the runs."""
 
     dir: str = ".gpuwatch"
     rate: float = 1.0

@@ -63,7 +63,7 @@ def record(command: Sequence[str], options: Options) -> Recorded:
         path = _folder(options)
         run = _Run(path, _info(path, command, options), options)
     except Exception as error:  # whatever it is, it is ours, and the training has to start
-        options.tell(f"{error or type(error).__name__}; the command runs unrecorded")
+        options.tell(f"{error or type(error).__name__}; running without recording")
         return Recorded(None, supervise(command, environment, stdio=options.stdio))
     try:
         ended = supervise(command, run.inject(environment), run.started, options.stdio)

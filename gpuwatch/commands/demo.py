@@ -50,7 +50,7 @@ def command(epochs: int, python: str, html: str | None, directory: str | None) -
     recorded = record(training, Options(base, "demo", tell=tell))
     if recorded.ended.exit_code == 0:
         return _tell_story(recorded, Path(html or base / "demo" / "timeline.html"))
-    tell("the training failed; what it said stands above")
+    tell("training failed; see its output above")
     return exit_as(recorded.ended)
 
 

@@ -43,7 +43,7 @@ Examples:
     "--sample",
     type=click.IntRange(1),
     metavar="N",
-    help="With --exact: measure one batch in N.  [default: as many as make the training a tenth slower]",
+    help="With --exact: measure one batch in N.  [default: chosen to keep the slowdown near 10 %]",
 )
 @json_option
 def command(

@@ -99,7 +99,7 @@ def pyspy(python: str) -> Check:
 
     reason = burst.why_not()
     if reason:
-        return Check("py-spy", "limited", f"{reason}; the timer in the workers stands in", "pip install py-spy")
+        return Check("py-spy", "limited", f"{reason}; falling back to the in-process sampler", "pip install py-spy")
     command = [python, "-c", "import sys; print(flush=True); sys.stdin.read()"]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -111,7 +111,7 @@ def pyspy(python: str) -> Check:
         target.stdin.close()
     if seen.profile:
         return Check("py-spy", "works", f"reads the stacks of {python}")
-    return Check("py-spy", "limited", f"{seen.note}; the timer in the workers stands in{_yama()}", _ptrace_remedy())
+    return Check("py-spy", "limited", f"{seen.note}; falling back to the in-process sampler{_yama()}", _ptrace_remedy())
 
 
 def _yama() -> str:

@@ -25,7 +25,7 @@ _TRAINING = re.compile(r"(?P<run>.*):(?P<training>[0-9]{1,6})")
 
 def dir_option(function: Function) -> Function:
     """Add `--dir`, the folder that holds the run folders."""
-    return click.option("--dir", "base", metavar="DIR", help="Where the run folders lie (default: .gpuwatch).")(
+    return click.option("--dir", "base", metavar="DIR", help="Directory that holds the runs (default: .gpuwatch).")(
         function
     )
 

@@ -18,7 +18,7 @@ PLAIN_EVERY_S = 5.0
 
 
 @click.command(
-    "top", help=f"Watch a run live, or go through one that has ended.\n\nThe newest running run by default. {RUN_HELP}"
+    "top", help=f"Watch a run live, or replay a finished one.\n\nDefaults to the newest active run. {RUN_HELP}"
 )
 @click.argument("run", required=False)
 @dir_option

@@ -91,7 +91,7 @@ def command(
 ) -> None:
     """Try changes on your own training and report what each was worth.
 
-    The command runs in experiment mode: batches are repeated, skipped and swapped, so whatever it trains is void.
+    The command runs in experiment mode: batches are repeated, skipped and swapped, so its results are invalid.
     Files that it writes are written as always, unless --scratch sends them elsewhere. Ctrl-C ends it with what is
     known by then. What is measured: the loop as it is, in turns with the loop after one change.
     """
@@ -101,7 +101,7 @@ def command(
     seconds, names = _seconds(budget), _names(remedies)
     wanted = _Wanted(arguments, base_folder(base), seconds, _cores(cores), ceilings or bool(cores), sweep, names)
     place = _scratch(scratch, arguments)
-    click.echo("gpuwatch: an experiment: what this training computes is void, keep none of its checkpoints", err=True)
+    click.echo("gpuwatch: experiment mode: results of this run are invalid; do not keep its checkpoints", err=True)
     if place.note:
         click.echo(f"gpuwatch: {place.note}", err=True)
     with Shown() as shown:
@@ -152,7 +152,7 @@ class _Wanted:
             return remedies.named(self.names, report)
         wanted = remedies.asked_for(report) if report else []
         if report is None:
-            conductor.note("No run of this command could be analysed, so that no finding asks for a remedy: name some.")
+            conductor.note("No usable earlier run of this command; choose remedies with --remedies.")
         elif not wanted:
             conductor.note("The last run's findings ask for no remedy that gpuwatch can apply; name some: --remedies.")
         return wanted
@@ -165,7 +165,7 @@ class _Wanted:
         report = earlier.find(self.command, self.base)
         if report is not None:
             return report
-        conductor.tell("recording a first run, to have its findings")
+        conductor.tell("recording a baseline run first")
         return earlier.make(self.command, self.base, self.budget_s * RECORD_SHARE)
 
 

@@ -319,7 +319,7 @@ def _read_run(path: Path, has_spool: bool) -> tuple[RunInfo | None, list[str]]:
     except NotARun as error:
         if not has_spool:
             raise
-        return None, [f"{error.what}; told from the spool instead"]
+        return None, [f"{error.what}; reconstructed from the event log"]
 
 
 def _guess_run(path: Path, logs: tuple[ProcessLog, ...]) -> RunInfo:

@@ -111,7 +111,7 @@ def _why_loader(loader: LoaderProfile) -> list[Fact]:
     facts, fetch = [], loader.fetch
     ready = loader.queue.ready_share if loader.queue is not None else None
     if ready is not None and not loader.has_an_iterator_for_each_step:
-        facts.append(Fact("queue", f"the next batch was there in {text.percent(ready)} of the asks"))
+        facts.append(Fact("queue", f"next batch already queued for {text.percent(ready)} of requests"))
     if fetch is not None and loader.workers and fetch.busy_share is not None:
         count = text.count(loader.workers, "worker")
         facts.append(
@@ -154,11 +154,11 @@ def _nothing(report: Report) -> str:
     if report.findings:
         return ""
     if not report.loaders and hottest(report):
-        return "The rules judge training loops. Of this run the hot lines below say where the time went."
+        return "No training loop was found; the hot lines below show where the time went."
     asked, blind = len(report.clear), len(report.not_evaluated)
     if not asked:
         return "No rule could look at this run; `gpuwatch doctor` says what can be measured here."
-    return f"No rule found a cause: {asked} clear, {blind} could not look (`gpuwatch report --json` says why)."
+    return f"No rule matched: {asked} passed, {blind} skipped for missing data (reasons: `gpuwatch report --json`)."
 
 
 def _won(speedup: float) -> str:

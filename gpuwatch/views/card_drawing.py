@@ -61,7 +61,7 @@ def draw(card: Card, width: int, color: bool) -> RenderableType:
     parts += _section("Hot lines", _lines(card.lines, inner), card.lines_note)
     parts += _section("Loaders", _loaders(card, inner))
     parts += _section("Machine", _facts(card.machine, inner))
-    parts += _section("Worth knowing", [_flow(Text(f"• {note}", DIM), inner, hang=2) for note in card.notes])
+    parts += _section("Info", [_flow(Text(f"• {note}", DIM), inner, hang=2) for note in card.notes])
     parts += _footer(card, whole)
     return Padding(Group(*parts), (1, 2))
 

@@ -72,7 +72,7 @@ def balance(experiment: Experiment) -> str:
     if most.limit == "balanced":
         return on + "the two halves are even, or too close to tell apart: neither alone is worth making faster."
     lost = 1.0 - most.end_to_end.median / most.device.median
-    sentence = on + f"the device gives away {text.percent(max(lost, 0.0))} of its throughput to the input."
+    sentence = on + f"the input pipeline costs the device {text.percent(max(lost, 0.0))} of its throughput."
     return sentence + (f" About {text.count(cores, 'core', digits=2)} would balance the two." if cores else "")
 
 

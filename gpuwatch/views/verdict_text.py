@@ -18,18 +18,18 @@ NAMES: dict[Bound, str] = {
 _LOADER_CLAIMS: dict[Bound, str] = {
     "input": "{share} of the {role} loop is spent waiting for data",
     "compute": "the {role} loop waits for data {share} of its time; leave the input pipeline alone",
-    "host": "the data is there ({share} waiting), but the {role} process spends its time elsewhere",
-    "transfer": "the data is there, but copies to the device hold up the {role} loop",
-    "communication": "the ranks wait for each other, not for data ({share})",
+    "host": "the {role} process spends its time outside the model; {share} is input wait",
+    "transfer": "copies to the device hold up the {role} loop",
+    "communication": "ranks wait for each other, not for data ({share} input wait)",
     "startup": "most of the run passed before the first batch",
 }
 
 _OWN_LOOP_CLAIMS: dict[Bound, str] = {
-    "input": "{handed:.0%} of the training's steps wait for the thread or process that makes their batches",
-    "compute": "no other code or wait takes much of the training's steps; leave the input alone",
-    "host": "{other:.0%} of the training's steps are other code of its process than its model",
+    "input": "{handed:.0%} of each step is spent waiting for the thread or process that makes the batches",
+    "compute": "no other code or wait takes a large share of the step; leave the input pipeline alone",
+    "host": "{other:.0%} of each step is code of the training process outside the model",
     "transfer": "copies to the device hold up the training loop",
-    "communication": "the ranks wait for each other",
+    "communication": "ranks wait for each other",
     "startup": "most of the run passed before the first step",
 }
 
@@ -57,7 +57,7 @@ def claim(verdict: Verdict) -> str:
 def _loader_claim(verdict: Verdict, steps: LoaderSteps) -> str:
     share = f"{verdict.input_wait_share.median:.0%}" if verdict.input_wait_share else "an unknown share"
     if verdict.confidence == "borderline":
-        return f"{share} of the {steps.role} loop waits for data, close to the {steps.threshold:.0%} that matter"
+        return f"{share} of the {steps.role} loop waits for data, close to the {steps.threshold:.0%} threshold"
     return _LOADER_CLAIMS[verdict.bound].format(role=steps.role, share=share)
 
 
@@ -67,7 +67,7 @@ def explanation(verdict: Verdict) -> str:
 
 
 def sentence(words: str) -> str:
-    """Return words with a capital at their beginning."""
+    """Return words with a capital at the beginning."""
     return words[:1].upper() + words[1:]
 
 
@@ -80,45 +80,43 @@ def reason(verdict: Verdict) -> str:
             return _own_loop_reason(steps)
         case FewSteps(steps, needed, sure):
             plural = "" if steps == 1 else "s"
-            return f"only {steps} step{plural} after the warm-up; {needed} are needed, some {sure} for a sure verdict"
+            return f"only {steps} step{plural} after warm-up; {needed} are needed, about {sure} for a sure verdict"
         case NoLoop(why, not_entered):
             return _NO_LOOP[why].format(not_entered=not_entered)
 
 
 _NO_LOOP = {
-    "not entered": "no training was measured: {not_entered} Python process(es) could not be entered",
-    "no torch": "Python ran, but never used a torch DataLoader",
-    "no Python": "the command started no Python that gpuwatch could enter",
-    "no loader": "torch was imported, but neither a DataLoader nor three optimizer steps in a row were seen",
+    "not entered": "no training was measured: {not_entered} Python process(es) could not be instrumented",
+    "no torch": "Python ran, but used no torch DataLoader",
+    "no Python": "the command started no Python that gpuwatch could instrument",
+    "no loader": "torch was imported, but no DataLoader and no three optimizer steps in a row were observed",
 }
 
 
 def _loader_reason(steps: LoaderSteps) -> str:
     """Say what the share is made of: the wait in a step, and that for the first batch of later epochs."""
-    computed = f"computed for {_milliseconds(steps.compute_ms)}"
-    each = f"each step waited {_milliseconds(steps.wait_ms)} for its next batch and {computed}"
+    computed = f"computes for {_milliseconds(steps.compute_ms)}"
+    each = f"each step waits {_milliseconds(steps.wait_ms)} for the next batch and {computed}"
     if not steps.later_epochs:
         return each
     if steps.iterator_per_step:
         start = _milliseconds(1e3 * steps.epoch_wait_s)
-        return f"each batch came from an iterator of its own, whose start was waited for {start}; the step {computed}"
+        return f"each batch comes from a new iterator, which takes {start} to start; the step {computed}"
     if steps.later_epochs == 1:
-        return f"{each}; the second epoch waited {steps.epoch_wait_s:.2g} s for its first batch"
-    return f"{each}; {steps.later_epochs} later epochs waited {steps.epoch_wait_s:.2g} s each for their first batch"
+        return f"{each}; the second epoch waits {steps.epoch_wait_s:.2g} s for its first batch"
+    return f"{each}; {steps.later_epochs} later epochs wait {steps.epoch_wait_s:.2g} s each for their first batch"
 
 
 def _own_loop_reason(steps: OwnLoopSteps) -> str:
-    loop = f"its loop is not over a DataLoader: an optimizer step every {_milliseconds(steps.step_ms)}"
+    loop = f"the loop has no DataLoader: an optimizer step every {_milliseconds(steps.step_ms)}"
     if not steps.sampled:
-        return f"{loop}, and too few stack samples say what it does"
+        return f"{loop}, and too few stack samples to say what it does"
     if steps.unseen is not None:
-        return (
-            f"{loop}; for {steps.unseen:.0%} of it the process slept or waited for something that no stack sample shows"
-        )
-    shown = f"stack samples show the model in {steps.model:.0%} of it"
-    handed = f"and for {steps.handed:.0%} it stands still for another thread or process"
-    asleep = "" if steps.asleep is None else f", and for {steps.asleep:.0%} it sleeps by its own line"
-    return f"{loop}; {shown}, {handed}{asleep}"
+        return f"{loop}; {steps.unseen:.0%} of it the process sleeps or waits for something that no stack sample shows"
+    shown = f"{steps.model:.0%} of the stack samples are in the model"
+    handed = f"it is blocked on another thread or process {steps.handed:.0%} of the time"
+    asleep = "" if steps.asleep is None else f"; it sleeps {steps.asleep:.0%} of the time, by a line of its own"
+    return f"{loop}; {shown}; {handed}{asleep}"
 
 
 def _milliseconds(value: float | None) -> str:

@@ -9,7 +9,7 @@ from gpuwatch.views.html.markup import Markup, content, el, table
 from gpuwatch.views.html.verdict import CONFIDENCE
 
 OPEN = 4
-SEVERITY = {"critical": "costs much", "warning": "costs something", "info": "worth knowing"}
+SEVERITY = {"critical": "critical", "warning": "warning", "info": "info"}
 
 
 def why(report: Report) -> Markup:
@@ -17,7 +17,7 @@ def why(report: Report) -> Markup:
     findings = list(enumerate(report.findings, 1))
     shown = [_reason(at, finding, report.run.cwd) for at, finding in findings[:OPEN]]
     rest = [_reason(at, finding, report.run.cwd) for at, finding in findings[OPEN:]]
-    body = [shown or el("p", "No rule found anything to blame."), _more(rest, "more findings"), _left_out(report)]
+    body = [shown or el("p", "No issues found."), _more(rest, "more findings"), _left_out(report)]
     return el("section", el("h2", "Why"), body, id="why")
 
 
@@ -132,7 +132,7 @@ def _left_out(report: Report) -> Markup | None:
     if report.not_evaluated:
         rows = [[item.id, item.why] for item in report.not_evaluated]
         parts += [
-            el("h4", "Could not be looked at"),
+            el("h4", "Not evaluated"),
             table(["rule", "why"], [list(row) for row in rows], "Rules not evaluated"),
         ]
     if report.clear:

@@ -29,7 +29,7 @@ KEYS = (
 WORDS = (
     ("waiting", "the training stood still until its next batch came"),
     ("at work", "a worker was making a batch, not waiting for something to do"),
-    ("in hand", "the batch that a worker is making, told from the numbers given out; waits: it has none to make"),
+    ("current", "the batch that a worker is making, inferred from the indices handed to it; waits: it has none"),
     ("a batch", "how long making one takes; CPU: of one core, over the last seconds"),
     ("busy", "the GPU ran at least one kernel; SM: how much of the chip worked"),
     ("stalls", "something stood still for lack of CPU or I/O (the kernel's pressure)"),

@@ -24,7 +24,7 @@ CPU_OVER_S = 15.0
 @dataclass(frozen=True, slots=True)
 class Worker:
     """A worker in the window: its share of time at work, in all and per column, its batches, the cores it used, and
-    the batch that it has in hand (`batch 7`, `waits`, empty where that is not known)."""
+    its current batch (`batch 7`, `waits`, empty where that is not known)."""
 
     lane: Lane
     at_work: float | None
@@ -41,7 +41,7 @@ class Worker:
 
 
 def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
-    """Return a row per loader worker: at work or waiting, its CPU, the batch in hand, the time that a batch takes."""
+    """Return a row per loader worker: at work or waiting, its CPU, its current batch, the time that a batch takes."""
     lanes = frame.lanes(WORKER) or frame.lanes(TRAINER_LOADING)
     if not lanes:
         return Text("No worker yet. With num_workers=0 the training process makes its batches itself.", "dim")
@@ -55,7 +55,7 @@ def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
     table = Rows()
     known = any(worker.in_hand for worker in told)
     if headed:
-        heads = ("at work", "CPU", "a batch", "in hand") if known else ("at work", "CPU", "a batch")
+        heads = ("at work", "CPU", "a batch", "current") if known else ("at work", "CPU", "a batch")
         table.add("", Text(" " * room), *(Text(name, "dim") for name in heads))
     for worker in shown:
         cells = _cells(worker, _name(worker.lane, several, wide), headed)

@@ -124,7 +124,7 @@ def test_without_run_json_the_spool_still_tells(tmp_path: Path, content: str | N
     assert recording.run.state == "lost"
     assert recording.run.command == ("train.py",)
     assert recording.run.started_ns == recording.logs[0].header["process_start_ns"]
-    assert "told from the spool instead" in recording.problems[0]
+    assert "reconstructed from the event log" in recording.problems[0]
 
 
 def test_another_schema_of_run_json_is_refused(tmp_path: Path) -> None:

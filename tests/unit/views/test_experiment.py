@@ -39,7 +39,11 @@ def drawn(experiment: Experiment, width: int = 100) -> str:
 
 @pytest.mark.parametrize(
     ("limit", "device", "loader", "said"),
-    [("loader", 100, 40, "gives away 60%"), ("device", 40, 100, "would win nothing"), ("balanced", 50, 50, "even")],
+    [
+        ("loader", 100, 40, "costs the device 60%"),
+        ("device", 40, 100, "would win nothing"),
+        ("balanced", 50, 50, "even"),
+    ],
 )
 def test_the_ceilings_end_in_a_sentence(limit: str, device: float, loader: float, said: str) -> None:
     assert said in drawn(replace(EMPTY, ceilings=(ceiling(2, device, loader, limit),), balance_cores=5.0))

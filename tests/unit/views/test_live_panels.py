@@ -166,13 +166,13 @@ def test_workers_show_their_cpu_and_the_batch_in_hand_of_a_run_that_goes_on() ->
         line(PROCESS_CPU, [0.97] * 100, rank=0, worker=1),
     )
     told = drawn(workers(frame(*lanes), 60, 6)).splitlines()
-    assert told[0].split() == ["at", "work", "CPU", "a", "batch", "in", "hand"]
+    assert told[0].split() == ["at", "work", "CPU", "a", "batch", "current"]
     assert told[1].endswith("batch 1240") and "–" in told[1]
     assert "97%" in told[2] and "waits" in told[2]
     assert "97% CPU" in drawn(workers(frame(*lanes), 60, 2))
     assert "97%" in drawn(workers(frame(*lanes, view=View(rank=0)), 60, 6))
     earlier = drawn(workers(frame(*lanes, view=View(at_s=96.0)), 60, 6))
-    assert "batch 1240" not in earlier and "in hand" not in earlier
+    assert "batch 1240" not in earlier and "current" not in earlier
 
 
 def test_findings_mark_the_selected_one() -> None:

@@ -31,24 +31,24 @@ def verdict(bound: Bound, reason: Reason, **changes: Any) -> Verdict:
         ),
         (
             verdict("host", LOADER),
-            "Host-bound: the data is there (33% waiting), but the training process spends its time elsewhere",
+            "Host-bound: the training process spends its time outside the model; 33% is input wait",
         ),
         (verdict("startup", LOADER), "Start-up-bound: most of the run passed before the first batch"),
         (
             verdict("input", LOADER, confidence="borderline"),
-            "Borderline: 33% of the training loop waits for data, close to the 10% that matter",
+            "Borderline: 33% of the training loop waits for data, close to the 10% threshold",
         ),
         (
             verdict("input", OWN),
-            "Input-bound: 25% of the training's steps wait for the thread or process that makes their batches",
+            "Input-bound: 25% of each step is spent waiting for the thread or process that makes the batches",
         ),
         (
             verdict("host", OWN),
-            "Host-bound: 35% of the training's steps are other code of its process than its model",
+            "Host-bound: 35% of each step is code of the training process outside the model",
         ),
         (
             verdict("unknown", NoLoop("not entered", 2)),
-            "Unknown: no training was measured: 2 Python process(es) could not be entered",
+            "Unknown: no training was measured: 2 Python process(es) could not be instrumented",
         ),
     ],
 )
@@ -59,37 +59,37 @@ def test_the_headline_is_the_name_and_the_claim(said: Verdict, headline: str) ->
 @pytest.mark.parametrize(
     ("reason", "said"),
     [
-        (LOADER, "each step waited 5 ms for its next batch and computed for 10 ms"),
-        (replace(LOADER, wait_ms=None), "each step waited an unknown time for its next batch and computed for 10 ms"),
+        (LOADER, "each step waits 5 ms for the next batch and computes for 10 ms"),
+        (replace(LOADER, wait_ms=None), "each step waits an unknown time for the next batch and computes for 10 ms"),
         (
             replace(LOADER, later_epochs=4, epoch_wait_s=1.04),
-            "each step waited 5 ms for its next batch and computed for 10 ms; 4 later epochs waited 1 s each for their first batch",
+            "each step waits 5 ms for the next batch and computes for 10 ms; 4 later epochs wait 1 s each for their first batch",
         ),
         (
             replace(LOADER, later_epochs=1, epoch_wait_s=2.5),
-            "each step waited 5 ms for its next batch and computed for 10 ms; the second epoch waited 2.5 s for its first batch",
+            "each step waits 5 ms for the next batch and computes for 10 ms; the second epoch waits 2.5 s for its first batch",
         ),
         (
             replace(LOADER, later_epochs=50, epoch_wait_s=1.2, iterator_per_step=True),
-            "each batch came from an iterator of its own, whose start was waited for 1.2 s; the step computed for 10 ms",
+            "each batch comes from a new iterator, which takes 1.2 s to start; the step computes for 10 ms",
         ),
         (
             replace(OWN, asleep=0.2),
-            "its loop is not over a DataLoader: an optimizer step every 50 ms; stack samples show the model in 40% of it, "
-            "and for 25% it stands still for another thread or process, and for 20% it sleeps by its own line",
+            "the loop has no DataLoader: an optimizer step every 50 ms; 40% of the stack samples are in the model; it is "
+            "blocked on another thread or process 25% of the time; it sleeps 20% of the time, by a line of its own",
         ),
         (
             replace(OWN, sampled=False),
-            "its loop is not over a DataLoader: an optimizer step every 50 ms, and too few stack samples say what it does",
+            "the loop has no DataLoader: an optimizer step every 50 ms, and too few stack samples to say what it does",
         ),
         (
             replace(OWN, unseen=0.8),
-            "its loop is not over a DataLoader: an optimizer step every 50 ms; for 80% of it the process slept or waited "
-            "for something that no stack sample shows",
+            "the loop has no DataLoader: an optimizer step every 50 ms; 80% of it the process sleeps or waits for something "
+            "that no stack sample shows",
         ),
-        (FewSteps(1, 8, 30), "only 1 step after the warm-up; 8 are needed, some 30 for a sure verdict"),
-        (NoLoop("no Python"), "the command started no Python that gpuwatch could enter"),
-        (NoLoop("no torch"), "Python ran, but never used a torch DataLoader"),
+        (FewSteps(1, 8, 30), "only 1 step after warm-up; 8 are needed, about 30 for a sure verdict"),
+        (NoLoop("no Python"), "the command started no Python that gpuwatch could instrument"),
+        (NoLoop("no torch"), "Python ran, but used no torch DataLoader"),
     ],
 )
 def test_the_reason_says_each_number_it_rests_on(reason: Reason, said: str) -> None:
