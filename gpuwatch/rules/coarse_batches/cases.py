@@ -9,7 +9,7 @@ CASES = (
     fires(
         epochs(10, 0.7, 5, workers=4, work_ms=600.0, seconds=8.0),
         "critical",
-        "5 batches per epoch for 4 workers: they come in bursts of 600 ms of work each",
+        "5 batches per epoch for 4 workers: they arrive in bursts of 600 ms of work each",
         where="/home/me/project/train.py:40",
         speedup=1.021,
     ),

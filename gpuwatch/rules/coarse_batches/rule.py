@@ -28,6 +28,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.words.units import count, milliseconds
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def check(profile: Profile, t: Thresholds, loader: LoaderProfile, workers: int, 
     return Found(
         severity="critical" if fill >= t.critical_share else "warning",
         confidence="high" if len(loader.first_batch_s) >= t.sure_epochs else "medium",
-        summary=f"{loader.epoch_batches:.3g} batches per epoch for {loader.workers} workers: they come in bursts of {costs.work_ms:.3g} ms of work each",
+        summary=f"{count(loader.epoch_batches or 0.0, 'batch', 'batches')} per epoch for {count(workers, 'worker')}: they arrive in bursts of"
+        f" {milliseconds(costs.work_ms)} of work each",
         evidence=(
             Evidence("batches per worker and epoch", round(per_worker, 2), "batches", t.batches_per_worker),
             Evidence(

@@ -9,7 +9,7 @@ How it is measured
     good part of the step; or, on CPUs, inside the backward pass without using its core, where DDP exchanges.
 
 When it is wrong
-    One slow rank makes all the others wait inside the exchange; straggler-rank speaks then.
+    One slow rank makes all the others wait inside the exchange; straggler-rank reports that.
 
 What to do
     no_sync() for all but the last micro-batch, gradient bucketing and compression, a larger batch per rank.

@@ -36,7 +36,7 @@ class Thresholds(NoThresholds):
     throttled_share: Threshold = Threshold(
         0.05, "share of the periods", "A quota that is reached now and then costs nothing that can be seen."
     )
-    critical_share: Threshold = Threshold(0.2, "share of the periods", "The run stands still in every fifth period.")
+    critical_share: Threshold = Threshold(0.2, "share of the periods", "The run is stopped in every fifth period.")
 
 
 def check(profile: Profile, t: Thresholds, quota: float, seen: Starved, throttled: float) -> Found | None:

@@ -2,15 +2,15 @@
 
 What it means
     The loop waits for data, the workers want to run, and the cores that this run may use are busy. Adding workers
-    only makes them wait for each other. Either a batch must cost less CPU, or this device needs more cores.
+    only makes them wait for each other. Either batches must cost less CPU, or this device needs more cores.
 
 How it is measured
     Idle cores while the loop ran, the workers' time runnable without a core (the kernel's run-queue delay), and CPU
     time per batch against the step without waiting. CPU per batch / step = cores needed to keep this device busy.
 
 When it is wrong
-    If other programs on the machine use the cores, stopping them helps; the evidence shows their share. If library
-    threads of the workers fight each other, thread-oversubscription is the cause.
+    If other programs use the cores, stopping them helps; the evidence shows their share. If library
+    threads of the workers compete with each other, thread-oversubscription is the cause.
 
 What to do
     Make the batch cheaper (the findings on decoding, transforms and dataset code say where), pre-compute what is the

@@ -9,7 +9,7 @@ CASES = (
     fires(
         run_of(8.0, ranks=phases(startup=3.0, input_wait=1.0, forward=3.0, evaluation=6.0)),
         "critical",
-        "evaluation takes 60% of the loop (6 s)",
+        "evaluation takes 60% of the loop (6.0 s)",
         speedup=1.328,
     ),
     clear(run_of(8.0, ranks=phases(startup=3.0, input_wait=1.0, forward=9.0, evaluation=1.0))),

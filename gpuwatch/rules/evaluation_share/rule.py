@@ -1,14 +1,14 @@
-"""Evaluation takes more than its part of the run.
+"""Evaluation takes a disproportionate share of the run.
 
 What it means
-    Validation runs so often, or on so much data, that the training proper gets little of the time.
+    Validation runs so often, or on so much data, that training itself gets little of the time.
 
 How it is measured
     Iterators without a backward pass between their batches are evaluation; their time, waiting included, as a share
     of the loop.
 
 When it is wrong
-    A run that is meant to evaluate has no training loop, and then this rule does not speak.
+    A run that is meant to evaluate has no training loop, and then this rule is not evaluated.
 
 What to do
     Evaluate every n-th epoch or on a fixed subset, with a larger batch and torch.inference_mode(); give the validation
@@ -26,6 +26,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.words.units import count, duration
 
 # Evaluating a third as often is the usual cure.
 LESS_OFTEN = 3.0
@@ -50,7 +51,7 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Fo
     return Found(
         severity="critical" if share >= t.critical_share else "warning",
         confidence="high",
-        summary=f"evaluation takes {share:.0%} of the loop ({seconds:.3g} s){_how(loader)}",
+        summary=f"evaluation takes {share:.0%} of the loop ({duration(seconds)}){_how(loader)}",
         evidence=(
             Evidence("evaluation", round(share, 4), "share of the loop", t.share),
             Evidence("evaluation", round(seconds, 2), "s", n=loader.iterators if loader else None),
@@ -72,7 +73,7 @@ def _training(profile: Profile) -> tuple[RankProfile, ...] | Missing:
 
 
 def _how(loader: LoaderProfile | None) -> str:
-    return f", {loader.iterators} times over {loader.dataset}" if loader else ""
+    return f", {count(loader.iterators, 'pass', 'passes')} over {loader.dataset}" if loader else ""
 
 
 def _speedup(costs: Costs, seconds: float) -> Speedup:

@@ -29,6 +29,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.units import milliseconds
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
     return Found(
         severity="critical" if share >= t.critical_share else "warning",
         confidence=certainty(seen.state),
-        summary=f"collating takes {share:.0%} of making a batch ({seen.fetch.collate_ms:.3g} ms)",
+        summary=f"collating takes {share:.0%} of making a batch ({milliseconds(seen.fetch.collate_ms)})",
         evidence=(
             wait_evidence(seen.loader),
             Evidence("collate", round(share, 4), "share of the fetch", t.share, seen.fetch.n),

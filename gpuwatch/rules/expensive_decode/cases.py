@@ -9,14 +9,14 @@ CASES = (
     fires(
         with_operations(DECODE),
         "warning",
-        "PIL.JpegImageFile.load takes 60% of making a batch (0.47 ms a sample)",
+        "PIL.JpegImageFile.load takes 60% of making a batch (470 µs per sample)",
         where="/home/me/project/train.py:20",
         speedup=1.285,
     ),
     fires(
         with_operations(DECODE, RESIZE),
         "warning",
-        "PIL.JpegImageFile.load takes 60% of making a batch (0.47 ms a sample)",
+        "PIL.JpegImageFile.load takes 60% of making a batch (470 µs per sample)",
         where="/home/me/project/train.py:20",
         speedup=1.285,
     ),

@@ -27,6 +27,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.words.units import milliseconds
 
 # Gain of the decoders measured in the field over Pillow, when the consumer takes an array: 1.3 to 1.8 times.
 CHEAPER = 1.6
@@ -53,7 +54,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
     return Found(
         severity="warning",
         confidence=certainty(seen.state),
-        summary=f"{top.name} takes {share:.0%} of making a batch ({top.ms_per_sample:.3g} ms a sample)",
+        summary=f"{top.name} takes {share:.0%} of making a batch ({milliseconds(top.ms_per_sample)} per sample)",
         evidence=(
             wait_evidence(seen.loader),
             Evidence("decoding", round(share, 4), "share of the fetch", t.share, seen.fetch.n),

@@ -9,7 +9,7 @@ CASES = (
     fires(
         with_operations(JITTER),
         "warning",
-        "ColorJitter takes 50% of making a batch (0.47 ms a sample)",
+        "ColorJitter takes 50% of making a batch (470 µs per sample)",
         where="/home/me/project/train.py:20",
         speedup=1.49,
     ),

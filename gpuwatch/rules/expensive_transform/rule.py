@@ -28,6 +28,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.units import milliseconds
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
     return Found(
         severity="critical" if top.share >= t.critical_share else "warning",
         confidence=certainty(seen.state),
-        summary=f"{top.name} takes {top.share:.0%} of making a batch ({top.ms_per_sample:.3g} ms a sample)",
+        summary=f"{top.name} takes {top.share:.0%} of making a batch ({milliseconds(top.ms_per_sample)} per sample)",
         evidence=(
             wait_evidence(seen.loader),
             Evidence(top.name, round(top.share, 4), "share of the fetch", t.share, seen.fetch.n),
@@ -65,7 +66,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
 
 
 def _speedup(seen: Starved, top: OperationProfile) -> Speedup:
-    """Predict it free, with "half as dear" as the low end."""
+    """Predict it free, with half the cost as the low end."""
     basis = f"{top.name} made free; the low end is half as expensive"
     return throughput.made_free(seen.costs, top.share, top.share, basis)
 

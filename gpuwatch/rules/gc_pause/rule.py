@@ -2,14 +2,14 @@
 
 What it means
     The collector walks every container object it tracks. With a dataset of millions of Python objects a full
-    collection takes a second, at steps that nobody chose, and on different ranks at different steps.
+    collection takes a second, at arbitrary steps, and at different steps on different ranks.
 
 How it is measured
     gc callbacks in the training process and in the workers: time inside collections as a share of the loop and of the
     fetches.
 
 When it is wrong
-    A script that calls gc.collect() by itself is booked here too; then take the call out.
+    A script that calls gc.collect() itself is counted here too; then remove the call.
 
 What to do
     gc.freeze() after set-up (the objects made so far are not walked again), fewer and larger objects (arrays), or

@@ -10,7 +10,7 @@ CASES = (
     fires(
         run_of(devices=(make_device(other_pids=(999,), foreign_memory_bytes=9 << 30),)),
         "warning",
-        "GPU 0 is shared with 1 other process(es) (pid 999)",
+        "GPU 0 is shared with 1 other process (pid 999)",
     ),
     clear(run_of(devices=(make_device(),))),
     unknown(STARVED, "NVML's processes"),

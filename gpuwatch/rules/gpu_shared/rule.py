@@ -8,8 +8,8 @@ How it is measured
     NVML's list of compute processes on the run's devices, without the run's own process tree.
 
 When it is wrong
-    In a container NVML may report host pids that cannot be matched; then only foreign memory is told, with low
-    confidence. Under MPS sharing is on purpose.
+    In a container NVML may report host pids that cannot be matched; then only foreign memory is reported, with low
+    confidence. Under MPS, sharing is intended.
 
 What to do
     Stop the other process, or pick another device with CUDA_VISIBLE_DEVICES.
@@ -24,6 +24,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.units import count
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,12 @@ def check(profile: Profile, t: Thresholds, devices: tuple[DeviceProfile, ...]) -
         return None
     worst = max(shared, key=lambda d: d.foreign_memory_bytes or 0)
     pids = ", ".join(str(pid) for pid in worst.other_pids[:5])
+    known = f"{count(len(worst.other_pids), 'other process', 'other processes')} (pid {pids})"
+    others = known if pids else "other processes, unknown here"
     return Found(
         severity="warning",
         confidence="high" if worst.other_pids and worst.ranks else "low",
-        summary=f"GPU {worst.index} is shared with {len(worst.other_pids) or 'unknown'} other process(es){f' (pid {pids})' if pids else ''}",
+        summary=f"GPU {worst.index} is shared with {others}",
         evidence=(
             Evidence("other processes", len(worst.other_pids), "processes", 0),
             Evidence("their memory", worst.foreign_memory_bytes, "bytes"),

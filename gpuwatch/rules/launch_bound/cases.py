@@ -10,7 +10,7 @@ CASES = (
     fires(
         run_of(8.0, devices=(make_device(),), loader={"compute_cpu_share": 0.97}),
         "warning",
-        "the GPU is busy only 41% of the step while the training thread never rests",
+        "the GPU is busy only 41% of the step while the training thread never idles",
         confidence="medium",
         speedup=2.372,
     ),

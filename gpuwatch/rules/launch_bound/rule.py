@@ -49,7 +49,7 @@ def check(profile: Profile, t: Thresholds, seen: tuple[LoaderProfile, Costs, flo
     return Found(
         severity="warning",
         confidence="medium",
-        summary=f"the GPU is busy only {mean:.0%} of the step while the training thread never rests",
+        summary=f"the GPU is busy only {mean:.0%} of the step while the training thread never idles",
         evidence=(
             Evidence("busy", round(mean, 4), "share", t.busy),
             Evidence("training thread on the CPU", round(cpu, 4), "share of the step", t.cpu),

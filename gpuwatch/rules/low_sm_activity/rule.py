@@ -31,7 +31,7 @@ from gpuwatch.model.profile import Profile
 class Thresholds(NoThresholds):
     """From which values on the rule reports."""
 
-    busy: Threshold = Threshold(0.7, "share of the time", "A device that rests more has other trouble first.")
+    busy: Threshold = Threshold(0.7, "share of the time", "A device that idles more has another bottleneck first.")
     sm_active: Threshold = Threshold(
         0.35, "share of the SMs", "Two thirds of the chip without work is what a larger batch fills."
     )

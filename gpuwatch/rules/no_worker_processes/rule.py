@@ -1,8 +1,8 @@
-"""The training process loads its own data, one batch after the other with compute.
+"""The training process loads its own data, one batch at a time, without overlap with compute.
 
 What it means
-    With num_workers=0 the device stands still while a batch is made, and the loader stands still while the device
-    computes. The two could overlap.
+    With num_workers=0 the device idles while a batch is made, and the loader idles while the device computes. The two
+    could overlap.
 
 How it is measured
     The loader has no worker processes, and the loop waits a good share of each step inside the loader's next. The
@@ -10,9 +10,9 @@ How it is measured
     the cores that are free, and the start-up of the workers for each epoch.
 
 When it is wrong
-    Where threads of the training process make the batches, the loader only waits for them: then the rule keeps still.
+    Where threads of the training process make the batches, the loader only waits for them: then the rule is clear.
     For data that is already in memory, fetching item by item in workers costs more than it saves (see
-    per-item-access). For very short epochs the start-up of workers eats the gain; the prediction includes it.
+    per-item-access). For very short epochs the start-up of workers outweighs the gain; the prediction includes it.
 
 What to do
     Pass num_workers=N (the finding names N) and persistent_workers=True to the DataLoader.
@@ -31,6 +31,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Confidence, Evidence, Severity, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.words.units import milliseconds
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _finding(
     return Found(
         severity=severity,
         confidence=confidence,
-        summary=f"batches are made in the training process ({costs.work_ms:.3g} ms each) while the device waits{crowd}",
+        summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each) while the device waits{crowd}",
         evidence=(
             wait_evidence(loader),
             Evidence("worker processes", 0, "processes"),

@@ -11,7 +11,7 @@ CASES = (
     fires(
         make_profile(unentered=(Unentered(7, "python -I x.py", "started with -I", "drop -I"),)),
         "info",
-        "1 Python process could not be measured from inside: started with -I",
+        "1 Python process could not be instrumented: started with -I",
         confidence="medium",
     ),
     clear(STARVED),

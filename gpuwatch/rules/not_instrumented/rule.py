@@ -1,11 +1,11 @@
-"""A Python of the run was not entered by gpuwatch's hook.
+"""A Python process of the run could not be instrumented.
 
 What it means
     A Python process of this run could not be measured from inside. If it is the one that trains, the verdict is
     missing; if it is a launcher, a linter or a worker pool, nothing is lost.
 
 How it is measured
-    gpuwatch enters every Python of the command's process tree through PYTHONPATH. The sampler looks through /proc
+    gpuwatch injects its hook into every Python of the command's process tree through PYTHONPATH. The sampler looks through /proc
     for Pythons that wrote no events, and reads from their command line and environment why.
 
 When it is wrong
@@ -22,16 +22,17 @@ from gpuwatch.diagnosis.rule import NOT_SO, Found, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.profile import Profile, Unentered
+from gpuwatch.words.units import count
 
 
 def check(profile: Profile, t: NoThresholds, unentered: tuple[Unentered, ...]) -> Found:
     """Report Pythons that the hook could not enter; a warning only when no training was measured."""
     blind = profile.primary is None
-    first, count = unentered[0], len(unentered)
+    first = unentered[0]
     return Found(
         severity="critical" if blind else "info",
         confidence="high" if blind else "medium",
-        summary=f"{count} Python process{'es' if count > 1 else ''} could not be measured from inside: {first.reason}",
+        summary=f"{count(len(unentered), 'Python process', 'Python processes')} could not be instrumented: {first.reason}",
         evidence=tuple(
             Evidence("process", one.pid, "pid", note=f"{one.command}: {one.reason}") for one in unentered[:8]
         ),

@@ -10,14 +10,14 @@ CASES = (
     fires(
         run_of(8.0, ranks=(make_rank(long_steps=long_steps()),)),
         "critical",
-        "a checkpoint every 100 steps: 10 steps take 0.4 s longer than the median of 15 ms",
+        "a checkpoint every 100 steps: 10 steps take 400 ms longer than the median of 15 ms",
         where="t.py:9",
         speedup=1.645,
     ),
     fires(
         run_of(8.0, ranks=(make_rank(long_steps=long_steps(cause="unknown", where=None)),)),
         "critical",
-        "a pause every 100 steps: 10 steps take 0.4 s longer than the median of 15 ms",
+        "a pause every 100 steps: 10 steps take 400 ms longer than the median of 15 ms",
         speedup=1.645,
     ),
     clear(HIDDEN),

@@ -29,6 +29,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, LongSteps, Profile, RankProfile
+from gpuwatch.words.units import count, duration, milliseconds
 
 _ADVICE = "Write checkpoints in the background (copy to host memory first), less often, or smaller."
 _ADVICE_OTHER = (
@@ -58,7 +59,7 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...], loade
     return Found(
         severity="critical" if long.share >= t.critical_share else "warning",
         confidence="high" if long.cause in ("checkpoint", "gc") or long.count >= t.sure_count else "medium",
-        summary=f"{_what(long)}{every}: {long.count} steps take {long.excess_s / long.count:.2g} s longer than the median of {long.median_ms:.3g} ms",
+        summary=f"{_what(long)}{every}: {count(long.count, 'step')} take {duration(long.excess_s / long.count)} longer than the median of {milliseconds(long.median_ms)}",
         evidence=(
             Evidence("time above the median step", round(long.share, 4), "share of the loop", t.share, long.count),
             Evidence("long steps", long.count, "steps", t.min_count),

@@ -1,7 +1,7 @@
 """/dev/shm is nearly full, or too small for the batches in flight.
 
 What it means
-    Workers hand tensors over through /dev/shm. Containers give it 64 MB unless told otherwise; when it is full, the
+    Workers pass tensors through /dev/shm. Containers give it 64 MB by default; when it is full, the
     worker dies with a bus error.
 
 How it is measured

@@ -43,7 +43,7 @@ CASES = (
     fires(
         FED,
         "critical",
-        "the loop waits 40% of each step for a thread that makes its batches (or for the interpreter lock it holds), most of it at line 48: tokenise(text)",
+        "40% of each step is spent waiting for a thread that makes the batches (or for the interpreter lock it holds), most of it at line 48: tokenise(text)",
         confidence="medium",
         where="/home/me/project/data.py:48",
         speedup=1.645,
@@ -51,7 +51,7 @@ CASES = (
     fires(
         LOCKED,
         "critical",
-        "the loop waits 60% of each step for a thread that makes its batches (or for the interpreter lock it holds), most of it at line 48: tokenise(text)",
+        "60% of each step is spent waiting for a thread that makes the batches (or for the interpreter lock it holds), most of it at line 48: tokenise(text)",
         confidence="medium",
         where="/home/me/project/data.py:48",
         speedup=2.429,
@@ -59,7 +59,7 @@ CASES = (
     fires(
         FED_BY_PROCESS,
         "critical",
-        "the loop waits 40% of each step for a process that makes its batches, most of it at line 48: tokenise(text)",
+        "40% of each step is spent waiting for a process that makes the batches, most of it at line 48: tokenise(text)",
         confidence="medium",
         where="/home/me/project/data.py:48",
         speedup=1.645,
@@ -67,7 +67,7 @@ CASES = (
     fires(
         TAKE_TURNS,
         "critical",
-        "the workers stand 70% of making a batch at a lock that one of them holds, at line 48: with self.lock:",
+        "workers spend 70% of batch time blocked on a lock held by another worker, at line 48: with self.lock:",
         confidence="medium",
         where="/home/me/project/data.py:48",
         speedup=1.49,

@@ -6,12 +6,12 @@ What it means
 
 How it is measured
     What is left of the fetch after every timed operation, as CPU time; the line comes from stack samples of the
-    workers. A line that waits for a lock between processes is told as that: the workers take turns, and more of them
-    win nothing. Of a loop without a DataLoader that waits for a thread or process of its own, what that one does.
+    workers. A line that waits for a lock between processes is reported as such: the workers take turns, and more of them
+    gain nothing. For a loop without a DataLoader that waits for a thread or process of its own: what that one does.
 
 When it is wrong
-    A library call that gpuwatch does not time by itself (a decoder of your own, a database) is booked here too: the
-    line tells. Blocked time is storage-wait's.
+    A library call that gpuwatch does not time by itself (a decoder of your own, a database) is counted here too: the
+    line shows which. Blocked time belongs to storage-wait.
 
 What to do
     Look at the line: vectorise it, move it to __init__ or a preparation step, keep files and archives open, use numpy
@@ -75,7 +75,7 @@ def _in_fetch(profile: Profile, seen: Starved, share: float, t: Thresholds) -> F
         return None
     if line is not None and takes_turns(line):
         return _locked(seen, line, t)
-    at = f" at {_told(line)}" if line and line.source else ""
+    at = f" at {_place(line)}" if line and line.source else ""
     return Found(
         severity="critical" if share >= t.critical_share else "warning",
         confidence=certainty(seen.state),
@@ -99,7 +99,7 @@ def _in_fetch(profile: Profile, seen: Starved, share: float, t: Thresholds) -> F
     )
 
 
-def _told(line: HotLine) -> str:
+def _place(line: HotLine) -> str:
     return f"line {line.line}" + (f": {line.source.strip()}" if line.source else "")
 
 
@@ -109,15 +109,15 @@ def _locked(seen: Starved, line: HotLine, t: Thresholds) -> Found:
     return Found(
         severity="critical" if line.share >= t.critical_share else "warning",
         confidence=certainty(seen.state, default="medium"),
-        summary=f"the workers stand {line.share:.0%} of making a batch at a lock that one of them holds, at {_told(line)}",
+        summary=f"workers spend {line.share:.0%} of batch time blocked on a lock held by another worker, at {_place(line)}",
         evidence=(
             wait_evidence(seen.loader),
             Evidence("hottest line", round(line.share, 4), "share of loader work", n=line.samples),
             Evidence("fetch", round(seen.fetch.wall_ms.median, 3), "ms", n=seen.fetch.n),
             Evidence("CPU in it", seen.fetch.cpu_ms, "ms", n=seen.fetch.n),
         ),
-        advice="Let the workers go on without each other: open the file or the connection in each worker, hold the lock for"
-        " less, or do without it. More workers only queue up.",
+        advice="Make the workers independent: open the file or connection in each worker, hold the lock for"
+        " less time, or remove it. More workers only queue up.",
         where=place(line, seen.loader.dataset_where),
         speedup=throughput.predict(seen.costs, after, "no worker waits for another, CPU per batch unchanged", 0.4),
         hides=("storage-wait", "too-few-workers"),
@@ -147,7 +147,7 @@ def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Foun
     return Found(
         severity="critical" if waited >= t.critical_waited_share else "warning",
         confidence="medium",
-        summary=f"the loop waits {waited:.0%} of each step for a {maker} that makes its batches{lock}, most of it at {_told(line)}",
+        summary=f"{waited:.0%} of each step is spent waiting for a {maker} that makes the batches{lock}, most of it at {_place(line)}",
         evidence=(
             Evidence("waiting for others", round(waited, 4), "share of the trainer's samples", t.waited_share),
             Evidence("hottest line there", round(line.share, 4), f"share of the {maker}s' work", n=line.samples),
@@ -161,7 +161,7 @@ def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Foun
 
 
 def _speedup(seen: Starved, share: float, line: HotLine | None) -> Speedup:
-    """Predict the dataset code free, with its hottest line half as dear as the low end."""
+    """Predict the dataset code free, with half the cost of its hottest line as the low end."""
     part = min(line.share, share) if line else share / 2
     basis = "dataset code made free; the low end is its hottest line half as expensive"
     return throughput.made_free(seen.costs, min(share, 0.98), part, basis)

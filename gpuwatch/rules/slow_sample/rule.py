@@ -1,4 +1,4 @@
-"""Ready batches queue behind one late one: in-order delivery.
+"""Ready batches wait behind one late batch: in-order delivery.
 
 What it means
     Each worker makes whole batches, and the loader hands them over in order. When one batch holds a slow sample, the
@@ -10,11 +10,11 @@ How it is measured
     workers' idle time, which is all that another order can win.
 
 When it is wrong
-    Bursts from start-up or a cold cache look alike for a moment; the shares are taken after the warm-up.
+    Bursts from start-up or a cold cache look similar for a moment; the shares are taken after warm-up.
 
 What to do
     Pass in_order=False to the DataLoader (torch 2.6 and later) if the order does not matter, spread the slow samples
-    (bucket or cap their size), or raise prefetch_factor so that the queue rides over them.
+    (bucket or cap their size), or raise prefetch_factor so that the queue absorbs them.
 """
 
 from __future__ import annotations

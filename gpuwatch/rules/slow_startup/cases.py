@@ -12,7 +12,7 @@ CASES = (
     fires(
         run_of(8.0, ranks=(make_rank(first_batch_s=12.0),)),
         "info",
-        "the first batch came after 12 s, 60% of the run",
+        "the first batch came after 12.0 s, 60% of the run",
         speedup=1.429,
     ),
     fires(
@@ -23,7 +23,7 @@ CASES = (
             stacks=SAMPLED,
         ),
         "warning",
-        "the first batch came after 12 s, 60% of the run",
+        "the first batch came after 12.0 s, 60% of the run",
         where="/home/me/project/data.py:48",
         speedup=1.429,
     ),

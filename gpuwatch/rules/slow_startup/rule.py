@@ -6,7 +6,7 @@ What it means
 
 How it is measured
     From the process's start to its first batch, against the whole run; the line comes from stack samples taken then.
-    What they show to be imports is left out: what libraries take to load is no fault of the script.
+    What they show to be imports is left out: the load time of libraries is not the script's.
 
 When it is wrong
     A short test of a long training has the same start-up and little else: judge by the seconds, not by the share.
@@ -24,6 +24,7 @@ from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile, RankProfile
+from gpuwatch.words.units import duration
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def check(profile: Profile, t: Thresholds, slowest: RankProfile) -> Found | None
     return Found(
         severity="warning" if own or share >= t.warning_share else "info",
         confidence="high",
-        summary=f"the first batch came after {first:.3g} s, {share:.0%} of the run",
+        summary=f"the first batch came after {duration(first)}, {share:.0%} of the run",
         evidence=(
             Evidence("time to first batch", round(first, 2), "s", t.seconds),
             Evidence("time to first batch", round(share, 4), "share of the run", t.share),
@@ -82,7 +83,7 @@ def _slowest(profile: Profile) -> RankProfile | Missing:
 
 
 def own_seconds(profile: Profile, rank: RankProfile, seen_share: float) -> float | None:
-    """Return what of a rank's start-up was not imports: its own lines and the loader's; None when nobody looked."""
+    """Return what of a rank's start-up was not imports: its own lines and the loader's; None without samples."""
     if profile.stacks.trust == "none":
         return None
     lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in ("startup", "importing")]

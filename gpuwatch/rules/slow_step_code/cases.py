@@ -121,10 +121,10 @@ CASES = (
     unknown(run_of(ranks=phases(input_wait=1.0, other_in_step=3.0)), "stack samples of the training process"),
     unknown(
         own_loop(WORK_LINE, BACKWARD_LINE),
-        "the model's part of a step: without a DataLoader it is told by its nn.Modules alone",
+        "no nn.Module frames were sampled, so model time is unknown",
     ),
     unknown(
         replace(READING, devices=(make_device(),)),
-        "the model's part of a step: without a DataLoader it is told by its nn.Modules alone",
+        "no nn.Module frames were sampled, so model time is unknown",
     ),
 )

@@ -8,15 +8,15 @@ What it means
 How it is measured
     Lines of the training process from stack samples in the step, other than the model's forward, the backward pass and
     the optimizer; a line that sleeps or waits is not Python's work and does not count. Between loops, and while one
-    begins, the same for lines that neither torch nor the start of workers stands behind. The user's own sampler counts
-    too: a loader asks it for indices in the training process, in the time that else is input wait.
+    begins, the same for lines that are neither torch's nor the start of workers. The user's own sampler counts
+    too: a loader asks it for indices in the training process, in time that is otherwise input wait.
 
 When it is wrong
-    Without stack samples a device that is waited for outside of the backward pass looks the same; then the rule does
-    not speak.
+    Without stack samples, waiting for a device outside of the backward pass looks the same; then the rule is not
+    evaluated.
 
 What to do
-    Do it every n-th step, on the device, after the loop, or in another process; what each epoch does again, once.
+    Do it every n-th step, on the device, after the loop, or in another process. Do what each epoch repeats once.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def check(
     """Report working Python lines in the step that are not the model's."""
     loader, costs = seen
     if loader.own_loop and not (calls_modules(profile) or stands_still(profile, loader)):
-        return Missing("the model's part of a step: without a DataLoader it is told by its nn.Modules alone")
+        return Missing("no nn.Module frames were sampled, so model time is unknown")
     if profile.stacks.trust == "none":
         return None if other_share(profile) < t.share else Missing("stack samples of the training process")
     found = [f for f in (_each_step(profile, loader, costs, t), _each_epoch(profile, costs, t)) if f is not None]

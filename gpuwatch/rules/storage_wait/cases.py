@@ -10,7 +10,7 @@ CASES = (
     fires(
         run_of(fetch=BLOCKED | {"rchar_per_batch": 3e6}),
         "critical",
-        "80% of a batch's time the worker waits for reads, not for a core",
+        "workers wait for reads 80% of batch time, not for a core",
         confidence="medium",
         where="/home/me/project/data.py:12",
         speedup=1.49,
@@ -18,7 +18,7 @@ CASES = (
     fires(
         run_of(fetch=BLOCKED | {"rchar_per_batch": 0.0}, hot_lines=(make_hot_line(callee="socket recv"),)),
         "critical",
-        "80% of a batch's time the worker waits for reads, not for a core",
+        "workers wait for reads 80% of batch time, not for a core",
         confidence="medium",
         where="/home/me/project/data.py:48",
         speedup=1.49,

@@ -2,11 +2,11 @@
 
 What it means
     Making a batch takes long although it costs little CPU: the worker sleeps in the kernel until bytes come from a
-    disk, a network file system or an object store. More workers help, because waiting needs no core; fewer, larger
-    or nearer reads help more.
+    disk, a network file system or an object store. More workers help, because waiting uses no CPU; fewer, larger
+    or local reads help more.
 
 How it is measured
-    wall = CPU + run-queue delay + blocked, per batch, in the worker. The rule speaks when the blocked part dominates
+    wall = CPU + run-queue delay + blocked, per batch, in the worker. The rule fires when the blocked part dominates
     and the worker reads: bytes through read calls, bytes from storage, major page faults or I/O pressure.
 
 When it is wrong
@@ -58,7 +58,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, blocked: float) -> Fou
     return Found(
         severity="critical" if blocked >= t.critical_share else "warning",
         confidence=certainty(seen.state, default="high" if seen.fetch.read_bytes_per_batch else "medium"),
-        summary=f"{blocked:.0%} of a batch's time the worker waits for reads, not for a core",
+        summary=f"workers wait for reads {blocked:.0%} of batch time, not for a core",
         evidence=(
             wait_evidence(seen.loader),
             Evidence("blocked in a fetch", round(blocked, 4), "share", t.blocked_share, seen.fetch.n),
@@ -68,8 +68,8 @@ def check(profile: Profile, t: Thresholds, seen: Starved, blocked: float) -> Fou
             Evidence("of it from storage", seen.fetch.read_bytes_per_batch, "bytes", n=seen.fetch.n),
             Evidence("I/O pressure", profile.machine.io_pressure, "share", t.io_pressure),
         ),
-        advice="Bring the data nearer (local disk, page cache) or into fewer, larger files; until then raise num_workers,"
-        " since waiting needs no core.",
+        advice="Move the data to local disk (or the page cache) or into fewer, larger files; until then raise num_workers:"
+        " I/O wait does not use CPU.",
         where=place(line, seen.loader.dataset_where),
         speedup=_speedup(seen, blocked),
         verify="try --loader",

@@ -10,7 +10,7 @@ How it is measured
 
 When it is wrong
     A slow link or GPU also makes a straggler, without input wait: then only the ranks' compute differs, and phases
-    alone cannot tell which one is at fault.
+    alone cannot tell which one is the cause.
 
 What to do
     Look at the culprit's own findings: its data shard, its node's CPU and disk, its GPU's clock.
@@ -27,6 +27,7 @@ from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile, RankProfile
+from gpuwatch.words.units import milliseconds
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Fo
     return Found(
         severity="critical" if share >= t.critical_share else "warning",
         confidence="high" if share >= t.sure_share else "medium",
-        summary=f"rank {culprit.rank} needs {excess:.3g} ms more per step than the others, which wait for it",
+        summary=f"rank {culprit.rank} needs {milliseconds(excess)} more per step than the others, which wait for it",
         evidence=tuple(_rank_evidence(r, lost[r.rank]) for r in ranks[:8]),
         advice=f"Look at rank {culprit.rank}: its data shard, the CPU and disk of {culprit.host}, its GPU's clock.",
         speedup=_speedup(profile, excess),

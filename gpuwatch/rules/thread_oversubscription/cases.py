@@ -10,7 +10,7 @@ CASES = (
     fires(
         run_of(machine=make_machine(usable_cores=4.0, library_threads=8), fetch={"process_cpu_ms": 90.0}),
         "critical",
-        "2 workers run about 8 library threads each on 4 cores",
+        "2 workers with about 8 library threads each, on 4 cores",
         confidence="medium",
         speedup=1.279,
     ),

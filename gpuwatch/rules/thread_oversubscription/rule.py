@@ -1,8 +1,8 @@
-"""Library threads times workers exceed the cores: they take the cores from each other.
+"""Library threads times workers exceed the cores: they compete for the cores.
 
 What it means
     OpenCV, OpenMP and BLAS open a thread pool in every worker, sized for the whole machine. With several workers
-    there are many times more runnable threads than cores; they spin, switch and throw each other's caches away.
+    there are many times more runnable threads than cores; they spin, switch and evict each other's cache lines.
 
 How it is measured
     Threads per worker and the size of the libraries' pools, times the workers, against the usable cores; and proof
@@ -29,6 +29,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.units import count
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, cores: float, workers:
     return Found(
         severity="critical" if crowding >= t.critical_crowding else "warning",
         confidence=certainty(seen.state, default="medium"),
-        summary=f"{workers} workers run about {pool:.0f} library threads each on {cores:.2g} cores",
+        summary=f"{count(workers, 'worker')} with about {pool:.0f} library threads each, on {count(cores, 'core', digits=2)}",
         evidence=(
             wait_evidence(seen.loader),
             Evidence("library threads per worker", pool, "threads"),
@@ -96,7 +97,7 @@ def pool_size(machine: MachineProfile, extra: float) -> float:
 
 
 def _speedup(seen: Starved, extra: float) -> Speedup:
-    """Predict that the extra CPU was spent fighting; how much of it was work nobody knows, hence the wide interval."""
+    """Predict that the extra CPU was spent fighting; how much of it was work is unknown, hence the wide interval."""
     after = throughput.with_work(seen.costs, 1.0 / (1.0 + extra))
     best = throughput.predict(seen.costs, after, "")
     low = 1.0 + (best.predicted - 1.0) * 0.2

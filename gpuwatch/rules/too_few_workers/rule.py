@@ -1,8 +1,8 @@
 """The workers are busy nearly all the time, and there are cores for more of them.
 
 What it means
-    The loader makes batches as fast as its workers can, the device takes them faster, and the machine has cores
-    that nobody uses. More workers help until the device is the limit or the cores are.
+    The loader makes batches as fast as its workers can, the device takes them faster, and the machine has idle
+    cores. More workers help until the device is the limit or the cores are.
 
 How it is measured
     Workers' busy share (time not spent waiting for an index while the loop ran), the share of each step waited, and
@@ -10,8 +10,8 @@ How it is measured
     that the throughput model predicts.
 
 When it is wrong
-    If the workers wait for one shared thing (a lock, a slow disk), more of them share it. If the sampler saw no
-    idle core, cpu-saturated speaks instead.
+    If the workers wait for one shared thing (a lock, a slow disk), more of them share it. If the sampler found no
+    idle core, cpu-saturated is reported instead.
 
 What to do
     Raise num_workers to the number named. Memory grows with each worker (see worker-memory-growth).
@@ -29,6 +29,7 @@ from gpuwatch.diagnosis.rule import Found, Group, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.units import count
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def check(
     return Found(
         severity="critical" if speedup.predicted >= t.critical_gain else "warning",
         confidence=certainty(seen.state),
-        summary=f"{workers} worker{'s are' if workers > 1 else ' is'} busy {busy:.0%} of the time"
+        summary=f"{count(workers, 'worker')} {'are' if workers > 1 else 'is'} busy {busy:.0%} of the time"
         f" and {round(costs.spare_cores, 1):g} cores are idle",
         evidence=(
             wait_evidence(loader),

@@ -9,7 +9,7 @@ CASES = (
     fires(
         run_of(5.0, 10.0, 8, loader={"first_batch_s": (2.0, 2.0), "startup_s": (1.5, 1.5), "batches": 900}),
         "warning",
-        "8 workers are busy 6% of the time; 2 would do",
+        "8 workers are busy 6% of the time; 2 would be enough",
         confidence="medium",
         where="/home/me/project/train.py:40",
         speedup=1.274,

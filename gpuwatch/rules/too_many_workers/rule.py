@@ -1,4 +1,4 @@
-"""Most workers idle, and starting or keeping them costs something.
+"""Most workers idle, and starting or keeping them has a cost.
 
 What it means
     The device takes batches more slowly than a few workers make them. The rest wait, but each was started (again
@@ -26,6 +26,7 @@ from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.words.units import count
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, workers: int, bus
     return Found(
         severity="warning" if startup >= t.startup_share else "info",
         confidence="medium",
-        summary=f"{workers} workers are busy {busy:.0%} of the time; {enough} would do",
+        summary=f"{count(workers, 'worker')} are busy {busy:.0%} of the time; {enough} would be enough",
         evidence=(
             Evidence("worker busy", busy, "share", t.busy_share, loader.fetch.n if loader.fetch else None),
             Evidence("workers needed", enough, "processes"),

@@ -10,7 +10,7 @@ CASES = (
     fires(
         run_of(devices=(make_device(),), loader={"gpu_wait_ms": interval(1.0)}, fetch={"bytes_per_batch": 4e7}),
         "warning",
-        "batches of 40 MB are copied from pageable memory: about 8 ms a step",
+        "batches of 40 MB are copied from pageable memory: about 8 ms per step",
         confidence="medium",
         where="/home/me/project/train.py:40",
         speedup=1.0,

@@ -26,6 +26,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.units import milliseconds
 
 # Rate of copies from pageable memory, bytes per ms: 5 GB/s on PCIe 4 hosts; pinned ones reach four times that.
 PAGEABLE = 5e6
@@ -49,7 +50,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, waited: Interval,
     return Found(
         severity="warning",
         confidence="medium",
-        summary=f"batches of {size / 1e6:.0f} MB are copied from pageable memory: about {copy_ms:.2g} ms a step",
+        summary=f"batches of {size / 1e6:.0f} MB are copied from pageable memory: about {milliseconds(copy_ms)} per step",
         evidence=(
             Evidence("pin_memory", "False", ""),
             Evidence("bytes per batch", size, "bytes", n=loader.fetch.n if loader.fetch else None),

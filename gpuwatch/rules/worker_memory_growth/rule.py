@@ -28,6 +28,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.machine_profile import WorkerMemory
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.units import count, size
 
 _ADVICE = {
     True: "Keep the sample list in a numpy array or tensor instead of Python objects, so that workers share its pages.",
@@ -78,7 +79,7 @@ def check(profile: Profile, t: Thresholds, memory: WorkerMemory, total: int) -> 
     return Found(
         severity="critical" if hourly >= t.critical_hourly_share and sure else "warning",
         confidence="medium" if sure else "low",
-        summary=f"{memory.workers} workers grew by {grown / 1e6:.0f} MB, {rate * 60 / 1e6:.0f} MB a minute",
+        summary=f"the memory of {count(memory.workers, 'worker')} grew by {size(grown)}, {size(rate * 60)} per minute",
         evidence=(
             Evidence("growth", memory.growth_bytes, "bytes", t.min_bytes),
             Evidence("of it pages copied from the trainer", round(copied, 3), "share", t.copied_share),

@@ -1,4 +1,4 @@
-"""Worker processes are made anew for every epoch.
+"""Worker processes are re-created every epoch.
 
 What it means
     Without persistent_workers=True each pass over the loader starts its workers again: they are forked (or spawned,
@@ -17,7 +17,7 @@ When it is wrong
 What to do
     Pass persistent_workers=True and keep one DataLoader for all epochs: first construct it once, before the loop over
     epochs, where it is made in that loop; only then do persistent workers help. On spawn or forkserver also keep the
-    dataset's state small, since it is pickled into each worker. Of `next(iter(loader))` keep the iterator.
+    dataset's state small, since it is pickled into each worker. With `next(iter(loader))`, keep the iterator.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from gpuwatch.diagnosis.trainer_code import between_loops
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.words.units import count, duration
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _finding(loader: LoaderProfile, costs: Costs, share: float, t: Thresholds) -
     return Found(
         severity="critical" if share >= t.critical_share else "warning",
         confidence="high" if passes >= t.sure_epochs else "medium",
-        summary=f"{loader.workers} workers are started again for each of {passes} {'batches' if each_step else 'epochs'}: {mean_s:.2g} s before the first batch",
+        summary=f"{count(loader.workers, 'worker')} {'are' if loader.workers > 1 else 'is'} re-created for each of {count(passes, 'batch' if each_step else 'epoch', 'batches' if each_step else '')}: {duration(mean_s)} before the first batch",
         evidence=(
             Evidence("avoidable start-up", round(share, 4), "share of the loop", t.restart_share, passes - 1),
             Evidence("epoch start to first batch", round(mean_s, 3), "s", n=passes - 1),

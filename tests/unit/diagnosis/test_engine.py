@@ -140,7 +140,7 @@ def test_stack_samples_tell_what_bounds_a_loop_without_a_loader() -> None:
 
 def test_advice_fits_a_lock_a_sampler_and_an_iterator_for_each_step() -> None:
     for profile, id, words in (
-        (TAKE_TURNS, "slow-dataset-code", "without each other"),
+        (TAKE_TURNS, "slow-dataset-code", "independent"),
         (
             run_of(0.0, ranks=phases(input_wait=7.0, forward=3.0), hot_lines=(SAMPLER_LINE,), stacks=SAMPLED),
             "slow-step-code",
