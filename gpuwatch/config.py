@@ -42,7 +42,7 @@ class Config:
 def load(cwd: Path, environ: Mapping[str, str], **flags: Any) -> Config:
     """Return the settings in force; flags that are None were not given.
 
-    What cannot be read is left out and told in `problems`, a line each: a training must start all the same.
+    What cannot be read is left out and reported in `problems`, a line each: a training must start all the same.
     A command that only reads calls `strict` on the result."""
     problems: list[str] = []
     values = {

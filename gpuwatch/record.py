@@ -35,7 +35,7 @@ _BOOTSTRAP = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to record. `rate` in Hz; `environment` is added to the command's; `tell` gets lines for the person."""
+    """How to record. `rate` in Hz; `environment` is added to the command's; `tell` gets lines for the user."""
 
     base: Path
     name: str | None = None

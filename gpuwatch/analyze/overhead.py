@@ -14,14 +14,14 @@ _EVER = (-np.inf, np.inf)
 
 
 def hook_us_per_step(walk: Walk) -> float | None:
-    """Return the hook's usual own time per batch in the trainer (µs); None when it told none.
+    """Return the hook's usual own time per batch in the trainer (µs); None when it recorded none.
 
     The median: on a loaded host the clock also counts when another process had the core. Steps that are only timed
     cost next to nothing, so those that tell their cost stand for themselves alone."""
     mine = np.isin(walk.iterator, sorted(walk.training)) if walk.training else np.ones(len(walk), dtype=bool)
     spent = walk.fields["hook_ns"][mine]
-    told = spent[np.isfinite(spent)]
-    return float(np.median(told)) * len(told) / len(spent) / 1e3 if len(told) else None
+    recorded = spent[np.isfinite(spent)]
+    return float(np.median(recorded)) * len(recorded) / len(spent) / 1e3 if len(recorded) else None
 
 
 def overhead(processes: Processes, walks: list[Walk]) -> Overhead:

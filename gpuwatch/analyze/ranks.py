@@ -72,9 +72,9 @@ def _first_batch_s(this: Walk, main: Loop | None) -> float | None:
 
 def _delay_share(this: Walk) -> float | None:
     """Return the share of the loop in which the training thread could run but had no core. Readings are sparse: each
-    covers the time since the one before, so their sum stands for the time from the first event to the last reading."""
-    told = np.flatnonzero(np.isfinite(this.fields["delay_ns"]))
-    if not len(told):
+    covers the time since the one before, so their sum covers the time from the first event to the last reading."""
+    recorded = np.flatnonzero(np.isfinite(this.fields["delay_ns"]))
+    if not len(recorded):
         return None
-    length = float(this.fields["t1"][told[-1]] - this.fields["t1"][0])
-    return min(float(this.fields["delay_ns"][told].sum()) / length, 1.0) if length > 0 else None
+    length = float(this.fields["t1"][recorded[-1]] - this.fields["t1"][0])
+    return min(float(this.fields["delay_ns"][recorded].sum()) / length, 1.0) if length > 0 else None

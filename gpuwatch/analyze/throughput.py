@@ -189,7 +189,7 @@ def with_step(costs: Costs, device_ms: float) -> Costs:
 
 
 def with_cores(costs: Costs, cores: float) -> Costs:
-    """Return the costs with more cores for the workers: nobody waits for one then."""
+    """Return the costs with more cores for the workers: no worker waits for one then."""
     return replace(
         costs, cores=max(cores, costs.cores), device_ms=max(costs.device_ms - costs.queued_ms, 1e-3), queued_ms=0.0
     )
@@ -232,7 +232,7 @@ def without_operation(costs: Costs, share: float, cheaper: float = math.inf) -> 
 
 
 def made_free(costs: Costs, share: float, halved: float, basis: str) -> Speedup:
-    """Return what a share of the fetch made free would win, with a share `halved` made half as dear as the low end."""
+    """Return what a share of the fetch made free would win, with a share `halved` at half the cost as the low end."""
     free = predict(costs, without_operation(costs, share), basis)
     half = predict(costs, without_operation(costs, halved, 2.0), basis)
     return Speedup(free.predicted, half.low, free.high, basis)

@@ -58,8 +58,8 @@ def _draw(found: Comparison) -> RenderableType:
     parts += _block("Phases (one value a run: shown, not judged)", found.phases)
     parts += _block("Operations, per sample (one value a run: shown, not judged)", found.operations)
     changes = (("gone in B", found.findings_gone), ("new in B", found.findings_new), ("in both", found.findings_both))
-    told: list[tuple[str, ...]] = [(name, ", ".join(ids)) for name, ids in changes if ids]
-    parts += [Text("\nFindings", "bold"), _table(("", ""), told, right=())] if told else []
+    reported: list[tuple[str, ...]] = [(name, ", ".join(ids)) for name, ids in changes if ids]
+    parts += [Text("\nFindings", "bold"), _table(("", ""), reported, right=())] if reported else []
     return Padding(Group(*parts), (1, 2))
 
 

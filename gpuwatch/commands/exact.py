@@ -41,7 +41,7 @@ def measure(
     plan = [named(function) for function in functions] or hot(report)
     _check(_python(report, folder, command))
     how = f"one batch in {sample}" if sample else "batches now and then"
-    _tell(f"measuring {how}, line by line: " + ", ".join(_name(told) for told in plan))
+    _tell(f"measuring {how}, line by line: " + ", ".join(_name(reported) for reported in plan))
     options = Options(
         folder,
         stacks=False,
@@ -98,8 +98,8 @@ def hot(report: Report | None) -> Plan:
 def environment(plan: Plan, sample: int | None) -> dict[str, str]:
     """Return what the command's environment needs for the hook to measure the plan."""
     switches = [switch for switch in os.environ.get("GPUWATCH_HOOK", "").split(",") if switch not in ("", "exact")]
-    told = {"sample": sample, "functions": plan}
-    return {"GPUWATCH_HOOK": ",".join([*switches, "exact"]), "GPUWATCH_EXACT": json.dumps(told)}
+    reported = {"sample": sample, "functions": plan}
+    return {"GPUWATCH_HOOK": ",".join([*switches, "exact"]), "GPUWATCH_EXACT": json.dumps(reported)}
 
 
 def _python(report: Report | None, base: Path, command: tuple[str, ...]) -> str | None:
@@ -150,8 +150,8 @@ def _show(found: ExactPass, as_json: bool) -> None:
     terminal.show(exact.render(found, os.getcwd(), on.width), on=on)
 
 
-def _name(told: dict[str, Any]) -> str:
-    return f"{Path(told['file']).name if told.get('file') else told['module']}:{told['function']}"
+def _name(reported: dict[str, Any]) -> str:
+    return f"{Path(reported['file']).name if reported.get('file') else reported['module']}:{reported['function']}"
 
 
 def _tell(line: str) -> None:

@@ -14,7 +14,7 @@ from gpuwatch.views.live.app import Dashboard
 
 
 def main(path: str, pid: str, output: str, left: str) -> None:
-    """Show the run; the command's output comes through `output`, which closes when it has ended. `left` is told of a good end."""
+    """Show the run; the command's output comes through `output`, which closes when it has ended. `left` is called at a good end."""
     # The supervisor blocks signals to wait for them; a child inherits that.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     feed = Feed(Path(path))

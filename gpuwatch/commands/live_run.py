@@ -103,7 +103,7 @@ class _Stage:
             restore(sys.stdout.fileno(), self._saved)
 
     def _carry(self) -> None:
-        """Read what the command writes until nobody holds its terminal any more."""
+        """Read what the command writes until no process holds its terminal any more."""
         while True:
             try:
                 data = os.read(self._ours, 1 << 16)

@@ -20,7 +20,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def watch(feed: Feed) -> None:
-    """Show the dashboard until the person leaves, or until it is killed."""
+    """Show the dashboard until the user leaves, or until it is killed."""
     with _guarded():
         received = _shown(Dashboard(feed.read, feed.save))
     _end_by(received)

@@ -1,7 +1,7 @@
 """`gpuwatch serve`: the newest run's metrics for Prometheus, over HTTP.
 
 A run that goes on is read on at each scrape, at most once every `--every` seconds; the answer in between is the
-one that is there. Trouble with a run is an answer (a comment and a zero), never the end of the server.
+one that is there. An error of a run is an answer (a comment and a zero), never the end of the server.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OWN = (
 
 
 class Exporter:
-    """The metrics' text, made anew when it is older than `every` seconds. Safe to call from many threads."""
+    """The metrics' text, rendered again when it is older than `every` seconds. Safe to call from many threads."""
 
     def __init__(self, find: Callable[[], Path], every: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._find, self._every, self._clock = find, every, clock
@@ -52,8 +52,8 @@ class Exporter:
         try:
             metrics = self._read()
         except Exception as error:  # an endpoint that is scraped for weeks outlives one odd recording
-            told = str(error) if isinstance(error, GpuwatchError) else f"{type(error).__name__}: {error}"
-            why = " ".join(told.split())
+            reported = str(error) if isinstance(error, GpuwatchError) else f"{type(error).__name__}: {error}"
+            why = " ".join(reported.split())
             return f"# {why}\n{_own(0, self._clock() - start)}"
         return metrics + _own(1, self._clock() - start)
 

@@ -1,7 +1,7 @@
 """The gate of `--fail-on`: limits on a report, such as `input_wait>10%` or `finding:too-few-workers`.
 
 Terms are joined by `or` or a comma; the gate trips when one of them holds. A limit on something that was not
-measured trips too: a check that could not look must not pass for a clean one.
+measured trips too: a check without data must not pass for a clean one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two reports held against each other: what differs in the set-up, and what got better, worse or cannot be told.
+"""Two reports held against each other: what differs in the set-up, and what got better, worse or cannot be decided.
 
 A ratio's interval is made from the two runs' own bootstrap intervals. That is the noise within a run; how much the
 same training differs from run to run is not in it, so a change below SMALLEST is never called one, and the share of

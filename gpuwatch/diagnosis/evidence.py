@@ -68,7 +68,7 @@ def waited_share(loader: LoaderProfile) -> Interval | None:
 
 
 def starved(profile: Profile) -> State | None:
-    """Say whether the primary loader starves the training; None when nobody knows."""
+    """Say whether the primary loader starves the training; None when that is unknown."""
     loader = profile.primary
     if loader is None or loader.steps < MIN_STEPS:
         return None
@@ -157,7 +157,7 @@ def hot_line(profile: Profile, role: str, *activities: str) -> HotLine | None:
 
 
 def place(line: HotLine | None, fallback: Place | None = None) -> Place | None:
-    """Return where a hot line stands, else the fallback."""
+    """Return the place of a hot line, else the fallback."""
     return Place(line.file, line.line, line.function) if line else fallback
 
 

@@ -95,7 +95,7 @@ def _in_steps(profile: Profile) -> list[HotLine]:
 def waiting_share(profile: Profile, loader: LoaderProfile) -> float:
     """Return the share of the step without waiting in which the training thread neither ran nor waited for a core.
 
-    The run-queue delay is told for the whole loop; all of it is taken to fall into the step. 0 when nobody knows."""
+    The run-queue delay is known for the whole loop; all of it is taken to fall into the step. 0 when that is unknown."""
     if loader.compute_cpu_share is None or loader.compute_ms is None or loader.step_ms is None:
         return 0.0
     rank = next((rank for rank in profile.ranks if rank.rank == loader.rank), None)
@@ -149,7 +149,7 @@ def _calls_torch(line: HotLine) -> bool:
 def _is_model(line: HotLine, own_loop: bool) -> bool:
     """Say whether a line is the model's forward or backward pass, or the optimizer.
 
-    Other things of torch (a state_dict, a summary) are the user's choice; without a stack nobody can tell. Of a loop
+    Other things of torch (a state_dict, a summary) are the user's choice; without a stack that is unknown. Of a loop
     without a DataLoader no phase tells the forward: there a loss and the like are the model's too."""
     if _name(line) in ("forward", "backward"):
         return True

@@ -85,7 +85,7 @@ def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding
 
 
 def _keeps_a_gpu_busy(profile: Profile) -> bool:
-    """Say whether a GPU of the run had work nearly all the time: then the loop stands still for that."""
+    """Say whether a GPU of the run had work nearly all the time: then the loop is blocked on it."""
     return any((device.busy or 0.0) >= BUSY_DEVICE for device in profile.devices)
 
 

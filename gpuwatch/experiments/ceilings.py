@@ -59,7 +59,7 @@ def _ceiling(results: Sequence[Result], cores: int) -> Ceiling | None:
 
 
 def limit_of(device: Interval, loader: Interval) -> Limit:
-    """Return which half is the limit; `balanced` when they are within 5 %, or their intervals cannot be told apart."""
+    """Return which half is the limit; `balanced` when they are within 5 %, or their intervals overlap."""
     low, high = sorted((device, loader), key=lambda rate: rate.median)
     if high.median - low.median <= EVEN * high.median or high.low <= low.high:
         return "balanced"
@@ -67,7 +67,7 @@ def limit_of(device: Interval, loader: Interval) -> Limit:
 
 
 def balance_cores(ceilings: Sequence[Ceiling]) -> float | None:
-    """Return the cores at which the loader would keep up with the device; None when that cannot be told.
+    """Return the cores at which the loader would keep up with the device; None when that is unknown.
 
     Between two measured counts it is interpolated; beyond them the loader's rate per core is taken on from the
     largest count, which holds while the work is CPU-bound.

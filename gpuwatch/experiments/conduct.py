@@ -184,7 +184,7 @@ def conduct(
 ) -> Experiment:
     """Run `experiments` on the command within `budget_s` seconds and keep the result below `base`.
 
-    `asked_as` is the command as the person gave it, by which reports find the result. Ctrl-C, SIGTERM and SIGHUP end
+    `asked_as` is the command as the user gave it, by which reports find the result. Ctrl-C, SIGTERM and SIGHUP end
     it with what is known. Raises LoopNotDriven when the command has no loop to experiment on, GpuwatchError when it
     cannot be started or nothing can be written."""
     asked = tuple(asked_as or command)

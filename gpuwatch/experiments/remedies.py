@@ -182,8 +182,8 @@ def _make(name: str, report: Report | None) -> Remedy | None:
         made = REMEDIES[name](loader)
     if made is None:
         return None
-    told = (*report.findings, *report.suppressed) if report else ()
-    finding = next((f for f in told if (name if count is None else WORKERS) in f.traits.remedies), None)
+    reported = (*report.findings, *report.suppressed) if report else ()
+    finding = next((f for f in reported if (name if count is None else WORKERS) in f.traits.remedies), None)
     meant = count is None or (report is not None and count == _best_workers(report))
     predicted = finding.speedup.predicted if meant and finding and finding.speedup else None
     return replace(made, name=name, finding=finding.id if finding else None, predicted=predicted)

@@ -48,7 +48,7 @@ class Traits:
 
     `bound`: what it says bounds the run. `order`: `first` before everything else, `last` after what is paid in every
     step. `lanes`: the keys of the lanes that show it (words/lanes.py); `windows`: the time to mark there. `remedies`: what
-    `gpuwatch try` can measure, by name; "workers" stands for the best number of them. `replaces`: notes of the card that
+    `gpuwatch try` can measure, by name; "workers" means the best number of them. `replaces`: notes of the card that
     say the same.
     """
 
@@ -88,7 +88,7 @@ class Clear:
 
 @dataclass(frozen=True, slots=True)
 class NotEvaluated:
-    """The rule could not look; `missing` names what it lacks."""
+    """The rule was not evaluated; `missing` names what it lacks."""
 
     id: str
     missing: str
@@ -97,7 +97,7 @@ class NotEvaluated:
 
     @property
     def why(self) -> str:
-        """Why the rule could not look, as a clause."""
+        """Why the rule was not evaluated, as a clause."""
         return f"it needs {self.missing}" if self.form == "need" else self.missing
 
 

@@ -85,7 +85,7 @@ class LoaderProfile:
     loader (epoch), from asking for the iterator to having its first batch; `startup_s`: the part of each that made
     the iterator and its worker processes (0 for a persistent one). `seconds` and `wait_seconds` add up the steps
     without those first batches, `batches` counts all. `epoch_batches`: mean batches per pass. `attributes`: what the
-    hook told of the loader, and `remade` (True) when it was constructed again and again. `iterated_where`: the user's
+    hook recorded about the loader, and `remade` (True) when it was constructed again and again. `iterated_where`: the user's
     line that loops over it. `stop_s`: per pass, the call that found the data at its end (it stops the workers unless they
     persist). `own_loop`: no DataLoader at all but a loop whose steps the optimizer tells; what it waits for is None."""
 

@@ -1,6 +1,6 @@
 """How a metric is read from a report: of the run, of each loader, of each GPU, of each phase.
 
-A reader gives the labelled readings of all of them, and the one figure that stands for the run where there is one.
+A reader gives the labelled readings of all of them, and the one figure for the whole run where there is one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Reader(Protocol):
         """Yield what was measured; what was not gives no reading, never a zero."""
 
     def of_run(self, report: Report) -> Measure:
-        """Return the figure that stands for the run; None when it was not measured or there is none."""
+        """Return the figure for the run; None when it was not measured or there is none."""
 
 
 def point(measure: Measure) -> float | None:
@@ -86,7 +86,7 @@ class OfPrimary:
 
 @dataclass(frozen=True, slots=True)
 class OfLoaders:
-    """A figure of each loader; the one that the verdict is about stands for the run."""
+    """A figure of each loader; for the run, the one that the verdict is about."""
 
     get: Callable[[LoaderProfile], Measure]
     labels: ClassVar[tuple[str, ...]] = ("loader", "rank", "role")
@@ -102,7 +102,7 @@ class OfLoaders:
 
 @dataclass(frozen=True, slots=True)
 class OfDevices:
-    """A figure of each GPU; the mean of those that were measured stands for the run."""
+    """A figure of each GPU; for the run, the mean of those that were measured."""
 
     get: Callable[[DeviceProfile], float | int | None]
     labels: ClassVar[tuple[str, ...]] = ("device", "uuid")

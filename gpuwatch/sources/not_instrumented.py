@@ -1,6 +1,6 @@
 """Which processes of the run use torch without the hook in them, why, and what to do about it.
 
-Told from /proc alone. A Python without torch is of no interest (a shell script may call many); whether torch is
+From /proc alone. A Python without torch is of no interest (a shell script may call many); whether torch is
 there is read from the process's memory map, again and again at growing intervals until it is.
 """
 
@@ -40,11 +40,11 @@ class Cause:
 
 
 def cause(pid: int, run: Path, proc: Path = Path("/proc")) -> Cause | None:
-    """Return why the hook could not enter a process; None when nothing speaks against it. Raises OSError when it is gone."""
+    """Return why the hook could not enter a process; None when nothing prevents it. Raises OSError when it is gone."""
     folder = proc / str(pid)
     try:
-        told = _of_user(folder, run) or _of_environment(_environment(folder), run)
-        return told or _of_interpreter(folder) or _of_root(folder, run)
+        reported = _of_user(folder, run) or _of_environment(_environment(folder), run)
+        return reported or _of_interpreter(folder) or _of_root(folder, run)
     except PermissionError:  # a program that lets nobody look into it: the hook may be in it all the same
         return None
 
@@ -98,8 +98,8 @@ def _of_interpreter(folder: Path) -> Cause | None:
     if match["name"] == "pypy" or (len(version) >= 2 and version[:2] < _OLDEST):
         return Cause(f"{executable} is not a CPython 3.8 or later", "use a newer Python")
     flags = interpreter_flags(_arguments(folder))
-    told = next((flag for flag in "IES" if flag in flags), None)
-    return Cause(f"it was started with -{told}", f"start it without -{told}") if told else None
+    reported = next((flag for flag in "IES" if flag in flags), None)
+    return Cause(f"it was started with -{reported}", f"start it without -{reported}") if reported else None
 
 
 def _of_root(folder: Path, run: Path) -> Cause | None:

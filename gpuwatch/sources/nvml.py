@@ -123,7 +123,7 @@ class NvmlSource:
         return rows
 
     def _restart(self) -> None:
-        """Initialise NVML anew: with every GPU lost, some drivers give no working handle before that."""
+        """Initialise NVML again: with every GPU lost, some drivers give no working handle before that."""
         assert self._library is not None
         self._library.close()
         try:

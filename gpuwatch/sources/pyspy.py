@@ -105,7 +105,7 @@ def record(
 
 def _run(command: list[str], seconds: float, stop: Stop, clock: Callable[[], int]) -> tuple[str, int | None]:
     """Return what py-spy printed, and when it began to sample; it is interrupted (it then writes its file) when late or
-    told to, and killed after that."""
+    asked to, and killed after that."""
     # In a session of its own: a Ctrl-C is not for it.
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
@@ -117,8 +117,8 @@ def _run(command: list[str], seconds: float, stop: Stop, clock: Callable[[], int
             said += _heard(process)
             began = clock() if _GREETING in said else None
     late = process.poll() is None and not stop.is_set()
-    told = said.decode("utf-8", "replace") + _end(process)
-    return ("py-spy did not end in time and was stopped" if late else told), began
+    reported = said.decode("utf-8", "replace") + _end(process)
+    return ("py-spy did not end in time and was stopped" if late else reported), began
 
 
 def _heard(process: subprocess.Popen[bytes]) -> bytes:
@@ -145,8 +145,8 @@ def _end(process: subprocess.Popen[bytes]) -> str:
 def _note(said: str, profile: dict[str, Any] | None) -> str | None:
     """Return py-spy's complaint without its greetings; None when all went well."""
     # Errors come with a backtrace of py-spy's own code, of no use to anybody here.
-    told = said.partition("Stack backtrace:")[0]
-    lines = [line.removeprefix("py-spy>").strip() for line in told.splitlines()]
+    reported = said.partition("Stack backtrace:")[0]
+    lines = [line.removeprefix("py-spy>").strip() for line in reported.splitlines()]
     if profile is not None:
         counts = (
             line.partition("Samples:")[2] for line in lines if "Errors:" in line and not line.endswith("Errors: 0")

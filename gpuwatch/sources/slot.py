@@ -73,7 +73,7 @@ class Slot:
 
 
 class SlotThread(threading.Thread):
-    """Runs one source on its own thread, straight into the spool: a driver that answers late delays nobody else."""
+    """Runs one source on its own thread, straight into the spool: a driver that answers late delays no other source."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class SlotThread(threading.Thread):
         self._ask.set()
 
     def run(self) -> None:
-        """Read whenever asked, until told to stop."""
+        """Read whenever asked, until asked to stop."""
         self._timed(lambda: [self._slot.open()])
         while not self._stop_asked:
             self._ask.wait()

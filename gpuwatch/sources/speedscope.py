@@ -43,10 +43,12 @@ def fold(profile: dict[str, Any], t0: int, t1: int, trainer: int) -> list[Row]:
         joined = _fit(in_wait, len(samples))
         places = _places(samples) if (pid, thread) == (trainer, "MainThread") else {}
         for stack, weight, waited in _distinct(samples, joined):
-            told = [frame for frame in (frames[at] for at in stack) if frame is not None]
-            if told and not (thread != "MainThread" and is_idle(told)):
-                told = _shortened(_from_worker_loop(told))
-                rows.append(["stack", t0, t1, pid, thread, told, weight, waited, is_idle(told), places.get(stack)])
+            reported = [frame for frame in (frames[at] for at in stack) if frame is not None]
+            if reported and not (thread != "MainThread" and is_idle(reported)):
+                reported = _shortened(_from_worker_loop(reported))
+                rows.append(
+                    ["stack", t0, t1, pid, thread, reported, weight, waited, is_idle(reported), places.get(stack)]
+                )
     return rows
 
 
@@ -75,8 +77,8 @@ def _waits(frame: Frame) -> bool:
 
 def _thread(name: str, trainer: int) -> tuple[int, str]:
     """Return pid and thread name (its number where it has no name)."""
-    told = _THREAD.match(name)
-    return (int(told[1]), told[3] or told[2]) if told else (trainer, name)
+    reported = _THREAD.match(name)
+    return (int(reported[1]), reported[3] or reported[2]) if reported else (trainer, name)
 
 
 def _main_in_wait(threads: Sequence[tuple[int, str, Any]], waits: Sequence[bool], trainer: int) -> list[bool] | None:

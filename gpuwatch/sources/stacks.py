@@ -208,8 +208,8 @@ class StacksThread(threading.Thread):
         # Nobody's failure: a process that ended before py-spy had found it, or a look that was over before it began.
         if not rows and (not os.path.exists(f"/proc/{trainer.pid}") or (stop.is_set() and not burst.lasting)):
             return True
-        told = ["burst", burst.t0, burst.t1, hz, why, bool(rows), burst.note, seen, burst.cpu_ns, burst.began]
-        self._write([told, *rows])
+        reported = ["burst", burst.t0, burst.t1, hz, why, bool(rows), burst.note, seen, burst.cpu_ns, burst.began]
+        self._write([reported, *rows])
         self._failures = 0 if rows else self._failures + 1
         return not burst.lasting and self._failures < _ATTEMPTS
 

@@ -1,4 +1,4 @@
-"""Which processes of the run train, and how it goes: told by the tails of their spool files.
+"""Which processes of the run train, and how it goes, from the tails of their event logs.
 
 A process trains once it has made a DataLoader iterator. Only new bytes are read, and of a busy loop only the last.
 """
@@ -116,7 +116,7 @@ class Trainers:
         return [tail.trainer for tail in tails if not tail.is_worker]
 
     def _listed(self) -> list[str]:
-        """Return the spool's file names; listed anew only when the folder changed (each epoch may add workers)."""
+        """Return the spool's file names; listed again only when the folder changed (each epoch may add workers)."""
         try:
             changed = self._spool.stat().st_mtime_ns
             if changed != self._changed:

@@ -36,7 +36,7 @@ class ProcessTree:
         self.hooked = self._writers & self.members.keys()
 
     def forget(self, pid: int) -> None:
-        """Drop a pid whose process ended; if it is in use again, it is looked at anew."""
+        """Drop a pid whose process ended; if it is in use again, it is read again."""
         self.members.pop(pid, None)
         self.hooked = self.hooked - {pid}
 

@@ -59,7 +59,7 @@ class _Unusual(Exception):
 
 
 class Piece:
-    """A piece of a spool file: whole lines. `take` gives the columns of a kind, `rest` the lines that nobody took."""
+    """A piece of a spool file: whole lines. `take` gives the columns of a kind, `rest` the lines that were not taken."""
 
     def __init__(self, text: bytes) -> None:
         self._text = _PAD + text
@@ -175,9 +175,9 @@ class Piece:
             values[longer] += more
             plain[longer] &= digits
         plain &= (length > 0) & (length <= _MOST_DIGITS)
-        told = values.view(np.int64)
-        told[null] = NULL
-        return told, null, plain | null
+        reported = values.view(np.int64)
+        reported[null] = NULL
+        return reported, null, plain | null
 
     def _with_odd(
         self, values: Positions, null: NDArray[np.bool_], odd: Positions, begin: Positions, end: Positions
@@ -224,8 +224,8 @@ def _outside(commas: Positions, begins: Positions, ends: Positions) -> Positions
     nested = np.zeros(len(commas) + 1, dtype=np.int32)
     np.add.at(nested, np.searchsorted(commas, begins), 1)
     np.subtract.at(nested, np.searchsorted(commas, ends), 1)
-    told: Positions = commas[np.cumsum(nested[:-1]) == 0]
-    return told
+    reported: Positions = commas[np.cumsum(nested[:-1]) == 0]
+    return reported
 
 
 def _constant(cell: bytes, count: int) -> Column:

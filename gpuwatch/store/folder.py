@@ -35,7 +35,7 @@ _ROOM, _NEEDED_BYTES, _KEPT_BYTES = ".room", 1 << 20, 16384
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new run folder, and the line to tell the person when it is not where they asked for it."""
+    """A new run folder, and the line for the user when it is not where they asked for it."""
 
     path: Path
     note: str | None = None

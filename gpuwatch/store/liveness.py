@@ -1,4 +1,4 @@
-"""Is a run still going on? Told from the recorded pids, which a reboot or a busy machine may have given to others."""
+"""Is a run still going on? From the recorded pids, which a reboot or a busy machine may have given to others."""
 
 from __future__ import annotations
 

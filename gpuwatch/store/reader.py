@@ -1,7 +1,7 @@
 """Read a run folder: whole (`read`), or again and again while it grows (`Tail`).
 
 A spool is cut at its last newline, so a half-written event is never seen; what cannot be read is left out and
-told as a line in `problems`. Only a folder that holds no run at all raises.
+reported as a line in `problems`. Only a folder that holds no run at all raises.
 """
 
 from __future__ import annotations
@@ -113,11 +113,11 @@ class SpoolFile:
         self._offset = 0
         self._torn = False
         self._skipped = 0
-        self._trouble: str | None = None
+        self._error: str | None = None
         self._tables: dict[str, list[Row] | MixedRows] = defaultdict(list)
 
     def refresh(self, most_rows: int | None = None) -> None:
-        """Parse what was appended since the last call; a file that shrank is read anew."""
+        """Parse what was appended since the last call; a file that shrank is read again."""
         try:
             if self.path.suffix != ".gz" and self.path.stat().st_size < self._offset:
                 self._forget()
@@ -125,7 +125,7 @@ class SpoolFile:
                 if most_rows and self.count > most_rows:
                     _keep_last([self], recent.LEFT * most_rows / self.count)
         except OSError as error:
-            self._trouble = f"cannot be read: {error.strerror or error}"
+            self._error = f"cannot be read: {error.strerror or error}"
 
     def _read_block(self) -> bool:
         """Parse the next block; return False when that was the last."""
@@ -169,9 +169,9 @@ class SpoolFile:
         self.header = {**self.header, "process_start_ns": int(begun)}
 
     def _parse(self, text: bytes) -> None:
-        if self.header is None and self._trouble is None and text:
+        if self.header is None and self._error is None and text:
             line, _, text = text.partition(b"\n")
-            self.header, self._trouble = _parse_header(line)
+            self.header, self._error = _parse_header(line)
         if self.header is not None:
             for piece in _pieces(text):
                 self._add_rows(self._add_columns(piece) if len(piece) >= _MANY else piece)
@@ -227,8 +227,8 @@ class SpoolFile:
     def problems(self) -> list[str]:
         """Return one line for each thing that could not be read."""
         found = []
-        if self._trouble is not None:
-            found.append(f"spool/{self.path.name} {self._trouble}; left out")
+        if self._error is not None:
+            found.append(f"spool/{self.path.name} {self._error}; left out")
         elif self.header is None and self._torn:
             found.append(f"spool/{self.path.name} ends in its header: its process died as it began; left out")
         if self._skipped:
@@ -237,7 +237,7 @@ class SpoolFile:
 
 
 def _refresh_all(files: list[SpoolFile]) -> None:
-    """Parse what was appended to each file; where that is much, several at a time: numpy lets go of the interpreter."""
+    """Parse what was appended to each file; where that is much, several at a time: numpy releases the GIL."""
     if sum(file.unread for file in files) < _TOGETHER:
         for file in files:
             file.refresh()

@@ -148,8 +148,8 @@ def list_sums(rows: Sequence[Row], at: int) -> Sums:
 
 def _decoded(cells: Sequence[bytes]) -> list[Any]:
     try:
-        told: list[Any] = orjson.loads(b"[%b]" % b",".join(cells))
-        return told
+        reported: list[Any] = orjson.loads(b"[%b]" % b",".join(cells))
+        return reported
     except ValueError:
         return Cells(cells).decoded()
 
@@ -166,9 +166,9 @@ def _sums(lists: Sequence[Any]) -> Sums:
             return np.nansum(table, axis=1), np.full(len(table), table.shape[1])
     except (TypeError, ValueError):
         pass
-    told = [value if isinstance(value, list) else [] for value in lists]
-    sums = [sum(n for n in value if isinstance(n, (int, float)) and n == n) if value else np.nan for value in told]
-    return np.array(sums, dtype=np.float64), np.array([len(value) for value in told], dtype=np.int64)
+    reported = [value if isinstance(value, list) else [] for value in lists]
+    sums = [sum(n for n in value if isinstance(n, (int, float)) and n == n) if value else np.nan for value in reported]
+    return np.array(sums, dtype=np.float64), np.array([len(value) for value in reported], dtype=np.int64)
 
 
 def _joined(parts: list[Sums]) -> Sums:

@@ -26,14 +26,14 @@ def batch_columns(rows: Sequence[Row], names: Sequence[str]) -> tuple[list[Colum
     counts = np.array([len(row[2]) // 2 for row in sound], dtype=np.int64)
     first = np.cumsum(counts) - counts
     missing = np.full(len(times) // 2, NULL, dtype=np.int64)
-    told = {
+    reported = {
         "iterator": np.repeat([row[0] for row in sound], counts),
         "index": np.repeat([row[1] for row in sound] - first, counts) + np.arange(len(missing)),
         "t0": times[0::2],
         "t1": times[1::2],
         "end": np.zeros_like(missing),
     }
-    return [told.get(name, missing) for name in names], len(rows) - len(sound)
+    return [reported.get(name, missing) for name in names], len(rows) - len(sound)
 
 
 def _times(rows: Sequence[Row]) -> tuple[Sequence[Row], NDArray[np.int64] | None]:
@@ -47,8 +47,8 @@ def _times(rows: Sequence[Row]) -> tuple[Sequence[Row], NDArray[np.int64] | None
     if whole and flat.dtype == np.int64 and times.dtype == np.int64:
         return rows, times
     sound = [row for row in rows if _is_sound(row)]
-    told = np.array([*chain.from_iterable(row[2] for row in sound)], dtype=np.int64)
-    return sound, told if sound else None
+    reported = np.array([*chain.from_iterable(row[2] for row in sound)], dtype=np.int64)
+    return sound, reported if sound else None
 
 
 def _is_sound(row: Row) -> bool:

@@ -90,9 +90,9 @@ def _is_newer(file: str, began_ns: int) -> bool:
 def _about_line(line: HotLine) -> str:
     """Return in words what the table says of a line beside its place."""
     role = "trainer" if line.process_role == "trainer" else ""
-    told = (role, "" if line.activity in USUAL else line.activity, f"in {line.callee}" if line.callee else "")
+    reported = (role, "" if line.activity in USUAL else line.activity, f"in {line.callee}" if line.callee else "")
     made = f"{clean(line.makes)} is made here" if line.makes else ""
-    return " · ".join(clean(part) for part in (*told, made) if part)
+    return " · ".join(clean(part) for part in (*reported, made) if part)
 
 
 def _call(frame: Place, base: str) -> str:

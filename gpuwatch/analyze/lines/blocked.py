@@ -1,6 +1,6 @@
 """Which hot lines sleep or wait in a call, where the samples themselves do not say so.
 
-py-spy tells where a thread stands, not whether it runs there. How much of that time the thread was neither running nor
+py-spy records where a thread is, not whether it runs there. How much of that time the thread was neither running nor
 waiting for a core is measured beside it (CPU time and run-queue delay of fetches and steps), but for all lines
 together. Of a line that takes a share s of the samples in which a share B was blocked, between (B - (1 - s)) / s and
 B / s was: only where these two are close is anything known of the line. Else it stays None.

@@ -36,7 +36,7 @@ _UNSURE_NS = 5e8
 
 @dataclass(slots=True)
 class _Burst:
-    """One burst on the run's clock (ns). `seen_ns`: since when nobody had looked, for a start-up looked at again."""
+    """One burst on the run's clock (ns). `seen_ns`: since when no samples were taken, where a start-up is sampled again."""
 
     begin_ns: float
     end_ns: float
@@ -48,7 +48,7 @@ class _Burst:
         return self.begin_ns + (index + 0.5) / max(self.counts[pid], 1) * (self.end_ns - self.begin_ns)
 
     def seconds(self, pid: int) -> float:
-        """Return the time that one sample of a process stands for."""
+        """Return the time that one sample of a process represents."""
         return max(self.end_ns - self.seen_ns, 0.0) / 1e9 / max(self.counts[pid], 1)
 
 

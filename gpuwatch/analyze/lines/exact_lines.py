@@ -1,4 +1,4 @@
-"""The exact pass: which functions to measure, after a run; and what line_profiler told of them, over all processes."""
+"""The exact pass: which functions to measure, after a run; and what line_profiler measured in them, over all processes."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ def read_tables(run: Path) -> list[dict[str, Any]]:
     tables = []
     for path in sorted((run / "exact").glob("*.json")):
         try:
-            told = json.loads(path.read_text(encoding="utf-8"))
+            recorded = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(told, dict) and told.get("format") == FORMAT:
-            tables.append(told)
+        if isinstance(recorded, dict) and recorded.get("format") == FORMAT:
+            tables.append(recorded)
     return tables
 
 
@@ -80,11 +80,13 @@ def merge(
     """Add up the processes' tables. `before`: the hot lines of the sampled run, whose shares stand beside. Without a
     `sample` the processes chose, and it is what they came to."""
     missing = next((str(table["missing"]) for table in tables if table.get("missing")), None)
-    functions = [_function(number, told, tables, before) for number, told in enumerate(plan)]
+    functions = [_function(number, recorded, tables, before) for number, recorded in enumerate(plan)]
     found = [function for part in functions for function in part if function.lines]
-    unseen = [_name(told) for told, part in zip(plan, functions, strict=True) if not part]
+    unseen = [_name(recorded) for recorded, part in zip(plan, functions, strict=True) if not part]
     uncalled = [
-        _name(told) for told, part in zip(plan, functions, strict=True) if part and not any(one.lines for one in part)
+        _name(recorded)
+        for recorded, part in zip(plan, functions, strict=True)
+        if part and not any(one.lines for one in part)
     ]
     pythons = tuple(sorted({str(table.get("executable")) for table in tables if table.get("missing")}))
     longer = [_took(table, kind) for table in tables for kind in table.get("took", ())]
@@ -126,22 +128,22 @@ def _in_how_many(tables: Sequence[Mapping[str, Any]]) -> int:
     return max(round(seen / max(measured, 1)), 1)
 
 
-def _name(told: Mapping[str, Any]) -> str:
-    place = Path(told["file"]).name if told.get("file") else told.get("module")
-    return f"{place}:{told['function']}"
+def _name(recorded: Mapping[str, Any]) -> str:
+    place = Path(recorded["file"]).name if recorded.get("file") else recorded.get("module")
+    return f"{place}:{recorded['function']}"
 
 
 def _function(
-    number: int, told: Mapping[str, Any], tables: Sequence[Mapping[str, Any]], before: Sequence[HotLine]
+    number: int, recorded: Mapping[str, Any], tables: Sequence[Mapping[str, Any]], before: Sequence[HotLine]
 ) -> list[ExactFunction]:
-    """Return the measured functions that one asked-for name stands for, each by process role."""
+    """Return the measured functions that one requested name means, each by process role."""
     places: dict[tuple[str, int, str, str], list[tuple[Mapping[str, Any], list[Any]]]] = defaultdict(list)
     for table in tables:
         for one in table.get("functions", ()):
             if one["asked"] == number:
                 role = "worker" if table.get("worker", -1) >= 0 else "trainer"
                 places[one["file"], one["first"], one["name"], role].append((table, one["lines"]))
-    return [_added(key, parts, told.get("during"), before) for key, parts in places.items()]
+    return [_added(key, parts, recorded.get("during"), before) for key, parts in places.items()]
 
 
 def _added(

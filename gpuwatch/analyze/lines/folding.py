@@ -2,7 +2,7 @@
 
 Shares are of loader work (everything a worker does except waiting for an index) for worker lines, and of the
 training's own code for trainer lines; of lines before the first batch they are of the time until then, part of which
-nobody has looked at.
+was not sampled.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Seconds:
 
 
 def fold_samples(processes: Processes, seconds: Seconds, loops: LoopLines) -> tuple[tuple[HotLine, ...], StackQuality]:
-    """Return the lines by cost, loader lines first, and who took the samples: who took more speaks alone."""
+    """Return the lines by cost, loader lines first, and who took the samples: only those of the one that took more are used."""
     bursts = processes.recording.by_writer("stacks")
     stacks = [sample for log in bursts for sample in burst_samples(processes, log, seconds.moments, loops)]
     ticks = list(timer_samples(processes, seconds.moments))
@@ -82,7 +82,7 @@ def _lines(samples: list[Sample], role: Role, seconds: Seconds) -> list[HotLine]
 
 
 def _startup(samples: list[Sample], role: Role, seconds: Seconds) -> list[HotLine]:
-    """Return the lines before the first batch. A trainer's are of all that time: what nobody has seen is nobody's."""
+    """Return the lines before the first batch. A trainer's are of all that time: what was not sampled belongs to no line."""
     start = [s for s in samples if s.activity in BEFORE]
     whole = sum(seconds.moments[pid].startup_s for pid in {s.pid for s in start} & seconds.moments.keys())
     return _fold(start, role, whole if role == "trainer" else 0.0, timed=whole > 0)[:_MOST_STARTUP]
@@ -140,7 +140,7 @@ def _hot_line(
 
 
 def _enclosing(functions: dict[str, float]) -> str:
-    """Return the function a line stands in; the comprehensions on it are no functions to a person."""
+    """Return the function that contains a line; the comprehensions on it are no functions to a person."""
     weights: dict[str, float] = defaultdict(float)
     for name, weight in functions.items():
         weights[_COMPREHENSION.sub("", name) or name] += weight

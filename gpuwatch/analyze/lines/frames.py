@@ -47,13 +47,13 @@ class Frame(NamedTuple):
         return bool(_TORCH_DATA.search(self.file))
 
 
-def read_frames(told: Any) -> tuple[Frame, ...]:
+def read_frames(recorded: Any) -> tuple[Frame, ...]:
     """Return a stack's frames without our own; empty for a row that is not one.
 
     py-spy does not stop what it looks at: of a stack that changed meanwhile it may read what never was a name."""
-    if not isinstance(told, list):
+    if not isinstance(recorded, list):
         return ()
-    frames = [Frame(str(f[0]), str(f[1]), int(f[2] or 0)) for f in told if isinstance(f, list) and len(f) >= 3]
+    frames = [Frame(str(f[0]), str(f[1]), int(f[2] or 0)) for f in recorded if isinstance(f, list) and len(f) >= 3]
     if any(_NO_NAME.search(frame.function + frame.file) for frame in frames):
         return ()
     return tuple(frame for frame in frames if not _OURS.search(frame.file))
@@ -97,7 +97,7 @@ def _collating(frames: tuple[Frame, ...]) -> bool:
 
 @lru_cache(maxsize=65536)
 def is_library(file: str) -> bool:
-    """Say whether a file is the standard library, an installed package or nobody's (<frozen …>)."""
+    """Say whether a file is the standard library, an installed package or no file at all (<frozen …>)."""
     return bool(_LIBRARY.search(file))
 
 
@@ -119,7 +119,7 @@ def package_of(file: str) -> str:
 
 
 def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, tuple[Frame, ...]] | None:
-    """Return the user's own line that a stack stands on, and the frames of what it called there.
+    """Return the user's own line at the bottom of a stack, and the frames of what it called there.
 
     Code of installed packages folds to the user's line that called it. A stack with none of the user's code in its
     loader work (a ready-made dataset) folds to the deepest line of the package that the loader called first."""

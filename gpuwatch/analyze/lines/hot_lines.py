@@ -51,7 +51,7 @@ def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
 
 def _loading_ns(loop: Loop) -> float:
     """Return the time that making and sending the loop's batches took. Without workers that is the wait for them, also
-    in steps that were only timed, of which no fetch is told."""
+    in steps that were only timed, for which no fetch is recorded."""
     made = sum(float((maker.fetches["t1"] - maker.fetches["t0"]).sum()) for maker in loop.makers)
     sent = sum(float(np.nansum(maker.sent["t1"] - maker.sent["t0"])) for maker in loop.makers if maker.sent)
     return made + sent if loop.profile.workers else max(made, float(loop.steps.wait.sum()))

@@ -1,4 +1,4 @@
-"""Whose loop a trainer's stack stands in: the functions that iterate over its loaders tell training from evaluation.
+"""Whose loop a trainer's stack is in: the functions that iterate over its loaders tell training from evaluation.
 
 Samples of a burst are folded, so that their time is only known to a second or so; where the loops stand is exact.
 """

@@ -46,10 +46,10 @@ def _datasets(processes: Processes) -> dict[int, Frame]:
 
 def _dataset(iterator: Iterator) -> Frame | None:
     """Return where a library's dataset is made: its constructor's line, else the line of its loader's."""
-    told = iterator.attributes
-    if not told.get("dataset_file") or not is_library(str(told["dataset_file"])):
+    recorded = iterator.attributes
+    if not recorded.get("dataset_file") or not is_library(str(recorded["dataset_file"])):
         return None
-    name, made = str(told.get("dataset") or "dataset"), as_list(told.get("dataset_made"))
+    name, made = str(recorded.get("dataset") or "dataset"), as_list(recorded.get("dataset_made"))
     if len(made) == 2:
         return Frame(name, str(made[0]), int(made[1]))
     place = iterator.made_place

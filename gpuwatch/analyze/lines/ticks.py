@@ -60,7 +60,7 @@ def timer_samples(processes: Processes, moments: Mapping[int, Moments]) -> Itera
 
 
 def _timed_activity(row: Mapping[str, Any], moments: Moments | None, shift_ns: float) -> str:
-    """Return what the hook told; of a step, by the middle of the time counted for, whether it was in an evaluation."""
+    """Return what the hook recorded; for a step, by the middle of the time counted for, whether it was in an evaluation."""
     activity = str(row.get("activity") or "step")
     if activity == "step" and moments is not None and row.get("t"):
         moment = moments.at(float(row["t"]) + shift_ns - _COUNTED_NS / 2)

@@ -41,7 +41,7 @@ def _innermost_file(stack: Sequence[Place]) -> str:
 
 
 def waits_for_threads(line: HotLine | None) -> bool:
-    """Say whether a loader's hottest line stands in a lock: another thread makes what it hands over."""
+    """Say whether a loader's hottest line waits at a lock: another thread makes what it hands over."""
     if line is None or line.share < LINE_SHARE:
         return False
     return waits_for_others(line.stack) or not words(line).isdisjoint(WAITING)

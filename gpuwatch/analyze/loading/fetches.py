@@ -51,7 +51,7 @@ class Maker:
         return len(self.row)
 
     def operations(self, at: Indices) -> list[Any]:
-        """Return the operations of some fetches, as they were told."""
+        """Return the operations of some fetches, as they were recorded."""
         return self.log.table("fetch").pick("operations", self.row[at].tolist())
 
 
@@ -119,7 +119,7 @@ def _within(times: Array, spans: Sequence[tuple[float, float]]) -> np.ndarray[tu
 
 
 def fetch_profile(loader: Loader, makers: list[Maker]) -> FetchProfile | None:
-    """Describe how a loader's batches were made; None when no fetch was told."""
+    """Describe how a loader's batches were made; None when no fetch was recorded."""
     skip = _FIRST if all(len(maker) > 3 * _FIRST for maker in makers) else 0
     fetched = _joined([maker.fetches for maker in makers], (*_TIMES, *_FIELDS), skip)
     wall = (fetched["t1"] - fetched["t0"]) / 1e6

@@ -47,8 +47,8 @@ def operation_profiles(loader: Loader, makers: list[Maker]) -> tuple[OperationPr
     if wall <= 0:
         return ()
     sums: dict[_Key, _Sum] = defaultdict(_Sum)
-    for maker, (_, told) in zip(makers, chosen, strict=True):
-        _add_operations(maker, told, sums)
+    for maker, (_, recorded) in zip(makers, chosen, strict=True):
+        _add_operations(maker, recorded, sums)
     collate = sum(float(np.nansum(maker.fetches["collate_ns"][at])) for maker, at in zip(makers, rows, strict=True))
     serialise = sum(_serialise_ns(maker, at) for maker, at in zip(makers, rows, strict=True))
     _add_rest(loader, sums, wall - collate)
@@ -68,13 +68,13 @@ def _chosen(maker: Maker, makers: list[Maker]) -> tuple[np.ndarray[Any, np.dtype
     known = whole if len(whole) else np.arange(first, len(maker))
     at = known[:: max(total // _MOST_FETCHES, 1)]
     operations = maker.operations(at)
-    told = np.array([one is not None for one in operations], dtype=bool)
-    return (at[told] if told.any() else at), operations
+    recorded = np.array([one is not None for one in operations], dtype=bool)
+    return (at[recorded] if recorded.any() else at), operations
 
 
-def _add_operations(maker: Maker, told: list[Any], sums: dict[_Key, _Sum]) -> None:
+def _add_operations(maker: Maker, recorded: list[Any], sums: dict[_Key, _Sum]) -> None:
     by_number: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
-    for operations in told:
+    for operations in recorded:
         for operation in operations if isinstance(operations, list) else ():
             by_number[operation[0]].append((*operation, None, None, None, None, None)[1:6])
     names = _names(maker)
@@ -115,11 +115,11 @@ def _serialise_ns(maker: Maker, at: np.ndarray[Any, np.dtype[np.intp]]) -> float
 
 def _add_rest(loader: Loader, sums: dict[_Key, _Sum], fetch_ns: float) -> None:
     """Give what no operation took to the dataset's own code."""
-    told = loader.first.attributes
-    file, line = told.get("dataset_file"), told.get("dataset_line")
+    recorded = loader.first.attributes
+    file, line = recorded.get("dataset_file"), recorded.get("dataset_line")
     name = (
-        f"{told['dataset']}.__getitem__"
-        if told.get("dataset") and told.get("dataset_kind") != "iterable"
+        f"{recorded['dataset']}.__getitem__"
+        if recorded.get("dataset") and recorded.get("dataset_kind") != "iterable"
         else "dataset code"
     )
     place = Place(file, int(line or 0), None) if file else None

@@ -17,30 +17,30 @@ from gpuwatch.model.measures import Place
 
 def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderProfile:
     """Return what was derived of a loader."""
-    told, first = loader.first.attributes, loader.first
+    recorded, first = loader.first.attributes, loader.first
     startup, first_batch = first_batches(loader)
     fetch = fetch_profile(loader, makers)
     on_gpu = steps.gpu_wait_share()
     steps_per_s = steps.count / steps.seconds if steps.seconds > 0 else None
-    samples = fetch.samples_per_batch if fetch and fetch.samples_per_batch else told.get("batch_size")
+    samples = fetch.samples_per_batch if fetch and fetch.samples_per_batch else recorded.get("batch_size")
     own_loop = loader.own_loop
     return LoaderProfile(
         id=loader.id,
         rank=loader.trainer.rank,
         role=loader.role,
-        dataset="no DataLoader" if own_loop else str(told.get("dataset") or "?"),
-        dataset_where=_place(told.get("dataset_file"), told.get("dataset_line")),
+        dataset="no DataLoader" if own_loop else str(recorded.get("dataset") or "?"),
+        dataset_where=_place(recorded.get("dataset_file"), recorded.get("dataset_line")),
         created_where=first.made_place or first.place,
         iterated_where=first.place,
         stop_s=stops(loader),
         workers=first.worker_count,
-        batch_size=told.get("batch_size"),
-        prefetch=told.get("prefetch"),
-        persistent=bool(told.get("persistent")),
-        pin_memory=bool(told.get("pin_memory")),
-        in_order=told.get("in_order") is not False,
-        start_method=told.get("start_method"),
-        dataset_length=told.get("length"),
+        batch_size=recorded.get("batch_size"),
+        prefetch=recorded.get("prefetch"),
+        persistent=bool(recorded.get("persistent")),
+        pin_memory=bool(recorded.get("pin_memory")),
+        in_order=recorded.get("in_order") is not False,
+        start_method=recorded.get("start_method"),
+        dataset_length=recorded.get("length"),
         iterators=len(loader.positions),
         batches=steps.batches,
         steps=steps.count,
@@ -62,8 +62,8 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         fetch=fetch,
         operations=operation_profiles(loader, makers),
         worker_pids=tuple(dict.fromkeys(pid for iterator in loader.iterators for _, pid in iterator.workers)),
-        dataset_kind=told.get("dataset_kind"),
-        attributes=dict(told) | ({"remade": True} if len({i.loader for i in loader.iterators}) > 1 else {}),
+        dataset_kind=recorded.get("dataset_kind"),
+        attributes=dict(recorded) | ({"remade": True} if len({i.loader for i in loader.iterators}) > 1 else {}),
         own_loop=own_loop,
     )
 
@@ -77,7 +77,7 @@ def _compute_cpu_share(loader: Loader, steps: Steps) -> float | None:
     covers the time since the one before."""
     cpu = loader.walk.fields["cpu_ns"][steps.event[steps.steady]]
     known = np.flatnonzero(np.isfinite(cpu))
-    told = known[1:] if len(known) > 1 else known
+    recorded = known[1:] if len(known) > 1 else known
     covered = slice(known[0] + 1 if len(known) > 1 else 0, known[-1] + 1) if len(known) else slice(0)
     compute = float(steps.compute[steps.steady][covered].sum())
-    return min(float(cpu[told].sum()) / compute, 1.0) if compute > 0 else None
+    return min(float(cpu[recorded].sum()) / compute, 1.0) if compute > 0 else None

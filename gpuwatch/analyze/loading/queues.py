@@ -32,11 +32,11 @@ def queue_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> QueuePro
 
 
 def _ready_share(loader: Loader, event: Indices, makers: list[Maker]) -> float | None:
-    """Return the share of asks whose own batch had been sent before; what the hook saw where that cannot be told.
+    """Return the share of asks whose own batch had been sent before; what the hook saw where that is unknown.
 
     The hook sees that something is in the queue, but in-order delivery may hold it back."""
-    told = [_deliveries(loader, position, event, makers) for position in loader.positions]
-    ready = np.concatenate([np.zeros(0), *(own <= t0 for t0, _, own, _ in told)])
+    recorded = [_deliveries(loader, position, event, makers) for position in loader.positions]
+    ready = np.concatenate([np.zeros(0), *(own <= t0 for t0, _, own, _ in recorded)])
     sent = any(len(maker.sent.get("t1", ())) for maker in makers)
     if not sent or not len(ready) or loader.first.attributes.get("in_order") is False:
         return mean(loader.walk.fields["available"][event])
@@ -44,10 +44,10 @@ def _ready_share(loader: Loader, event: Indices, makers: list[Maker]) -> float |
 
 
 def _unmade_share(loader: Loader, event: Indices, makers: list[Maker]) -> float | None:
-    """Return the share of the waited time before the wanted batch had been sent; None where sending was not told."""
-    told = [_deliveries(loader, position, event, makers) for position in loader.positions]
-    waited = sum(float((t1 - t0).sum()) for t0, t1, _, _ in told)
-    unmade = sum(float(np.maximum(np.minimum(t1, own) - t0, 0.0).sum()) for t0, t1, own, _ in told)
+    """Return the share of the waited time before the wanted batch had been sent; None where sending was not recorded."""
+    recorded = [_deliveries(loader, position, event, makers) for position in loader.positions]
+    waited = sum(float((t1 - t0).sum()) for t0, t1, _, _ in recorded)
+    unmade = sum(float(np.maximum(np.minimum(t1, own) - t0, 0.0).sum()) for t0, t1, own, _ in recorded)
     sent = any(len(maker.sent.get("t1", ())) for maker in makers)
     return unmade / waited if sent and waited > 0 and loader.first.attributes.get("in_order") is not False else None
 

@@ -1,4 +1,4 @@
-"""Each GPU while the training loop ran, as NVML told it, and whose it was."""
+"""Each GPU while the training loop ran, as NVML reported it, and whose it was."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def _busy(buffered: Table, index: int, window: Window, plain: Array) -> float | 
     """Return the busy share: the driver's own finer samples where it gives them."""
     t, device = numbers(buffered, "t"), numbers(buffered, "device")
     chosen: list[int] = np.flatnonzero((device == index) & (t >= window[0]) & (t <= window[1])).tolist()
-    told = buffered.pick("busy", chosen)
-    inside = [value for values in told for value in as_list(values) if value is not None]
+    recorded = buffered.pick("busy", chosen)
+    inside = [value for values in recorded for value in as_list(values) if value is not None]
     return _share(np.array(inside)) if inside else _share(plain)
 
 
@@ -144,7 +144,7 @@ def _pids(processes: Processes) -> set[int]:
 def _other_processes(table: Table, index: int, ours: set[int]) -> tuple[tuple[int, ...], int | None]:
     """Return pids on the GPU that are not of this run, and their memory.
 
-    Inside a container NVML may tell pids of the host: when it names none of ours, nobody can be called foreign."""
+    Inside a container NVML may tell pids of the host: when it names none of ours, no process can be called foreign."""
     memory: dict[int, float] = defaultdict(float)
     device, pid, used = (numbers(table, name) for name in ("device", "pid", "memory_bytes"))
     for at in np.flatnonzero((device == index) & np.isfinite(pid)).tolist():

@@ -93,7 +93,7 @@ def _limits(processes: Processes, cgroup: Table, window: Window) -> tuple[int | 
 
 
 def _count(value: Any) -> int | None:
-    """Return a count told as a number or as the list of what is counted."""
+    """Return a count that is given as a number or as the list of what is counted."""
     if isinstance(value, (list, tuple)):
         return len(value)
     return int(value) if isinstance(value, (int, float)) else None
@@ -114,7 +114,7 @@ def _run_cores(usages: list[Usage], window: Window) -> float | None:
 
 
 def _spare(cores: int | None, usable: float | None, busy: float | None, run: float | None) -> float | None:
-    """Return what nobody uses and the run may have."""
+    """Return what no process uses and the run may have."""
     if cores is None or usable is None or busy is None:
         return None
     allowed = usable if run is None else usable - run
@@ -138,15 +138,15 @@ def _threads_per_worker(workers: list[Usage], makers: list[Maker], window: Windo
     sampled = [np.median(values) for usage in workers if len(values := usage.inside("threads", window))]
     if sampled:
         return float(np.median(sampled))
-    told = [threads.get("process") for maker in makers for threads in _thread_facts(maker.log)]
-    return median(to_floats([value for value in told if value]))
+    recorded = [threads.get("process") for maker in makers for threads in _thread_facts(maker.log)]
+    return median(to_floats([value for value in recorded if value]))
 
 
 def _library_threads(makers: list[Maker], processes: Processes) -> int | None:
     """Return the most threads that a library of a worker may use."""
     facts = [threads for maker in makers for threads in _thread_facts(maker.log)]
-    told = [_thread_count(threads.get(name)) for threads in facts for name in _THREAD_LIBRARIES]
-    return max((count for count in told if count), default=None)
+    recorded = [_thread_count(threads.get(name)) for threads in facts for name in _THREAD_LIBRARIES]
+    return max((count for count in recorded if count), default=None)
 
 
 def _thread_facts(log: ProcessLog) -> list[dict[str, Any]]:

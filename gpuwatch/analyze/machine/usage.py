@@ -83,8 +83,8 @@ def cores_used(usage: Usage, window: Window) -> float | None:
 
 
 def sampled_window(sampler: ProcessLog | None, window: Window) -> Window:
-    """Widen a window to the samples next to it when fewer than three lie inside: a short loop is better told by the
-    second round it than by nothing."""
+    """Widen a window to the samples next to it when fewer than three lie inside: a short loop is better described by the
+    second around it than by nothing."""
     t = np.sort(numbers(sampler.table("tick"), "t")) if sampler else np.zeros(0)
     if not len(t) or ((t >= window[0]) & (t <= window[1])).sum() >= 3:
         return window

@@ -18,8 +18,8 @@ def numbers(table: Table, name: str) -> Array:
     if name not in table.columns:
         return np.full(len(table), np.nan)
     if isinstance(table.rows, ColumnRows):
-        told: Array = table.rows.floats(table.columns.index(name))
-        return told
+        recorded: Array = table.rows.floats(table.columns.index(name))
+        return recorded
     return to_floats(table.column(name))
 
 
@@ -39,9 +39,9 @@ def columns_of(table: Table, names: Iterable[str]) -> dict[str, Array]:
 def to_floats(values: Sequence[Any]) -> Array:
     """Return values as floats, NaN where they are None or no number."""
     try:
-        told = np.array(values, dtype=np.float64)
-        if told.ndim == 1:
-            return told
+        recorded = np.array(values, dtype=np.float64)
+        if recorded.ndim == 1:
+            return recorded
     except (TypeError, ValueError):
         pass
     return np.array([_number(value) for value in values], dtype=np.float64)

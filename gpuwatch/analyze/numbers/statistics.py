@@ -82,7 +82,7 @@ def _draw(n: int) -> NDArray[Any]:
 
 
 def robust_spread(values: Array) -> float:
-    """Return the standard deviation told from the median absolute deviation."""
+    """Return the standard deviation estimated from the median absolute deviation."""
     return float(1.4826 * np.median(np.abs(values - np.median(values)))) if len(values) else 0.0
 
 

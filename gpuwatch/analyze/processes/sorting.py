@@ -175,9 +175,9 @@ def _trainer(log: ProcessLog, run: RunInfo, run_end_ns: float) -> Trainer:
 def _ranks(header: dict[str, Any], meta: dict[str, Any]) -> tuple[int, int, int]:
     """Return rank (-1: unknown), local rank and world size: of the process group if there was one, else of the environment."""
     group = meta.get("ranks")
-    told = group if isinstance(group, list) and len(group) == 3 else (None, None, None)
+    recorded = group if isinstance(group, list) and len(group) == 3 else (None, None, None)
     defaults = {"rank": -1, "local_rank": 0, "world_size": 1}
-    pairs = zip(told, defaults.items(), strict=True)
+    pairs = zip(recorded, defaults.items(), strict=True)
     rank, local_rank, world_size = (
         _integer(_first(value, header.get(key)), missing) for value, (key, missing) in pairs
     )
@@ -193,7 +193,7 @@ def _integer(value: Any, missing: int) -> int:
 
 
 def number_ranks(trainers: list[Trainer]) -> None:
-    """Sort the processes of one training by rank; one that told none gets the next free number."""
+    """Sort the processes of one training by rank; one without a rank gets the next free number."""
     free = iter(number for number in range(len(trainers) + 1) if number not in {t.rank for t in trainers})
     for trainer in sorted(trainers, key=lambda t: t.start_ns):
         if trainer.rank < 0:

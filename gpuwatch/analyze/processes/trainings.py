@@ -36,7 +36,7 @@ def find_trainings(trainers: list[Trainer]) -> list[Group]:
 
 
 def _rounds(group: Group) -> list[Group]:
-    """Split what one launcher started into its rounds: torchrun starts all ranks anew when one has failed."""
+    """Split what one launcher started into its rounds: torchrun restarts all ranks when one has failed."""
     rounds: list[Group] = []
     for trainer in sorted(group, key=lambda trainer: trainer.start_ns):
         if not rounds or trainer.rank in {other.rank for other in rounds[-1]}:
@@ -74,7 +74,7 @@ def chief(groups: list[Group], goes_on: bool) -> int:
 
 
 def only(processes: Processes, group: Group) -> Processes:
-    """Return the processes of one training; those of the others are nobody's."""
+    """Return the processes of one training; those of the others are left out."""
     mine = {id(worker) for trainer in group for workers in trainer.workers.values() for worker in workers}
     theirs = {
         id(worker)

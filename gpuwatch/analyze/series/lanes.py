@@ -85,10 +85,10 @@ def _busy_lane(analysis: Analysis, index: int, t: Array, busy: Array) -> Lane:
     """Return the busy share, from the driver's finer samples where there are any."""
     table = _table(analysis, "gpu_busy")
     chosen = np.flatnonzero((numbers(table, "device") == index) & np.isfinite(numbers(table, "t")))
-    told = [as_list(samples) for samples in table.pick("busy", chosen.tolist())]
-    count = np.array([len(samples) for samples in told], dtype=np.int64)
+    recorded = [as_list(samples) for samples in table.pick("busy", chosen.tolist())]
+    count = np.array([len(samples) for samples in recorded], dtype=np.int64)
     if count.sum():
-        values = to_floats([value for samples in told for value in samples])
+        values = to_floats([value for samples in recorded for value in samples])
         # Evenly placed up to the row's own time.
         after = np.repeat(np.cumsum(count), count) - 1 - np.arange(count.sum())
         step = np.nan_to_num(numbers(table, "interval_ns")[chosen]) / np.maximum(count, 1)

@@ -1,4 +1,4 @@
-"""The lanes of a loader's workers: what each did, the CPU it took, and the batch that it has in hand."""
+"""The lanes of a loader's workers: what each did, the CPU it took, and its current batch."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def in_hand(loop: Loop, makers: list[Maker]) -> str:
 
 
 def _last(loop: Loop) -> float:
-    """Return the number of the last batch of one loop; infinity where the loader's length was not told."""
-    told = loop.loader.first.attributes
-    length, size = told.get("length"), told.get("batch_size")
+    """Return the number of the last batch of one loop; infinity where the loader's length is unknown."""
+    recorded = loop.loader.first.attributes
+    length, size = recorded.get("length"), recorded.get("batch_size")
     if not isinstance(length, int) or not isinstance(size, int) or size < 1:
         return np.inf
-    return length // size - 1 if told.get("drop_last") else -(-length // size) - 1
+    return length // size - 1 if recorded.get("drop_last") else -(-length // size) - 1

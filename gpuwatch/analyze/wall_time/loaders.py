@@ -31,7 +31,7 @@ class Loader:
 
     @property
     def first(self) -> Iterator:
-        """The iterator that stands for the others (they share a loader)."""
+        """The iterator that represents the others (they share a loader)."""
         return self.iterators[0]
 
     @property
@@ -78,8 +78,8 @@ def _of_one(walk: Walk) -> list[Loader]:
 
 
 def _sites(walk: Walk) -> dict[str, tuple[object, ...]]:
-    """Return what makes loaders one: a loader built anew each epoch is the same to its user when it is made (or, where
-    nobody knows that, asked for) at the same line over the same data with the same settings. Loaders in use at the
+    """Return what makes loaders one: a loader re-created each epoch is the same to its user when it is made (or, where
+    that is unknown, asked for) at the same line over the same data with the same settings. Loaders in use at the
     same time are never one: two that are zipped may well be made by one line."""
     sites: dict[str, tuple[object, ...]] = {}
     free_since: dict[tuple[object, ...], list[float]] = defaultdict(list)
@@ -104,8 +104,8 @@ def _uses(walk: Walk) -> dict[str, tuple[tuple[object, ...], float, float]]:
 
 def _site(iterator: Iterator) -> tuple[object, ...]:
     place = iterator.made_place or iterator.place
-    told = iterator.attributes
-    settings = tuple(str(told.get(name)) for name in ("dataset", "length", "workers", "batch_size"))
+    recorded = iterator.attributes
+    settings = tuple(str(recorded.get(name)) for name in ("dataset", "length", "workers", "batch_size"))
     return (place, *settings) if place else (iterator.loader,)
 
 

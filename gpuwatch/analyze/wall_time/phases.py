@@ -1,7 +1,7 @@
 """Lay one trainer's events end to end: every instant from process start to exit belongs to one phase.
 
 The walk alternates gaps (the training's own code) and waits (inside the loader's `__next__`). A gap belongs to the
-loop whose batch was last handed over; the activity told with the next event divides it.
+loop whose batch was last handed over; the activity recorded with the next event divides it.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _events(trainer: Trainer) -> tuple[Indices, dict[str, Array], dict[str, Arra
 
 
 def _positions(iterators: list[Iterator], ids: Array) -> Indices:
-    """Turn iterator ids into positions; an id that no iterator row announced is nobody's."""
+    """Turn iterator ids into positions; an id that no iterator row announced belongs to no loader."""
     known = np.array([iterator.id for iterator in iterators], dtype=np.float64)
     if not len(known):
         return np.full(len(ids), NOBODY, dtype=np.intp)
@@ -143,7 +143,7 @@ def _outermost(t0: Array, t1: Array) -> NDArray[np.bool_]:
 
 
 def _hand_up(keep: NDArray[np.bool_], columns: list[Array]) -> None:
-    """Give what the thread told with events that are left out to the event round them: it is told once."""
+    """Give what was recorded with events that are left out to the event around them: it is recorded once."""
     inside = np.flatnonzero(~keep)
     if not len(inside):
         return
@@ -214,19 +214,19 @@ def _training_iterators(this: Walk) -> set[int]:
         near = (this.gap[earlier + 1] < 0.05 * this.gap[together]) & (this.fields["end"][earlier] == 0)
         together = together[near]
         np.add.at(credit, this.iterator[earlier[near]], 1)
-    handed = np.bincount(this.iterator[(this.iterator >= 0) & told_parts(this)], minlength=len(credit))
+    handed = np.bincount(this.iterator[(this.iterator >= 0) & recorded_parts(this)], minlength=len(credit))
     trained = {p for p in range(len(this.trainer.iterators)) if credit[p] > max(0.0, 0.01 * handed[p])}
     return trained or _last_ones(this, active)
 
 
-def told_parts(this: Walk) -> NDArray[np.bool_]:
-    """Say of each event whether the thread told what it did before it; steps that were only timed do not."""
-    told = [np.isfinite(this.parts[name]) for name in _PARTS]
-    return told[0] | told[1] | told[2] | told[3]
+def recorded_parts(this: Walk) -> NDArray[np.bool_]:
+    """Say of each event whether the thread recorded what it did before it; steps that were only timed do not."""
+    recorded = [np.isfinite(this.parts[name]) for name in _PARTS]
+    return recorded[0] | recorded[1] | recorded[2] | recorded[3]
 
 
 def _last_ones(this: Walk, active: Indices) -> set[int]:
-    """Return the iterators just before steps that nobody owns: a wrapper that looks one batch ahead."""
+    """Return the iterators just before steps without a loader: a wrapper that looks one batch ahead."""
     before = this.iterator[active[active > 0] - 1]
     return {int(position) for position in before if position != NOBODY}
 
@@ -282,23 +282,23 @@ def _loop_events(this: Walk) -> tuple[int, int]:
 
 
 def _add_parts(this: Walk, net: Array, chosen: NDArray[np.bool_], rest: str, seconds: dict[str, float]) -> None:
-    """Divide gaps by what the thread told it did in them; `rest` gets what it called other, or did not divide."""
+    """Divide gaps by what the thread recorded of them; `rest` gets what it called other, or did not divide."""
     if rest == "other in-step":
-        untold = chosen & ~told_parts(this)
+        untold = chosen & ~recorded_parts(this)
         chosen = chosen & ~untold
         _add_untold(this, net, untold, chosen, seconds)
-    told = np.stack([np.nan_to_num(this.parts[name][chosen]) for name in _PARTS])
+    recorded = np.stack([np.nan_to_num(this.parts[name][chosen]) for name in _PARTS])
     # Making an iterator is no activity that the thread tells: it counted as other.
-    told[3] = np.maximum(told[3] - this.making[chosen], 0.0)
+    recorded[3] = np.maximum(recorded[3] - this.making[chosen], 0.0)
     length = net[chosen]
     if rest != "other in-step":
         # Outside of loops only backward and optimizer are told for sure; a forward there has no beginning.
-        told[0], told[3] = 0.0, np.maximum(length - told[1] - told[2], 0.0)
+        recorded[0], recorded[3] = 0.0, np.maximum(length - recorded[1] - recorded[2], 0.0)
     if rest == "other in-step" and not np.isfinite(this.parts["other"][chosen]).any():
-        told[3] = np.maximum(length - told[:3].sum(axis=0), 0.0)
-    whole = told.sum(axis=0)
+        recorded[3] = np.maximum(length - recorded[:3].sum(axis=0), 0.0)
+    whole = recorded.sum(axis=0)
     scale = np.where(whole > length, length / np.maximum(whole, 1.0), 1.0)
-    sums = (told * scale).sum(axis=1)
+    sums = (recorded * scale).sum(axis=1)
     for name, value in zip(("forward", "backward", "optimizer", rest), sums, strict=True):
         seconds[name] += float(value)
     seconds["unexplained"] += float(length.sum() - sums.sum())
@@ -309,16 +309,16 @@ _MOST_USUAL = 2.0
 
 
 def _add_untold(
-    this: Walk, net: Array, untold: NDArray[np.bool_], told: NDArray[np.bool_], seconds: dict[str, float]
+    this: Walk, net: Array, untold: NDArray[np.bool_], recorded: NDArray[np.bool_], seconds: dict[str, float]
 ) -> None:
-    """Divide the steps that were only timed as those were that told what they did; what is far above them is other."""
+    """Divide the steps that were only timed as those were that recorded what they did; what is far above them is other."""
     length = net[untold]
-    if not told.any():
+    if not recorded.any():
         seconds["other in-step"] += float(length.sum())
         return
-    alike = np.minimum(length, _MOST_USUAL * float(np.median(net[told])))
-    parts = np.array([float(np.nan_to_num(this.parts[name][told]).sum()) for name in _PARTS[:3]])
-    shares = parts / max(float(net[told].sum()), float(parts.sum()), 1.0)
+    alike = np.minimum(length, _MOST_USUAL * float(np.median(net[recorded])))
+    parts = np.array([float(np.nan_to_num(this.parts[name][recorded]).sum()) for name in _PARTS[:3]])
+    shares = parts / max(float(net[recorded].sum()), float(parts.sum()), 1.0)
     for name, share in zip(_PARTS[:3], shares, strict=True):
         seconds[name] += float(share * alike.sum())
     seconds["other in-step"] += float(length.sum() - shares.sum() * alike.sum())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gpuwatch.analyze.numbers.arrays import numbers
 from gpuwatch.analyze.numbers.statistics import Array, mean_interval, ratio_interval
 from gpuwatch.analyze.wall_time.loaders import Loader
-from gpuwatch.analyze.wall_time.phases import Indices, Walk, told_parts
+from gpuwatch.analyze.wall_time.phases import Indices, Walk, recorded_parts
 from gpuwatch.model.measures import Interval
 
 _MIN_WARM_UP = 2
@@ -26,7 +26,7 @@ _MANY_ITERATORS = 8
 @dataclass(slots=True)
 class Steps:
     """Steps of a loader, epochs together; arrays are parallel, in nanoseconds. A step ends with the hand-over of the
-    batch of event `event`; `nested` is evaluation inside it, not part of `compute`. `told`: it was measured in full, not
+    batch of event `event`; `nested` is evaluation inside it, not part of `compute`. `recorded`: it was measured in full, not
     only timed. `steady` leaves the warm-up out."""
 
     event: Indices
@@ -37,7 +37,7 @@ class Steps:
     nested: Array
     gc: Array
     gpu_wait: Array
-    told: NDArray[np.bool_]
+    recorded: NDArray[np.bool_]
     steady: NDArray[np.bool_]
     group: int
     batches: int
@@ -75,14 +75,14 @@ class Steps:
 
     def gpu_wait_share(self) -> Interval | None:
         """Return the share of the steps in which the GPU had nothing to do; None unless most of those measured in full
-        told it."""
+        have it."""
         chosen = self.steady & np.isfinite(self.gpu_wait)
-        if chosen.sum() < max(0.5 * (self.steady & self.told).sum(), 1):
+        if chosen.sum() < max(0.5 * (self.steady & self.recorded).sum(), 1):
             return None
         return ratio_interval(self.gpu_wait[chosen], (self.wait + self.compute)[chosen], self.group)
 
     def gpu_wait_ms(self) -> Interval | None:
-        """Return the mean GPU wait; None unless most steps told it."""
+        """Return the mean GPU wait; None unless most steps have one."""
         if self.gpu_wait_share() is None:
             return None
         return mean_interval(self.gpu_wait[self.steady & np.isfinite(self.gpu_wait)] / 1e6, self.group)
@@ -107,7 +107,7 @@ def find_steps(loader: Loader, evaluation: Array) -> Steps:
         nested=nested,
         gc=walk.fields["gc_ns"][event],
         gpu_wait=_gpu_waits(loader, event),
-        told=told_parts(walk)[event],
+        recorded=recorded_parts(walk)[event],
         steady=_steady(cut.lengths, depth, cut.workers),
         group=max(cut.workers, 1),
         batches=sum(len(walk.of(position)) for position in loader.positions),
@@ -189,7 +189,7 @@ def _steady(lengths: list[int], depth: int, workers: int) -> NDArray[np.bool_]:
 
 
 def _gpu_waits(loader: Loader, event: Indices) -> Array:
-    """Return each step's GPU wait (ns), NaN where no CUDA event told it."""
+    """Return each step's GPU wait (ns), NaN without a CUDA event."""
     table = loader.trainer.log.table("gpu_wait")
     waits = np.full(len(event), np.nan)
     if not len(table):

@@ -199,11 +199,11 @@ HANDED_LINE = replace(
 
 
 def own_loop(*lines: HotLine, **changes: Any) -> Profile:
-    """Return a loop that is not over a DataLoader, with these lines; its steps are told by the optimizer."""
+    """Return a loop that is not over a DataLoader, with these lines; its steps are detected by the optimizer."""
     no_wait = {"wait_ms": None, "wait_share": None, "wait_seconds": 0.0, "seconds": 9.9, "compute_cpu_share": 0.95}
-    told = {"own_loop": True, "fetch": None, "operations": (), "queue": None} | no_wait | changes.pop("loader", {})
+    reported = {"own_loop": True, "fetch": None, "operations": (), "queue": None} | no_wait | changes.pop("loader", {})
     settings: dict[str, Any] = {"ranks": phases(backward=1.0, other_in_step=5.0), "stacks": SAMPLED} | changes
-    return run_of(0.0, workers=0, loader=told, hot_lines=lines, **settings)
+    return run_of(0.0, workers=0, loader=reported, hot_lines=lines, **settings)
 
 
 # A thread makes the batches of such a loop.

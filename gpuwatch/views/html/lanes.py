@@ -162,5 +162,5 @@ def _marks(timeline: Timeline) -> list[Mark]:
     for lane in timeline.lanes:
         if lane.of.shape == "marks":
             marks += [Mark(start, end, clean(label), lane.of) for start, end, label in lane.spans]
-    told = {mark for mark in marks if mark.end_s - mark.start_s < WHOLE * timeline.seconds}
-    return sorted(told, key=lambda mark: (mark.start_s, mark.label, mark.end_s, mark.of.key))
+    reported = {mark for mark in marks if mark.end_s - mark.start_s < WHOLE * timeline.seconds}
+    return sorted(reported, key=lambda mark: (mark.start_s, mark.label, mark.end_s, mark.of.key))

@@ -1,4 +1,4 @@
-"""What the dashboard shows at one moment: a report, the moment, and what the person has chosen to look at."""
+"""What the dashboard shows at one moment: a report, the moment, and what the user has selected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OF_ALL = 0.8
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the person has chosen. `at_s` is the moment looked at; None follows the run."""
+    """What the user has selected. `at_s` is the moment looked at; None follows the run."""
 
     window_s: float = 60.0
     at_s: float | None = None
@@ -58,9 +58,9 @@ class Frame:
     @property
     def scope(self) -> str:
         """Return what the report is about: all of the run, or its last stretch where the rest was left out."""
-        told = max((rank.seconds for rank in self.report.ranks), default=self.report.seconds)
-        if told < OF_ALL * self.report.seconds:
-            return f"last {text.duration(told)}"
+        reported = max((rank.seconds for rank in self.report.ranks), default=self.report.seconds)
+        if reported < OF_ALL * self.report.seconds:
+            return f"last {text.duration(reported)}"
         return "so far" if self.live else "whole run"
 
     @property

@@ -150,9 +150,9 @@ def findings(frame: Frame, width: int, height: int = 3, selected: int | None = N
     if not found:
         return Text("Nothing found yet." if frame.live else "Nothing found to blame.", "dim")
     table = Rows(wide=1)
-    told = found[: max(1, height)]
-    advised = lines_each(len(told), height) == 2
-    for at, finding in enumerate(told):
+    reported = found[: max(1, height)]
+    advised = lines_each(len(reported), height) == 2
+    for at, finding in enumerate(reported):
         mark = Text(
             "▸" if at == selected else "●",
             BAD if finding.severity == "critical" else WAIT if finding.severity == "warning" else QUIET,

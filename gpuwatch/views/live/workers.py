@@ -49,18 +49,18 @@ def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
     names = max(len(_name(lane, several, wide)) for lane in lanes)
     room = max(6, min(60, width - names - (41 if headed else 38)))
     cpu = {(lane.rank, lane.worker): lane for lane in frame.lanes(PROCESS_CPU)}
-    told = in_order([measure(frame, lane, room, cpu) for lane in lanes], frame.view.sort)
+    reported = in_order([measure(frame, lane, room, cpu) for lane in lanes], frame.view.sort)
     rows = height - headed
-    shown = told[: max(1, rows - 1 if len(told) > rows > 3 else rows)]
+    shown = reported[: max(1, rows - 1 if len(reported) > rows > 3 else rows)]
     table = Rows()
-    known = any(worker.in_hand for worker in told)
+    known = any(worker.in_hand for worker in reported)
     if headed:
         heads = ("at work", "CPU", "a batch", "current") if known else ("at work", "CPU", "a batch")
         table.add("", Text(" " * room), *(Text(name, "dim") for name in heads))
     for worker in shown:
         cells = _cells(worker, _name(worker.lane, several, wide), headed)
         table.add(*(cells if known else cells[:-1]))
-    hidden = len(told) - len(shown)
+    hidden = len(reported) - len(shown)
     return Group(table, Text(f"and {hidden} more", "dim")) if hidden and rows > 3 else table
 
 
@@ -103,14 +103,14 @@ def measure(frame: Frame, lane: Lane, room: int, cpu: Mapping[Whose, Lane] | Non
     )
 
 
-def in_order(told: list[Worker], sort: str) -> list[Worker]:
-    """Return the workers sorted as the person wants them."""
+def in_order(reported: list[Worker], sort: str) -> list[Worker]:
+    """Return the workers sorted as the user wants them."""
     keys = {
         "number": lambda worker: 0.0,
         "slowest": lambda worker: -(worker.batch_ms or 0.0),
         "busiest": lambda worker: -(worker.at_work or 0.0),
     }
-    return sorted(told, key=lambda worker: (keys[sort](worker), worker.lane.rank or 0, worker.number))
+    return sorted(reported, key=lambda worker: (keys[sort](worker), worker.lane.rank or 0, worker.number))
 
 
 def _strip(spans: list[tuple[float, float, str]], start: float, end: float, room: int) -> list[float | None]:

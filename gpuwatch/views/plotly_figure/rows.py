@@ -66,12 +66,12 @@ def _strip(family: Family) -> Row:
 
 
 def _left_out(families: Sequence[Family], rows: Sequence[Row]) -> str:
-    told = []
+    reported = []
     for family in families:
         mine = [row for row in rows if row.family is family]
         drawn = max((len(row.members) for row in mine if row.strip), default=len(mine))
         if not mine:
-            told.append(family.title)
+            reported.append(family.title)
         elif drawn < len(family.members):
-            told.append(f"{len(family.members) - drawn} more of {family.title}")
-    return ", ".join(told)
+            reported.append(f"{len(family.members) - drawn} more of {family.title}")
+    return ", ".join(reported)
