@@ -5,36 +5,48 @@ A share is "above" only when its whole interval is; an interval that holds the t
 
 from __future__ import annotations
 
-from typing import Literal
-
+from gpuwatch.diagnosis.thresholds import State, Threshold, keep_interval
 from gpuwatch.model.findings import Confidence, Evidence, MissingForm
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.model.profile import Profile
 
-# A loop that waits for less than this share of its steps has nothing to win from its input pipeline.
-STARVED_SHARE = 0.10
-# Workers busy this much keep the trainer from its core even when its batch is made: that is input work too.
-BUSY_SHARE = 0.5
-# A batch with this many tensors or bytes is dear to take over.
-HEAVY_TENSORS = 24.0
-HEAVY_BYTES = 4e6
+STARVED_SHARE = Threshold(
+    0.10, "share of the loop", "A loop that waits less has nothing to win from its input pipeline.", "input_wait"
+)
+# These four say in which loaders batches are ready when they are requested: what such a loop waits for is a core.
+UNMADE_SHARE = Threshold(
+    0.05,
+    "share of the loop",
+    "A loop that waits less for a batch to be made waits for a core, not for input.",
+    "unmade_share",
+)
+BUSY_SHARE = Threshold(
+    0.5,
+    "share of the time",
+    "Workers that are busier keep the trainer from its core: that is input work too.",
+    "loader_busy_share",
+)
+HEAVY_TENSORS = Threshold(
+    24.0, "tensors per batch", "A batch of so many tensors is costly to take over.", "heavy_tensors"
+)
+HEAVY_BYTES = Threshold(4e6, "bytes per batch", "A batch of so many bytes is costly to take over.", "heavy_bytes")
 # Fewer steps than this carry no conclusion.
 MIN_STEPS = 8
 # Runs of one script differ by more than the interval within a run: five around 10 % had medians of 9.8 to 10.5 %.
 BETWEEN_RUNS = 0.08
-
-State = Literal["yes", "no", "borderline"]
 
 
 def above(value: Interval | float, threshold: float) -> State:
     """Say whether a value lies above a threshold; `borderline` when its interval, or another run's, holds the threshold."""
     if not isinstance(value, Interval):
         return "yes" if value > threshold else "no"
+    state: State = "borderline" if value.high > threshold * (1 - BETWEEN_RUNS) else "no"
     if value.low > threshold * (1 + BETWEEN_RUNS):
-        return "yes"
-    return "borderline" if value.high > threshold * (1 - BETWEEN_RUNS) else "no"
+        state = "yes"
+    keep_interval(value, threshold, state)
+    return state
 
 
 def restart_seconds(loader: LoaderProfile) -> float:
@@ -61,9 +73,11 @@ def starved(profile: Profile) -> State | None:
     if loader is None or loader.steps < MIN_STEPS:
         return None
     share = waited_share(loader)
-    if share is not None and finds_batches_ready(loader) and restart_seconds(loader) < STARVED_SHARE * loader.seconds:
-        return "no"
-    return None if share is None else above(share, STARVED_SHARE)
+    if share is None:
+        return None
+    state = above(share, STARVED_SHARE)
+    restarts = restart_seconds(loader) >= STARVED_SHARE * loader.seconds
+    return state if state == "no" or restarts or not finds_batches_ready(loader) else "no"
 
 
 def finds_batches_ready(loader: LoaderProfile) -> bool:
@@ -74,9 +88,10 @@ def finds_batches_ready(loader: LoaderProfile) -> bool:
     queue, fetch, share = loader.queue, loader.fetch, loader.wait_share
     if loader.workers == 0 or queue is None or fetch is None or queue.unmade_share is None or share is None:
         return False
+    if queue.unmade_share * share.median >= UNMADE_SHARE or (fetch.busy_share or 0.0) >= BUSY_SHARE:
+        return False
     heavy = (fetch.tensors_per_batch or 0.0) >= HEAVY_TENSORS or (fetch.bytes_per_batch or 0.0) >= HEAVY_BYTES
-    rests = fetch.busy_share is None or fetch.busy_share < BUSY_SHARE
-    return queue.unmade_share * share.median < STARVED_SHARE / 2 and rests and not heavy
+    return not heavy
 
 
 def missing_starvation(profile: Profile) -> tuple[str, MissingForm]:
@@ -90,10 +105,12 @@ def missing_starvation(profile: Profile) -> tuple[str, MissingForm]:
     return "the share of input wait", "need"
 
 
-# An operation with this share of the fetch is why the cores are used up.
-DOMINANT = 0.5
-# ... or work of this share that is not needed at all.
-SAVING = 0.3
+DOMINANT = Threshold(
+    0.5, "share of the fetch", "An operation with this share is why the cores are used up.", "dominant_share"
+)
+SAVING = Threshold(
+    0.3, "share of the fetch", "Work of this share that is not needed is why the cores are used up.", "saving_share"
+)
 
 
 def wait_evidence(loader: LoaderProfile) -> Evidence:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gpuwatch.diagnosis.evidence import MIN_STEPS, State, blocked_share, missing_starvation, starved
+from gpuwatch.diagnosis.evidence import MIN_STEPS, blocked_share, missing_starvation, starved
 from gpuwatch.diagnosis.rule import NOT_SO, Missing, Need, NotSo
+from gpuwatch.diagnosis.thresholds import State, Threshold
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
 from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Costs, Profile, RankProfile
 
-# Workers busy less than this while the loop waits are limited by something else than their work.
-WORKING_SHARE = 0.6
+WORKING_SHARE = Threshold(
+    0.6,
+    "share of the time",
+    "Workers that rest more while the loop waits are limited by something else.",
+    "working_share",
+)
 
 
 class StarvedLoader(NamedTuple):

@@ -131,7 +131,7 @@ class Rule:
 
     def evaluate(self, profile: Profile, members: Members | None = None) -> Outcome:
         """Return what the rule says of a profile; `members`: the ids of each group's rules."""
-        return self._outcome(profile, members or {}, [])
+        return self.trace(profile, members).outcome
 
     def trace(self, profile: Profile, members: Members | None = None) -> Trace:
         """Return what the rule says of a profile, and how it came to it."""
@@ -151,9 +151,7 @@ class Rule:
         found = self.check(profile, self.thresholds, *(value for _, value in read))
         if found is None:
             return Clear(self.id)
-        return (
-            NotEvaluated(self.id, found.what) if isinstance(found, Missing) else self._finding(profile, found, members)
-        )
+        return NotEvaluated(self.id, *found) if isinstance(found, Missing) else self._finding(profile, found, members)
 
     def _finding(self, profile: Profile, found: Found, members: Members) -> Finding:
         return Finding(

@@ -1,6 +1,6 @@
 """Thresholds that carry their unit and their reason, and remember what they were compared with when asked to.
 
-A threshold is a float: a rule writes `share < t.share`. While `comparisons()` is open, each comparison is kept, which
+A threshold is a float: a rule writes `share < t.share`. While `comparisons()` is open, each comparison is kept once, which
 is how `gpuwatch explain ID --run RUN` shows the numbers of a rule that did not fire.
 """
 
@@ -10,32 +10,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from gpuwatch.model.measures import Interval
+
+State = Literal["yes", "no", "borderline"]
 
 
 class Comparison(NamedTuple):
-    """A measured value against a threshold: `value sign threshold` was found to hold or not."""
+    """A measured value against a threshold: whether `value sign threshold` holds.
+
+    `low` and `high` are set where the value is an interval's median; "borderline": the interval does not decide.
+    """
 
     threshold: Threshold
     value: float
     sign: str
-    holds: bool
+    holds: State
+    low: float | None = None
+    high: float | None = None
 
 
 _KEPT: ContextVar[list[Comparison] | None] = ContextVar("_KEPT", default=None)
 
 
 class Threshold(float):
-    """A number that a measured value is compared with: its unit, and why it is this number and no other."""
+    """A number that a measured value is compared with: its unit, and why it is this number and no other.
+
+    `name` is that of the field it is declared in; outside of a class it is given.
+    """
 
     name: str
     number: float
     unit: str
     why: str
 
-    def __new__(cls, value: float, unit: str, why: str) -> Threshold:
+    def __new__(cls, value: float, unit: str, why: str, name: str = "") -> Threshold:
         made = super().__new__(cls, value)
-        made.number, made.unit, made.why = value, unit, why
+        made.number, made.unit, made.why, made.name = value, unit, why, name
         return made
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -57,10 +69,27 @@ class Threshold(float):
         return self._keep(value, ">=", float.__le__(self, value))
 
     def _keep(self, value: float, sign: str, holds: bool) -> bool:
-        kept = _KEPT.get()
-        if kept is not None:
-            kept.append(Comparison(self, value, sign, holds))
+        if holds is not NotImplemented:
+            _remember(Comparison(self, plain(value), sign, "yes" if holds else "no"))
         return holds
+
+
+def keep_interval(value: Interval, threshold: float, holds: State) -> None:
+    """Keep that an interval was found to be above a threshold, not above it, or on both sides."""
+    if isinstance(threshold, Threshold):
+        _remember(Comparison(threshold, value.median, ">", holds, value.low, value.high))
+
+
+def plain(value: float) -> float:
+    """Return a threshold's number as it was declared, any other number as it is."""
+    return value.number if isinstance(value, Threshold) else value
+
+
+def _remember(comparison: Comparison) -> None:
+    kept = _KEPT.get()
+    if kept is None or any(one.threshold is comparison.threshold and one == comparison for one in kept):
+        return
+    kept.append(comparison)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from gpuwatch.model.findings import Clear, Confidence, Finding, NotEvaluated, Outcome, Severity
@@ -53,3 +54,20 @@ def clear(profile: Profile) -> Case:
 def unknown(profile: Profile, missing: str) -> Case:
     """Return a case in which the rule cannot say, and what it lacks."""
     return Case(profile, NotEvaluated, missing)
+
+
+def literal(case: Case, profile: str = "PROFILE") -> str:
+    """Return the call that makes a case, ready to paste; `profile` is the text that stands for its profile."""
+    if case.outcome is Clear:
+        return f"clear({profile})"
+    if case.outcome is NotEvaluated:
+        return f"unknown({profile}, {_quoted(case.what)})"
+    given = [profile, _quoted(case.severity), _quoted(case.what)]
+    given += [f"confidence={_quoted(case.confidence)}"] if case.confidence != "high" else []
+    given += [f"where={_quoted(case.where)}"] if case.where else []
+    given += [f"speedup={case.speedup}"] if case.speedup is not None else []
+    return "fires(\n" + "".join(f"    {argument},\n" for argument in given) + ")"
+
+
+def _quoted(text: str | None) -> str:
+    return json.dumps(text, ensure_ascii=False)

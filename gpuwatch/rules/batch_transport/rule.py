@@ -45,6 +45,7 @@ class Thresholds(NoThresholds):
     )
     float_share: Threshold = Threshold(0.5, "share of the bytes", "Only floating point numbers can travel as uint8.")
     critical_share: Threshold = Threshold(0.5, "share of a batch's work", "Half of the workers' time.")
+    min_tensors: Threshold = Threshold(1, "tensors", "A batch without a tensor is pickled, all of it.")
 
 
 def check(profile: Profile, t: Thresholds, seen: Starved, workers: int) -> Found | Missing | None:
@@ -55,7 +56,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, workers: int) -> Found
     many = fetch.tensors_per_batch >= t.many_tensors
     wide = (fetch.bytes_per_batch or 0.0) >= t.large_bytes and (fetch.float_bytes_share or 0.0) >= t.float_share
     share = transport_share(seen, wide)
-    if share < t.share or not (many or wide or _pickled(seen)):
+    if share < t.share or not (many or wide or fetch.tensors_per_batch < t.min_tensors):
         return None
     fewer = 8.0 if many else 4.0
     after = throughput.with_work(seen.costs, 1.0 - min(share, 0.98) * (1.0 - 1.0 / fewer))
@@ -85,11 +86,6 @@ def transport_share(seen: Starved, wide: bool) -> float:
     moved = (seen.fetch.serialise_ms or 0.0) / total if total > 0 else 0.0
     copied = share_of(seen.loader, "collate") * seen.fetch.mean_wall_ms / total if wide and total > 0 else 0.0
     return moved + copied
-
-
-def _pickled(seen: Starved) -> bool:
-    """Say whether the batch travels as pickled bytes, not as tensors."""
-    return (seen.fetch.tensors_per_batch or 0.0) < 1
 
 
 def _advice(many: bool, wide: bool) -> str:

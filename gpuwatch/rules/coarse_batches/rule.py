@@ -43,6 +43,7 @@ class Thresholds(NoThresholds):
     critical_share: Threshold = Threshold(
         0.3, "share of the loop", "A third of the loop is spent waiting for first batches."
     )
+    sure_epochs: Threshold = Threshold(3, "epochs", "Of fewer epochs one may be an exception.")
 
 
 def check(profile: Profile, t: Thresholds, loader: LoaderProfile, workers: int, costs: Costs) -> Found | Missing | None:
@@ -55,7 +56,7 @@ def check(profile: Profile, t: Thresholds, loader: LoaderProfile, workers: int, 
         return None
     return Found(
         severity="critical" if fill >= t.critical_share else "warning",
-        confidence="high" if len(loader.first_batch_s) > 2 else "medium",
+        confidence="high" if len(loader.first_batch_s) >= t.sure_epochs else "medium",
         summary=f"{loader.epoch_batches:.3g} batches per epoch for {loader.workers} workers: they come in bursts of {costs.work_ms:.3g} ms of work each",
         evidence=(
             Evidence("batches per worker and epoch", round(per_worker, 2), "batches", t.batches_per_worker),

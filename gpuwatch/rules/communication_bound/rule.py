@@ -81,8 +81,9 @@ def check(
 def _waits_in_backward(line: HotLine, profile: Profile, share: float) -> bool:
     """Say whether a CPU training is inside backward without using its core: DDP's exchange has no frame of its own."""
     on_cpu = all((rank.device or "cpu") == "cpu" for rank in profile.ranks)
-    waits = profile.primary is not None and waiting_share(profile, profile.primary) > share
-    return on_cpu and waits and line.callee is not None and "backward" in line.callee.name
+    if profile.primary is None or not on_cpu or line.callee is None or "backward" not in line.callee.name:
+        return False
+    return waiting_share(profile, profile.primary) > share
 
 
 def _collective(line: HotLine) -> bool:

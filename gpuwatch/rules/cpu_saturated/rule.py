@@ -44,6 +44,12 @@ class Thresholds(NoThresholds):
         "share of the time",
         "Workers that wait for a core this long have too few of them, whatever the idle share says.",
     )
+    cpu_term: Threshold = Threshold(
+        0.8, "share of the time per batch", "Below this the number of workers, not the cores, limits the input."
+    )
+    step_share: Threshold = Threshold(
+        0.9, "times the step without waiting", "Cores that make batches faster than this are not what is waited for."
+    )
     others_share: Threshold = Threshold(0.2, "share of the cores", "Other programs are worth a word from here on.")
 
 
@@ -66,14 +72,16 @@ def check(
         confidence=certainty(seen.state),
         summary=f"all {usable:.2g} cores are used up: more workers cannot help; this device needs about {needed:.2g}",
         evidence=_evidence(profile, loader, costs, needed, t),
-        advice=_advice(machine.other_cores or 0.0, t.others_share * usable, needed, workers),
+        advice=_advice(
+            machine.other_cores or 0.0, (machine.other_cores or 0.0) / usable >= t.others_share, needed, workers
+        ),
         speedup=speedup,
         verify="try --ceilings",
     )
 
 
-def _advice(others: float, noticeable: float, needed: float, workers: int) -> str:
-    stop = f"Other programs use {others:.2g} of the cores: stop them first. " if others >= noticeable else ""
+def _advice(others: float, noticeable: bool, needed: float, workers: int) -> str:
+    stop = f"Other programs use {others:.2g} of the cores: stop them first. " if noticeable else ""
     return (
         f"{stop}Make a batch cost less CPU, or use about {needed:.2g} cores with this device."
         f" Leave num_workers at {workers}."
@@ -84,8 +92,9 @@ def _saturated(machine: MachineProfile, costs: Costs, t: Thresholds) -> bool:
     """Say whether the CPU term of the model is the limit and the machine agrees."""
     usable, spare = machine.usable_cores or 1.0, machine.spare_cores or 0.0
     full = 1 - spare / usable >= t.busy_share or (machine.worker_delay_share or 0.0) >= t.delay_share
-    bound_by_cpu = costs.work_cpu_ms / costs.cores >= 0.8 * throughput.input_ms(costs)
-    return full and bound_by_cpu and costs.work_cpu_ms / costs.cores > costs.device_ms * 0.9
+    on_all_cores_ms = costs.work_cpu_ms / costs.cores
+    bound_by_cpu = on_all_cores_ms / max(throughput.input_ms(costs), 1e-9) >= t.cpu_term
+    return full and bound_by_cpu and on_all_cores_ms / costs.device_ms > t.step_share
 
 
 def _evidence(

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
-from gpuwatch.diagnosis.examples.runs import DECODE, HIDDEN, JITTER, no_loader, run_of, with_operations
+from gpuwatch.diagnosis.examples.runs import DECODE, HIDDEN, JITTER, RESIZE, no_loader, run_of, with_operations
 
 CASES = (
     fires(
         with_operations(DECODE),
+        "warning",
+        "PIL.JpegImageFile.load takes 60% of making a batch (0.47 ms a sample)",
+        where="/home/me/project/train.py:20",
+        speedup=1.285,
+    ),
+    fires(
+        with_operations(DECODE, RESIZE),
         "warning",
         "PIL.JpegImageFile.load takes 60% of making a batch (0.47 ms a sample)",
         where="/home/me/project/train.py:20",

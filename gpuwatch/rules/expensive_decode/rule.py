@@ -17,7 +17,6 @@ What to do
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
@@ -31,8 +30,6 @@ from gpuwatch.model.profile import Costs, Profile
 
 # Gain of the decoders measured in the field over Pillow, when the consumer takes an array: 1.3 to 1.8 times.
 CHEAPER = 1.6
-# A transform that leaves this part of the decoded pixels, or less, throws decoded work away.
-SHRUNK = 0.5
 _FASTER = "decode faster: JPEG by torchvision.io.decode_jpeg, simplejpeg or OpenCV; PNG written with less compression, or as JPEG"
 
 
@@ -41,6 +38,9 @@ class Thresholds(NoThresholds):
     """From which values on the rule reports."""
 
     share: Threshold = Threshold(0.45, "share of the fetch", "Below this something else costs a batch more.")
+    used_pixels: Threshold = Threshold(
+        0.5, "share of the decoded pixels", "A transform that leaves no more than this throws decoded work away."
+    )
 
 
 def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationProfile, ...]) -> Found | None:
@@ -60,7 +60,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
             Evidence("decoding", round(sum(o.ms_per_sample for o in decodes), 3), "ms per sample", n=seen.fetch.n),
             Evidence("pixels decoded", top.pixels_out, "pixels"),
         ),
-        advice=_advice(seen.loader, top),
+        advice=_advice(seen.loader, top, t),
         where=top.where or place(hot_line(profile, "worker", "fetch"), seen.loader.dataset_where),
         speedup=_speedup(seen.costs, min(share, 1.0)),
         verify="try --remedies faster-decoder",
@@ -68,13 +68,10 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
     )
 
 
-def _advice(loader: LoaderProfile, decode: OperationProfile) -> str:
+def _advice(loader: LoaderProfile, decode: OperationProfile, t: Thresholds) -> str:
     """Say what makes this decoder's work less: smaller files where they are shrunk anyway, else another format."""
-    shrunk = any(
-        o.kind == "transform" and (o.pixels_out or math.inf) <= SHRUNK * (decode.pixels_out or 0.0)
-        for o in loader.operations
-    )
-    if shrunk:
+    left = [o.pixels_out for o in loader.operations if o.kind == "transform" and o.pixels_out]
+    if left and decode.pixels_out and min(left) / decode.pixels_out <= t.used_pixels:
         return f"Store the images at the size they are used, or {_FASTER}."
     return f"Keep what is decoded (in memory, or as arrays on disk: np.save, LMDB), or {_FASTER}."
 

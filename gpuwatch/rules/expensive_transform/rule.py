@@ -41,7 +41,7 @@ class Thresholds(NoThresholds):
 def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationProfile, ...]) -> Found | None:
     """Report a transform that takes the largest part of the fetch of a starved loop."""
     transforms = operations(seen.loader, "transform")
-    if not transforms or transforms[0].share < t.share:
+    if (transforms[0].share if transforms else 0.0) < t.share:
         return None
     top = transforms[0]
     return Found(

@@ -36,6 +36,7 @@ class Thresholds(NoThresholds):
     clock_loss: Threshold = Threshold(
         0.1, "share of the clock", "A power cap that costs less clock is how the device is meant to run."
     )
+    named_share: Threshold = Threshold(0.01, "share of the samples", "A rarer reason is not worth naming.")
 
 
 def check(profile: Profile, t: Thresholds, known: tuple[DeviceProfile, ...]) -> Found | None:
@@ -44,7 +45,7 @@ def check(profile: Profile, t: Thresholds, known: tuple[DeviceProfile, ...]) -> 
     share, capped, loss = harm(worst), worst.throttle.get(CAPPED, 0.0), clock_loss(worst)
     if share < t.share and (capped < t.share or loss < t.clock_loss):
         return None
-    reasons = {name: value for name, value in worst.throttle.items() if value >= 0.01}
+    reasons = {name: value for name, value in worst.throttle.items() if value >= t.named_share}
     named = ", ".join(f"{name} {value:.0%}" for name, value in sorted(reasons.items(), key=lambda x: -x[1]))
     return Found(
         severity="warning" if share >= t.share else "info",

@@ -35,6 +35,7 @@ class Thresholds(NoThresholds):
     sm_active: Threshold = Threshold(
         0.35, "share of the SMs", "Two thirds of the chip without work is what a larger batch fills."
     )
+    warning_sm_active: Threshold = Threshold(0.175, "share of the SMs", "Half of that is worth a warning.")
 
 
 def check(profile: Profile, t: Thresholds, known: tuple[DeviceProfile, ...]) -> Found | None:
@@ -46,7 +47,7 @@ def check(profile: Profile, t: Thresholds, known: tuple[DeviceProfile, ...]) -> 
     if busy < t.busy or active > t.sm_active:
         return None
     return Found(
-        severity="warning" if active < t.sm_active / 2 else "info",
+        severity="warning" if active < t.warning_sm_active else "info",
         confidence="medium",
         summary=f"GPU {worst.index} is busy {busy:.0%} of the time, but only {active:.0%} of its SMs have work",
         evidence=(

@@ -46,12 +46,14 @@ class Thresholds(NoThresholds):
 def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | None:
     """Report a decode whose output could be at least four times smaller."""
     decodes = [o for o in operations(seen.loader, "decode") if o.pixels_out]
-    if not decodes:
-        return None if seen.loader.operations else Missing("sizes of the decoded images")
+    if not seen.loader.operations:
+        return Missing("sizes of the decoded images")
+    if (decodes[0].share if decodes else 0.0) < t.min_share:
+        return None
     top = decodes[0]
     shrink = first_shrink(seen.loader, top)
     scale = usable_scale(top, shrink)
-    if top.share < t.min_share or shrink is None or scale < t.min_scale:
+    if scale < t.min_scale or shrink is None:
         return None
     kept = kept_work(seen.loader, top, shrink, scale)
     after = throughput.with_work(seen.costs, kept)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
-from gpuwatch.diagnosis.examples.runs import HIDDEN, STARVED, no_loader, run_of
+from gpuwatch.diagnosis.examples.runs import COLLATE, HIDDEN, STARVED, no_loader, run_of
 
 CASES = (
     fires(
         run_of(1.0, 0.2, 0, loader={"dataset_kind": "tensor"}),
         "critical",
         "Photos is in memory, but is fetched row by row: 31.2 µs a sample, mostly Python",
+        where="/home/me/project/train.py:40",
+        speedup=2.8,
+    ),
+    fires(
+        run_of(1.0, 0.2, 0, loader={"operations": (COLLATE,)}, fetch={"rchar_per_batch": 0.0}),
+        "critical",
+        "Photos is in memory, but is fetched row by row: 31.2 µs a sample, mostly Python",
+        confidence="medium",
         where="/home/me/project/train.py:40",
         speedup=2.8,
     ),

@@ -14,6 +14,12 @@ CASES = (
         where="t.py:9",
         speedup=1.645,
     ),
+    fires(
+        run_of(8.0, ranks=(make_rank(long_steps=long_steps(cause="unknown", where=None)),)),
+        "critical",
+        "a pause every 100 steps: 10 steps take 0.4 s longer than the median of 15 ms",
+        speedup=1.645,
+    ),
     clear(HIDDEN),
     clear(run_of(8.0, ranks=(make_rank(long_steps=long_steps(share=0.02)),))),
     clear(run_of(8.0, ranks=(make_rank(long_steps=long_steps(regular=False)),))),

@@ -50,7 +50,7 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...], loade
     """Report regular long steps that take 8 % of the loop or more."""
     slowest = max(ranks, key=lambda rank: rank.long_steps.share if rank.long_steps else 0.0)
     long = slowest.long_steps
-    if long is None or long.share < t.share or long.count < t.min_count:
+    if (long.share if long else 0.0) < t.share or long is None or long.count < t.min_count:
         return None
     if not long.regular or long.cause == "evaluation":
         return None

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -35,11 +35,11 @@ class Thresholds(NoThresholds):
     need_share: Threshold = Threshold(0.8, "share of /dev/shm", "One batch more may end the run.")
 
 
-def check(profile: Profile, t: Thresholds, total: int) -> Found | None:
+def check(profile: Profile, t: Thresholds, total: int, workers: int) -> Found | None:
     """Report a /dev/shm that the loaders' batches in flight nearly fill."""
     need = sum(in_flight_bytes(loader) for loader in profile.loaders)
     used = (profile.machine.shm_peak_bytes or 0) / total
-    if not any(loader.workers for loader in profile.loaders) or (used < t.peak_share and need / total < t.need_share):
+    if used < t.peak_share and need / total < t.need_share:
         return None
     return Found(
         severity="warning",
@@ -59,6 +59,10 @@ def _size(profile: Profile) -> int | Missing:
     return total if total and total > 0 else Missing("the size of /dev/shm")
 
 
+def _workers(profile: Profile) -> int | NotSo:
+    return sum(loader.workers for loader in profile.loaders) or NOT_SO
+
+
 def in_flight_bytes(loader: LoaderProfile) -> float:
     """Return the bytes of the batches that may be in flight at once."""
     if loader.fetch is None or not loader.fetch.bytes_per_batch:
@@ -70,7 +74,10 @@ RULE = Rule(
     id="shared-memory-low",
     page=__doc__,
     check=check,
-    needs=(Need("the size of /dev/shm", _size),),
+    needs=(
+        Need("the size of /dev/shm", _size),
+        Need("worker processes", _workers),
+    ),
     thresholds=Thresholds(),
     traits=Traits(lanes=("memory",)),
 )

@@ -26,7 +26,7 @@ from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import takes_turns, waits_for_threads
 from gpuwatch.diagnosis.evidence import MIN_STEPS, certainty, hot_line, place, saturation, share_of, wait_evidence
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
-from gpuwatch.diagnosis.rule import Found, Group, Missing, Rule
+from gpuwatch.diagnosis.rule import Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import handed_share
 from gpuwatch.model.findings import Evidence, Speedup, Traits
@@ -50,17 +50,20 @@ class Thresholds(NoThresholds):
     critical_waited_share: Threshold = Threshold(0.3, "share of the trainer's samples", "A third of the step.")
 
 
-def check(profile: Profile, t: Thresholds) -> Found | Missing | None:
+def check(profile: Profile, t: Thresholds, seen: Starved | LoaderProfile) -> Found | Missing | None:
     """Report dataset code that takes the largest part of the fetch of a starved loop, with its line."""
-    if profile.primary is not None and profile.primary.own_loop:
-        return _handed_over(profile, profile.primary, t)
-    seen = WORKING_LOOP.read(profile)
-    if not isinstance(seen, Starved):
-        return seen if isinstance(seen, Missing) else None
+    if isinstance(seen, LoaderProfile):
+        return _handed_over(profile, seen, t)
     share = share_of(seen.loader, "dataset")
     if not seen.loader.operations:
         return Missing("times of the operations in a fetch")
     return None if share < t.share else _in_fetch(profile, seen, share, t)
+
+
+def _loop(profile: Profile) -> Starved | LoaderProfile | Missing | NotSo:
+    loader = profile.primary
+    seen: Starved | Missing | NotSo = WORKING_LOOP.read(profile)
+    return loader if loader is not None and loader.own_loop else seen
 
 
 def _in_fetch(profile: Profile, seen: Starved, share: float, t: Thresholds) -> Found | None:
@@ -168,6 +171,7 @@ RULE = Rule(
     id="slow-dataset-code",
     page=__doc__,
     check=check,
+    needs=(Need(f"{WORKING_LOOP.what}, or a loop without a DataLoader", _loop),),
     thresholds=Thresholds(),
     hides=("gc-pause", "cpu-saturated", "storage-wait", "too-few-workers", "slow-step-code", "periodic-pause"),
     group=Group.BATCH_COST,

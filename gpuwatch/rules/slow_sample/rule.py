@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, wait_evidence
 from gpuwatch.diagnosis.needs import QUEUE, SEVERAL_WORKERS, STARVED_LOOP, Starved
-from gpuwatch.diagnosis.rule import Found, Rule
+from gpuwatch.diagnosis.rule import NOT_SO, Found, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import QueueProfile
@@ -44,11 +44,11 @@ class Thresholds(NoThresholds):
     critical_share: Threshold = Threshold(0.5, "share of the wait", "Half of the wait.")
 
 
-def check(profile: Profile, t: Thresholds, seen: Starved, workers: int, queue: QueueProfile) -> Found | None:
+def check(
+    profile: Profile, t: Thresholds, seen: Starved, workers: int, queue: QueueProfile, in_order: bool
+) -> Found | None:
     """Report a starved loop whose wait is for one late batch while later ones stand ready."""
     fetch, late = seen.fetch, queue.late_share or 0.0
-    if not seen.loader.in_order:
-        return None
     spread = fetch.work_spread or fetch.p95_wall_ms / max(fetch.wall_ms.median, 1e-6)
     speedup = _speedup(seen)
     if late < t.late_share or spread < t.spread or speedup.predicted < t.min_gain:
@@ -80,6 +80,10 @@ def check(profile: Profile, t: Thresholds, seen: Starved, workers: int, queue: Q
     )
 
 
+def _in_order(profile: Profile) -> bool | NotSo:
+    return (profile.primary is not None and profile.primary.in_order) or NOT_SO
+
+
 def _speedup(seen: Starved) -> Speedup:
     """Predict that workers never idle for the sake of order: the mean cost over the workers is the limit."""
     costs, busy = seen.costs, min(seen.fetch.busy_share or 1.0, 1.0)
@@ -96,6 +100,7 @@ RULE = Rule(
         STARVED_LOOP,
         SEVERAL_WORKERS,
         QUEUE,
+        Need("batches delivered in order", _in_order),
     ),
     thresholds=Thresholds(),
     hides=("too-few-workers", "coarse-batches"),

@@ -40,5 +40,16 @@ CASES = (
         )
     ),
     clear(run_of(8.0, ranks=(make_rank(first_batch_s=3.0, seconds=5.0),))),
+    clear(
+        run_of(
+            8.0,
+            ranks=(make_rank(first_batch_s=18.0),),
+            hot_lines=(
+                replace(WORK_LINE, activity="importing", share=0.8, seconds=14.0),
+                replace(WORK_LINE, activity="startup", share=0.1, seconds=2.0),
+            ),
+            stacks=SAMPLED,
+        )
+    ),
     unknown(run_of(8.0, ranks=(make_rank(first_batch_s=None),)), "a first batch"),
 )

@@ -53,7 +53,7 @@ def check(profile: Profile, t: Thresholds, slowest: RankProfile) -> Found | None
     line = hot_line(profile, "trainer", "startup")
     own = line is not None and line.share >= t.line_share
     spent = own_seconds(profile, slowest, t.seen_share)
-    if spent is not None and spent < max(t.own_share * first, t.own_seconds):
+    if spent is not None and (spent < t.own_seconds or spent / first < t.own_share):
         return None
     return Found(
         severity="warning" if own or share >= t.warning_share else "info",
@@ -86,9 +86,10 @@ def own_seconds(profile: Profile, rank: RankProfile, seen_share: float) -> float
     if profile.stacks.trust == "none":
         return None
     lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in ("startup", "importing")]
-    if sum(h.seconds for h in lines) < seen_share * (rank.first_batch_s or 0.0):
+    first = rank.first_batch_s or 0.0
+    if first > 0 and sum(h.seconds for h in lines) / first < seen_share:
         return None
-    made = min(rank.first_batch_s or 0.0, _first_epoch_s(profile, rank))
+    made = min(first, _first_epoch_s(profile, rank))
     return sum(h.seconds for h in lines if h.activity == "startup") + made
 
 

@@ -59,6 +59,7 @@ class Thresholds(NoThresholds):
 
     share: Threshold = Threshold(0.15, "share of the step", "Logging, metrics and the loop itself take less.")
     critical_share: Threshold = Threshold(0.3, "share of the step", "A third of the step.")
+    sure_passes: Threshold = Threshold(2, "passes between loops", "What is seen once may be an exception.")
 
 
 def check(
@@ -78,7 +79,7 @@ def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs, t: Thresho
     """Report own code in the steps."""
     lines = own_lines(profile, loader)
     other = own_share(profile, lines)
-    if not lines or other < t.share:
+    if other < t.share or not lines:
         return None
     line, sampler = lines[0], sampler_share(lines)
     what, advice = "Python outside of forward, backward and optimizer", _ADVICE_OWN if loader.own_loop else _ADVICE
@@ -117,13 +118,13 @@ def _each_epoch(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
     lines, passes = between_loops(profile), max(int(costs.iterators) - 1, 1)
     whole = max(loop_seconds(profile), costs.seconds, 1e-9)
     spent = min(sum(line.seconds for line in lines), 0.95 * whole)
-    if not lines or spent / whole < t.share:
+    if spent / whole < t.share or not lines:
         return None
     line, predicted = lines[0], whole / (whole - spent)
     spread = 0.4 * (predicted - 1.0) + 0.01
     return Found(
         severity="critical" if spent / whole >= t.critical_share else "warning",
-        confidence="high" if profile.stacks.trust == "high" and passes > 1 else "medium",
+        confidence="high" if profile.stacks.trust == "high" and passes >= t.sure_passes else "medium",
         summary=f"each epoch begins or ends with {spent / passes:.2g} s of the training's own code{_at(line)}",
         evidence=(
             Evidence("own code between loops", round(spent / whole, 4), "share of the loop", t.share, line.samples),

@@ -67,7 +67,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, stacks: StackQual
     loader, costs = seen
     line = _syncing_line(profile, loader, t)
     waiting = loader.wait_share.median if loader.wait_share else 0.0
-    if line is None or waiting > t.wait_share:
+    if line is None or line.share < t.share or waiting > t.wait_share:
         return None
     synced = line.share
     host = max(1.0 - synced - waiting, 0.0)
@@ -94,9 +94,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, stacks: StackQual
 def _syncing_line(profile: Profile, loader: LoaderProfile, t: Thresholds) -> HotLine | None:
     """Return the costliest trainer line in the step whose callee synchronises."""
     waits = waiting_share(profile, loader) > t.share
-    lines = [
-        h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step" and h.share >= t.share
-    ]
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step"]
     if loader.own_loop:  # there another thread, or a process, hands over the batches
         lines = [h for h in lines if not waits_for_others(h.stack)]
     return max((h for h in lines if _synchronises(h, waits, t.blocked_share)), key=lambda h: h.share, default=None)
@@ -107,8 +105,9 @@ def _synchronises(line: HotLine, waits: bool, blocked_share: float) -> bool:
     text = line.source or ""
     called = line.callee.function if line.callee else ""
     on_device = any(f".{name}(" in text for name in ("item", "tolist", "cpu", "synchronize", "numpy"))
-    blocked = waits if line.blocked_share is None else line.blocked_share >= blocked_share
-    return blocked and (called in SYNCS or on_device or any(f".{s}(" in text for s in ("join", "wait")))
+    if not (called in SYNCS or on_device or any(f".{s}(" in text for s in ("join", "wait"))):
+        return False
+    return waits if line.blocked_share is None else line.blocked_share >= blocked_share
 
 
 def _overlap(costs: Costs, step: float) -> Costs:

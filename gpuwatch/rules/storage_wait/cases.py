@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.parts import make_hot_line
 from gpuwatch.diagnosis.examples.runs import BLOCKED, ENGINE, HIDDEN, STARVED, TAKE_TURNS, no_loader, run_of
 
 CASES = (
@@ -12,6 +13,14 @@ CASES = (
         "80% of a batch's time the worker waits for reads, not for a core",
         confidence="medium",
         where="/home/me/project/data.py:12",
+        speedup=1.49,
+    ),
+    fires(
+        run_of(fetch=BLOCKED | {"rchar_per_batch": 0.0}, hot_lines=(make_hot_line(callee="socket recv"),)),
+        "critical",
+        "80% of a batch's time the worker waits for reads, not for a core",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
         speedup=1.49,
     ),
     clear(STARVED),

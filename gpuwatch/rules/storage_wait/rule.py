@@ -87,7 +87,7 @@ def _reads(profile: Profile, seen: Starved, t: Thresholds) -> bool:
     pressure = (profile.machine.io_pressure or 0.0) >= t.io_pressure
     line = hot_line(profile, "worker" if seen.loader.workers else "trainer", "fetch")
     # Sockets are read past the counters of read calls; the line that waits tells.
-    if line is not None and line.share >= t.line_share and reading(line):
+    if line is not None and reading(line) and line.share >= t.line_share:
         return True
     # It does not read itself then, whatever its process reads.
     if waits_for_threads(line):

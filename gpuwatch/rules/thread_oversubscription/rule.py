@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, wait_evidence
-from gpuwatch.diagnosis.needs import STARVED_LOOP, Starved
+from gpuwatch.diagnosis.needs import STARVED_LOOP, WORKERS, Starved
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
@@ -48,16 +48,16 @@ class Thresholds(NoThresholds):
     critical_crowding: Threshold = Threshold(2, "threads per core", "Two threads for each core.")
 
 
-def check(profile: Profile, t: Thresholds, seen: Starved, cores: float) -> Found | None:
+def check(profile: Profile, t: Thresholds, seen: Starved, cores: float, workers: int) -> Found | None:
     """Report library threads of the workers that crowd the cores of a starved loop."""
-    machine, fetch, workers = profile.machine, seen.fetch, max(seen.loader.workers, 1)
+    machine, fetch = profile.machine, seen.fetch
     threads_ms, own_ms = fetch.process_cpu_ms or 0.0, fetch.cpu_ms or 0.0
     extra = (threads_ms - own_ms) / max(own_ms, 1e-6)
     # Of the time with a core: on crowded cores most of a batch's time is waiting for one.
     used = (threads_ms - own_ms) / max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-6)
     pool = pool_size(machine, extra)
     crowding = workers * pool / cores
-    if seen.loader.workers == 0 or extra < t.extra_cpu or used < t.used_cpu:
+    if extra < t.extra_cpu or used < t.used_cpu:
         return None
     if pool < t.min_pool or crowding < t.crowding:
         return None
@@ -112,6 +112,7 @@ RULE = Rule(
     needs=(
         STARVED_LOOP,
         Need("CPU time of the workers' threads", _cores),
+        WORKERS,
     ),
     thresholds=Thresholds(),
     hides=("cpu-saturated", "too-few-workers", "slow-dataset-code", "slow-sample"),

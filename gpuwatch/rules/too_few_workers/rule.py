@@ -51,7 +51,7 @@ def check(
         return None
     best = throughput.best_workers(costs)
     speedup = throughput.predict(costs, throughput.with_workers(costs, best), "throughput model: P / n")
-    if busy < t.busy_share or best <= workers or speedup.predicted < t.min_gain:
+    if busy < t.busy_share or speedup.predicted < t.min_gain or best <= workers:
         return None
     return Found(
         severity="critical" if speedup.predicted >= t.critical_gain else "warning",

@@ -37,6 +37,7 @@ class Thresholds(NoThresholds):
     )
     startup_share: Threshold = Threshold(0.10, "share of the loop", "A shorter start-up of workers costs little.")
     memory_share: Threshold = Threshold(0.15, "share of the memory", "Less memory costs nothing.")
+    surplus: Threshold = Threshold(2, "times the workers needed", "A few spare workers even out slow batches.")
 
 
 def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, workers: int, busy: float) -> Found | None:
@@ -45,7 +46,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, workers: int, bus
     enough = max(math.ceil(costs.work_ms / costs.device_ms * 1.1) + 1, 1)
     startup, memory = _startup_share(costs), _memory_share(profile, workers - enough)
     costly = startup >= t.startup_share or memory >= t.memory_share
-    if busy >= t.busy_share or workers < 2 * enough or not costly:
+    if busy >= t.busy_share or workers / enough < t.surplus or not costly:
         return None
     return Found(
         severity="warning" if startup >= t.startup_share else "info",

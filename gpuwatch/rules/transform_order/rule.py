@@ -44,12 +44,12 @@ class Thresholds(NoThresholds):
 
 def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | None:
     """Report transforms whose work before the shrink is a good part of the fetch of a starved loop."""
-    if not any(o.pixels_in for o in seen.loader.operations):
-        return None if seen.loader.operations else Missing("pixels of the operations in a fetch")
+    if not seen.loader.operations:
+        return Missing("pixels of the operations in a fetch")
     shrink = shrinking_operation(seen.loader)
     early = early_operations(seen.loader, shrink) if shrink else []
     saved = saved_share(seen.loader, shrink) if shrink else 0.0
-    if shrink is None or saved < t.min_saved:
+    if saved < t.min_saved or shrink is None:
         return None
     names = ", ".join(o.name for o in early)
     after = throughput.with_work(seen.costs, max(1.0 - saved, 0.02))

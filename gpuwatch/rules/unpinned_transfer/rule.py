@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.needs import DEVICE_EVENTS, MEASURED_LOOP, MeasuredLoop
-from gpuwatch.diagnosis.rule import Found, Missing, Rule
+from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.measures import Interval
@@ -38,14 +38,10 @@ class Thresholds(NoThresholds):
     share: Threshold = Threshold(0.05, "share of the step", "A shorter copy costs nothing that can be seen.")
 
 
-def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, waited: Interval) -> Found | Missing | None:
+def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, waited: Interval, size: float) -> Found | None:
     """Report unpinned batches whose copy takes 5 % of the step or more."""
     loader, costs = seen
-    if loader.pin_memory:
-        return None
-    if loader.fetch is None or loader.fetch.bytes_per_batch is None:
-        return Missing("bytes per batch")
-    copy_ms = loader.fetch.bytes_per_batch / PAGEABLE
+    copy_ms = size / PAGEABLE
     share = copy_ms / costs.step_ms
     if share < t.share:
         return None
@@ -53,10 +49,10 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, waited: Interval)
     return Found(
         severity="warning",
         confidence="medium",
-        summary=f"batches of {loader.fetch.bytes_per_batch / 1e6:.0f} MB are copied from pageable memory: about {copy_ms:.2g} ms a step",
+        summary=f"batches of {size / 1e6:.0f} MB are copied from pageable memory: about {copy_ms:.2g} ms a step",
         evidence=(
             Evidence("pin_memory", "False", ""),
-            Evidence("bytes per batch", loader.fetch.bytes_per_batch, "bytes", n=loader.fetch.n),
+            Evidence("bytes per batch", size, "bytes", n=loader.fetch.n if loader.fetch else None),
             Evidence("copy at 5 GB/s", round(share, 4), "share of the step", t.share),
         ),
         advice="Pass pin_memory=True to the DataLoader and copy with non_blocking=True.",
@@ -67,6 +63,14 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, waited: Interval)
     )
 
 
+def _unpinned_bytes(profile: Profile) -> float | Missing | NotSo:
+    loader = profile.primary
+    if loader is not None and loader.pin_memory:
+        return NOT_SO
+    size = loader.fetch.bytes_per_batch if loader and loader.fetch else None
+    return Missing("bytes per batch") if size is None else size
+
+
 RULE = Rule(
     id="unpinned-transfer",
     page=__doc__,
@@ -74,6 +78,7 @@ RULE = Rule(
     needs=(
         MEASURED_LOOP,
         DEVICE_EVENTS,
+        Need("the bytes of a batch that is not pinned", _unpinned_bytes),
     ),
     thresholds=Thresholds(),
     traits=Traits(bound="transfer", lanes=("step time", "gpu wait", "gpu busy"), remedies=("pinned-memory",)),

@@ -65,7 +65,7 @@ class Thresholds(NoThresholds):
 def check(profile: Profile, t: Thresholds, memory: WorkerMemory, total: int) -> Found | None:
     """Report workers whose memory grows by a noticeable part of the machine's."""
     grown, rate = memory.growth_bytes or 0.0, memory.growth_bytes_per_s or 0.0
-    if (memory.late_growth_bytes or grown) < t.late_share * grown:
+    if grown > 0 and (memory.late_growth_bytes or grown) / grown < t.late_share:
         return None
     hourly = rate * 3600 / total
     if grown < t.min_bytes or (grown / total < t.growth_share and hourly < t.hourly_share):
@@ -73,7 +73,7 @@ def check(profile: Profile, t: Thresholds, memory: WorkerMemory, total: int) -> 
     seen_s = grown / rate
     copied = 1.0 - min(max(memory.resident_growth_bytes or 0.0, 0.0) / grown, 1.0)
     sure = seen_s >= t.sure_seconds
-    if not sure and (copied < t.copied_share or grown < t.warm_up_bytes * memory.workers):
+    if not sure and (copied < t.copied_share or grown / max(memory.workers, 1) < t.warm_up_bytes):
         return None
     return Found(
         severity="critical" if hourly >= t.critical_hourly_share and sure else "warning",

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import MIN_STEPS, restart_seconds
-from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
+from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import between_loops
 from gpuwatch.model.findings import Evidence, Traits
@@ -40,13 +40,14 @@ class Thresholds(NoThresholds):
 
     restart_share: Threshold = Threshold(0.05, "share of the loop", "Long epochs hide a shorter start-up.")
     critical_share: Threshold = Threshold(0.15, "share of the loop", "More than a seventh of the loop.")
+    min_epochs: Threshold = Threshold(2, "epochs", "The first epoch has to start its workers.")
+    sure_epochs: Threshold = Threshold(3, "epochs", "Of fewer epochs one may be an exception.")
 
 
-def check(profile: Profile, t: Thresholds, seen: tuple[LoaderProfile, Costs]) -> Found | None:
+def check(profile: Profile, t: Thresholds, seen: tuple[LoaderProfile, Costs], workers: int) -> Found | None:
     """Report start-up paid again every epoch when it takes 5 % of the loop or more."""
     loader, costs = seen
-    kept = loader.persistent and not remade(loader)
-    if loader.workers == 0 or kept or len(loader.first_batch_s) < 2:
+    if len(loader.first_batch_s) < t.min_epochs:
         return None
     saved = avoidable_seconds(loader, costs) - sum(line.seconds for line in between_loops(profile))
     share = saved / costs.seconds if costs.seconds > 0 else 0.0
@@ -60,6 +61,14 @@ def _epochs(profile: Profile) -> tuple[LoaderProfile, Costs] | Missing:
     if loader is None or costs is None or loader.batches < MIN_STEPS:
         return Missing("a measured loop over a DataLoader")
     return loader, costs
+
+
+def _not_kept(profile: Profile) -> int | NotSo:
+    """Return the number of workers that an epoch does not leave to the next one."""
+    loader = profile.primary
+    if loader is None or (loader.persistent and not remade(loader)):
+        return NOT_SO
+    return loader.workers or NOT_SO
 
 
 def remade(loader: LoaderProfile) -> bool:
@@ -96,7 +105,7 @@ def _finding(loader: LoaderProfile, costs: Costs, share: float, t: Thresholds) -
     each_step = loader.has_an_iterator_for_each_step
     return Found(
         severity="critical" if share >= t.critical_share else "warning",
-        confidence="high" if passes > 2 else "medium",
+        confidence="high" if passes >= t.sure_epochs else "medium",
         summary=f"{loader.workers} workers are started again for each of {passes} {'batches' if each_step else 'epochs'}: {mean_s:.2g} s before the first batch",
         evidence=(
             Evidence("avoidable start-up", round(share, 4), "share of the loop", t.restart_share, passes - 1),
@@ -118,7 +127,10 @@ RULE = Rule(
     id="worker-restart",
     page=__doc__,
     check=check,
-    needs=(Need("a measured loop over a DataLoader", _epochs),),
+    needs=(
+        Need("a measured loop over a DataLoader", _epochs),
+        Need("workers that end with their epoch", _not_kept),
+    ),
     thresholds=Thresholds(),
     hides=("slow-startup",),
     traits=Traits(lanes=("input wait", "worker"), remedies=("persistent-workers",)),
