@@ -11,7 +11,10 @@ from gpuwatch.commands.recorded import dir_option, json_option, load_profile, pr
 from gpuwatch.errors import UsageError
 
 if TYPE_CHECKING:
-    from gpuwatch.diagnosis.rule import Rule, Trace
+    from gpuwatch.diagnosis.rule import Rule
+    from gpuwatch.diagnosis.thresholds import Comparison
+    from gpuwatch.model.findings import Outcome
+    from gpuwatch.model.profile import Profile
 
 HELP = """Explain a finding: what it means, how it is measured, when it is wrong, what to do.
 
@@ -77,12 +80,13 @@ def _page(rule: Rule) -> dict[str, Any]:
 
 
 def _evaluated(rule: Rule, run: str, base: str | None) -> dict[str, Any]:
-    """Evaluate a rule on a run, beside the other rules only as far as groups need them."""
+    """Evaluate a rule on a run as a report does, beside the other rules: one of them may hide its finding."""
+    from gpuwatch.diagnosis.engine import evaluate
     from gpuwatch.diagnosis.rule import members
     from gpuwatch.rules import all_rules
 
     profile = load_profile(run, base)
-    trace = rule.trace(profile, members(all_rules()))
+    trace = evaluate(rule, profile, members(all_rules()))
     return {
         "schema": "gpuwatch.evaluation/1",
         "id": rule.id,
@@ -90,8 +94,8 @@ def _evaluated(rule: Rule, run: str, base: str | None) -> dict[str, Any]:
         "run": profile.run.id,
         "command": list(profile.run.command),
         "needs": [_need(need.what, value) for need, value in trace.needs],
-        "comparisons": _comparisons(trace),
-        "outcome": _outcome(trace),
+        "comparisons": [_comparison(comparison) for comparison in trace.comparisons],
+        "outcome": _outcome(trace.outcome, profile),
     }
 
 
@@ -101,36 +105,41 @@ def _need(what: str, value: Any) -> dict[str, Any]:
     if isinstance(value, Missing):
         return {"what": what, "state": "missing", "value": value.what}
     if value is NOT_SO:
-        return {"what": what, "state": "not so", "value": None}
-    return {"what": what, "state": "there", "value": value if isinstance(value, int | float | str) else None}
+        return {"what": what, "state": "not met", "value": None}
+    plain = isinstance(value, int | float | str) and not isinstance(value, bool)
+    return {"what": what, "state": "met", "value": value if plain else None}
 
 
-def _comparisons(trace: Trace) -> list[dict[str, Any]]:
-    return [
-        {
-            "threshold": c.threshold.name,
-            "value": c.value,
-            "sign": c.sign,
-            "limit": c.threshold.number,
-            "unit": c.threshold.unit,
-            "holds": c.holds,
-            "why": c.threshold.why,
-        }
-        for c in trace.comparisons
-    ]
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    threshold = comparison.threshold
+    return {
+        "threshold": threshold.name,
+        "value": comparison.value,
+        "low": comparison.low,
+        "high": comparison.high,
+        "sign": comparison.sign,
+        "limit": threshold.number,
+        "unit": threshold.unit,
+        "holds": comparison.holds,
+        "why": threshold.why,
+    }
 
 
-def _outcome(trace: Trace) -> dict[str, Any]:
+def _outcome(outcome: Outcome, profile: Profile) -> dict[str, Any]:
+    from gpuwatch.diagnosis.engine import hidden_by, judge
     from gpuwatch.model.findings import Finding, NotEvaluated
+    from gpuwatch.rules import all_rules
 
-    outcome = trace.outcome
-    if isinstance(outcome, Finding):
-        return {
-            "state": "finding",
-            "severity": outcome.severity,
-            "confidence": outcome.confidence,
-            "text": outcome.summary,
-        }
+    nothing: dict[str, Any] = {"severity": None, "confidence": None, "hidden_by": []}
     if isinstance(outcome, NotEvaluated):
-        return {"state": "not evaluated", "text": outcome.missing}
-    return {"state": "clear", "text": ""}
+        return {"state": "not evaluated", "text": outcome.why, **nothing}
+    if not isinstance(outcome, Finding):
+        return {"state": "clear", "text": "", **nothing}
+    judged = judge(profile, all_rules())
+    return {
+        "state": "finding",
+        "text": outcome.summary,
+        "severity": outcome.severity,
+        "confidence": outcome.confidence,
+        "hidden_by": list(hidden_by(outcome, (*judged.findings, *judged.suppressed))),
+    }

@@ -7,18 +7,18 @@ engine keeps the cause and puts what it explains under `suppressed`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gpuwatch.diagnosis.rule import Members, Rule, members
+from gpuwatch.diagnosis.rule import Members, Rule, Trace, members
+from gpuwatch.diagnosis.thresholds import Threshold, comparisons
 from gpuwatch.diagnosis.verdict import give_verdict
-from gpuwatch.model.findings import Clear, Confidence, Finding, NotEvaluated, Outcome, Severity, Verdict
+from gpuwatch.model.findings import Clear, Confidence, Finding, NotEvaluated, Severity, Verdict
 from gpuwatch.model.profile import Profile
 
 CONFIDENCE_WEIGHT: dict[Confidence, float] = {"high": 1.0, "medium": 0.8, "borderline": 0.5, "low": 0.4}
 SEVERITY_ORDER: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
-# Advice that would win less than this is none.
-WORTH = 1.04
+WORTH = Threshold(1.04, "times", "Advice that would win less is not worth following.", "worth")
 ORDER = ("first", "usual", "last")
 
 
@@ -35,7 +35,7 @@ class Judgement(NamedTuple):
 def judge(profile: Profile, rules: Sequence[Rule]) -> Judgement:
     """Evaluate the rules and rank what they find."""
     groups = members(rules)
-    outcomes = [_evaluate(rule, profile, groups) for rule in rules]
+    outcomes = [evaluate(rule, profile, groups).outcome for rule in rules]
     found = [o for o in outcomes if isinstance(o, Finding)]
     kept, suppressed = suppress(found)
     ranked = tuple(sorted(kept, key=_rank))
@@ -49,13 +49,22 @@ def judge(profile: Profile, rules: Sequence[Rule]) -> Judgement:
     )
 
 
-def _evaluate(rule: Rule, profile: Profile, groups: Members) -> Outcome:
+def evaluate(rule: Rule, profile: Profile, groups: Members) -> Trace:
     """Run one rule; a rule that breaks on odd data is "not evaluated", never the end of a report."""
     try:
-        outcome = rule.evaluate(profile, groups)
-        return Clear(outcome.id) if isinstance(outcome, Finding) and wins_nothing(outcome) else outcome
+        trace = rule.trace(profile, groups)
+        return trace if not isinstance(trace.outcome, Finding) else _worth_reporting(trace, trace.outcome)
     except Exception as error:
-        return NotEvaluated(rule.id, f"the rule failed: {type(error).__name__}: {error}", "clause")
+        return Trace((), (), NotEvaluated(rule.id, f"the rule failed: {type(error).__name__}: {error}", "clause"))
+
+
+def _worth_reporting(trace: Trace, finding: Finding) -> Trace:
+    """Return the trace of a finding, clear if its advice would win nothing."""
+    with comparisons() as kept:
+        nothing = wins_nothing(finding)
+    return trace._replace(
+        comparisons=(*trace.comparisons, *kept), outcome=Clear(finding.id) if nothing else trace.outcome
+    )
 
 
 def wins_nothing(finding: Finding) -> bool:
@@ -65,13 +74,17 @@ def wins_nothing(finding: Finding) -> bool:
 
 def suppress(found: list[Finding]) -> tuple[list[Finding], list[Finding]]:
     """Split findings into causes and what they explain. A finding explained only by a weaker one stays."""
-    explained = {
-        symptom.id
+    hidden = [f for f in found if hidden_by(f, found)]
+    return [f for f in found if f not in hidden], hidden
+
+
+def hidden_by(symptom: Finding, found: Iterable[Finding]) -> tuple[str, ...]:
+    """Return the ids of the findings that explain another one well enough to hide it."""
+    return tuple(
+        cause.id
         for cause in found
-        for symptom in found
         if symptom.id in cause.explains and not _weaker(cause, symptom) and not _outdone(cause, symptom)
-    }
-    return [f for f in found if f.id not in explained], [f for f in found if f.id in explained]
+    )
 
 
 def _outdone(cause: Finding, symptom: Finding) -> bool:

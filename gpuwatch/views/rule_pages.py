@@ -11,7 +11,8 @@ from rich.text import Text
 
 from gpuwatch.views import text
 
-STATES = {"there": "✓", "missing": "✗", "not so": "·"}
+MARKS = {"met": "✓", "missing": "✗", "not met": "·"}
+HOLDS = {"yes": "yes", "no": "no", "borderline": "borderline: the interval is on both sides"}
 
 
 def listing(listed: list[dict[str, str]]) -> RenderableType:
@@ -23,71 +24,88 @@ def listing(listed: list[dict[str, str]]) -> RenderableType:
 
 
 def page(data: dict[str, Any]) -> RenderableType:
-    """Draw a rule's page, and the thresholds with their reasons."""
+    """Draw a rule's page: its text, needs, thresholds with their reasons, what it hides, the fixes."""
     parts: list[RenderableType] = [Text(data["id"], "bold"), Text(data["title"])]
     for heading, body in data["sections"].items():
-        parts += [Text(), Text(heading, "bold")]
-        for number, paragraph in enumerate(body.split("\n\n")):
-            parts += [Text()] if number else []
-            parts.append(_indented(Text(" ".join(paragraph.split()))))
-    if data["thresholds"]:
-        parts += [Text(), Text("Thresholds", "bold"), _indented(_thresholds(data["thresholds"]))]
-    return Padding(Group(*parts), (1, 2), expand=False)
+        paragraphs = [Text(" ".join(paragraph.split())) for paragraph in body.split("\n\n")]
+        parts += _section(heading, *_spaced(paragraphs))
+    parts += _section("Needs", *map(Text, data["needs"]))
+    parts += _section("Thresholds", *([_thresholds(data["thresholds"])] if data["thresholds"] else []))
+    parts += _section("Hides, because it explains them", *_listed(data["hides"]))
+    parts += _section("Fixes that gpuwatch try can measure", *_listed(data["remedies"]))
+    return _framed(parts)
 
 
 def evaluation(data: dict[str, Any]) -> RenderableType:
     """Draw how a rule came to its outcome: its needs, the numbers compared, the outcome."""
-    outcome = data["outcome"]
     parts: list[RenderableType] = [Text.assemble((data["id"], "bold"), f" on run {data['run']}"), Text(data["title"])]
-    parts += [Text(), Text("Needs", "bold"), _indented(_needs(data["needs"]))]
-    if data["comparisons"]:
-        parts += [Text(), Text("Compared", "bold"), _indented(_compared(data["comparisons"]))]
-    said = f"{outcome['state']}: {outcome['text']}" if outcome["text"] else outcome["state"]
-    parts += [Text(), Text("Outcome", "bold"), _indented(Text(said))]
-    return Padding(Group(*parts), (1, 2), expand=False)
+    parts += _section("Needs", *([_needs(data["needs"])] if data["needs"] else []))
+    parts += _section("Compared", *([_compared(data["comparisons"])] if data["comparisons"] else []))
+    parts += _section("Outcome", *map(Text, _said(data["outcome"])))
+    return _framed(parts)
+
+
+def _said(outcome: dict[str, Any]) -> list[str]:
+    if outcome["state"] != "finding":
+        return [f"{outcome['state']}: {outcome['text']}" if outcome["text"] else outcome["state"]]
+    hidden = f"not on the card: {', '.join(outcome['hidden_by'])} explains it" if outcome["hidden_by"] else ""
+    found = f"{outcome['severity']}, confidence {outcome['confidence']}: {outcome['text']}"
+    return [found, hidden] if hidden else [found]
 
 
 def _needs(needs: list[dict[str, Any]]) -> RenderableType:
-    if not needs:
-        return Text("none")
     table = _table()
     for need in needs:
-        value = {"missing": f"missing: {need['value']}", "not so": "not the case"}.get(need["state"], "")
-        shown = value or ("" if need["value"] is None else _number(need["value"]))
-        table.add_row(Text(STATES[need["state"]]), Text(need["what"]), Text(shown))
+        table.add_row(Text(MARKS[need["state"]]), Text(need["what"]), Text(_value(need)))
     return table
 
 
+def _value(need: dict[str, Any]) -> str:
+    if need["state"] == "missing":
+        return "missing" if need["value"] == need["what"] else f"missing: {need['value']}"
+    if need["state"] == "not met":
+        return "no"
+    return "" if need["value"] is None else _number(need["value"])
+
+
 def _compared(comparisons: list[dict[str, Any]]) -> RenderableType:
+    """Draw each comparison on a line, and the reason for its threshold on the next: so it fits any width."""
     table = _table()
     for one in comparisons:
-        limit = f"{one['sign']} {_number(one['limit'])} {one['unit']}"
-        holds = "yes" if one["holds"] else "no"
-        table.add_row(
-            Text(one["threshold"], "bold"),
-            Text(_number(one["value"])),
-            Text(limit),
-            Text(holds),
-            Text(one["why"], "dim"),
-        )
+        spread = "" if one["low"] is None else f" ({_number(one['low'])} to {_number(one['high'])})"
+        made = f"{_number(one['value'])}{spread} {one['sign']} {_number(one['limit'])} {one['unit']}"
+        table.add_row(Text(one["threshold"], "bold"), Text(f"{made}: {HOLDS[one['holds']]}"))
+        table.add_row(Text(), Text(one["why"], "dim"))
     return table
 
 
 def _thresholds(thresholds: list[dict[str, Any]]) -> RenderableType:
     table = _table()
     for one in thresholds:
-        table.add_row(
-            Text(one["name"], "bold"), Text(f"{_number(one['value'])} {one['unit']}"), Text(one["why"], "dim")
-        )
+        table.add_row(Text(one["name"], "bold"), Text(f"{_number(one['value'])} {one['unit']}"))
+        table.add_row(Text(), Text(one["why"], "dim"))
     return table
+
+
+def _listed(names: list[str]) -> list[RenderableType]:
+    return [Text(", ".join(names))] if names else []
+
+
+def _spaced(paragraphs: list[Text]) -> list[RenderableType]:
+    return [part for number, paragraph in enumerate(paragraphs) for part in ([Text()] if number else []) + [paragraph]]
+
+
+def _section(heading: str, *parts: RenderableType) -> list[RenderableType]:
+    """Return a heading with its parts below it, indented; nothing where there are none."""
+    return [Text(), Text(heading, "bold"), *(Padding(part, (0, 0, 0, 2)) for part in parts)] if parts else []
+
+
+def _framed(parts: list[RenderableType]) -> RenderableType:
+    return Padding(Group(*parts), (1, 2), expand=False)
 
 
 def _number(value: Any) -> str:
     return text.figures(value, 3) if isinstance(value, float) else str(value)
-
-
-def _indented(part: RenderableType) -> RenderableType:
-    return Padding(part, (0, 0, 0, 2))
 
 
 def _table() -> Table:

@@ -13,40 +13,10 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.__main__ import main
 from gpuwatch.diagnosis.examples.parts import make_hot_line, make_profile, make_run
-from gpuwatch.rules import RULES
 from gpuwatch.store import folder
 from tests.builders import make_report
 from tests.spools import FakeRun
-
-
-class Result:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Any:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-    for name in [name for name in os.environ if name.startswith("GPUWATCH_")]:
-        monkeypatch.delenv(name)
-
-    def invoke(*arguments: str) -> Result:
-        capfdbinary.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        out, err = capfdbinary.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return Result(code, out.decode(), err.decode())
-
-    return invoke
 
 
 def add_run(run_id: str, started_s: int = 1_795_000_000, **changes: Any) -> Path:
@@ -284,26 +254,6 @@ def test_lines_filters_by_role_and_counts(call: Any, reports: Any) -> None:
     assert [line["line"] for line in call("lines", "--role", "trainer", "--json").json["hot_lines"]] == [3]
     assert [line["line"] for line in call("lines", "-n", "1", "--json").json["hot_lines"]] == [48]
     assert "data.py:48" in call("lines").out
-
-
-def test_explain_shows_every_page_with_all_four_headings(call: Any) -> None:
-    listed = call("explain", "--json").json["findings"]
-    assert [entry["id"] for entry in listed] == [rule.id for rule in RULES]
-    assert all(entry["title"] for entry in listed)
-    for entry in listed:
-        page = call("explain", entry["id"], "--json").json
-        assert list(page["sections"]) == ["What it means", "How it is measured", "When it is wrong", "What to do"], (
-            entry["id"]
-        )
-        assert all(page["sections"].values()), entry["id"]
-
-
-def test_explain_draws_a_page_and_suggests_for_a_typo(call: Any) -> None:
-    page = call("explain", "too_few_workers")
-    assert page.code == 0 and "What it means" in page.out and "num_workers" in page.out
-    typo = call("explain", "to-few-worker")
-    assert typo.code == 2 and "gpuwatch explain too-few-workers" in typo.err
-    assert call("explain", "zzz").code == 2
 
 
 def test_a_run_after_json_is_the_run_and_not_the_file_to_write(call: Any, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpuwatch.diagnosis.engine import judge, suppress
+from gpuwatch.diagnosis.engine import WORTH, evaluate, hidden_by, judge, suppress
 from gpuwatch.diagnosis.examples.parts import interval, make_device, make_loader, make_profile
 from gpuwatch.diagnosis.examples.runs import (
     FED,
@@ -24,7 +24,8 @@ from gpuwatch.diagnosis.examples.runs import (
     run_of,
 )
 from gpuwatch.diagnosis.rule import Found, Rule
-from gpuwatch.model.findings import Confidence, Finding, NotEvaluated, Speedup
+from gpuwatch.diagnosis.thresholds import Comparison
+from gpuwatch.model.findings import Clear, Confidence, Finding, NotEvaluated, Speedup
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
@@ -74,6 +75,18 @@ def test_a_cause_suppresses_what_it_explains() -> None:
     cause, symptom = finding("cause", 1.2, explains=("symptom",)), finding("symptom", 2.0)
     kept, hidden = suppress([symptom, cause])
     assert kept == [cause] and hidden == [symptom]
+
+
+def test_a_finding_names_what_hides_it() -> None:
+    cause, symptom = finding("cause", 1.2, explains=("symptom",)), finding("symptom", 2.0)
+    assert hidden_by(symptom, (cause, symptom)) == ("cause",) and hidden_by(cause, (cause, symptom)) == ()
+
+
+def test_a_finding_whose_advice_wins_nothing_is_clear_and_the_gain_is_among_the_numbers() -> None:
+    trace = evaluate(rule("small", found(1.02)), make_profile(), {})
+    assert trace.outcome == Clear("small")
+    assert trace.comparisons == (Comparison(WORTH, 1.02, "<", "yes"),)
+    assert isinstance(evaluate(rule("large", found(1.2)), make_profile(), {}).outcome, Finding)
 
 
 def test_an_unsure_cause_suppresses_nothing_that_is_sure() -> None:
