@@ -47,18 +47,16 @@ def new(id: str, into: str) -> None:
 
     folder = skeleton.write(id, Path(into), ids())
     _, package = skeleton.module_of(folder)
-    click.echo(_next_steps(id, os.path.relpath(folder), package))
+    click.echo(_next_steps(id, os.path.relpath(folder), package, skeleton.is_own(folder)))
 
 
-def _next_steps(id: str, folder: str, package: str) -> str:
+def _next_steps(id: str, folder: str, package: str, own: bool) -> str:
     """Return what to do with a skeleton; a rule of another package is named in that package's pyproject.toml."""
-    own = package.startswith("gpuwatch.rules.")
-    tests = f"scripts/test tests/rules -k {id}" if own else f"gpuwatch rule check {folder}"
     steps = [
         f"Edit {folder}/rule.py: the page, the thresholds, the needs, the check.",
         f"Add the cases in which it fires to {folder}/cases.py.",
         f"gpuwatch rule check {id if own else folder}     prints what the rule says of each, ready to paste.",
-        f"{tests}     must pass." if own else f"{_ENTRY_POINT.format(id=id, package=package)}",
+        f"scripts/test tests/rules -k {id}     must pass." if own else _ENTRY_POINT.format(id=id, package=package),
         f"gpuwatch explain {id} --run RUN     shows what it says of a recorded run, and the numbers that it compared.",
     ]
     listed = "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))

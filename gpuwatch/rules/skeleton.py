@@ -11,6 +11,10 @@ from string import Template
 from gpuwatch.diagnosis.examples.complete import ID
 from gpuwatch.errors import GpuwatchError, UsageError
 
+SCENARIO = """
+# Why no training in tests/scenarios has this cause. Delete it when one has.
+NO_SCENARIO = "none is written yet"
+"""
 TEMPLATES = Path(__file__).parent / "_skeleton"
 
 
@@ -23,13 +27,14 @@ def write(id: str, base: Path, known: Collection[str]) -> Path:
     if not base.is_dir():
         raise UsageError(f"there is no folder {base}", "Make it first, or name another one with --into")
     folder = _home(base) / slug
+    scenario = SCENARIO if is_own(folder) else ""
     if folder.exists():
         raise UsageError(f"{folder} exists", "Choose another id, or remove it")
     try:
         folder.mkdir()
         (folder / "__init__.py").write_text("", encoding="utf-8")
         for template in sorted(TEMPLATES.glob("*.txt")):
-            text = Template(template.read_text(encoding="utf-8")).substitute(id=id)
+            text = Template(template.read_text(encoding="utf-8")).substitute(id=id, scenario=scenario)
             (folder / template.stem).write_text(text, encoding="utf-8")
     except OSError as error:
         raise GpuwatchError(f"{folder} cannot be written: {error.strerror or error}", "Use --into") from error
@@ -52,6 +57,11 @@ def _home(base: Path) -> Path:
     """Return the folder that holds the rules: gpuwatch's own below a checkout of it, else `base` itself."""
     own = base / "gpuwatch" / "rules"
     return own if (own / "__init__.py").is_file() else base
+
+
+def is_own(folder: Path) -> bool:
+    """Say whether a rule's folder is one of gpuwatch's own rules."""
+    return module_of(folder)[1].startswith("gpuwatch.rules.")
 
 
 def module_of(folder: Path) -> tuple[Path, str]:

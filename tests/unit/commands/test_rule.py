@@ -79,6 +79,7 @@ def test_in_a_checkout_it_is_one_of_gpuwatchs_rules(call: Any, checkout: Path) -
     assert made.code == 0 and (checkout / "slow_network" / "rule.py").is_file()
     assert "Wrote gpuwatch/rules/slow_network/rule.py" in made.out and "entry-points" not in made.out
     assert "scripts/test tests/rules -k slow-network" in made.out
+    assert "NO_SCENARIO =" in (checkout / "slow_network" / "cases.py").read_text()
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,7 @@ def test_the_skeleton_finds_nothing_and_says_what_is_to_be_edited(call: Any, tmp
     skeleton(call, tmp_path)
     sys.path.insert(0, str(tmp_path))
     rule, cases = import_module("acme.slow_network.rule").RULE, import_module("acme.slow_network.cases").CASES
+    assert "NO_SCENARIO" not in (tmp_path / "acme" / "slow_network" / "cases.py").read_text()
     assert rule.id == "slow-network" and [case.outcome for case in cases] == [Clear, NotEvaluated]
     assert [case_problems(rule, case) for case in cases] == [[], []]
     assert problems(rule, cases) == TO_DO
