@@ -19,6 +19,7 @@ VERBS = {
     "export": ("export", "Write a run for other tools: perfetto, speedscope, csv, parquet, plotly, prometheus."),
     "runs": ("runs", "List the recorded runs."),
     "explain": ("explain", "Explain a finding: meaning, measurement, when it is wrong, what to do."),
+    "rule": ("rule", "Write the skeleton of a new rule; check a rule and its cases."),
     "doctor": ("doctor", "Say what works on this machine, what does not, and why."),
     "demo": ("demo", "Train a small real model with a planted bottleneck, and explain its card."),
     "serve": ("serve", "Serve this node's samples to Prometheus."),

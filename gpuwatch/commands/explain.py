@@ -132,7 +132,7 @@ def _outcome(outcome: Outcome, profile: Profile) -> dict[str, Any]:
 
     nothing: dict[str, Any] = {"severity": None, "confidence": None, "hidden_by": []}
     if isinstance(outcome, NotEvaluated):
-        return {"state": "not evaluated", "text": outcome.missing, **nothing}
+        return {"state": "not evaluated", "text": outcome.why, **nothing}
     if not isinstance(outcome, Finding):
         return {"state": "clear", "text": "", **nothing}
     judged = judge(profile, all_rules())

@@ -83,13 +83,18 @@ def hidden_by(symptom: Finding, found: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(
         cause.id
         for cause in found
-        if symptom.id in cause.explains and not _weaker(cause, symptom) and not _outdone(cause, symptom)
+        if _explains(cause, symptom) and not _weaker(cause, symptom) and not _outdone(cause, symptom)
     )
+
+
+def _explains(cause: Finding, symptom: Finding) -> bool:
+    """Say whether one of two findings declares that the first explains the second."""
+    return symptom.id in cause.explains or cause.id in symptom.traits.explained_by
 
 
 def _outdone(cause: Finding, symptom: Finding) -> bool:
     """Say whether two findings explain each other and the symptom is the one to take first."""
-    return cause is symptom or (cause.id in symptom.explains and _rank(symptom) < _rank(cause))
+    return cause is symptom or (_explains(symptom, cause) and _rank(symptom) < _rank(cause))
 
 
 def _weaker(cause: Finding, symptom: Finding) -> bool:

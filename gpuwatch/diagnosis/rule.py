@@ -151,9 +151,7 @@ class Rule:
         found = self.check(profile, self.thresholds, *(value for _, value in read))
         if found is None:
             return Clear(self.id)
-        return (
-            NotEvaluated(self.id, found.what) if isinstance(found, Missing) else self._finding(profile, found, members)
-        )
+        return NotEvaluated(self.id, *found) if isinstance(found, Missing) else self._finding(profile, found, members)
 
     def _finding(self, profile: Profile, found: Found, members: Members) -> Finding:
         return Finding(

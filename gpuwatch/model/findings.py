@@ -49,7 +49,7 @@ class Traits:
     `bound`: what it says bounds the run. `order`: `first` before everything else, `last` after what is paid in every
     step. `lanes`: the keys of the lanes that show it (words/lanes.py); `windows`: the time to mark there. `remedies`: what
     `gpuwatch try` can measure, by name; "workers" means the best number of them. `replaces`: notes of the card that
-    say the same.
+    say the same. `explained_by`: the findings that hide this one, beside those whose rule says so itself.
     """
 
     bound: Bound | None = None
@@ -58,6 +58,7 @@ class Traits:
     windows: Literal["waiting", "long steps", "startup", "evaluation"] | None = None
     remedies: tuple[str, ...] = ()
     replaces: tuple[Literal["not instrumented"], ...] = ()
+    explained_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

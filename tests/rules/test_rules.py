@@ -52,9 +52,9 @@ def test_says_what_is_right(rule: Rule, case: Case) -> None:
 
 
 @by_id
-def test_what_a_rule_hides_exists_and_is_another_rule(rule: Rule) -> None:
-    hidden = {one for one in rule.hides if isinstance(one, str)}
-    assert hidden <= {other.id for other in RULES} - {rule.id}
+def test_what_a_rule_hides_or_is_hidden_by_is_another_rule(rule: Rule) -> None:
+    named = {one for one in rule.hides if isinstance(one, str)} | set(rule.traits.explained_by)
+    assert named <= {other.id for other in RULES} - {rule.id}
 
 
 @by_case

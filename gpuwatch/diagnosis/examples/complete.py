@@ -56,8 +56,10 @@ def threshold_problems(rule: Rule, cases: Sequence[Case]) -> list[str]:
     compared = {id(c.threshold) for case in cases for c in rule.trace(case.profile).comparisons}
     found = []
     for threshold in rule.thresholds.listed():
-        if not threshold.unit or not threshold.why.endswith(".") or UNEDITED in threshold.why:
+        if not threshold.unit or not threshold.why.endswith("."):
             found.append(f"threshold {threshold.name}: it needs a unit, and a reason that is a sentence")
+        if UNEDITED in threshold.why:
+            found.append(f"threshold {threshold.name}: its reason is to be edited")
         if id(threshold) not in compared:
             found.append(f"threshold {threshold.name}: no case compares a value with it")
     return found
@@ -96,6 +98,7 @@ def described(comparison: Comparison) -> str:
 
 def _finding_problems(finding: Finding) -> list[str]:
     found = [f"its finding has no {part}" for part in ("evidence", "advice") if not getattr(finding, part)]
+    found += [f"its {part} is to be edited" for part in ("summary", "advice") if UNEDITED in getattr(finding, part)]
     found += [
         f"the evidence {evidence.metric!r} is not a finite number"
         for evidence in finding.evidence

@@ -18,3 +18,6 @@ CASES = (
     clear(HIDDEN),
     unknown(run_of(machine=make_machine(quota_cores=2.0, throttled_share=None)), "the cgroup's throttling counters"),
 )
+
+# Why no training in tests/scenarios has this cause.
+NO_SCENARIO = "it needs a container with a CPU quota"

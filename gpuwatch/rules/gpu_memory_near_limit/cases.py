@@ -12,3 +12,6 @@ CASES = (
     unknown(STARVED, "NVML's memory samples"),
     unknown(run_of(devices=(make_device(memory_peak_bytes=None),)), "NVML's memory samples"),
 )
+
+# Why no training in tests/scenarios has this cause.
+NO_SCENARIO = "it needs a GPU"

@@ -15,3 +15,6 @@ CASES = (
     clear(run_of(devices=(make_device(),))),
     unknown(STARVED, "NVML's processes"),
 )
+
+# Why no training in tests/scenarios has this cause.
+NO_SCENARIO = "it needs a GPU"

@@ -20,3 +20,6 @@ CASES = (
     unknown(STARVED, "NVML's clocks event reasons"),
     unknown(run_of(devices=(make_device(unsupported=("throttle",)),)), "NVML's clocks event reasons"),
 )
+
+# Why no training in tests/scenarios has this cause.
+NO_SCENARIO = "it needs a GPU"

@@ -19,3 +19,6 @@ CASES = (
     unknown(HIDDEN, "NVML's busy share of the run's devices"),
     unknown(no_loader(), "NVML's busy share of the run's devices"),
 )
+
+# Why no training in tests/scenarios has this cause.
+NO_SCENARIO = "it needs a GPU"

@@ -18,3 +18,6 @@ CASES = (
     unknown(STARVED, "the GPM metric SM active (Hopper or later)"),
     unknown(run_of(devices=(make_device(sm_active=None),)), "the GPM metric SM active (Hopper or later)"),
 )
+
+# Why no training in tests/scenarios has this cause.
+NO_SCENARIO = "it needs a GPU"

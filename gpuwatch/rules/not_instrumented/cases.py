@@ -16,3 +16,6 @@ CASES = (
     ),
     clear(STARVED),
 )
+
+# Why no training in tests/scenarios has this cause.
+NO_SCENARIO = "it needs a Python that keeps the hook out"

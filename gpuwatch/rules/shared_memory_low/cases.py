@@ -21,3 +21,6 @@ CASES = (
     clear(LONE),
     unknown(run_of(machine=make_machine(shm_total_bytes=None)), "the size of /dev/shm"),
 )
+
+# Why no training in tests/scenarios has this cause.
+NO_SCENARIO = "it needs a container with a small /dev/shm"

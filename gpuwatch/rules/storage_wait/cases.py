@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
 from gpuwatch.diagnosis.examples.parts import make_hot_line
 from gpuwatch.diagnosis.examples.runs import BLOCKED, ENGINE, HIDDEN, STARVED, TAKE_TURNS, no_loader, run_of
+from gpuwatch.model.hot_lines import Callee
 
 CASES = (
     fires(
@@ -16,7 +17,7 @@ CASES = (
         speedup=1.49,
     ),
     fires(
-        run_of(fetch=BLOCKED | {"rchar_per_batch": 0.0}, hot_lines=(make_hot_line(callee="socket recv"),)),
+        run_of(fetch=BLOCKED | {"rchar_per_batch": 0.0}, hot_lines=(make_hot_line(callee=Callee("socket", "recv")),)),
         "critical",
         "workers wait for reads 80% of batch time, not for a core",
         confidence="medium",

@@ -20,3 +20,6 @@ CASES = (
     unknown(STARVED, "CUDA events of the training process"),
     unknown(no_loader(), "a measured loop over a DataLoader"),
 )
+
+# Why no training in tests/scenarios has this cause.
+NO_SCENARIO = "it needs a GPU"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gpuwatch.diagnosis.engine import WORTH, evaluate, hidden_by, judge, suppress
 from gpuwatch.diagnosis.examples.parts import interval, make_device, make_loader, make_profile
 from gpuwatch.diagnosis.examples.runs import (
@@ -25,7 +27,7 @@ from gpuwatch.diagnosis.examples.runs import (
 )
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import Comparison
-from gpuwatch.model.findings import Clear, Confidence, Finding, NotEvaluated, Speedup
+from gpuwatch.model.findings import Clear, Confidence, Finding, NotEvaluated, Speedup, Traits
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
@@ -75,6 +77,13 @@ def test_a_cause_suppresses_what_it_explains() -> None:
     cause, symptom = finding("cause", 1.2, explains=("symptom",)), finding("symptom", 2.0)
     kept, hidden = suppress([symptom, cause])
     assert kept == [cause] and hidden == [symptom]
+
+
+def test_a_symptom_may_name_its_cause() -> None:
+    symptom = finding("symptom", 2.0, traits=Traits(explained_by=("cause",)))
+    cause = finding("cause", 1.2)
+    assert suppress([symptom, cause]) == ([cause], [symptom])
+    assert suppress([symptom, replace(cause, confidence="low")])[1] == []
 
 
 def test_a_finding_names_what_hides_it() -> None:

@@ -107,8 +107,8 @@ def test_a_need_that_is_met_gives_its_value(need: Need, profile: Profile) -> Non
 
 @pytest.mark.parametrize(("need", "profile", "missing"), LACKS, ids=lambda value: getattr(value, "what", ""))
 def test_a_need_says_what_is_missing(need: Need, profile: Profile, missing: str) -> None:
-    found = need.read(profile)
-    assert isinstance(found, Missing) and found.what == missing
+    value = need.read(profile)
+    assert isinstance(value, Missing) and value.what == missing
 
 
 @pytest.mark.parametrize(("need", "profile"), NOT, ids=lambda value: getattr(value, "what", ""))

@@ -81,6 +81,12 @@ def test_the_check_gets_the_values_of_the_needs_and_may_say_what_is_missing() ->
     assert seen == [PROFILE, thresholds, 0, "b"]
 
 
+def test_what_is_missing_keeps_its_form() -> None:
+    missing = Missing("no loader was seen", "clause")
+    expected = NotEvaluated("some-rule", "no loader was seen", "clause")
+    assert rule(need(missing)).evaluate(PROFILE) == rule(outcome=missing).evaluate(PROFILE) == expected
+
+
 def test_a_trace_has_the_numbers_that_needs_and_check_compared() -> None:
     t = Thresholds()
 
