@@ -3,8 +3,8 @@
 The finder leaves the original spec and loader in place and wraps `exec_module` of that one loader for one
 execution. Everything here fails open: a hook that cannot be placed leaves the module as torch made it.
 
-Every Python of the run loads this module. Hence annotations in quotes: `from __future__ import annotations` reads a
-file, which alone takes as long as all of this.
+Every Python of the run loads this module. Hence annotations in quotes: `from __future__ import annotations` imports a
+module, which alone takes as long as this one.
 """
 
 import os

@@ -59,7 +59,7 @@ class AppendFile:
             os.close(descriptor)
 
     def append(self, lines: bytes) -> None:
-        """Append whole lines, with the lock held; where that fails count them as lost."""
+        """Append whole lines; the caller has the lock. Where that fails count them as lost."""
         try:
             if (self.unsure or not self._is_in_place()) and not self._prepare():
                 return self.lose("not open", lines)

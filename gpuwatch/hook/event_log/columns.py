@@ -24,12 +24,12 @@ COLUMNS = {
     # `made_...`: the user's call of the loader's constructor, null of a copied or unpickled loader.
     "iterator": ("iterator", "loader", "t0", "t1", "epoch", "attributes", "workers", "file", "line", "function", "made_file", "made_line", "made_function"),
     # The loader was asked for a batch (t0) and gave it (t1). `end`: 0 a batch, 1 exhausted, 2 an exception.
-    # `ready`: batches already received and held when asked; `available`: 1 the wanted one was there, 0 not, null unknown;
-    # `late`: held batches that came before the wanted one did; `awaited`: worker that owed it. `cpu_ns`: this thread's
+    # `ready`: batches already received when asked; `available`: 1 the wanted one was there, 0 not, null unknown;
+    # `late`: received batches that came before the wanted one did; `awaited`: worker that owed it. `cpu_ns`: this thread's
     # CPU time since the previous event. `delay_ns`: its time runnable without a core, since then. `hook_ns`: our own.
     "batch": ("iterator", "index", "t0", "t1", "end", "ready", "available", "late", "awaited", *ACTIVITY, "cpu_ns", "delay_ns", "hook_ns"),
-    # Steps that were only timed (`pace`), from batch `index` on: `times` are [t0, t1, t0, t1, ...] as in `batch`, of which
-    # these rows are a shorter form. The `batch` event after them has no activity but `gc`, which is told since the last one.
+    # Steps that were only timed (`step_mode`), from batch `index` on: `times` are [t0, t1, t0, t1, ...] as in `batch`, of
+    # which these rows are a shorter form. The `batch` event after them has no activity but `gc`, counted since the last one.
     "steps": ("iterator", "index", "times"),
     # Activity after the last batch event of a thread: at exit, or when an iterator goes away.
     "tail": ("t", "iterator", *ACTIVITY),

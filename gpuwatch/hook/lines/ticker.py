@@ -2,7 +2,7 @@
 
 Why not setitimer(ITIMER_REAL): SIGALRM may be the user's, its timer survives exec (and then kills what was executed),
 and the signal may interrupt any thread. A timer of timer_create(2) is deleted by exec, not inherited by fork, bound to
-one thread, and its signal number is one without a handler of anybody else. It is armed for one shot at a time, so
+one thread, and its signal number is one that has no handler yet. It is armed for one shot at a time, so
 that ticks never pile up behind a slow call.
 """
 
