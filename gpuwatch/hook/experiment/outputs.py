@@ -50,7 +50,7 @@ def _mean(leaves: Leaves) -> float | None:
 
 
 def _about(clone: Any) -> str | None:
-    """Return what else is worth knowing of a remedy: the memory that items take, the decoder that was found fastest."""
+    """Return what else matters about a remedy: the memory that items take, the decoder that was found fastest."""
     remedy, dataset = remedies.of(clone), clone.dataset
     if remedy is not None and remedy[0] == "faster-decoder":
         return remedy_decoding.chosen()

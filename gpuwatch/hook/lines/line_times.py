@@ -78,7 +78,7 @@ class Turns:
 
 
 class _Code:
-    """Stands for a function where line_profiler wants one: it replaces `__code__`, and the user's is left alone."""
+    """Represents a function where line_profiler wants one: it replaces `__code__`, and the user's is left alone."""
 
     def __init__(self, code: CodeType) -> None:
         self.__code__ = code

@@ -56,7 +56,7 @@ def _recognised(known: Known, instance: object, recognise: Recognise) -> tuple[t
 
 
 class MeasuredFunction:
-    """Stands in for a plain function in a list of transforms; pickles, copies and compares types as that function."""
+    """Replaces a plain function in a list of transforms; pickles, copies and compares types as that function."""
 
     __slots__ = ("__weakref__", "__wrapped__", "_operation")
 

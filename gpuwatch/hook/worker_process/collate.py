@@ -23,7 +23,7 @@ _SELDOM = 64
 
 
 class Collate:
-    """Stands in for a collate function and times it, less the operations inside. `batched`: the dataset makes batches."""
+    """Replaces a collate function and times it, less the operations inside. `batched`: the dataset makes batches."""
 
     __slots__ = ("batched", "function")
 

@@ -52,7 +52,7 @@ def expect(item: object) -> None:
 
 
 class Pickler:
-    """Stands in for multiprocessing.queues._ForkingPickler in a worker."""
+    """Replaces multiprocessing.queues._ForkingPickler in a worker."""
 
     def __init__(self, original: Any) -> None:
         self._original = original

@@ -31,7 +31,7 @@ _THREADS_AT = (1, 8)
 
 
 class IndexQueue:
-    """Stands in for the index queue: notes since when the worker waits, and what it got."""
+    """Replaces the index queue: notes since when the worker waits, and what it got."""
 
     def __init__(self, queue: Any) -> None:
         self._queue = queue
@@ -53,7 +53,7 @@ class IndexQueue:
 
 
 class DataQueue:
-    """Stands in for the data queue: the batch goes first, then its `fetch` event is written."""
+    """Replaces the data queue: the batch goes first, then its `fetch` event is written."""
 
     def __init__(self, queue: Any) -> None:
         self._queue = queue
