@@ -49,7 +49,7 @@ CPU_BUSY = LaneKind("cpu_busy", "CPU busy", unit="cores", about="cores in use on
 SM_ACTIVE = LaneKind(
     "sm_active", "SM active", unit="%", per="gpu", low_is_bad=True, about="how much of the GPU's chip worked"
 )
-_STALLED = "share of the time in which something stood still for lack of CPU, IO or memory"
+_STALLED = "share of the time in which tasks were stalled for lack of CPU, I/O or memory"
 CPU_PRESSURE = LaneKind("cpu_pressure", "CPU pressure", unit="%", about=_STALLED, waits=True)
 IO_PRESSURE = LaneKind("io_pressure", "I/O pressure", unit="%", about=_STALLED, waits=True)
 GPU_MEMORY = LaneKind("gpu_memory", "GPU memory", unit="GiB", per="gpu")

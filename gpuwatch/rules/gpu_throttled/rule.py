@@ -73,7 +73,7 @@ def harm(device: DeviceProfile) -> float:
 
 
 def clock_loss(device: DeviceProfile) -> float:
-    """Return how far the clock stood below the highest one, as a share."""
+    """Return how far the clock was below the highest one, as a share."""
     if not device.sm_mhz or not device.sm_mhz_max:
         return 0.0
     return 1.0 - device.sm_mhz / device.sm_mhz_max

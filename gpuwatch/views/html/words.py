@@ -5,7 +5,7 @@ from __future__ import annotations
 PHASE_HELP = {
     "startup": "imports, building the model, everything before the first loader",
     "loader startup": "starting worker processes until their first batch",
-    "input wait": "the training stood still until its next batch came",
+    "input wait": "the training waited for its next batch",
     "forward": "the model computes its output and loss",
     "backward": "gradients are computed",
     "optimizer": "weights are updated",

@@ -27,12 +27,12 @@ KEYS = (
     ("t", "next theme"),
 )
 WORDS = (
-    ("waiting", "the training stood still until its next batch came"),
+    ("waiting", "the training waited for its next batch"),
     ("at work", "a worker was making a batch, not waiting for something to do"),
     ("current", "the batch that a worker is making, inferred from the indices handed to it; waits: it has none"),
     ("a batch", "how long making one takes; CPU: of one core, over the last seconds"),
     ("busy", "the GPU ran at least one kernel; SM: how much of the chip worked"),
-    ("stalls", "something stood still for lack of CPU or I/O (the kernel's pressure)"),
+    ("stalls", "tasks were stalled for lack of CPU or I/O (PSI, the kernel's pressure figures)"),
 )
 
 
