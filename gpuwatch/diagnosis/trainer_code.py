@@ -5,6 +5,8 @@ Of a loop without a DataLoader samples also tell the model's share and what it w
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gpuwatch.analyze.lines.frames import ASKING
 from gpuwatch.analyze.lines.waiting import waits_for_others
 from gpuwatch.model.hot_lines import HotLine
@@ -29,14 +31,15 @@ def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
     """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
     waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
     by_source = loader.own_loop and not profile.devices
-    lines = [h for h in _in_steps(profile) if not h.sleeps and not _is_model(h, loader.own_loop)]
+    lines = [_without_model(h, loader.own_loop) for h in _in_steps(profile) if not h.sleeps]
+    lines = [h for h in lines if h.share > 0.0]
     own = [h for h in lines if by_source or not _is_blocked(h, waits)]
     return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
 
 
 def model_share(profile: Profile, loader: LoaderProfile) -> float:
     """Return the share of the samples in the step that fell into the model, its backward pass or its optimizer."""
-    return sum(h.share for h in _in_steps(profile) if _is_model(h, loader.own_loop))
+    return sum(h.share * _model_part(h, loader.own_loop) for h in _in_steps(profile))
 
 
 def calls_modules(profile: Profile) -> bool:
@@ -146,15 +149,27 @@ def _calls_torch(line: HotLine) -> bool:
     return line.callee is not None and line.callee.is_torch
 
 
-def _is_model(line: HotLine, own_loop: bool) -> bool:
-    """Say whether a line is the model's forward or backward pass, or the optimizer.
+def _model_part(line: HotLine, own_loop: bool) -> float:
+    """Return the part of a line's samples that are the model's forward or backward pass, or the optimizer.
 
     Other things of torch (a state_dict, a summary) are the user's choice; without a stack that is unknown. Of a loop
     without a DataLoader no phase tells the forward: there a loss and the like are the model's too."""
     if _name(line) in ("forward", "backward"):
-        return True
-    parts = (_OPTIMIZER, _NETWORKS) if own_loop else (_OPTIMIZER,)
-    return _calls_torch(line) and (not line.stack or any(_calls(call, _MODEL_CALLS, parts) for call in line.stack))
+        return 1.0
+    if line.model_share is None or own_loop:
+        known = line.model_share or 0.0
+        parts = (_OPTIMIZER, _NETWORKS) if own_loop else (_OPTIMIZER,)
+        called = _calls_torch(line) and (
+            not line.stack or any(_calls(call, _MODEL_CALLS, parts) for call in line.stack)
+        )
+        return 1.0 if called else known
+    return line.model_share
+
+
+def _without_model(line: HotLine, own_loop: bool) -> HotLine:
+    """Return a line with the part of its cost that is not the model's."""
+    kept = 1.0 - _model_part(line, own_loop)
+    return replace(line, share=line.share * kept, seconds=line.seconds * kept, samples=round(line.samples * kept))
 
 
 def _is_blocked(line: HotLine, waits: bool) -> bool:

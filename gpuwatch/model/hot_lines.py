@@ -60,6 +60,8 @@ class HotLine:
     makes: str | None = None
     # Whether its own source calls a sleep.
     sleeps: bool = field(default=False, metadata=INTERNAL)
+    # Share of its samples in a module's forward, a backward pass or an optimizer's update; None without stacks.
+    model_share: float | None = field(default=None, metadata=INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)

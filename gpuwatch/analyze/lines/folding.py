@@ -17,6 +17,7 @@ from typing import Literal
 from gpuwatch.analyze.lines.bursts import burst_samples
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.loop_lines import LoopLines
+from gpuwatch.analyze.lines.model_calls import is_in_model
 from gpuwatch.analyze.lines.moments import Moments
 from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, Sample, settle_long_steps
 from gpuwatch.analyze.lines.ticks import timer_samples
@@ -36,6 +37,7 @@ class _Line:
     weight: float = 0.0
     seconds: float = 0.0
     awaited: float = 0.0
+    model: float = 0.0
     blocked: float | None = None
     functions: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     called: dict[tuple[Callee | None, str | None], float] = field(default_factory=lambda: defaultdict(float))
@@ -96,6 +98,7 @@ def _fold(samples: list[Sample], role: Role, whole_s: float, timed: bool = False
         line.weight += sample.weight
         line.seconds += sample.seconds
         line.awaited += sample.awaited
+        line.model += sample.weight if is_in_model(sample.stack) else 0.0
         if sample.blocked is not None:
             line.blocked = (line.blocked or 0.0) + sample.blocked
         line.functions[sample.function] += sample.weight
@@ -136,6 +139,7 @@ def _hot_line(
         stack=tuple(Place(frame.file, frame.line, frame.function) for frame in stack),
         makes=makes,
         sleeps="sleep(" in (source or ""),
+        model_share=line.model / line.weight if stack else None,
     )
 
 

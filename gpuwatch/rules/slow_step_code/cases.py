@@ -80,6 +80,14 @@ CASES = (
         where="/home/me/project/data.py:48",
         speedup=3.333,
     ),
+    # A framework calls the model from the user's one line.
+    clear(
+        run_of(
+            ranks=phases(input_wait=1.0, forward=2.0, backward=5.0, other_in_step=0.3),
+            hot_lines=(replace(WORK_LINE, callee=Callee("lightning", "fit"), share=0.9, model_share=0.97),),
+            stacks=SAMPLED,
+        )
+    ),
     clear(SLEEPING),
     clear(
         run_of(
