@@ -11,6 +11,7 @@ from . import batches, loader_clones, outputs, windows
 from .active import Unsuitable
 from .loader_clones import REST_S
 from .orders import write_fact
+from .variants import Variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ class Executor:
     variant that was fed last, until it has come to rest."""
 
     def __init__(self, module: Any, loader: Any, cache: list[Any], orders: Iterator[Order]) -> None:
-        self.variants = loader_clones.Variants(module, loader)
+        self.variants = Variants(module, loader)
         self.cache = cache
         self.orders = orders
         self.window: windows.Window | None = None

@@ -1,7 +1,7 @@
 """Changes that an experiment can make to a clone of the user's loader; none touches the user's own objects.
 
 A remedy of the data set replaces `clone.dataset` by a copy or a wrapper; one of a library is a patch that only acts
-while its name is in `active`: always in the clone's workers, and in the trainer (no workers) while the clone is asked.
+while its name is in `active`: always in the clone's workers, and in the trainer (no workers) while the clone makes a batch.
 What cannot be applied raises Unsuitable with the reason. Loader settings need no remedy: they are plain attributes.
 """
 

@@ -50,7 +50,7 @@ class Window:
         self.since_ns = self.first_ns = self.asked_ns if epoch else None
 
     def is_over(self) -> bool:
-        """Say, when the next batch is asked for, whether this request is the window's end."""
+        """Say, when the next batch is requested, whether this request is the window's end."""
         self.asked_ns = now_ns()
         if self.left > 0:
             self.left -= 1

@@ -1,4 +1,4 @@
-"""Which objects are transforms, and which hold a list of them (Compose and the like); recognised by their attributes."""
+"""Which objects are transforms, and which hold a list of them (Compose and the like), by their attributes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which classes and functions are transforms: the libraries', and the user's own in any `.transforms` list.
 
-Library classes are measured whatever instance is called, so that transforms held by closures, collate functions or
-globals are seen too. A container (Compose and the like, anything with a list of transforms) is no operation: when it
+Library classes are measured whatever instance is called, so that transforms kept in closures, collate functions or
+globals are found too. A container (Compose and the like, anything with a list of transforms) is no operation: when it
 is first called its entries are looked at, and the user's own classes and functions in it join.
 """
 

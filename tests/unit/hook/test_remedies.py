@@ -15,6 +15,7 @@ from torchvision import transforms
 
 from gpuwatch.hook.experiment import loader_clones, outputs, remedies, remedy_decoding
 from gpuwatch.hook.experiment.active import active
+from gpuwatch.hook.experiment.variants import Variants
 
 
 def photo(seed: int, side: int = 256) -> bytes:
@@ -61,7 +62,7 @@ def compared(loader: DataLoader[Any], remedy: str, **parameters: Any) -> dict[st
 def batches(clone: DataLoader[Any]) -> list[Any]:
     import torch.utils.data.dataloader as module
 
-    variants = loader_clones.Variants(module, clone)
+    variants = Variants(module, clone)
     variants.open({"arm": "a"})
     try:
         return [variants.batch("a") for _ in range(3)]
@@ -171,7 +172,7 @@ def test_a_packed_batch_comes_back_as_it_was_through_a_worker() -> None:
 def test_the_same_epoch_of_two_variants_has_the_same_order() -> None:
     import torch.utils.data.dataloader as module
 
-    variants = loader_clones.Variants(module, DataLoader(ROWS, batch_size=20, shuffle=True))
+    variants = Variants(module, DataLoader(ROWS, batch_size=20, shuffle=True))
     for name in ("a", "b"):
         variants.open({"arm": name})
     first, second = variants.batch("a")[1], variants.batch("b")[1]
