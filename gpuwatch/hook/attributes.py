@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
+# On an iterator of torch's, and None on its class: what is known of it, a `trainer.iterators.Record`.
+RECORD = "_gpuwatch_record"
+# On a method of an iterator's class: True, it is wrapped already.
+WRAPPED = "_gpuwatch_wrapped"
 # On a function that measures another one: that one.
 ORIGINAL = "_gpuwatch_original"
 # On a method that measures those of a class: the instances that it was called on, or True for "counts as called".

@@ -7,6 +7,7 @@ same graphs, more frames, more compile time.
 from __future__ import annotations
 
 import os
+import sys
 
 from ..trainer import phases
 
@@ -27,7 +28,7 @@ def on_import(name: str, module: Any) -> None:
             os.path.join(folder, file) for file in sorted(files) if file.endswith(".py") and file not in _NOT_SKIPPED
         )
     module._recompile_re()
-    phases.torch_is_there()
+    phases.is_compiling = sys.modules["torch"].compiler.is_dynamo_compiling
     for function in (phases.step_begins, phases.step_ends):
         _never_compile_alone(function.__code__)
 

@@ -11,7 +11,7 @@ import weakref
 from ..attributes import OF_CLONE
 from ..process import TYPE_CHECKING, process
 from ..source_code import construction_sites
-from ..step_mode import pace
+from ..step_mode import mode
 from ..trainer import activity
 from . import executor, loader_clones, windows
 from .orders import Orders, write_fact
@@ -67,7 +67,7 @@ class Driver:
         self.loader: Callable[[], Any] | None = None
         self.executor: executor.Executor | None = None
         self.respect_epochs = bool(os.environ.get(_RESPECT_EPOCHS))
-        pace.always = True  # the loop is recognised by what its steps do
+        mode.always_full = True  # the loop is recognised by what its steps do
         process.own(self)
 
     def after_fork(self) -> None:

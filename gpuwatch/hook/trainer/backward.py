@@ -1,19 +1,25 @@
 """The backward pass: `torch.autograd.backward`, which `Tensor.backward` calls by attribute, so one place sees both."""
 
+from __future__ import annotations
+
 import functools
 
-from . import activity, step_sampling
+from ..step_mode import mode
+from .activity import threads
+from .step_sampling import sampling
 
-_PACE = step_sampling.pace
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-def on_import(name, module, threads=activity._THREADS):
+def on_import(name: str, module: Any) -> None:
     """Time every call of `torch.autograd.backward` in the calling thread's account."""
     original = module.backward
 
     @functools.wraps(original)
-    def backward(*args, **kwargs):
-        if _PACE.light:
+    def backward(*args: Any, **kwargs: Any) -> Any:
+        if mode.timestamps_only:
             return original(*args, **kwargs)
         account = threads.activity
         account.backward_begins()
@@ -22,14 +28,17 @@ def on_import(name, module, threads=activity._THREADS):
         finally:
             account.backward_ends()
 
-    def stand_aside():
-        """Leave torch's own function in its place while steps are only timed; what somebody else put there stays."""
-        light = None
-        while light is not _PACE.light:  # another thread may change it meanwhile
-            light = _PACE.light
-            here, gone = (original, backward) if light else (backward, original)
-            if module.backward is gone:
-                module.backward = here
+    def suspend() -> None:
+        """Have torch's own function in its place while steps leave timestamps only, and ours again after them.
+
+        A function that somebody else put there stays.
+        """
+        timestamps_only = None
+        while timestamps_only is not mode.timestamps_only:  # another thread may change it meanwhile
+            timestamps_only = mode.timestamps_only
+            wanted, replaced = (original, backward) if timestamps_only else (backward, original)
+            if module.backward is replaced:
+                module.backward = wanted
 
     module.backward = backward
-    step_sampling.followers.append(stand_aside)
+    sampling.on_mode_change.append(suspend)

@@ -1,22 +1,53 @@
 """GPU wait: two timing events per step on the current stream, read when the GPU has passed them, never waited for.
 
-A is recorded when the batch is handed over, B when the next one is asked for. B to the next A is the time for
-which the stream had nothing left; A to B is the step's work. Only the training thread touches them.
+A is recorded when the batch is delivered, B when the next one is requested. B to the next A is the time for which the
+stream had nothing left; A to B is the step's work. Only the training thread touches them.
 """
+
+from __future__ import annotations
 
 import collections
 import sys
 
 from ..event_log import spool
+from ..process import process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 # At most this many steps may be in flight; beyond it steps go unmeasured until the GPU catches up.
-_MOST_PENDING = 64
-_MOST_TROUBLES = 3
+_MAX_PENDING = 64
+_MAX_FAILURES = 3
 _READ_PER_STEP = 4
 _GPU_WAIT = '["gpu_wait",%s,%s,%s,%s]\n'
 
 
-def meter():
+class Devices:
+    """Whether this process's CUDA devices are written: once it has initialised CUDA."""
+
+    __slots__ = ("written",)
+
+    def __init__(self) -> None:
+        self.written = False
+
+    def after_fork(self) -> None:
+        """Write them again in a child that comes to use CUDA itself; a parent's CUDA is not initialised there."""
+        self.written = False
+
+    def write(self, cuda: Any) -> None:
+        """Write which devices there are, and which is the current one; later calls do nothing."""
+        if not self.written:
+            self.written = True
+            spool.meta("cuda_devices", [_device(cuda, index) for index in range(cuda.device_count())])
+            spool.meta("cuda_device", cuda.current_device())
+
+
+devices = process.own(Devices())
+
+
+def meter() -> Meter | None:
     """Return a new meter once CUDA is initialised in this process; None before, and without CUDA.
 
     Asks only whether it is: initialising CUDA is the training's business, and no forked worker ever has it.
@@ -24,57 +55,44 @@ def meter():
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
     if cuda is None or not cuda.is_initialized():
         return None
-    _say_devices(cuda)
+    devices.write(cuda)
     return Meter(cuda)
 
 
-_said = []
-
-
-def after_fork():
-    """Say the devices again in a child that comes to use CUDA itself; a parent's CUDA is not initialised there."""
-    _said.clear()
-
-
-def _say_devices(cuda):
-    if not _said:
-        _said.append(True)
-        spool.meta("cuda_devices", [_device(cuda, index) for index in range(cuda.device_count())])
-        spool.meta("cuda_device", cuda.current_device())
-
-
-def _device(cuda, index):
+def _device(cuda: Any, index: int) -> list[Any]:
     properties = cuda.get_device_properties(index)
     uuid = getattr(properties, "uuid", None)
-    return [index, _nvml_uuid(str(uuid)) if uuid else None, properties.name]
+    return [index, nvml_uuid(str(uuid)) if uuid else None, properties.name]
 
 
-def _nvml_uuid(uuid):
+def nvml_uuid(uuid: str) -> str:
+    """Return a device's UUID as NVML writes it."""
     return uuid if uuid.startswith(("GPU-", "MIG-")) else "GPU-" + uuid
 
 
-class Step:
-    """One step's events: `before` the previous B or None, `start` A, `end` B once the next batch is asked for."""
+class StepEvents:
+    """One step's events: `before` the previous B or None, `start` A, `end` B once the next batch is requested."""
 
-    __slots__ = ("iterator", "index", "before", "start", "end")
+    __slots__ = ("before", "end", "index", "iterator", "start")
 
-    def __init__(self, iterator, index, before, start):
-        self.iterator, self.index, self.before, self.start, self.end = iterator, index, before, start, None
+    def __init__(self, iterator: int, index: int, before: Any, start: Any) -> None:
+        self.iterator, self.index, self.before, self.start = iterator, index, before, start
+        self.end: Any = None
 
 
 class Meter:
     """The events of one training thread."""
 
-    def __init__(self, cuda):
+    def __init__(self, cuda: Any) -> None:
         self.cuda = cuda
-        self.capturing = getattr(cuda, "is_current_stream_capturing", lambda: False)
-        self.free = []
-        self.pending = collections.deque()
-        self.open = None
-        self.last_end = None
-        self.troubles = 0
+        self.capturing: Callable[[], bool] = getattr(cuda, "is_current_stream_capturing", lambda: False)
+        self.free: list[Any] = []
+        self.pending: collections.deque[StepEvents] = collections.deque()
+        self.open: StepEvents | None = None
+        self.last_end: Any = None
+        self.failures = 0
 
-    def asked(self):
+    def requested(self) -> None:
         """Record B of the step that ends here."""
         step, self.open = self.open, None
         if step is None:
@@ -82,60 +100,63 @@ class Meter:
         event = self._record()
         if event is None:
             self.last_end = None
-            return self._recycle(step)
+            self._recycle(step)
+            return
         step.end = self.last_end = event
         self.pending.append(step)
 
-    def given(self, iterator, index):
+    def delivered(self, iterator: int, index: int) -> None:
         """Record A of the step that begins here, and write the steps that the GPU has passed."""
         before, self.last_end = self.last_end, None
         start = self._record()
         if start is not None:
-            self.open = Step(iterator, index, before, start)
+            self.open = StepEvents(iterator, index, before, start)
         elif before is not None and not self.pending:
             self.free.append(before)
         self.resolve(_READ_PER_STEP)
 
-    def skip(self):
-        """Leave out the step that is open: the asks since it began were not told."""
+    def skip(self) -> None:
+        """Leave out the step that is open: the requests since it began were not seen here."""
         step, self.open = self.open, None
         self.last_end = None
         if step is not None:
             self._recycle(step)
 
-    def resolve(self, most=_MOST_PENDING):
-        """Write up to `most` steps that are complete on the GPU, without waiting for any."""
+    def resolve(self, limit: int = _MAX_PENDING) -> None:
+        """Write up to `limit` steps that are complete on the GPU, without waiting for any."""
         try:
-            while most and self.pending and self.pending[0].end.query():
-                most -= 1
+            while limit and self.pending and self.pending[0].end.query():
+                limit -= 1
                 self._write(self.pending.popleft())
-        except Exception as trouble:
-            self._stumble(trouble)
+        except Exception as error:
+            self._fail(error)
 
-    def _write(self, step):
+    def _write(self, step: StepEvents) -> None:
         wait_ms = step.before.elapsed_time(step.start) if step.before is not None else None
         work_ms = step.start.elapsed_time(step.end)
         self._recycle(step)
         spool.later(_GPU_WAIT, (step.iterator, step.index, wait_ms and round(wait_ms, 4), round(work_ms, 4)), 0)
 
-    def _recycle(self, step):
+    def _recycle(self, step: StepEvents) -> None:
         # The step's B is the next step's `before`, and is given back with that one.
         self.free.extend(event for event in (step.before, step.start) if event is not None)
 
-    def _record(self):
+    def _record(self) -> Any:
+        """Return an event recorded here; None where none may be."""
         try:
-            if self.troubles >= _MOST_TROUBLES or len(self.pending) >= _MOST_PENDING or self.capturing():
+            if self.failures >= _MAX_FAILURES or len(self.pending) >= _MAX_PENDING or self.capturing():
                 return None
             event = self.free.pop() if self.free else self.cuda.Event(enable_timing=True)
             event.record()
             return event
-        except Exception as trouble:
-            return self._stumble(trouble)
+        except Exception as error:
+            self._fail(error)
+            return None
 
-    def _stumble(self, trouble):
+    def _fail(self, error: Exception) -> None:
         self.free.clear()
         self.pending.clear()
         self.open = self.last_end = None
-        self.troubles += 1
-        if self.troubles == _MOST_TROUBLES:
-            spool.meta("missing_seam", "CUDA events: %s: %s" % (type(trouble).__name__, trouble))
+        self.failures += 1
+        if self.failures == _MAX_FAILURES:
+            spool.meta("missing_seam", f"CUDA events: {type(error).__name__}: {error}")

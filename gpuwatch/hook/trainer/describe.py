@@ -1,4 +1,6 @@
-"""What a loader is made of and what the process has: the attributes of `iterator` events and some `meta` facts."""
+"""What a loader consists of: the attributes of `iterator` events; and the process group."""
+
+from __future__ import annotations
 
 import functools
 import multiprocessing
@@ -6,23 +8,19 @@ import os
 import sys
 
 from ..source_code import callers, construction_sites, origins
+from ..source_code.wrapped_datasets import innermost
 
-_WRAPPERS = ("Subset", "ConcatDataset", "ChainDataset", "StackDataset")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-def loader_attributes(loader, iterator):
-    """Return the `attributes` of an iterator event; what a loader does not tell is None."""
-    dataset = loader.dataset
-    inner = _innermost(dataset)
+def loader_attributes(loader: Any, iterator: Any) -> dict[str, Any]:
+    """Return the `attributes` of an iterator event; what a loader does not have is None."""
     iterable = getattr(iterator, "_dataset_kind", 0) != 0
-    file, line = callers.class_place(type(inner), "__iter__" if iterable else "__getitem__")
     sampler = getattr(loader, "sampler", None)
     return {
-        "dataset": type(dataset).__name__,
-        "dataset_kind": "iterable" if iterable else "map",
-        "dataset_file": file,
-        "dataset_line": line,
-        "length": _length(dataset, sampler, iterable),
+        **_dataset_attributes(loader, sampler, iterable),
         "workers": getattr(loader, "num_workers", 0),
         "batch_size": _batch_size(loader),
         "prefetch": getattr(loader, "prefetch_factor", None) if loader.num_workers else None,
@@ -35,13 +33,26 @@ def loader_attributes(loader, iterator):
         "collate": _name(getattr(loader, "collate_fn", None)),
         "loader_class": _name(type(loader)),
         "timeout": getattr(loader, "timeout", None),
-        "tensor_dataset": type(inner).__name__ == "TensorDataset",
-        "dataset_made": _made_at(type(inner).__name__, file, construction_sites.place_of(loader)[0]),
     }
 
 
-@functools.lru_cache(None)
-def _made_at(name, file, loaders_file):
+def _dataset_attributes(loader: Any, sampler: Any, iterable: bool) -> dict[str, Any]:
+    dataset = loader.dataset
+    cls = type(innermost(dataset))
+    file, line = callers.class_place(cls, "__iter__" if iterable else "__getitem__")
+    return {
+        "dataset": type(dataset).__name__,
+        "dataset_kind": "iterable" if iterable else "map",
+        "dataset_file": file,
+        "dataset_line": line,
+        "length": _length(dataset, sampler, iterable),
+        "tensor_dataset": cls.__name__ == "TensorDataset",
+        "dataset_made": dataset_place(cls.__name__, file, construction_sites.place_of(loader)[0]),
+    }
+
+
+@functools.lru_cache(maxsize=256)
+def dataset_place(name: str, file: str | None, loaders_file: str | None) -> list[Any] | None:
     """Return [file, line] of the user's only call of a library's dataset class; None for a dataset of the user's own."""
     if file is None or origins.is_user_file(file):
         return None
@@ -52,28 +63,16 @@ def _made_at(name, file, loaders_file):
     return [path, line] if path else None
 
 
-def _innermost(dataset):
-    for _ in range(8):
-        if type(dataset).__name__ not in _WRAPPERS or not type(dataset).__module__.startswith("torch."):
-            break
-        parts = getattr(dataset, "datasets", None)
-        inner = getattr(dataset, "dataset", None) or (parts[0] if isinstance(parts, (list, tuple)) and parts else None)
-        if inner is None:
-            break
-        dataset = inner
-    return dataset
-
-
-def _name(thing):
+def _name(thing: Any) -> str | None:
     if thing is None:
         return None
     function = getattr(thing, "func", thing)
     named = function if hasattr(function, "__qualname__") else type(function)
-    return "%s.%s" % (named.__module__, named.__qualname__)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
-def _length(dataset, sampler, iterable):
-    # torch's own samplers have called len() already; nobody else's dataset is asked behind the user's back.
+def _length(dataset: Any, sampler: Any, iterable: bool) -> int | None:
+    # torch's own samplers have called len() already; with others it might be a call that the user never makes.
     if iterable or type(sampler).__module__ != "torch.utils.data.sampler":
         return None
     try:
@@ -82,44 +81,30 @@ def _length(dataset, sampler, iterable):
         return None
 
 
-def _batch_size(loader):
+def _batch_size(loader: Any) -> Any:
     size = getattr(loader, "batch_size", None)
     return size if size is not None else getattr(getattr(loader, "batch_sampler", None), "batch_size", None)
 
 
-def _start_method(loader):
+def _start_method(loader: Any) -> str | None:
     if not loader.num_workers:
         return None
     context = getattr(loader, "multiprocessing_context", None)
     if context is not None:
-        return context.get_start_method()
+        method: str = context.get_start_method()
+        return method
     return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
 
 
-def worker_pids(iterator):
+def worker_pids(iterator: Any) -> list[list[int]]:
     """Return [[worker, pid], ...]; empty when loading runs in this process."""
     return [[index, worker.pid] for index, worker in enumerate(getattr(iterator, "_workers", ()))]
 
 
-def library_threads():
-    """Return how many threads each compute library would use here; only of libraries that are loaded already."""
-    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
-    return {
-        "torch": torch.get_num_threads() if hasattr(torch, "get_num_threads") else None,
-        "cv2": cv2.getNumThreads() if hasattr(cv2, "getNumThreads") else None,
-        "omp": _number("OMP_NUM_THREADS"),
-        "mkl": _number("MKL_NUM_THREADS"),
-    }
-
-
-def _number(variable):
-    value = os.environ.get(variable, "")
-    return int(value) if value.isdigit() else None
-
-
-def process_group():
+def process_group() -> list[Any] | None:
     """Return [rank, local_rank, world_size] of an initialised torch.distributed; None without one."""
     distributed = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return None
-    return [distributed.get_rank(), _number("LOCAL_RANK"), distributed.get_world_size()]
+    local_rank = os.environ.get("LOCAL_RANK", "")
+    return [distributed.get_rank(), int(local_rank) if local_rank.isdigit() else None, distributed.get_world_size()]

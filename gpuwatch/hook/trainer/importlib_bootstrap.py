@@ -1,50 +1,63 @@
-"""The frame of ours that stands between the training and torch's `__next__`.
+"""The frame of ours between the training and torch's `__next__`.
 
 Python leaves frames whose file is named like the import machinery's ("importlib" and "_bootstrap" in its path) out when
 it looks for the place of a warning (warnings.warn, `stacklevel`). Hence this file's name: what torch warns of in
 `__next__` goes on naming the user's own line.
 """
 
+from __future__ import annotations
+
 import functools
 import time
 
-from .step_sampling import pace
+from .step_sampling import sampling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 now_ns = time.monotonic_ns
 
 
-def giving(original, asked, given, paused):
-    """Wrap `__next__` of an iterator: steps are told in full (`asked` before, `given` after), or only timed until
-    `paused`."""
+def wrap_next(
+    original: Callable[[Any], Any],
+    requested: Callable[..., Any],
+    delivered: Callable[..., None],
+    timed: Callable[..., None],
+) -> Callable[[Any], Any]:
+    """Wrap `__next__` of an iterator. A step sampled in full calls `requested` before it and `delivered` after it; one
+    with timestamps only adds them to the record's list, and calls `timed` when the list is to be looked at."""
 
     @functools.wraps(original)
-    def __next__(self):
-        record = self._gpuwatch
+    def __next__(self: Any) -> Any:
+        record = self._gpuwatch_record  # attributes.RECORD
         if record is None:
             return original(self)
-        steps = record.steps
-        if steps is not None:
-            asked_ns = now_ns()
+        timestamps = record.timestamps
+        if timestamps is not None:
+            requested_ns = now_ns()
             try:
                 batch = original(self)
             except BaseException as ending:
-                paused(self, record, asked_ns, now_ns(), ending)
+                timed(self, record, requested_ns, now_ns(), ending)
                 raise
-            given_ns = now_ns()
-            if given_ns < pace.until_ns and record.steps is steps:  # a loader inside this one's data set may end it
-                steps += (asked_ns, given_ns)
+            delivered_ns = now_ns()
+            # A loader inside this one's dataset may have had the list closed meanwhile.
+            if delivered_ns < sampling.check_at_ns and record.timestamps is timestamps:
+                timestamps += (requested_ns, delivered_ns)
             else:
-                paused(self, record, asked_ns, given_ns, None)
+                timed(self, record, requested_ns, delivered_ns, None)
             return batch
-        if record.making:
+        if record.under_construction:
             return original(self)
-        account, seen, asked_ns = asked(self, record)
+        request = requested(self, record)
         try:
             batch = original(self)
         except BaseException as ending:
-            given(self, record, account, seen, asked_ns, now_ns(), ending)
+            delivered(self, record, request, now_ns(), ending)
             raise
-        given(self, record, account, seen, asked_ns, now_ns(), None)
+        delivered(self, record, request, now_ns(), None)
         return batch
 
     return __next__

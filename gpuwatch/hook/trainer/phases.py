@@ -1,48 +1,51 @@
-"""The optimizer step, told by torch's own global hooks for it. Modules are never hooked.
+"""The optimizer step, seen by torch's own global hooks for it. Modules are never hooked.
 
-Only what torch.compile may trace lives here: in a compiled step both hooks are nothing at all, so that the graph
+Only what torch.compile may trace is in this file: in a compiled step both hooks are nothing at all, so that the graph
 stays what it was, and the optimizer's time is part of the step's other time.
 """
 
+from __future__ import annotations
+
 import sys
 
-from . import activity, loop_without_loader
-from .step_sampling import pace
+from ..step_mode import mode
+from . import loop_without_loader
+from .activity import threads
+from .step_sampling import sampling
 
-_THREADS = activity._THREADS
-torch = None
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
-def _is_compiling():
-    return torch.compiler.is_dynamo_compiling()
+def _ask_torch() -> bool:
+    answer: bool = sys.modules["torch"].compiler.is_dynamo_compiling()
+    return answer
 
 
-def on_import(name, module):
+# Torch's own function, which a trace takes for a constant, once torch is imported: `entry/compiling` puts it here.
+is_compiling: Callable[[], bool] = _ask_torch
+
+
+def on_import(name: str, module: Any) -> None:
     """Place the hooks in `torch.optim.optimizer`."""
-    global torch
-    torch = sys.modules["torch"]
     module.register_optimizer_step_pre_hook(step_begins)
     module.register_optimizer_step_post_hook(step_ends)
 
 
-def torch_is_there():
-    """Ask torch itself from here on whether a step is being compiled: while it is imported it cannot tell."""
-    global _is_compiling
-    _is_compiling = torch.compiler.is_dynamo_compiling
+def step_begins(optimizer: Any, args: Any, kwargs: Any) -> None:
+    """Account for the beginning of an optimizer step."""
+    if not is_compiling() and not mode.timestamps_only:
+        threads.activity.optimizer_begins()
 
 
-def step_begins(optimizer, args, kwargs):
-    """Tell the thread's account that an optimizer step begins."""
-    if not _is_compiling() and not pace.light:
-        _THREADS.activity.optimizer_begins()
-
-
-def step_ends(optimizer, args, kwargs):
-    """Tell the thread's account that an optimizer step has ended."""
-    if not _is_compiling() and not (pace.light and pace.loaded):
-        account = _THREADS.activity
-        if not pace.light:
+def step_ends(optimizer: Any, args: Any, kwargs: Any) -> None:
+    """Account for the end of an optimizer step."""
+    if not is_compiling() and not (mode.timestamps_only and sampling.loaders_only):
+        account = threads.activity
+        if not mode.timestamps_only:
             account.optimizer_ends()
-        account.loose += 1
-        if account.loose > 0:
+        account.steps_without_loader += 1
+        if account.steps_without_loader > 0:
             loop_without_loader.step_ended(account)

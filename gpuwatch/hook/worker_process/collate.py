@@ -11,6 +11,7 @@ from ..operations.instruments import instruments
 from ..operations.timing import Counters, thread
 from ..process import TYPE_CHECKING
 from ..source_code import origins
+from ..source_code.wrapped_datasets import innermost
 from . import datasets
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def suspend(fetcher: Any) -> None:
 
 def _look_at(fetcher: Any, function: Callable[..., Any]) -> None:
     process_counters.watch_collector()
-    inner = datasets.innermost(fetcher.dataset)
+    inner = innermost(fetcher.dataset)
     method = datasets.method_of(fetcher, inner)
     instruments.transforms.user_files |= origins.user_files(method, function)
     instruments.scan()

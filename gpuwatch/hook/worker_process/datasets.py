@@ -9,8 +9,6 @@ from ..source_code import origins
 if TYPE_CHECKING:
     from typing import Any
 
-_MOST_WRAPPERS = 8
-
 
 def makes_batches(fetcher: Any) -> bool:
     """Say whether the dataset gets the whole list of indices (through Subset too, which always claims to)."""
@@ -22,23 +20,6 @@ def makes_batches(fetcher: Any) -> bool:
     while type(dataset).__name__ == "Subset" and type(dataset).__module__ == "torch.utils.data.dataset":
         dataset = dataset.dataset
     return bool(getattr(dataset, "__getitems__", None))
-
-
-def innermost(dataset: Any) -> Any:
-    """Return the dataset inside Subset, ConcatDataset and the like whose code makes the samples."""
-    for _ in range(_MOST_WRAPPERS):
-        inner = vars(dataset).get("dataset") if hasattr(dataset, "__dict__") else None
-        several = vars(dataset).get("datasets") if hasattr(dataset, "__dict__") else None
-        if inner is None and isinstance(several, (list, tuple)) and several:
-            inner = several[0]
-        if inner is None or not _from_torch(dataset):
-            return dataset
-        dataset = inner
-    return dataset
-
-
-def _from_torch(dataset: object) -> bool:
-    return type(dataset).__module__.startswith(("torch.utils.data", "torchdata."))
 
 
 def method_of(fetcher: Any, dataset: object) -> Any:

@@ -11,9 +11,8 @@ from ..event_log import spool
 from ..fetch_in_progress import here
 from ..operations.instruments import instruments
 from ..process import TYPE_CHECKING
-from ..step_mode import pace
+from ..step_mode import mode
 from . import fetch_timing
-from .collate import suspend as stand_aside
 from .fetch_timing import SHORT_NS, Fetch
 from .state import worker
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     FetchMethod = Callable[[Any, Any], Any]
 
-__all__ = ("become_worker", "here", "measured", "on_import", "stand_aside", "worker")
 _now = time.monotonic_ns
 _CLASSES = ("_MapDatasetFetcher", "_IterableDatasetFetcher")
 
@@ -35,7 +33,7 @@ def measured(original: FetchMethod) -> FetchMethod:
 
     @functools.wraps(original)
     def fetch(self: Any, possibly_batched_index: Any) -> Any:
-        if pace.light and worker.number < 0:  # the trainer's steps are only timed
+        if mode.timestamps_only and worker.number < 0:  # the trainer's steps are only timed
             return original(self, possibly_batched_index)
         if here.busy:  # a loader iterated inside a dataset: part of the outer fetch
             return original(self, possibly_batched_index)

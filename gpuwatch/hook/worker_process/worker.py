@@ -14,6 +14,7 @@ import time
 
 from ..attributes import is_measured, measures
 from ..event_log import counters, spool
+from ..event_log.library_threads import library_threads
 from ..lines import exact, in_process_sampler
 from ..process import TYPE_CHECKING
 from . import fetch, fetch_event, serialise
@@ -76,23 +77,9 @@ class DataQueue:
         return getattr(self._queue, name)
 
 
-def threads() -> dict[str, int | str | None]:
+def threads() -> dict[str, int | None]:
     """Return how many threads each library of this process uses, and how many the process has."""
-    torch, cv2 = sys.modules.get("torch"), sys.modules.get("cv2")
-    return {
-        "torch": _call(torch, "get_num_threads"),
-        "cv2": _call(cv2, "getNumThreads"),
-        "omp": os.environ.get("OMP_NUM_THREADS"),
-        "mkl": os.environ.get("MKL_NUM_THREADS"),
-        "process": counters.thread_count(),
-    }
-
-
-def _call(module: Any, name: str) -> int | None:
-    try:
-        return int(getattr(module, name)())
-    except Exception:
-        return None
+    return {**library_threads(), "process": counters.thread_count()}
 
 
 def measured(original: Any) -> WorkerLoop:

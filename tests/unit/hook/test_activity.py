@@ -1,4 +1,4 @@
-"""Stretches of a thread are named by what ends them; the clock is handed in."""
+"""Segments of a thread are named by what ends them; the clock is handed in."""
 
 from __future__ import annotations
 
@@ -97,15 +97,15 @@ def test_an_optimizer_step_that_raised_does_not_stay_open(clock: Clock) -> None:
     account.optimizer_begins()
     clock.ns += 2
     account.optimizer_ends()
-    assert (account.other, account.optimizer, account.optimizer_n) == (6, 2, 1)
+    assert (account.other_ns, account.optimizer_ns, account.optimizer_n) == (6, 2, 1)
 
 
-def test_stretches_add_up_to_the_time_since_the_last_batch(clock: Clock) -> None:
+def test_segments_add_up_to_the_time_since_the_last_batch(clock: Clock) -> None:
     took = play(clock, (2, "optimizer_begins"), *BACKWARD, (3, "optimizer_ends"), *BACKWARD, (11, "ask"))
     assert sum(took[name] for name in ACTIVITY if name.endswith("_ns") and name != "gc_ns") == clock.ns
 
 
-def test_the_collector_is_booked_to_the_thread_it_stops() -> None:
+def test_a_collection_counts_for_the_thread_that_it_stops() -> None:
     activity.watch_collector()
     try:
         before = activity.current().gc_n
@@ -118,15 +118,15 @@ def test_the_collector_is_booked_to_the_thread_it_stops() -> None:
         assert elsewhere == [1]
         assert activity.current().gc_n == before + 1
     finally:
-        activity.stop_watching_collector()
+        counters.stop_watching_collector()
 
 
 def test_meters_are_read_now_and_then_and_cover_the_time_between(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, delay = iter((100, 700, 950)), iter((10, 40))
     monkeypatch.setattr(activity, "_thread_cpu_ns", lambda: next(cpu))
     monkeypatch.setattr(counters, "thread_delay_ns", lambda: next(delay))
-    account, meters = activity.Activity(), activity.ThreadMeters()
+    account = activity.Activity()
     ms = 1_000_000
-    assert meters.read(account, 60 * ms) == (600, None)
-    assert meters.read(account, 61 * ms) == (None, None)
-    assert meters.read(account, 120 * ms) == (250, 30)
+    assert account.read_meters(60 * ms) == (600, None)
+    assert account.read_meters(61 * ms) == (None, None)
+    assert account.read_meters(120 * ms) == (250, 30)

@@ -66,9 +66,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 def train(gpu: Gpu, meter: cuda.Meter, steps: int, input_ms: float, device_ms: float, host_ms: float = 0.1) -> None:
     for index in range(steps):
-        meter.asked()
+        meter.requested()
         gpu.host += input_ms
-        meter.given(1, index)
+        meter.delivered(1, index)
         gpu.enqueue(device_ms)
         gpu.host += host_ms
 
@@ -78,7 +78,7 @@ def test_a_slow_loader_leaves_the_stream_empty_for_the_difference(written: list[
     meter = cuda.Meter(gpu)
     train(gpu, meter, 20, input_ms=10, device_ms=4, host_ms=1)
     gpu.host += 100
-    meter.asked()
+    meter.requested()
     meter.resolve()
     assert [row[:3] for row in written] == [("gpu_wait", 1, index) for index in range(20)]
     assert written[0][3] is None, "before the first batch there is no step to wait after"
@@ -92,7 +92,7 @@ def test_a_slow_device_never_waits(written: list[tuple[Any, ...]]) -> None:
     meter = cuda.Meter(gpu)
     train(gpu, meter, 20, input_ms=1, device_ms=4)
     gpu.host += 100
-    meter.asked()
+    meter.requested()
     meter.resolve()
     assert [row[3] for row in written[1:]] == pytest.approx([0.0] * 19)
 
@@ -101,7 +101,7 @@ def test_events_are_reused_and_bounded_when_the_device_is_far_behind(written: li
     gpu = Gpu()
     meter = cuda.Meter(gpu)
     train(gpu, meter, 500, input_ms=0.1, device_ms=1000)
-    assert gpu.made <= 2 * cuda._MOST_PENDING + 3
+    assert gpu.made <= 2 * cuda._MAX_PENDING + 3
     gpu.host += 1e6
     made = gpu.made
     train(gpu, meter, 100, input_ms=5, device_ms=1)
@@ -117,11 +117,11 @@ def test_nothing_is_touched_while_a_graph_is_captured(written: list[tuple[Any, .
     train(gpu, meter, 3, input_ms=5, device_ms=1)
     gpu.capturing = False
     train(gpu, meter, 5, input_ms=5, device_ms=1)
-    assert meter.troubles == 0
+    assert meter.failures == 0
     assert written[-1][3] == pytest.approx(4.1)
 
 
-def test_trouble_stops_the_meter_and_is_said_once(
+def test_failures_stop_the_meter_and_are_written_once(
     written: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
@@ -137,27 +137,27 @@ def test_trouble_stops_the_meter_and_is_said_once(
     assert said == ["missing_seam"] and written == []
 
 
-def test_steps_that_were_only_timed_leave_a_gap_and_no_wrong_wait(written: list[tuple[Any, ...]]) -> None:
+def test_steps_with_timestamps_only_leave_a_gap_and_no_wrong_wait(written: list[tuple[Any, ...]]) -> None:
     gpu = Gpu()
     meter = cuda.Meter(gpu)
-    for stretch in range(50):
+    for burst in range(50):
         for index in range(5):
             if index:
-                meter.asked()
+                meter.requested()
             gpu.host += 10
-            meter.given(1, 100 * stretch + index)
+            meter.delivered(1, 100 * burst + index)
             gpu.enqueue(4)
             gpu.host += 1
-        gpu.host += 500  # the steps that nobody looked at
+        gpu.host += 500  # steps with timestamps only
         meter.skip()
     gpu.host += 100
     meter.resolve()
-    told = [row for row in written if row[3] is not None]
-    assert [row[2] % 100 for row in told] == [1, 2, 3] * 50
-    assert [row[3] for row in told] == pytest.approx([7.0] * 150)
+    waits = [row for row in written if row[3] is not None]
+    assert [row[2] % 100 for row in waits] == [1, 2, 3] * 50
+    assert [row[3] for row in waits] == pytest.approx([7.0] * 150)
     assert gpu.made <= 60
 
 
 def test_devices_carry_the_uuid_that_nvml_knows() -> None:
-    assert cuda._nvml_uuid("01234567-89ab") == "GPU-01234567-89ab"
-    assert cuda._nvml_uuid("GPU-01234567-89ab") == "GPU-01234567-89ab"
+    assert cuda.nvml_uuid("01234567-89ab") == "GPU-01234567-89ab"
+    assert cuda.nvml_uuid("GPU-01234567-89ab") == "GPU-01234567-89ab"

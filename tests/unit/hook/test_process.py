@@ -17,14 +17,6 @@ from gpuwatch.hook.process import Process
 
 HOOK = Path(gpuwatch.hook.__file__).parent
 MODULES = sorted(path.relative_to(HOOK).as_posix() for path in HOOK.rglob("*.py"))
-# State that no part of the process owns yet. This list only ever gets shorter.
-NOT_OWNED_YET = {
-    "trainer/activity.py",
-    "trainer/cuda.py",
-    "trainer/loader.py",
-    "trainer/phases.py",
-    "trainer/step_sampling.py",
-}
 # Calls whose result can change, beside those of a class (a capitalised name).
 CONTAINERS = {"dict", "list", "set", "bytearray", "deque", "defaultdict", "count", "cycle", "local", "ref", "iter"}
 MUTATING = {
@@ -109,12 +101,7 @@ def state(tree: ast.Module, changed: set[str]) -> list[str]:
 def test_state_is_owned_by_the_process() -> None:
     changed = set().union(*(changed_names(parsed(module)) for module in MODULES))
     found = {module: state(parsed(module), changed) for module in MODULES if module != "process.py"}
-    assert {module: names for module, names in found.items() if names and module not in NOT_OWNED_YET} == {}
-
-
-def test_the_list_of_what_is_not_owned_yet_names_only_such_modules() -> None:
-    changed = set().union(*(changed_names(parsed(module)) for module in MODULES))
-    assert {module for module in NOT_OWNED_YET if not state(parsed(module), changed)} == set()
+    assert {module: names for module, names in found.items() if names} == {}
 
 
 def test_one_module_is_called_at_a_fork() -> None:
@@ -123,7 +110,7 @@ def test_one_module_is_called_at_a_fork() -> None:
             isinstance(node, ast.Attribute) and node.attr == "register_at_fork" for node in ast.walk(parsed(module))
         )
 
-    assert [module for module in MODULES if registers(module) and module not in NOT_OWNED_YET] == ["process.py"]
+    assert [module for module in MODULES if registers(module)] == ["process.py"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A loop that is not over a DataLoader is told by its optimizer steps; one that is stays as it was."""
+"""A loop that is not over a DataLoader is recognised by its optimizer steps; one that is stays as it was."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ print(json.dumps(truth))
 """
 
 
-def told(tmp_path: Path, *story: str) -> tuple[list[list[int]], Log]:
+def trained(tmp_path: Path, *story: str) -> tuple[list[list[int]], Log]:
     """Return what the training saw of its steps, and what was written."""
     done = run(SCRIPT, tmp_path / "run", *story)
     (log,) = done.logs
@@ -109,7 +109,7 @@ def steps_of(log: Log) -> list[dict[str, Any]]:
 
 
 def test_each_step_ends_with_its_optimizer_step(tmp_path: Path) -> None:
-    truth, log = told(tmp_path, "plain")
+    truth, log = trained(tmp_path, "plain")
     steps = steps_of(log)
     (loop,) = log.of("iterator")
     assert loop["attributes"] == {"own_loop": True, "workers": 0, "loader_class": None} and loop["workers"] == []
@@ -121,14 +121,14 @@ def test_each_step_ends_with_its_optimizer_step(tmp_path: Path) -> None:
     assert len(whole) >= 15
     for before, row in whole:
         assert row["backward_n"] == row["optimizer_n"] == 1 and row["forward_ns"] is None
-        # Making the batch, forward and the pause before the optimizer are one: nobody tells them apart.
+        # Making the batch, forward and the pause before the optimizer are one: they cannot be separated.
         assert row["other_ns"] > 4_000_000
         parts = row["backward_ns"] + row["optimizer_ns"] + row["other_ns"]
         assert abs(parts - (row["t0"] - before["t0"])) < 100_000
 
 
-def test_short_steps_are_told_in_turns_and_none_is_lost(tmp_path: Path) -> None:
-    truth, log = told(tmp_path, "short")
+def test_of_short_steps_some_are_sampled_and_none_is_lost(tmp_path: Path) -> None:
+    truth, log = trained(tmp_path, "short")
     steps = steps_of(log)
     assert [row["index"] for row in steps] == list(range(2998))
     assert any(row["timed"] for row in steps) and not all(row["timed"] for row in steps)
@@ -136,7 +136,7 @@ def test_short_steps_are_told_in_turns_and_none_is_lost(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_over_a_loader_does_not_end_it(tmp_path: Path) -> None:
-    _, log = told(tmp_path, "evaluated")
+    _, log = trained(tmp_path, "evaluated")
     steps = steps_of(log)
     assert len({row["iterator"] for row in steps}) == 1 and len(log.of("iterator")) == 4
     assert len(steps) == 3 * 18  # after each loader's end, two might be its
@@ -146,7 +146,7 @@ def test_an_evaluation_over_a_loader_does_not_end_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("batches", [5, 300])
 def test_an_evaluation_that_is_left_does_not_end_it_for_long(tmp_path: Path, batches: int) -> None:
-    _, log = told(tmp_path, "left", str(batches))
+    _, log = trained(tmp_path, "left", str(batches))
     steps = steps_of(log)
     assert len({row["iterator"] for row in steps}) == 1
     # Of each later round some steps have to go by first, twice as many where the loader's batches were only timed.
@@ -159,23 +159,23 @@ def test_an_evaluation_that_is_left_does_not_end_it_for_long(tmp_path: Path, bat
 
 
 def test_a_loader_after_it_keeps_its_steps(tmp_path: Path) -> None:
-    _, log = told(tmp_path, "mixed")
+    _, log = trained(tmp_path, "mixed")
     assert len(steps_of(log)) == 3
     assert len([row for row in log.of("batch") if row["end"] == 0]) == 603
 
 
 def test_batches_kept_in_memory_make_a_loop_without_a_loader(tmp_path: Path) -> None:
-    _, log = told(tmp_path, "kept")
+    _, log = trained(tmp_path, "kept")
     assert len(steps_of(log)) == 58
 
 
 @pytest.mark.parametrize("story", ["ordinary", "ahead", "fed"])
 def test_a_loop_over_a_loader_is_no_other_loop(tmp_path: Path, story: str) -> None:
-    truth, log = told(tmp_path, story)
+    truth, log = trained(tmp_path, story)
     assert len(truth) in (40, 41, 200) and not steps_of(log)
     assert not [row for row in log.of("iterator") if row["attributes"].get("own_loop")]
 
 
 def test_a_compiled_optimizer_step_is_left_alone(tmp_path: Path) -> None:
-    truth, log = told(tmp_path, "compiled")
+    truth, log = trained(tmp_path, "compiled")
     assert len(truth) == 10 and len(steps_of(log)) in (0, 8)

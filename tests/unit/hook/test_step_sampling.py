@@ -1,4 +1,4 @@
-"""Short steps are looked at in turns: each is timed, some in full, and none is lost."""
+"""Of short steps all leave timestamps, some are sampled in full, and none is lost."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuwatch.hook.trainer import step_sampling as hook_pace
+from gpuwatch.hook.step_mode import mode
 from gpuwatch.hook.trainer.activity import Activity
-from gpuwatch.hook.trainer.step_sampling import pace
+from gpuwatch.hook.trainer.step_sampling import sampling
 
 from .hooked import Log, Run, environment, read_log, run
 
@@ -83,43 +83,41 @@ print(json.dumps({"truth": truth, "ratios": ratios}))
 
 @pytest.fixture
 def placed() -> Iterator[None]:
-    kept = [getattr(pace, name) for name in type(pace).__slots__]
-    pace.__init__()  # type: ignore[misc]
+    sampling.renew()
     yield
-    for name, value in zip(type(pace).__slots__, kept):
-        setattr(pace, name, value)
+    sampling.after_fork()
 
 
 class Noted:
     """Stands for the loader's record of an iterator."""
 
-    number, steps = 1, None
+    number, timestamps = 1, None
 
 
 def steps_of(log: Log) -> list[dict[str, Any]]:
-    """Return every step of a log, in order: `timed` ones told no more than their times."""
+    """Return every step of a log, in order: `timed` ones have nothing but their times."""
     return sorted(log.of("batch"), key=lambda row: row["t0"])
 
 
 def go(count: int, step_ns: int, own_ns: int) -> list[bool]:
     """Let equal steps follow one another; return whether each was measured in full."""
     seen, at, account = [], 0, Activity()
-    hook_pace.closely(account, at)
+    sampling.sample_fully(account, at)
     for _ in range(count):
         at += step_ns
-        seen.append(not pace.light)
-        if not pace.light:
-            hook_pace.measured(account, at, own_ns)
-        elif at >= pace.until_ns:
-            hook_pace.go_on(account, at)
+        seen.append(not mode.timestamps_only)
+        if not mode.timestamps_only:
+            sampling.count_sampled_step(account, at, own_ns)
+        elif at >= sampling.check_at_ns:
+            sampling.keep_timing(account, at)
     return seen
 
 
-def until_light(account: Activity, at: int) -> int:
+def until_timestamps_only(account: Activity, at: int) -> int:
     """Let a thread's short steps follow one another until they are only timed; return when that is."""
-    while not pace.light:
+    while not mode.timestamps_only:
         at += MS
-        hook_pace.measured(account, at, 25_000)
+        sampling.count_sampled_step(account, at, 25_000)
     return at
 
 
@@ -136,7 +134,7 @@ def test_of_short_steps_some_are_and_what_that_costs_stays_below_half_a_percent(
         assert share * 2 * own_ns <= 0.002 * step_ns
 
 
-def test_stretches_do_not_keep_a_rhythm(placed: None) -> None:
+def test_bursts_keep_no_rhythm(placed: None) -> None:
     seen = np.array(go(80_000, MS, 25_000))
     begins = np.flatnonzero(seen[1:] & ~seen[:-1])
     for period in (2, 4, 8, 16):
@@ -146,56 +144,56 @@ def test_stretches_do_not_keep_a_rhythm(placed: None) -> None:
 
 def test_steps_of_several_threads_are_all_measured_in_full(placed: None) -> None:
     one, other = Activity(), Activity()
-    hook_pace.closely(one, 0)
+    sampling.sample_fully(one, 0)
     for at in range(MS, 400 * MS, 2 * MS):
-        hook_pace.measured(one, at, 25_000)
-        hook_pace.measured(other, at + MS, 25_000)
-        assert not pace.light
+        sampling.count_sampled_step(one, at, 25_000)
+        sampling.count_sampled_step(other, at + MS, 25_000)
+        assert not mode.timestamps_only
 
 
 def test_another_threads_steps_go_on_in_full_with_its_own_next_one(placed: None) -> None:
     one, other = Activity(), Activity()
-    hook_pace.closely(one, 0)
-    at = until_light(one, 0)
+    sampling.sample_fully(one, 0)
+    at = until_timestamps_only(one, 0)
     record = Noted()
-    times = hook_pace.time_only(one, at, record, 7)
+    times = sampling.start_timing(one, at, record, 7)
     assert times == []
     times += [at, at + MS]
-    assert hook_pace.time_only(other, at, Noted(), 0) is None
-    assert pace.light and hook_pace._open
-    assert not hook_pace.go_on(one, at + 2 * MS)
-    assert not pace.light and not hook_pace._open and times == []
+    assert sampling.start_timing(other, at, Noted(), 0) is None
+    assert mode.timestamps_only and sampling.open_steps
+    assert not sampling.keep_timing(one, at + 2 * MS)
+    assert not mode.timestamps_only and not sampling.open_steps and times == []
 
 
 def test_a_thread_that_trains_no_more_is_not_waited_for(placed: None) -> None:
     one, other = Activity(), Activity()
-    hook_pace.closely(one, 0)
-    at = until_light(one, 0)
-    assert not hook_pace.closely(other, at) and pace.light
-    assert hook_pace.closely(other, at + 1001 * MS) and not pace.light
-    at = until_light(other, at)
+    sampling.sample_fully(one, 0)
+    at = until_timestamps_only(one, 0)
+    assert not sampling.sample_fully(other, at) and mode.timestamps_only
+    assert sampling.sample_fully(other, at + 1001 * MS) and not mode.timestamps_only
+    at = until_timestamps_only(other, at)
     del other
-    assert hook_pace.closely(one, at) and not pace.light
+    assert sampling.sample_fully(one, at) and not mode.timestamps_only
 
 
 @pytest.fixture(scope="module", params=[0, 2])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run(SCRIPT, tmp_path_factory.mktemp("pace") / "run", "plain", str(request.param), "1500")
+    return run(SCRIPT, tmp_path_factory.mktemp("sampling") / "run", "plain", str(request.param), "1500")
 
 
-def test_every_step_is_told_once_and_as_the_training_saw_it(trained: Run) -> None:
+def test_every_step_is_written_once_and_as_the_training_saw_it(trained: Run) -> None:
     truth = json.loads(trained.done.stdout)["truth"]
     steps = [step for step in steps_of(trained.trainer) if step["end"] == 0]
     assert [step["index"] for step in steps] == list(range(1500))
     assert all(begin <= step["t0"] <= step["t1"] <= end for (begin, end), step in zip(truth, steps))
     timed = sum(step["timed"] for step in steps)
-    assert 200 < timed < 1480, "short steps are to be measured in turns"
+    assert 200 < timed < 1480, "short steps are to be sampled"
     assert [step["end"] for step in steps_of(trained.trainer)][-1] == 1
     assert not any("hook_error" in log.facts() for log in trained.logs)
 
 
-def test_what_steps_are_made_of_is_told_rightly_by_some_of_them(trained: Run) -> None:
-    told = json.loads(trained.done.stdout)
+def test_what_steps_consist_of_is_right_in_those_sampled(trained: Run) -> None:
+    truth = json.loads(trained.done.stdout)
     measured = [row for row in steps_of(trained.trainer) if row["other_ns"] is not None][1:]
     assert {(row["backward_n"], row["optimizer_n"]) for row in measured} == {(1, 1)}
     rows = steps_of(trained.trainer)
@@ -205,7 +203,7 @@ def test_what_steps_are_made_of_is_told_rightly_by_some_of_them(trained: Run) ->
             assert parts == row["t0"] - before["t1"]
     ratio = np.median([row["backward_ns"] / row["forward_ns"] for row in measured])
     # By the same steps' own clock: a busy machine stretches now this one, now that one.
-    assert ratio == pytest.approx(np.median([told["ratios"][row["index"] - 1] for row in measured]), rel=0.25)
+    assert ratio == pytest.approx(np.median([truth["ratios"][row["index"] - 1] for row in measured]), rel=0.25)
 
 
 def test_a_killed_training_loses_no_more_than_its_last_steps(tmp_path: Path) -> None:
@@ -231,7 +229,7 @@ def test_a_killed_training_loses_no_more_than_its_last_steps(tmp_path: Path) -> 
     assert any(step["timed"] for step in steps)
 
 
-def test_a_collection_is_told_with_the_step_that_it_stopped(tmp_path: Path) -> None:
+def test_a_collection_is_written_with_the_step_that_it_stopped(tmp_path: Path) -> None:
     trained = run(SCRIPT, tmp_path / "run", "gc", "0", "500")
     steps = steps_of(trained.trainer)
     longest = max(range(1, len(steps)), key=lambda n: steps[n]["t0"] - steps[n - 1]["t1"])
@@ -239,7 +237,7 @@ def test_a_collection_is_told_with_the_step_that_it_stopped(tmp_path: Path) -> N
     assert not steps[longest]["timed"] and steps[longest]["gc_ns"] > 10 * MS
 
 
-def test_a_forked_child_tells_no_step_of_its_parents(tmp_path: Path) -> None:
+def test_a_forked_child_writes_no_step_of_its_parents(tmp_path: Path) -> None:
     trained = run(SCRIPT, tmp_path / "run", "fork", "0", "600")
     with_steps = [log for log in trained.logs if log.of("batch")]
     parent = max(with_steps, key=lambda log: len(log.of("batch")))
@@ -249,7 +247,7 @@ def test_a_forked_child_tells_no_step_of_its_parents(tmp_path: Path) -> None:
             assert [step["index"] for step in steps_of(child)] == [300]
 
 
-ASIDE = """
+SUSPENDED = """
 import json, os, sys, torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -279,11 +277,11 @@ print(json.dumps({"backwards": sorted(backwards), "collates": sorted(collates)})
 
 
 @pytest.mark.parametrize("whose", ["torchs", "theirs"])
-def test_the_seams_stand_aside_while_steps_are_only_timed(tmp_path: Path, whose: str) -> None:
-    trained = run(ASIDE, tmp_path / "run", whose)
-    told = json.loads(trained.done.stdout)
-    assert told["backwards"] == (["the script"] if whose == "theirs" else ["__init__.py", "backward.py"])
-    assert told["collates"] == ["Collate", "function"]
+def test_the_patches_are_suspended_while_steps_leave_timestamps_only(tmp_path: Path, whose: str) -> None:
+    trained = run(SUSPENDED, tmp_path / "run", whose)
+    found = json.loads(trained.done.stdout)
+    assert found["backwards"] == (["the script"] if whose == "theirs" else ["__init__.py", "backward.py"])
+    assert found["collates"] == ["Collate", "function"]
     full = [row for row in steps_of(trained.trainer) if row["other_ns"] is not None][1:]
     assert any(step["timed"] for step in steps_of(trained.trainer))
     assert {row["backward_n"] for row in full} == {1}, "after them the backward is measured again"
