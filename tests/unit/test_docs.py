@@ -78,6 +78,8 @@ def parse(command: str) -> None:
     """Read a call as the command line does, without running it. Raises click.UsageError when it is wrong."""
     words = shlex.split(command, comments=True)
     name, verb, rest = cli.resolve_command(click.Context(cli), words)
+    while isinstance(verb, click.Group) and rest:
+        name, verb, rest = verb.resolve_command(click.Context(verb), rest)
     assert verb is not None
     context = click.Context(verb, info_name=name)
     values, _, _ = verb.make_parser(context).parse_args(rest)
@@ -86,7 +88,9 @@ def parse(command: str) -> None:
             parameter.type_cast_value(context, values[parameter.name])
 
 
-@pytest.mark.parametrize("command", ["repot", "run --no-such -- python x.py", "export --to pdf", "lines -n none"])
+@pytest.mark.parametrize(
+    "command", ["repot", "run --no-such -- python x.py", "rule old x", "export --to pdf", "lines -n none"]
+)
 def test_a_wrong_command_does_not_parse(command: str) -> None:
     with pytest.raises(click.UsageError):
         parse(command)
