@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from gpuwatch.model.measures import Interval
-from gpuwatch.views import text
-
 PHASE_HELP = {
     "startup": "imports, building the model, everything before the first loader",
     "loader startup": "starting worker processes until their first batch",
@@ -38,10 +35,3 @@ BOUND_HELP = {
     "startup": "Most of the time went by before the training was under way.",
     "unknown": "There were too few steps, or too little was measured, for a verdict.",
 }
-
-
-def milliseconds(value: Interval | None) -> str:
-    """Return a median of milliseconds with its interval."""
-    if value is None:
-        return text.DASH
-    return f"{text.milliseconds(value.median)} ({text.milliseconds(value.low)} to {text.milliseconds(value.high)})"
