@@ -26,8 +26,8 @@ from gpuwatch.model.profile import Costs
 
 # Start-up per new worker when this run had none to measure: forked workers took 0.12-0.18 s on a busy two-core host.
 WORKER_START_S = 0.1
-# A loop is starved when its steps are longer than the device's by more than this share.
-STARVED_SHARE = 0.05
+# Steps up to this much longer than the device's own keep it as good as busy.
+KEEPS_UP = 0.05
 KNEE = 0.03
 MAX_WORKERS = 64
 # Of the step without waiting, at most this counts as waiting for a core.
@@ -117,7 +117,7 @@ def input_ms(costs: Costs, workers: int | None = None) -> float:
 
 def anchor(costs: Costs) -> float:
     """Return k: the seen time per batch over the model's, while starved; 1 when the loop was not starved."""
-    if costs.workers == 0 or costs.step_ms <= costs.device_ms * (1 + STARVED_SHARE):
+    if costs.workers == 0 or costs.step_ms <= costs.device_ms * (1 + KEEPS_UP):
         return 1.0
     return min(max(costs.step_ms / input_ms(costs), 0.5), 3.0)
 
@@ -217,7 +217,7 @@ def best_workers(costs: Costs) -> int:
 
 def hides_input(costs: Costs, workers: int) -> bool:
     """Say whether `workers` alone would make batches as fast as the device takes them."""
-    return step_ms(costs, workers) <= costs.device_ms * (1 + STARVED_SHARE)
+    return step_ms(costs, workers) <= costs.device_ms * (1 + KEEPS_UP)
 
 
 def cores_needed(costs: Costs) -> float:

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from gpuwatch.words.event_log import Columns
 from gpuwatch.words.units import count, size
 
 State = Literal["works", "limited", "missing", "broken"]
@@ -45,6 +46,7 @@ def nvml() -> list[Check]:
 
 
 def _gpus() -> Iterator[Check]:
+    from gpuwatch.sources.columns import COLUMNS
     from gpuwatch.sources.nvml import NvmlSource
 
     source = NvmlSource()
@@ -55,27 +57,28 @@ def _gpus() -> Iterator[Check]:
         return
     source.open()
     try:
-        rows = list(source.read(0))
+        rows = [Columns(COLUMNS).named(row) for row in source.read(0)]
     finally:
         source.close()
-    devices = [row for row in rows if row[0] == "device"]
-    lost = [f"GPU {row[2]}: {row[-1]}" for row in rows if row[0] == "gpu" and row[-1]]
+    devices = [values for kind, values in rows if kind == "device"]
+    lost = [f"GPU {gpu['device']}: {gpu['error']}" for kind, gpu in rows if kind == "gpu" and gpu["error"]]
     yield _nvml_row(devices, lost)
     yield _gpm_row(devices)
 
 
-def _nvml_row(devices: list[list[object]], lost: list[str]) -> Check:
-    names = [f"GPU {row[2]} {row[4]}{' (MIG)' if row[9] else ''}" for row in devices]
-    refused = {f"{what}: {why}" for row in devices for what, why in row[13].items() if what != "gpm"}  # type: ignore[attr-defined]
-    detail = "; ".join([*names, *lost, f"driver {devices[0][10]}" if devices else "no GPU answers", *sorted(refused)])
+def _nvml_row(devices: list[dict[str, Any]], lost: list[str]) -> Check:
+    names = [f"GPU {gpu['device']} {gpu['name']}{' (MIG)' if gpu['mig'] else ''}" for gpu in devices]
+    refused = {f"{what}: {why}" for gpu in devices for what, why in gpu["why_unsupported"].items() if what != "gpm"}
+    driver = f"driver {devices[0]['driver']}" if devices else "no GPU answers"
+    detail = "; ".join([*names, *lost, driver, *sorted(refused)])
     return Check("NVML", "works" if devices and not lost and not refused else "limited", detail)
 
 
-def _gpm_row(devices: list[list[object]]) -> Check:
-    without = [row for row in devices if not row[11]]
+def _gpm_row(devices: list[dict[str, Any]]) -> Check:
+    without = [gpu for gpu in devices if not gpu["gpm"]]
     if devices and not without:
         return Check("GPM", "works", "SM activity, occupancy, tensor and DRAM activity are measured")
-    reasons = {why for row in without for what, why in row[13].items() if what == "gpm"}  # type: ignore[attr-defined]
+    reasons = {gpu["why_unsupported"]["gpm"] for gpu in without if "gpm" in gpu["why_unsupported"]}
     return Check(
         "GPM",
         "missing",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuwatch.commands.machine_checks import Check
+from gpuwatch.words.event_log import kind_of
 
 PATIENCE_S = 60.0
 OLDEST = (3, 8)
@@ -91,8 +92,8 @@ def _probe(python: str, environment: dict[str, str], run: Path) -> tuple[dict[st
 
 def _kinds(run: Path) -> set[str]:
     """Return the event kinds that the hook wrote."""
-    lines = [line for path in (run / "spool").glob("*.jsonl") for line in path.read_text().splitlines()]
-    return {line[2:].partition('"')[0] for line in lines if line.startswith('["')}
+    lines = (line for path in (run / "spool").glob("*.jsonl") for line in path.read_bytes().splitlines())
+    return {kind_of(line) for line in lines} - {""}
 
 
 def _python(python: str, found: dict[str, Any]) -> Check:

@@ -4,8 +4,6 @@ Times are time.monotonic_ns of when the reading was complete; counters are cumul
 `late_ns`: how long after its due time a tick began.
 """
 
-FORMAT = "gpuwatch.spool/1"
-
 COLUMNS = {
     # A fact of the sampler: `sources` {name: why it has no data, or null}, `rate_hz`.
     "meta": ("t", "key", "value"),

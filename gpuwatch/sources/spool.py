@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gpuwatch.sources.base import Row
-from gpuwatch.sources.columns import COLUMNS, FORMAT
+from gpuwatch.sources.columns import COLUMNS
+from gpuwatch.words.event_log import FORMAT
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

@@ -29,7 +29,8 @@ STARTUP_NS, STARTUP_S, STARTUP_GAP_NS, STARTUP = 1_000_000_000, 20.0, 20_000_000
 # Steady: so many batches, or so long after the first one.
 STEADY_BATCHES, STEADY_NS = 20, 2_000_000_000
 FIRST_GAP_NS, LONGEST_GAP_NS = 10_000_000_000, 600_000_000_000
-STARVED_SHARE = 0.2
+# A trainer that waits for more than this share of its latest steps is worth another burst.
+BURST_WAIT_SHARE = 0.2
 SLOWER = 1.5
 COST_SHARE = 0.01
 _LOOK_S, _LONGEST_LOOK_S, _END_PATIENCE_S = 0.5, 5.0, 3.0
@@ -117,7 +118,7 @@ class Plan:
             looked = self._looked.get(trainer.pid)
             if looked is None or (trainer.iterators > looked.iterators and trainer.workers):
                 return trainer, "new workers" if looked else "new trainer"
-            if (trainer.wait_share or 0.0) > STARVED_SHARE:
+            if (trainer.wait_share or 0.0) > BURST_WAIT_SHARE:
                 return trainer, "starved"
             if looked.step_ns and (trainer.step_ns or 0.0) > SLOWER * looked.step_ns:
                 return trainer, "slow"

@@ -5,13 +5,13 @@ A process trains once it has made a DataLoader iterator. Only new bytes are read
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from gpuwatch.sources.base import Row
+from gpuwatch.words.event_log import Columns, integers, kind_of, read_header
 
 _MOST_BYTES = 1 << 17
 
@@ -39,6 +39,8 @@ class _Tail:
         self._path, self._offset = path, 0
         self.trainer = Trainer(int(path.name.partition("-")[0]))
         self.is_worker = False
+        self._columns = Columns({})
+        self._times: tuple[int, ...] = ()
 
     def refresh(self) -> None:
         """Read what was added."""
@@ -56,29 +58,35 @@ class _Tail:
     def _take(self, lines: list[bytes]) -> None:
         waits: list[tuple[int, int]] = []
         for line in lines:
-            if line.startswith(b'["batch",'):
-                waits += _asked_and_given(line)
-            elif line.startswith(b'["steps",'):
-                waits += _only_timed(line)
-            elif line.startswith(b'["iterator",'):
-                self._iterator(line)
-            elif line.startswith(b'["worker",'):
+            kind = kind_of(line)
+            if kind == "batch":
+                if len(times := integers(line, self._times)) == 2:
+                    waits.append((times[0], times[1]))
+            elif kind == "steps":
+                waits += _only_timed(self._event(line).get("times"))
+            elif kind == "iterator":
+                self._iterator(self._event(line).get("workers"))
+            elif kind == "worker":
                 self.is_worker = True
             elif line.startswith(b"{"):
                 self._header(line)
         self._note(waits)
 
     def _header(self, line: bytes) -> None:
-        try:
-            facts = json.loads(line)
-            self.trainer.since_ns = facts.get("process_start_ns") or facts.get("mono_ns")
-        except (ValueError, AttributeError):
-            return
+        header, _ = read_header(line)
+        if header is not None:
+            self._columns = Columns(header["columns"])
+            self._times = self._columns.positions("batch", "t0", "t1")
+            self.trainer.since_ns = header.get("process_start_ns") or header["mono_ns"]
 
-    def _iterator(self, line: bytes) -> None:
+    def _event(self, line: bytes) -> dict[str, Any]:
+        try:
+            return self._columns.event(line)[1]
+        except ValueError:
+            return {}
+
+    def _iterator(self, workers: object) -> None:
         self.trainer.iterators += 1
-        row = _row(line)
-        workers = row[7] if len(row) > 7 else None
         if isinstance(workers, list) and workers:
             self.trainer.workers = len(workers)
 
@@ -127,26 +135,8 @@ class Trainers:
         return self._names
 
 
-def _row(line: bytes) -> Row:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return []
-    return row if isinstance(row, list) else []
-
-
-def _asked_and_given(line: bytes) -> list[tuple[int, int]]:
-    """Return [(t0, t1)] of a batch event, empty for a line that is not whole."""
-    parts = line.split(b",", 5)
-    try:
-        return [(int(parts[3]), int(parts[4]))]
-    except (ValueError, IndexError):
-        return []
-
-
-def _only_timed(line: bytes) -> list[tuple[int, int]]:
+def _only_timed(times: object) -> list[tuple[int, int]]:
     """Return [(t0, t1), ...] of steps that were only timed."""
-    times = row[3] if len(row := _row(line)) > 3 else None
     if not isinstance(times, list) or not all(isinstance(time, int) for time in times):
         return []
     return list(zip(times[0::2], times[1::2], strict=False))

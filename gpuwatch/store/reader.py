@@ -23,9 +23,9 @@ from gpuwatch.model.recording import ProcessLog, Recording, Row, RunInfo, Table
 from gpuwatch.store import archive, folder, recent, timed
 from gpuwatch.store.fields import Piece
 from gpuwatch.store.rows import MixedRows
+from gpuwatch.words.event_log import read_header
 from gpuwatch.words.masking import mask_arguments
 
-SPOOL_FORMAT = "gpuwatch.spool/1"
 # Parsing in pieces keeps what is made on the way small; a broken line costs only its own piece a slow pass.
 _PIECE = 1 << 20
 # So much of a file is in memory as text at a time.
@@ -34,7 +34,6 @@ _BLOCK = 1 << 24
 _MANY = 1 << 16
 # So much to read is worth several threads; each has a block in memory.
 _TOGETHER, _THREADS = 1 << 26, 4
-_HEADER_NEEDS = ("pid", "mono_ns", "columns")
 
 
 def read(path: str | Path) -> Recording:
@@ -171,7 +170,7 @@ class SpoolFile:
     def _parse(self, text: bytes) -> None:
         if self.header is None and self._error is None and text:
             line, _, text = text.partition(b"\n")
-            self.header, self._error = _parse_header(line)
+            self.header, self._error = read_header(line)
         if self.header is not None:
             for piece in _pieces(text):
                 self._add_rows(self._add_columns(piece) if len(piece) >= _MANY else piece)
@@ -182,7 +181,8 @@ class SpoolFile:
         assert self.header is not None
         if not rows:
             return
-        columns, skipped = timed.batch_columns(rows, self.header["columns"].get("batch", ()))
+        names = self.header["columns"]
+        columns, skipped = timed.batch_columns(rows, names.get(timed.KIND, ()), names.get("batch", ()))
         self._skipped += skipped
         if columns is not None:
             self._by_column("batch").add(columns)
@@ -267,21 +267,6 @@ def _no_collector() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _parse_header(line: bytes) -> tuple[dict[str, Any] | None, str | None]:
-    try:
-        header = json.loads(line)
-    except ValueError:
-        return None, "is not a spool file: its first line is not JSON"
-    if not isinstance(header, dict):
-        return None, "is not a spool file: its first line is no header"
-    if header.get("format") != SPOOL_FORMAT:
-        return None, f"is of format {header.get('format')!r}, this gpuwatch reads {SPOOL_FORMAT!r}"
-    lacking = [key for key in _HEADER_NEEDS if header.get(key) is None]
-    if lacking or not isinstance(header["columns"], dict):
-        return None, f"has a header without {', '.join(lacking) or 'columns'}"
-    return header, None
 
 
 def _pieces(text: bytes) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """Steps that were only timed, back in the form of the `batch` events that they are short for.
 
-A `steps` row is (iterator, index of the first batch, [t0, t1, t0, t1, ...]). What such a step did was not noted:
-every other column is missing.
+A `steps` row has `iterator`, `index` of the first batch, and `times` [t0, t1, t0, t1, ...]. What such a step did was not
+noted: every other column is missing.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from gpuwatch.model.recording import Row
 from gpuwatch.store.fields import NULL, Column
 
 KIND = "steps"
+_NAMES = ("iterator", "index", "times")
 
 
-def batch_columns(rows: Sequence[Row], names: Sequence[str]) -> tuple[list[Column] | None, int]:
-    """Return the columns of `batch` events, in the order of `names`, and how many rows could not be read."""
-    sound, times = _times(rows)
+def batch_columns(rows: Sequence[Row], columns: Sequence[str], names: Sequence[str]) -> tuple[list[Column] | None, int]:
+    """Return the columns of `batch` events, in the order of `names`, and how many rows could not be read.
+
+    `columns`: those of the rows."""
+    sound, times = _times(_in_order(rows, columns))
     if times is None or not {"iterator", "index", "t0", "t1"} <= set(names):
         return None, len(rows) - len(sound)
     counts = np.array([len(row[2]) // 2 for row in sound], dtype=np.int64)
@@ -34,6 +37,14 @@ def batch_columns(rows: Sequence[Row], names: Sequence[str]) -> tuple[list[Colum
         "end": np.zeros_like(missing),
     }
     return [reported.get(name, missing) for name in names], len(rows) - len(sound)
+
+
+def _in_order(rows: Sequence[Row], columns: Sequence[str]) -> Sequence[Row]:
+    """Return the rows with the values of `_NAMES`, in that order; None for what a row lacks."""
+    if tuple(columns[: len(_NAMES)]) == _NAMES:
+        return rows
+    at = [columns.index(name) if name in columns else len(columns) for name in _NAMES]
+    return [[row[position] if position < len(row) else None for position in at] for row in rows]
 
 
 def _times(rows: Sequence[Row]) -> tuple[Sequence[Row], NDArray[np.int64] | None]:

@@ -23,6 +23,7 @@ from gpuwatch.sources import pyspy
 from gpuwatch.sources.stacks import StacksThread
 from gpuwatch.sources.trainers import Trainer
 from gpuwatch.sources.tree import ProcessTree
+from gpuwatch.words import event_log
 
 pytest.importorskip("torch", reason="torch is not installed beside the tests")
 
@@ -110,10 +111,9 @@ class Training:
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         spool = self.run / "spool" / "stacks.jsonl"
-        header, *lines = spool.read_text().splitlines()
-        columns = json.loads(header)["columns"]
-        rows = [json.loads(line) for line in lines]
-        return [dict(zip(columns[row[0]], row[1:], strict=True)) for row in rows if row[0] == kind]
+        header, events = event_log.read(spool.read_text())
+        assert all(len(values) == len(header["columns"][of]) for of, values in events)
+        return [values for of, values in events if of == kind]
 
     def pyspy(self) -> int:
         """Return the pid of the py-spy that looks at this training, as soon as there is one."""

@@ -142,6 +142,17 @@ def test_the_hook_asks_for_nothing_but_the_users_own_libraries() -> None:
     assert not foreign
 
 
+def test_the_vocabulary_needs_only_the_standard_library() -> None:
+    known = sys.stdlib_module_names | OWN
+    foreign = {
+        own_name(path): name
+        for path in modules("words")
+        for name in imported(path)
+        if name.split(".")[0] not in known and not name.startswith("gpuwatch.words")
+    }
+    assert not foreign
+
+
 def test_plotly_is_imported_by_its_figure_alone() -> None:
     users = {own_name(path) for path in PACKAGE.rglob("*.py") if any(n.startswith("plotly.") for n in imported(path))}
     # The package itself names the type that `gpuwatch.figure` returns, for type checkers only.

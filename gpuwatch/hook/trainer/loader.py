@@ -85,7 +85,7 @@ def _construction(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _begin(iterator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record | None:
-    """Return the iterator's record, begun anew; None inside another call that makes the same iterator."""
+    """Return the iterator's record, begun again; None inside another call that makes the same iterator."""
     try:
         loader = args[0] if args else kwargs["loader"]
         record: Record | None = iterator.__dict__.get(RECORD)

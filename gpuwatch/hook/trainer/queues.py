@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class QueueView:
     """How many batches are ready, and which worker owes the wanted one.
 
-    Batches that came out of order wait in `_task_info`; those in the pipe or in the pinning thread's queue cannot be told
+    Batches that came out of order wait in `_task_info`; those in the pipe or in the pinning thread's queue cannot be kept
     apart, so `ready` counts a non-empty pipe as one: it is a lower bound.
-    The iterator is a parameter of each call, never kept: it must go when the user lets go of it.
+    The iterator is a parameter of each call, never kept: it must go when the user releases it.
     """
 
     def __init__(self, iterator: Any) -> None:

@@ -19,8 +19,9 @@ from gpuwatch.words.lanes import LaneKind
 WINDOWS_S = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 # A median over more values than this looks the same and costs more.
 ENOUGH = 48
-SMALLEST_LINE = 0.01
-OF_ALL = 0.8
+SHOWN_LINE_SHARE = 0.01
+# A report on less than this share of the run is one on its last part.
+MOST_OF_THE_RUN = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,14 @@ class Frame:
     def scope(self) -> str:
         """Return what the report is about: all of the run, or its last stretch where the rest was left out."""
         reported = max((rank.seconds for rank in self.report.ranks), default=self.report.seconds)
-        if reported < OF_ALL * self.report.seconds:
+        if reported < MOST_OF_THE_RUN * self.report.seconds:
             return f"last {text.duration(reported)}"
         return "so far" if self.live else "whole run"
 
     @property
     def hot_lines(self) -> list[HotLine]:
         """Return the lines worth showing."""
-        return [line for line in self.report.hot_lines if line.share >= SMALLEST_LINE]
+        return [line for line in self.report.hot_lines if line.share >= SHOWN_LINE_SHARE]
 
     def lanes(self, of: LaneKind, device: int | None = None) -> list[Lane]:
         """Return the lanes of a kind: of one GPU, or of all ranks and GPUs that are selected."""

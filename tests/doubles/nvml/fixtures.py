@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gpuwatch.words import event_log
 from tests.doubles.nvml import build, state
 
 PATIENCE_S = 15.0
@@ -38,12 +38,12 @@ class Sampled:
     def rows(self, kind: str) -> list[dict[str, Any]]:
         """Return the complete rows of a kind as dictionaries."""
         spool = self.run / "spool" / "sampler.jsonl"
-        lines = spool.read_text().split("\n")[:-1] if spool.exists() else []
-        if not lines:
+        whole = spool.read_text().rpartition("\n")[0] if spool.exists() else ""
+        if not whole:
             return []
-        columns = json.loads(lines[0])["columns"]
-        rows = (json.loads(line) for line in lines[1:])
-        return [dict(zip(columns[row[0]], row[1:], strict=True)) for row in rows if row[0] == kind]
+        header, events = event_log.read(whole)
+        assert all(len(values) == len(header["columns"][of]) for of, values in events)
+        return [values for of, values in events if of == kind]
 
     def wait_for(self, kind: str, wanted: Callable[[dict[str, Any]], bool] = lambda row: True) -> dict[str, Any]:
         """Return the first row of a kind that is wanted, as soon as it is there."""

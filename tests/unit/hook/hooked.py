@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuwatch.hook.entry import inject
+from gpuwatch.words import event_log
 
 Row = dict[str, Any]
 
@@ -47,11 +47,9 @@ class Run:
 
 def read_log(path: Path) -> Log:
     """Read one spool file; every line of it must be whole."""
-    header, *lines = path.read_text().splitlines()
-    columns = json.loads(header)["columns"]
-    rows = [json.loads(line) for line in lines if line]
-    events = [{"kind": row[0], "timed": False, **dict(zip(columns[row[0]], row[1:]))} for row in rows]
-    return Log(json.loads(header), [one for event in events for one in _batches_of(event, columns["batch"])])
+    header, found = event_log.read(path.read_text())
+    events = [{"kind": kind, "timed": False, **values} for kind, values in found]
+    return Log(header, [one for event in events for one in _batches_of(event, header["columns"]["batch"])])
 
 
 def _batches_of(event: Row, columns: list[str]) -> list[Row]:

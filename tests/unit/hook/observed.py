@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuwatch.hook.entry import inject
+from gpuwatch.words import event_log
 
 PROGRAMS = Path(__file__).parent / "programs"
 Event = dict[str, Any]
@@ -93,10 +94,8 @@ def run(
 
 
 def _read(path: Path) -> Log:
-    header, *lines = path.read_text().splitlines()
-    told = json.loads(header)
+    header, found = event_log.read(path.read_text())
     events: dict[str, list[Event]] = {}
-    for line in lines:
-        kind, *values = json.loads(line)
-        events.setdefault(kind, []).append(dict(zip(told["columns"][kind], values, strict=False)))
-    return Log(told["pid"], events)
+    for kind, values in found:
+        events.setdefault(kind, []).append(values)
+    return Log(header["pid"], events)

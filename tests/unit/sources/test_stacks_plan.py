@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gpuwatch.hook.event_log.columns import COLUMNS
 from gpuwatch.sources.stacks import (
     BURST_S,
     COST_SHARE,
@@ -24,8 +25,17 @@ from gpuwatch.sources.stacks import (
 )
 from gpuwatch.sources.trainers import Trainer, Trainers
 from gpuwatch.sources.tree import ProcessTree
+from gpuwatch.words.event_log import FORMAT
 
 S = 1_000_000_000
+
+
+HEADER = json.dumps({"format": FORMAT, "pid": 1, "mono_ns": 1, "columns": COLUMNS})
+
+
+def _line(kind: str, **values: object) -> str:
+    """Return an event as the hook writes it; what is not given is null."""
+    return json.dumps([kind, *(values.get(name) for name in COLUMNS[kind])], separators=(",", ":"))
 
 
 def _trainer(pid: int = 1, batches: int = 100, wait_share: float = 0.0, iterators: int = 1) -> Trainer:
@@ -133,15 +143,16 @@ def test_what_bursts_cost_stays_below_the_share_over_a_day() -> None:
 def test_trainers_are_told_from_their_spool(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     spool.mkdir()
-    iterator = json.dumps(["iterator", 1, 1, 0, 5, 0, {}, [[0, 21], [1, 22]], "train.py", 3, "main"]).replace(" ", "")
-    batches = [json.dumps(["batch", 1, i, i * 100, i * 100 + 80, 0, 0]).replace(" ", "") for i in range(30)]
-    (spool / "20-5.jsonl").write_text("\n".join(["{}", iterator, *batches, '["batch",1,30,30']))
-    (spool / "21-6.jsonl").write_text('{}\n["worker",1,0,2,20,"fork",{}]\n' + iterator + "\n")
-    (spool / "23-6.jsonl").write_text('{}\n["meta",1,"torch","2.15"]\n')
-    (spool / "24-6.jsonl").write_text("{}\n" + iterator + "\n")
+    iterator = _line("iterator", iterator=1, loader=1, t0=0, t1=5, attributes={}, workers=[[0, 21], [1, 22]])
+    batches = [_line("batch", iterator=1, index=i, t0=i * 100, t1=i * 100 + 80, end=0) for i in range(31)]
+    torn = len(batches[-1]) - 20
+    (spool / "20-5.jsonl").write_text("\n".join([HEADER, iterator, *batches[:-1], batches[-1][:torn]]))
+    (spool / "21-6.jsonl").write_text("\n".join([HEADER, _line("worker", t=1, worker=0), iterator, ""]))
+    (spool / "23-6.jsonl").write_text("\n".join([HEADER, _line("meta", t=1, key="torch", value="2.15"), ""]))
+    (spool / "24-6.jsonl").write_text("\n".join([HEADER, iterator, ""]))
     trainers = Trainers(tmp_path)
     trainer, other = trainers.refresh([20, 21, 23])  # 24 has ended, 21 is a worker
-    assert (other.pid, other.iterators, other.first_batch_ns) == (23, 0, None)
+    assert (other.pid, other.iterators, other.first_batch_ns, other.since_ns) == (23, 0, None, 1)
     assert (trainer.pid, trainer.batches, trainer.iterators, trainer.workers, trainer.first_batch_ns) == (
         20,
         30,
@@ -151,19 +162,29 @@ def test_trainers_are_told_from_their_spool(tmp_path: Path) -> None:
     )
     assert (trainer.wait_share, trainer.step_ns) == (0.8, 100.0)
     with (spool / "20-5.jsonl").open("a") as file:
-        file.write("00,3010,0,0]\n")
+        file.write(batches[-1][torn:] + "\n")
     trainer, _ = trainers.refresh([20, 21, 23])
     assert trainer.batches == 31
+
+
+def test_trainers_go_by_the_headers_columns(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    columns = {"batch": ["end", "t1", "iterator", "t0"], "iterator": ["workers"], "steps": ["times"]}
+    header = json.dumps({"format": FORMAT, "pid": 1, "mono_ns": 1, "columns": columns})
+    lines = [header, '["iterator",[[0,21]]]', '["batch",0,80,1,0]', '["steps",[100,180,200,280]]', ""]
+    (tmp_path / "spool" / "20-5.jsonl").write_text("\n".join(lines))
+    (trainer,) = Trainers(tmp_path).refresh([20])
+    assert (trainer.batches, trainer.workers, trainer.wait_share, trainer.step_ns) == (3, 1, 0.8, 100.0)
 
 
 def test_a_fast_loop_is_read_at_its_end_only(tmp_path: Path) -> None:
     (tmp_path / "spool").mkdir()
     path = tmp_path / "spool" / "20-5.jsonl"
-    path.write_text('{}\n["iterator",1,1,0,5,0,{},[],"",0,""]\n')
+    path.write_text(f"{HEADER}\n{_line('iterator', iterator=1, loader=1, workers=[])}\n")
     trainers = Trainers(tmp_path)
     trainers.refresh([20])
     with path.open("a") as file:
-        file.writelines(f'["batch",1,{i},{i * 100},{i * 100 + 50},0,0]\n' for i in range(20_000))
+        file.writelines(_line("batch", iterator=1, index=i, t0=i * 100, t1=i * 100 + 50) + "\n" for i in range(20_000))
     (trainer,) = trainers.refresh([20])
     assert 1000 < trainer.batches < 20_000 and trainer.wait_share is not None and abs(trainer.wait_share - 0.5) < 0.01
 
@@ -173,7 +194,7 @@ def test_a_launcher_is_no_start_up_and_the_parent_of_spawned_workers_no_launcher
 ) -> None:
     (tmp_path / "spool").mkdir()
     for pid in (10, 11, 20, 21):
-        (tmp_path / "spool" / f"{pid}-1.jsonl").write_text('{"mono_ns": 1}\n')
+        (tmp_path / "spool" / f"{pid}-1.jsonl").write_text(HEADER + "\n")
     tree = ProcessTree(1, tmp_path)
     tree.members = {10: 1, 11: 10, 20: 1, 21: 20}
     tree.hooked = {10, 11, 20, 21}
@@ -182,7 +203,7 @@ def test_a_launcher_is_no_start_up_and_the_parent_of_spawned_workers_no_launcher
     assert [one.pid for one in thread._candidates()] == [11, 20, 21]  # 10 is torchrun, 21 not a worker yet
     assert thread._is_started(10) and not thread._is_started(20)
     with (tmp_path / "spool" / "20-1.jsonl").open("a") as file:
-        file.write('["batch",1,0,100,180,0,0]\n')
+        file.write(_line("batch", iterator=1, index=0, t0=100, t1=180) + "\n")
     assert thread._is_started(20) and thread._is_started(11)
 
 

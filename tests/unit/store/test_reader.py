@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -204,6 +205,21 @@ def test_steps_that_were_only_timed_are_batches(tmp_path: Path) -> None:
     waits = [t1 - t0 for t0, t1 in zip(table.column("t0"), table.column("t1"), strict=True)]
     assert sorted(waits) == [2_000_000] * 3 + [5_000_000] * 2
     assert "steps" not in read(tmp_path).logs[0].tables
+
+
+def test_timed_steps_are_read_by_the_headers_columns(tmp_path: Path) -> None:
+    def batches(folder: Path, reordered: bool) -> list[Any]:
+        trainer = FakeRun(folder).trainer()
+        number = trainer.iterate()
+        if reordered:
+            trainer.columns = {**trainer.columns, "steps": ("times", "note", "index", "iterator")}
+            trainer.header["columns"]["steps"] = list(trainer.columns["steps"])
+        trainer.ask(number, 0, 5.0).only_timed(number, 1, 3, 2.0, 1.0)
+        trainer.run.write()
+        table = read(folder).logs[0].table("batch")
+        return [table.column(name) for name in ("iterator", "index", "t0", "t1", "end")]
+
+    assert batches(tmp_path / "a", False) == batches(tmp_path / "b", True)
 
 
 def test_a_damaged_row_of_timed_steps_is_left_out_and_told(tmp_path: Path) -> None:
