@@ -33,7 +33,7 @@ class FetchProfile:
     wall = cpu (this thread) + delay (runnable, no core) + blocked (the rest: reads, locks, library threads).
     `process_cpu_ms` adds the library's own threads. `busy_share` is the share of the workers' time, while the
     loop ran, that was not spent waiting for an index. `work_spread`: 95th percentile over median of wall - delay.
-    `slow_share`, for `--json` only: of batches whose wall is above three times the median."""
+    `slow_share`, for `--json` only: share of batches whose wall is above three times the median."""
 
     n: int
     wall_ms: Interval

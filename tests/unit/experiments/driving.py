@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -52,13 +53,14 @@ def leftovers(folder: Path) -> list[str]:
     return found
 
 
-def truth(kind: str, **settings: object) -> float:
-    """Return the steps per second of the hand-written loop of a kind: device, loader or both."""
+def truth(**settings: object) -> dict[str, float]:
+    """Return the steps per second of hand-written loops by kind: device, loader and both."""
     done = subprocess.run(
-        command("truth", kind),
+        command("truth"),
         env={**os.environ, **environment(**settings)},
         capture_output=True,
         text=True,
         timeout=60,
     )
-    return float(done.stdout)
+    rates: dict[str, float] = json.loads(done.stdout)
+    return rates

@@ -55,16 +55,18 @@ def test_a_training_can_be_driven(tmp_path: Path, way: str, settings: dict[str, 
 
 
 def test_windows_agree_with_hand_written_loops(tmp_path: Path) -> None:
-    """Within 5 % on a quiet machine; sleeps of 40 and 60 ms keep a busy one within 10 %."""
+    """Within 10 % of what the loops take by hand before and after: a busy machine disturbs those alike."""
     settings = {"ITEM": 0.015, "STEP": 0.04, "WORKERS": 1}
     kinds = {"device": "cached", "loader": "loader", "both": "real"}
     windows = [Window(name, kind, r, 1.0) for r in range(3) for name, kind in kinds.items()]
+    before = truth(**settings)
     _, results = drive(tmp_path, "plain", windows, **settings)
+    after = truth(**settings)
     for name in kinds:
         measured = statistics.median(1e3 / r.step_ms for r in results if r.arm == name and r.step_ms)
-        by_hand = truth(name, **settings)
-        print(f"{name}: {measured:.2f} in windows, {by_hand:.2f} by hand, ratio {measured / by_hand:.3f}")
-        assert measured == pytest.approx(by_hand, rel=0.10)
+        slower, faster = sorted((before[name], after[name]))
+        print(f"{name}: {measured:.2f} in windows, {slower:.2f} to {faster:.2f} by hand")
+        assert 0.9 * slower <= measured <= 1.1 * faster
 
 
 def test_restarting_workers_costs_an_epoch_its_start_and_persistent_ones_do_not(tmp_path: Path) -> None:
@@ -77,6 +79,7 @@ def test_restarting_workers_costs_an_epoch_its_start_and_persistent_ones_do_not(
     made, kept = ([r for r in results if r.arm == arm] for arm in ("made anew", "kept"))
     assert all(r.steps % 6 == 0 for r in results), "windows of short epochs hold whole ones"
     faster = statistics.median((a.step_ms or 0) / (b.step_ms or 1) for a, b in zip(made, kept, strict=True))
+    print(f"workers kept: {faster:.2f} times as fast")
     assert faster > 1.3, "starting two processes every six short steps is most of their time"
     assert driven.loop["length"] == 6
 
@@ -93,7 +96,9 @@ def test_a_schedule_that_runs_out_makes_the_experiment_respect_epochs(tmp_path: 
     windows = [Window("e", "real", number, 0.3) for number in range(6)]
     driven, results = drive(tmp_path, "one_cycle", windows, ITEM=0.001, LENGTH=120)
     assert driven.respect_epochs and driven.starts > 1
-    assert len(results) == 6 and all(r.step_ms and r.step_ms < 100 for r in results)
+    steps = [r.step_ms or 0.0 for r in results]
+    # A window with a start of the script in it would have steps of a quarter of a second, of 14 ms as they are.
+    assert len(steps) == 6 and min(steps) >= 10 and max(steps) < 5 * statistics.median(steps)
 
 
 def test_an_arm_that_fails_leaves_the_others_their_results(tmp_path: Path) -> None:

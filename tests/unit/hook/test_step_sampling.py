@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -186,10 +187,19 @@ def test_every_step_is_written_once_and_as_the_training_saw_it(trained: Run) -> 
     steps = [step for step in steps_of(trained.trainer) if step["end"] == 0]
     assert [step["index"] for step in steps] == list(range(1500))
     assert all(begin <= step["t0"] <= step["t1"] <= end for (begin, end), step in zip(truth, steps))
-    timed = sum(step["timed"] for step in steps)
-    assert 200 < timed < 1480, "short steps are to be sampled"
     assert [step["end"] for step in steps_of(trained.trainer)][-1] == 1
     assert not any("hook_error" in log.facts() for log in trained.logs)
+
+
+def test_short_steps_are_sampled_in_bursts(trained: Run) -> None:
+    truth = json.loads(trained.done.stdout)["truth"]
+    steps = [step for step in steps_of(trained.trainer) if step["end"] == 0]
+    own_ns = np.median([step["hook_ns"] for step in steps if not step["timed"]])
+    step_ns = np.median(np.diff([begin for begin, _ in truth]))
+    assert step_ns < 400 * own_ns, "these steps are not short: measured in full, one is twice the loader's seam"
+    turns = [(timed, len(list(group))) for timed, group in itertools.groupby(step["timed"] for step in steps)]
+    assert [timed for timed, _ in turns[:3]] == [False, True, False]
+    assert turns[0][1] >= 16
 
 
 def test_what_steps_consist_of_is_right_in_those_sampled(trained: Run) -> None:
@@ -222,19 +232,18 @@ def test_a_killed_training_loses_no_more_than_its_last_steps(tmp_path: Path) -> 
         said += [int(line) for line in process.stdout.read().splitlines()]
     (path,) = (run_dir / "spool").glob("*.jsonl")
     steps = steps_of(read_log(path))
-    step_ns = (steps[-1]["t1"] - steps[0]["t1"]) / (len(steps) - 1)
     assert [step["index"] for step in steps] == list(range(len(steps)))
-    # 50 ms, and a step or two that a busy machine held up.
-    assert said[-1] - steps[-1]["t1"] <= 60 * MS + 5 * step_ns
+    # 40 ms, and one step; on a busy machine it may have been as long as the training saw twenty take.
+    assert said[-1] - steps[-1]["t1"] <= 40 * MS + max(np.diff(said))
     assert any(step["timed"] for step in steps)
 
 
 def test_a_collection_is_written_with_the_step_that_it_stopped(tmp_path: Path) -> None:
     trained = run(SCRIPT, tmp_path / "run", "gc", "0", "500")
     steps = steps_of(trained.trainer)
-    longest = max(range(1, len(steps)), key=lambda n: steps[n]["t0"] - steps[n - 1]["t1"])
-    assert steps[longest]["index"] == 400
-    assert not steps[longest]["timed"] and steps[longest]["gc_ns"] > 10 * MS
+    stopped = max(steps, key=lambda step: step["gc_ns"] or 0)
+    assert (stopped["index"], stopped["timed"]) == (400, False)
+    assert stopped["gc_ns"] > 10 * MS
 
 
 def test_a_forked_child_writes_no_step_of_its_parents(tmp_path: Path) -> None:
@@ -258,21 +267,23 @@ if sys.argv[1] == "theirs":
     torch.autograd.backward = theirs
 
 class Rows(Dataset):
-    def __len__(self): return 1500
+    def __len__(self): return 1000000
     def __getitem__(self, index): return torch.ones(4)
 
 def collate(samples): return torch.stack(samples)
 
 model = torch.nn.Linear(4, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-backwards, collates = set(), set()
+backwards, collates = set(), []
 batches = iter(DataLoader(Rows(), batch_size=2, collate_fn=collate))
 for batch in batches:
     here = torch.autograd.backward.__code__.co_filename
     backwards.add("the script" if here == __file__ else os.path.basename(here))
-    collates.add(type(batches._dataset_fetcher.collate_fn).__name__)
+    collate_fn = type(batches._dataset_fetcher.collate_fn).__name__
+    if collates[-1:] != [collate_fn]: collates.append(collate_fn)
     model(batch).sum().backward(); optimizer.step(); optimizer.zero_grad()
-print(json.dumps({"backwards": sorted(backwards), "collates": sorted(collates)}))
+    if len(collates) == 4: break
+print(json.dumps({"backwards": sorted(backwards), "collates": collates}))
 """
 
 
@@ -281,13 +292,13 @@ def test_the_patches_are_suspended_while_steps_leave_timestamps_only(tmp_path: P
     trained = run(SUSPENDED, tmp_path / "run", whose)
     found = json.loads(trained.done.stdout)
     assert found["backwards"] == (["the script"] if whose == "theirs" else ["__init__.py", "backward.py"])
-    assert found["collates"] == ["Collate", "function"]
+    assert found["collates"] == ["Collate", "function"] * 2
     full = [row for row in steps_of(trained.trainer) if row["other_ns"] is not None][1:]
-    assert any(step["timed"] for step in steps_of(trained.trainer))
+    timed = {step["index"] for step in steps_of(trained.trainer) if step["timed"]}
     assert {row["backward_n"] for row in full} == {1}, "after them the backward is measured again"
     fetched = [row["index"] for row in trained.trainer.of("fetch")]
-    assert fetched == sorted(set(fetched)) and fetched[-1] > 100
-    assert set(fetched) <= {row["index"] for row in steps_of(trained.trainer) if not row["timed"]}
+    assert fetched == sorted(set(fetched)) and fetched[0] < min(timed) < fetched[-1]
+    assert not timed & set(fetched)
     assert "hook_error" not in trained.trainer.facts()
 
 

@@ -1,5 +1,6 @@
 """A training of known costs: `ITEM` seconds per sample, `STEP` per step. `WAY`: how it is written. Sleeps only."""
 
+import json
 import os
 import sys
 import time
@@ -187,27 +188,30 @@ def brittle():
         step(batch)
 
 
-def truth(kind, seconds=1.5):
-    """Print the steps per second of a hand-written loop: the same batches again, the loader only, or both."""
+def truth(seconds=1.5):
+    """Print the steps per second of hand-written loops: the same batches again, the loader only, and both."""
     step, loader = Step(), made()
 
     def batches():
         while True:
             yield from loader
 
+    def rate(kind, seconds):
+        begun, count = time.perf_counter(), 0
+        while time.perf_counter() - begun < seconds:
+            batch = ready if kind == "device" else next(source)
+            if kind != "loader":
+                step(batch)
+            count += 1
+        return count / (time.perf_counter() - begun)
+
     source = batches()
     ready = next(source)
-    for _ in range(2 + 2 * WORKERS * 2):
-        batch = ready if kind == "device" else next(source)
-        if kind != "loader":
-            step(batch)
-    begun, count = time.perf_counter(), 0
-    while time.perf_counter() - begun < seconds:
-        batch = ready if kind == "device" else next(source)
-        if kind != "loader":
-            step(batch)
-        count += 1
-    print(count / (time.perf_counter() - begun), flush=True)
+    told = {}
+    for kind in ("device", "loader", "both"):
+        rate(kind, seconds / 3)  # the batches that the loop before it left in the queue
+        told[kind] = rate(kind, seconds)
+    print(json.dumps(told), flush=True)
     os._exit(0)  # the generator still holds the loader's workers, which would be waited for
 
 
