@@ -57,7 +57,7 @@ def unknown(profile: Profile, missing: str) -> Case:
 
 
 def literal(case: Case, profile: str = "PROFILE") -> str:
-    """Return the call that makes a case, ready to paste; `profile` is the text that stands for its profile."""
+    """Return the call that makes a case, ready to paste; `profile` is written for its profile."""
     if case.outcome is Clear:
         return f"clear({profile})"
     if case.outcome is NotEvaluated:
