@@ -19,6 +19,12 @@ WORKING_SHARE = Threshold(
     "Workers that rest more while the loop waits are limited by something else.",
     "working_share",
 )
+BLOCKED_SHARE = Threshold(
+    0.5,
+    "share of the fetch",
+    "Workers that are blocked for half of a fetch find a core when they run.",
+    "blocked_share",
+)
 
 
 class StarvedLoader(NamedTuple):
@@ -95,7 +101,7 @@ def _idle_cores(profile: Profile) -> float | Missing:
     """Return the idle cores; workers that are blocked need none."""
     spare = profile.machine.spare_cores
     blocked = (profile.primary and blocked_share(profile.primary)) or 0.0
-    return Missing("the machine's idle cores") if spare is None and blocked < 0.5 else (spare or 0.0)
+    return Missing("the machine's idle cores") if spare is None and blocked < BLOCKED_SHARE else (spare or 0.0)
 
 
 def _cpu_samples(profile: Profile) -> float | Missing:

@@ -48,6 +48,9 @@ class Thresholds(NoThresholds):
     share: Threshold = Threshold(
         0.25, "share of the trainers' samples", "Every data-parallel step exchanges gradients: a smaller part is usual."
     )
+    idle_share: Threshold = Threshold(
+        0.25, "share of the step", "A training thread on the CPU that runs more is at work in its backward pass."
+    )
 
 
 def check(
@@ -57,7 +60,7 @@ def check(
     lines = [
         h
         for h in profile.hot_lines
-        if h.process_role == "trainer" and (_collective(h) or _waits_in_backward(h, profile, t.share))
+        if h.process_role == "trainer" and (_collective(h) or _waits_in_backward(h, profile, t))
     ]
     share = sum(h.share for h in lines)
     if share < t.share:
@@ -78,12 +81,12 @@ def check(
     )
 
 
-def _waits_in_backward(line: HotLine, profile: Profile, share: float) -> bool:
+def _waits_in_backward(line: HotLine, profile: Profile, t: Thresholds) -> bool:
     """Say whether a CPU training is inside backward without using its core: DDP's exchange has no frame of its own."""
     on_cpu = all((rank.device or "cpu") == "cpu" for rank in profile.ranks)
     if profile.primary is None or not on_cpu or line.callee is None or "backward" not in line.callee.name:
         return False
-    return waiting_share(profile, profile.primary) > share
+    return waiting_share(profile, profile.primary) > t.idle_share
 
 
 def _collective(line: HotLine) -> bool:

@@ -60,6 +60,11 @@ class Thresholds(NoThresholds):
     wait_share: Threshold = Threshold(
         0.3, "share of the step", "A loop that waits this much for data has no device to wait for."
     )
+    idle_share: Threshold = Threshold(
+        0.2,
+        "share of the step",
+        "Where samples do not show what is blocked: a thread that runs more waits for nothing.",
+    )
 
 
 def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, stacks: StackQuality) -> Found | None:
@@ -67,9 +72,9 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, stacks: StackQual
     loader, costs = seen
     line = _syncing_line(profile, loader, t)
     waiting = loader.wait_share.median if loader.wait_share else 0.0
-    if line is None or line.share < t.share or waiting > t.wait_share:
+    synced = line.share if line else 0.0
+    if synced < t.share or line is None or waiting > t.wait_share:
         return None
-    synced = line.share
     host = max(1.0 - synced - waiting, 0.0)
     if host < t.host_share:
         return None
@@ -93,21 +98,21 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, stacks: StackQual
 
 def _syncing_line(profile: Profile, loader: LoaderProfile, t: Thresholds) -> HotLine | None:
     """Return the costliest trainer line in the step whose callee synchronises."""
-    waits = waiting_share(profile, loader) > t.share
+    idle = waiting_share(profile, loader)
     lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "step"]
     if loader.own_loop:  # there another thread, or a process, hands over the batches
         lines = [h for h in lines if not waits_for_others(h.stack)]
-    return max((h for h in lines if _synchronises(h, waits, t.blocked_share)), key=lambda h: h.share, default=None)
+    return max((h for h in lines if _synchronises(h, idle, t)), key=lambda h: h.share, default=None)
 
 
-def _synchronises(line: HotLine, waits: bool, blocked_share: float) -> bool:
+def _synchronises(line: HotLine, idle: float, t: Thresholds) -> bool:
     """Say whether a line waits in a synchronising call; where samples do not tell blocked ones, the CPU time does."""
     text = line.source or ""
     called = line.callee.function if line.callee else ""
     on_device = any(f".{name}(" in text for name in ("item", "tolist", "cpu", "synchronize", "numpy"))
     if not (called in SYNCS or on_device or any(f".{s}(" in text for s in ("join", "wait"))):
         return False
-    return waits if line.blocked_share is None else line.blocked_share >= blocked_share
+    return idle > t.idle_share if line.blocked_share is None else line.blocked_share >= t.blocked_share
 
 
 def _overlap(costs: Costs, step: float) -> Costs:
