@@ -5,6 +5,7 @@ Of a loop without a DataLoader samples also tell the model's share and what it w
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 
 from gpuwatch.analyze.lines.frames import ASKING
@@ -22,6 +23,8 @@ LOCKED = 0.2
 _MODULE_CALLS = ("_call_impl", "_wrapped_call_impl")
 _MODEL_CALLS = (*_MODULE_CALLS, "backward", "_engine_run_backward")
 _OPTIMIZER, _NETWORKS = "torch/optim/", "torch/nn/"
+# Where torch makes loaders' iterators, and Python the processes of their workers.
+_LOADERS, _PROCESSES = "torch/utils/data/", ("/multiprocessing/popen_", "/multiprocessing/context.py")
 # Libraries that start a loader's workers and its threads.
 _STARTING = ("multiprocessing", "threading")
 _IN_STEP = ("step", "long step")
@@ -130,19 +133,31 @@ def _is_asked(line: HotLine) -> bool:
 
 
 def between_loops(profile: Profile) -> list[HotLine]:
-    """Return the trainer's lines between loops and at their start (a sampler's) that work and are not torch's.
+    """Return the trainer's lines between loops and at their start (a sampler's, a checkpoint) that are not the loader's.
 
-    When a sample was taken is known to a tenth of a second or so: lines that are seen in steps as well are the steps'."""
+    When a sample was taken is known to a tenth of a second or so: a line belongs where most of its time is."""
     trainer = [h for h in profile.hot_lines if h.process_role == "trainer"]
-    in_steps = {(h.file, h.line) for h in trainer if h.activity not in ("between loops", "startup", "importing")}
-    lines = [h for h in trainer if h.activity == "between loops" and (h.file, h.line) not in in_steps]
-    own = [h for h in lines if not _starts_loader(h) and (h.blocked_share or 0.0) < BLOCKED]
+    elsewhere: dict[tuple[str, int], float] = defaultdict(float)
+    for line in trainer:
+        if line.activity not in ("between loops", "startup", "importing"):
+            elsewhere[line.file, line.line] += line.seconds
+    lines = [h for h in trainer if h.activity == "between loops" and h.seconds > elsewhere[h.file, h.line]]
+    own = [h for h in lines if not _starts_loader(h) and not waits_for_others(h.stack)]
     return sorted(own, key=lambda h: -h.seconds)
 
 
 def _starts_loader(line: HotLine) -> bool:
-    """Say whether a line makes an iterator and its workers."""
-    return line.callee is not None and (line.callee.is_torch or line.callee.library in _STARTING)
+    """Say whether a line makes an iterator and its workers, or stops them; without a stack by what it calls."""
+    if line.stack:
+        return any(_calls(call, (), (_LOADERS, *_PROCESSES)) for call in _below(line))
+    called = line.callee is not None and (line.callee.is_torch or line.callee.library in _STARTING)
+    return called or (line.blocked_share or 0.0) >= BLOCKED
+
+
+def _below(line: HotLine) -> tuple[Place, ...]:
+    """Return the calls of a line's stack that the line made."""
+    at = next((i for i in reversed(range(len(line.stack))) if line.stack[i].file == line.file), -1)
+    return line.stack[at + 1 :]
 
 
 def _calls_torch(line: HotLine) -> bool:

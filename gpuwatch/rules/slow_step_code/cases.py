@@ -81,6 +81,33 @@ CASES = (
         speedup=3.333,
     ),
     # A framework calls the model from the user's one line.
+    # A checkpoint at the end of each epoch waits for the disk; samples near the loop's end seem to be in a step.
+    fires(
+        run_of(
+            ranks=phases(input_wait=1.0, forward=2.0, backward=2.0, between_loops=5.0),
+            hot_lines=(
+                replace(
+                    WORK_LINE,
+                    activity="between loops",
+                    seconds=4.5,
+                    source="torch.save(state, path)",
+                    callee=Callee("torch", "save"),
+                    blocked_share=0.9,
+                    stack=(
+                        Place("/home/me/project/data.py", 48, "main"),
+                        Place("/v/torch/serialization.py", 9, "save"),
+                    ),
+                ),
+                replace(WORK_LINE, share=0.05, seconds=0.4, source="torch.save(state, path)"),
+            ),
+            stacks=SAMPLED,
+        ),
+        "warning",
+        "each epoch begins or ends with 4.5 s of the training's own code, most of it at line 48: torch.save(state, path)",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=1.427,
+    ),
     clear(
         run_of(
             ranks=phases(input_wait=1.0, forward=2.0, backward=5.0, other_in_step=0.3),

@@ -47,6 +47,8 @@ _ADVICE_SAMPLER = (
     "Prepare what the sampler needs once, in its __init__, and use whole arrays: the workers wait for its indices, so that"
     " more of them win nothing."
 )
+_ADVICE_EPOCH = "Do this once before the epochs, keep its result, or do it less often."
+_ADVICE_SAVING = "Save less often, save less (weights only), or copy to host memory and write in a background thread."
 _ADVICE_OWN = (
     "Where it makes the batch: make it cheaper (whole arrays instead of Python loops), or let the workers of a DataLoader"
     " make it ahead; else do it every n-th step, on the device, or after the loop."
@@ -131,7 +133,7 @@ def _each_epoch(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
             Evidence("own code between loops", round(spent, 2), "s", n=passes),
             Evidence("hottest line there", round(line.seconds, 2), "s", n=line.samples),
         ),
-        advice="Do this once before the epochs, keep its result, or do it less often.",
+        advice=_ADVICE_SAVING if _saves(line) else _ADVICE_EPOCH,
         where=place(line),
         speedup=Speedup(
             round(predicted, 3),
@@ -140,6 +142,12 @@ def _each_epoch(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
             "the loop without this code",
         ),
     )
+
+
+def _saves(line: HotLine) -> bool:
+    """Say whether a line writes a checkpoint."""
+    called = line.callee
+    return called is not None and (called.library == "safetensors" or (called.is_torch and called.function == "save"))
 
 
 def _at(line: HotLine) -> str:
