@@ -115,7 +115,7 @@ def _profile_texts(module: ModuleType) -> list[str]:
     import inspect
 
     source = inspect.getsource(module)
-    values = [node.value for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+    values = [node.value for node in ast.parse(source).body if isinstance(node, ast.Assign | ast.AnnAssign)]
     cases = [call for value in values if isinstance(value, ast.Tuple) for call in value.elts]
     calls = [call for call in cases if isinstance(call, ast.Call) and call.args]
     return [ast.get_source_segment(source, call.args[0]) or "" for call in calls]
