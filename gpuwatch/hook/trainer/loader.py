@@ -5,7 +5,7 @@ iterator itself and dies with it; the iterator, its dataset and its batches stay
 
 Several parts of the hook wrap the same functions of torch, in the order of `entry/boot`: the first is the innermost.
 
-- `__next__`: this file, then `experiment/experiment_mode`, which has to be outside: it may answer a request without torch,
+- `__next__`: this file, then `experiment/driver`, which has to be outside: it may answer a request without torch,
   and the batches that it draws from torch are recorded as any others. Then `lines/exact`, outside both: its window ends at
   the request, before any code of ours runs. Experiments and exact lines are never on together.
 - `fetch` of a fetcher: `worker_process/fetch`, then `lines/exact`. Here either order would do.

@@ -26,6 +26,7 @@ def fetching(tmp_path: Any) -> Iterator[Instruments]:
     """Be in a fetch that has resized an image."""
     (tmp_path / "spool").mkdir()
     spool.use_folder(str(tmp_path / "spool"))
+    registry.clear()
     instruments.enter()
     instruments.transforms.scan_libraries()
     timing.begin()

@@ -24,7 +24,7 @@ def test_the_wrappers_of_next_are_nested_as_the_loaders_file_says(tmp_path: Path
     more = {"GPUWATCH_HOOK": "exact", "GPUWATCH_EXACT": json.dumps(plan), "GPUWATCH_EXPERIMENT": str(tmp_path)}
     done = run(NESTING, tmp_path / "run", **more)
     names = [Path(file).stem for file in json.loads(done.done.stdout)]
-    assert names == ["exact", "experiment_mode", "importlib_bootstrap", "dataloader"]
+    assert names == ["exact", "driver", "importlib_bootstrap", "dataloader"]
 
 
 EPOCHS = """
