@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gpuwatch.errors import UsageError
+from gpuwatch.words.environment import SETTINGS, switch
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,7 +22,6 @@ else:
     import tomli as tomllib
 
 MAX_RATE_HZ = 20.0
-_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def _from_file(path: Path | None, section: tuple[str, ...], problems: list[str])
 
 
 def _from_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    names = {f"GPUWATCH_{name.upper()}": name for name in _TYPES}
-    items = {names[key]: value for key, value in environ.items() if key in names and value}
-    return _collect(items, lambda name: f"GPUWATCH_{name.upper()}", problems)
+    given = {each.setting: value for each in SETTINGS if each.setting and (value := each.read(environ))}
+    names = {each.setting: each.name for each in SETTINGS}
+    return _collect(given, names.__getitem__, problems)
 
 
 def _collect(items: dict[str, Any], label: Callable[[str], str], problems: list[str]) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def _text(value: Any, label: str) -> str:
 
 
 def _switch(value: Any, label: str) -> bool:
-    answer = _WORDS.get(str(value).lower())
+    answer = switch(value)
     if answer is None:
         raise UsageError(f"{label} must be true or false, not {value!r}")
     return answer

@@ -30,6 +30,7 @@ from gpuwatch.sources.slot import EARLY_NS, EARLY_PERIOD_S, Slot, SlotThread
 from gpuwatch.sources.spool import SpoolFile
 from gpuwatch.sources.stacks import StacksThread
 from gpuwatch.sources.tree import ProcessTree
+from gpuwatch.words.environment import STACKS, switch
 
 # How often the end of the run is looked for, how long a slow driver may delay our own end, and how long
 # processes that never loaded the hook (a logging daemon, say) keep us alive without a supervisor.
@@ -184,8 +185,8 @@ def _parse(arguments: Sequence[str]) -> tuple[Path, int, float, str | None]:
             options[name] = rest[at + 1]
             del rest[at : at + 2]
     no_stacks = "switched off (--no-stacks)" if "--no-stacks" in rest else None
-    if os.environ.get("GPUWATCH_STACKS", "").lower() in ("off", "0", "false", "no"):
-        no_stacks = "switched off (GPUWATCH_STACKS)"
+    if switch(STACKS.read(os.environ)) is False:
+        no_stacks = f"switched off ({STACKS.name})"
     folder = next(argument for argument in rest if not argument.startswith("--"))
     return Path(folder).resolve(), int(options["--parent"]), min(max(float(options["--rate"]), 0.01), 20.0), no_stacks
 

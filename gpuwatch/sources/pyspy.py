@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from gpuwatch.words.environment import PYSPY
+
 # Beyond its own duration: finding the interpreters of many processes, writing the file; then an interrupt; then a kill.
 PATIENCE_S, INTERRUPT_PATIENCE_S = 10.0, 1.2
 _LOOK_S = 0.05
@@ -71,7 +73,7 @@ class Burst:
 
 def find_pyspy() -> str | None:
     """Return the py-spy that GPUWATCH_PYSPY names, else the one that came with gpuwatch, else one on PATH, else None."""
-    named = os.environ.get("GPUWATCH_PYSPY")
+    named = PYSPY.read(os.environ)
     if named:
         return named
     own = Path(sys.executable).parent / "py-spy"
