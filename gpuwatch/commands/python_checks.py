@@ -11,43 +11,33 @@ from typing import Any
 
 from gpuwatch.commands.machine_checks import Check
 from gpuwatch.words.event_log import kind_of
+from gpuwatch.words.patch_points import PATCH_POINTS
 
 PATIENCE_S = 60.0
 OLDEST = (3, 8)
-
-# Where the hook takes hold in torch: (module, name), as in gpuwatch/hook.
-SEAMS = (
-    ("torch.utils.data.dataloader", "_BaseDataLoaderIter.__next__"),
-    ("torch.utils.data._utils.worker", "_worker_loop"),
-    ("torch.utils.data._utils.fetch", "_MapDatasetFetcher.fetch"),
-    ("torch.utils.data._utils.fetch", "_IterableDatasetFetcher.fetch"),
-    ("torch.optim.optimizer", "register_optimizer_step_pre_hook"),
-    ("torch.optim.optimizer", "register_optimizer_step_post_hook"),
-    ("torch", "Tensor.backward"),
-    ("torch.cuda", "Event"),
-    ("torch.cuda", "is_current_stream_capturing"),
-    ("multiprocessing.queues", "_ForkingPickler"),
-)
 
 # Runs in the other Python: prints what is there, then loads a few batches with one worker under the hook.
 _PROBE = """
 import importlib, json, sys
 found = {"version": list(sys.version_info[:3]), "executable": sys.executable, "hook": "_gpuwatch.hook.entry.boot" in sys.modules}
-def there(module, name):
+def lacks(place):
+    module, _, name = place.partition(":")
     try:
         value = importlib.import_module(module)
-        for part in name.split("."):
-            value = getattr(value, part)
-        return True
     except Exception:
-        return False
+        return "module"
+    try:
+        for part in name.split("."):
+            value = vars(value)[part] if isinstance(value, type) else getattr(value, part)
+    except (AttributeError, KeyError):
+        return "name"
 try:
     import torch
     found["torch"], found["cuda"] = str(torch.__version__), bool(torch.cuda.is_available())
 except Exception as error:
     found["error"] = "%s: %s" % (type(error).__name__, error)
 if "torch" in found:
-    found["missing"] = ["%s.%s" % (module, name) for module, name in SEAMS if not there(module, name)]
+    found["lacks"] = {place: lack for place in PLACES for lack in [lacks(place)] if lack}
 print(json.dumps(found), flush=True)
 if "torch" in found:
     from torch.utils.data import DataLoader
@@ -57,7 +47,7 @@ if "torch" in found:
 
 
 def python_checks(python: str, environment: dict[str, str]) -> list[Check]:
-    """Return the rows about that Python: that the hook enters, torch, its seams, and one measured loader."""
+    """Return the rows about that Python: that the hook enters, torch, its patch points, and one measured loader."""
     with tempfile.TemporaryDirectory(prefix="gpuwatch-doctor-") as folder:
         try:
             found, said = _probe(python, environment, Path(folder))
@@ -82,12 +72,17 @@ def _probe(python: str, environment: dict[str, str], run: Path) -> tuple[dict[st
     from gpuwatch.hook.entry import inject
 
     inject.install_boot(run)
-    command = [python, "-c", _PROBE.replace("SEAMS", repr(SEAMS))]
+    command = [python, "-c", _PROBE.replace("PLACES", repr(sorted(_places())))]
     env = inject.child_environment(environment, run)
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     lines = done.stderr.strip().splitlines()
     answer = next((line for line in done.stdout.splitlines() if line.startswith("{")), None)
     return json.loads(answer) if answer else None, lines[-1] if lines else ""
+
+
+def _places() -> dict[str, bool]:
+    """Return the places that the hook takes hold of, and whether a training may do without their module."""
+    return {place: point.optional for point in PATCH_POINTS for place in point.places}
 
 
 def _kinds(run: Path) -> set[str]:
@@ -113,19 +108,19 @@ def _torch(found: dict[str, Any], kinds: set[str], said: str) -> list[Check]:
         remedy = "name the training's Python: gpuwatch doctor --python PATH"
         return [Check("torch", "missing", found.get("error", "not importable"), remedy)]
     torch = Check("torch", "works", f"{found['torch']}, CUDA {'available' if found['cuda'] else 'not available'}")
-    missing, unseen = found["missing"], sorted({"iterator", "batch", "fetch"} - kinds)
+    optional, lacks = _places(), found["lacks"]
+    without = {place for place, lack in lacks.items() if lack == "module" and optional[place]}
+    missing, unseen = sorted(lacks.keys() - without), sorted({"iterator", "batch", "fetch"} - kinds)
     if missing or unseen:
-        detail = ", ".join([*(f"no {name}" for name in missing), *(f"no {kind} event came" for kind in unseen)])
-        return [
-            torch,
-            Check(
-                "torch seams", "limited", f"{detail} {said}".strip(), "tell the project: this torch is not known yet"
-            ),
-        ]
-    return [
-        torch,
-        Check("torch seams", "works", f"{len(SEAMS)} of {len(SEAMS)}; a loader with one worker was measured"),
-    ]
+        detail = ", ".join(
+            [*(f"no {place.replace(':', '.')}" for place in missing), *(f"no {kind} event came" for kind in unseen)]
+        )
+        remedy = "tell the project: this torch is not known yet"
+        return [torch, Check("torch patch points", "limited", f"{detail} {said}".strip(), remedy)]
+    there = len(optional) - len(without)
+    absent = sorted({str(point.on) for point in PATCH_POINTS if without.intersection(point.places)})
+    detail = f"{there} of {there}; a loader with one worker was measured"
+    return [torch, Check("torch patch points", "works", "; ".join([detail, *(f"no {name} here" for name in absent)]))]
 
 
 def training_python(environment: dict[str, str]) -> str:

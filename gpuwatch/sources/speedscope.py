@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gpuwatch.sources.base import Row
+from gpuwatch.words import source_code
 
 _THREAD = re.compile(r'^Process (\d+) Thread (\S+) "(.*)"$', re.DOTALL)
 # Of a deeper stack the middle is left out: its outer end tells of the script, its inner one of what it called.
@@ -17,15 +18,7 @@ _MOST_OUTER, _MOST_INNER = 24, 56
 _MAX_MISSING = 2
 
 # In these the training's main thread waits for its loader; with no worker processes its loading is inside them too.
-_LOADER = ("torch/utils/data/dataloader.py", "torchdata/stateful_dataloader/stateful_dataloader.py")
 _WAITING = {"__next__", "_next_data"}
-
-# A thread whose innermost Python frame is one of these waits for others: (end of the file's path, function).
-_IDLE = {
-    ("threading.py", "wait"), ("threading.py", "_wait_for_tstate_lock"), ("queue.py", "get"), ("selectors.py", "select"),
-    ("multiprocessing/connection.py", "_poll"), ("multiprocessing/connection.py", "wait"), ("multiprocessing/connection.py", "_recv"),
-    ("multiprocessing/queues.py", "get"), ("multiprocessing/popen_fork.py", "poll"), ("socket.py", "accept"),
-}  # fmt: skip
 
 Frame = list[Any]
 
@@ -60,8 +53,7 @@ def processes(profile: dict[str, Any], trainer: int) -> int:
 def is_idle(frames: Sequence[Frame]) -> bool:
     """Tell whether a thread with this stack waits to be given work, rather than doing some."""
     function, file, _ = frames[-1]
-    name = str(function).rpartition(".")[2]
-    return any(name == waiting and str(file).endswith(path) for path, waiting in _IDLE)
+    return source_code.is_idle(str(file), _name(function))
 
 
 def _frame(frame: dict[str, Any]) -> Frame | None:
@@ -72,7 +64,12 @@ def _frame(frame: dict[str, Any]) -> Frame | None:
 
 
 def _waits(frame: Frame) -> bool:
-    return str(frame[1]).endswith(_LOADER) and str(frame[0]).rpartition(".")[2] in _WAITING
+    return source_code.is_iterator(str(frame[1])) and _name(frame[0]) in _WAITING
+
+
+def _name(function: object) -> str:
+    """Return a function's name without its class."""
+    return str(function).rpartition(".")[2]
 
 
 def _thread(name: str, trainer: int) -> tuple[int, str]:

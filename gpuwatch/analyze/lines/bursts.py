@@ -12,7 +12,6 @@ from gpuwatch.analyze.lines.frames import (
     Frame,
     activity_of,
     imports,
-    is_library,
     own_line,
     read_frames,
     transform_frame,
@@ -22,10 +21,10 @@ from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import Moments
 from gpuwatch.analyze.lines.origins import Origins
 from gpuwatch.analyze.lines.samples import NO_WORK, Role, Sample
-from gpuwatch.analyze.lines.waiting import hands_over
 from gpuwatch.analyze.numbers.arrays import as_list
 from gpuwatch.analyze.processes.sorting import Processes, shift_of
 from gpuwatch.model.recording import ProcessLog
+from gpuwatch.words.source_code import hands_over, is_library
 
 # py-spy writes its file after the last sample.
 _WRITING_NS = 5e7

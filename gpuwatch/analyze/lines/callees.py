@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from gpuwatch.analyze.lines.frames import Frame, is_installed, package_of
+from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.model.hot_lines import Callee
+from gpuwatch.words.source_code import is_installed, package_of
 
 # What people call the innards of a few libraries: (package, file, function) or (package, class), anywhere in the call.
 _SAID = {

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gpuwatch.analyze.lines.frames import is_library
 from gpuwatch.model.exact_lines import ExactFunction, ExactLine, ExactPass
 from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.words.source_code import is_library
 
 FORMAT = "gpuwatch.exact/1"
 _MOST_FUNCTIONS = 6

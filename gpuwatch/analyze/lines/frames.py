@@ -7,25 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple
+
+from gpuwatch.words.source_code import is_fetcher, is_importing, is_library, is_loader, is_own, package_of
 
 Activity = Literal["fetch", "collate", "serialise", "idle", "wait", "startup", "step", "shutdown"]
 
-_LIBRARY = re.compile(
-    r"[/\\](site-packages|dist-packages)[/\\]|[/\\]lib(64)?[/\\]python\d[^/\\]*[/\\]|^<|[/\\]_gpuwatch[/\\]|[/\\]gpuwatch[/\\]hook[/\\]"
-)
-_INSTALLED = re.compile(r"[/\\](?:site-packages|dist-packages)[/\\]([^/\\]+)")
-_STANDARD = re.compile(r"[/\\]lib(?:64)?[/\\]python\d[^/\\]*[/\\]([^/\\]+)")
-_OURS = re.compile(r"[/\\](_gpuwatch|gpuwatch[/\\]hook)[/\\]")
 _NO_NAME = re.compile("[\x00-\x1f\x7f\ufffd]")
-_TORCH_DATA = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
-_FETCHING = re.compile(r"torch[/\\]utils[/\\]data[/\\]_utils[/\\]")
 _QUEUE_FUNCTIONS = {"_try_get_data", "_get_data", "_next_data"}
 # torch's own method that takes the next indices from a sampler.
 ASKING = "_next_index"
 _SAMPLING = {"__getitem__", "__getitems__", "__next__", "__iter__", "<listcomp>", "<genexpr>"}
-_IMPORTING = {"_find_and_load", "_find_and_load_unlocked", "_load_unlocked", "exec_module"}
 _LEAVING = {"_exitfunc", "_run_exitfuncs", "_shutdown", "_exit_function"}
 
 
@@ -44,7 +36,7 @@ class Frame(NamedTuple):
     @property
     def is_torch_data(self) -> bool:
         """Whether it belongs to torch's (or torchdata's) loader."""
-        return bool(_TORCH_DATA.search(self.file))
+        return is_loader(self.file)
 
 
 def read_frames(recorded: Any) -> tuple[Frame, ...]:
@@ -56,7 +48,7 @@ def read_frames(recorded: Any) -> tuple[Frame, ...]:
     frames = [Frame(str(f[0]), str(f[1]), int(f[2] or 0)) for f in recorded if isinstance(f, list) and len(f) >= 3]
     if any(_NO_NAME.search(frame.function + frame.file) for frame in frames):
         return ()
-    return tuple(frame for frame in frames if not _OURS.search(frame.file))
+    return tuple(frame for frame in frames if not is_own(frame.file))
 
 
 def activity_of(frames: tuple[Frame, ...]) -> Activity:
@@ -95,27 +87,9 @@ def _collating(frames: tuple[Frame, ...]) -> bool:
     return at + 1 < len(frames) and frames[at + 1].name not in _SAMPLING
 
 
-@lru_cache(maxsize=65536)
-def is_library(file: str) -> bool:
-    """Say whether a file is the standard library, an installed package or no file at all (<frozen …>)."""
-    return bool(_LIBRARY.search(file))
-
-
-def is_installed(file: str) -> bool:
-    """Say whether a file belongs to an installed package, other than the standard library."""
-    return bool(_INSTALLED.search(file))
-
-
 def imports(below: tuple[Frame, ...]) -> bool:
     """Say whether what a line called is an import at work, the line's own or a library's."""
-    return any(frame.file.startswith("<frozen importlib") and frame.name in _IMPORTING for frame in below)
-
-
-def package_of(file: str) -> str:
-    """Return the package a library file belongs to: `PIL` for …/site-packages/PIL/Image.py."""
-    installed = _INSTALLED.search(file) or _STANDARD.search(file)
-    name = installed.group(1) if installed else re.split(r"[/\\]", file)[-1]
-    return name.removesuffix(".py")
+    return any(is_importing(frame.file, frame.name) for frame in below)
 
 
 def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, tuple[Frame, ...]] | None:
@@ -153,7 +127,7 @@ def transform_frame(frames: tuple[Frame, ...], made: Mapping[str, Frame]) -> tup
 def work_of(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
     """Return the frames of making a sample, without those of the loader round it."""
     work = frames[_work_begins(frames) :]
-    at = next((i for i, frame in enumerate(work) if not _FETCHING.search(frame.file)), 0)
+    at = next((i for i, frame in enumerate(work) if not is_fetcher(frame.file)), 0)
     return work[at:]
 
 

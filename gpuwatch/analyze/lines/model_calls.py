@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpuwatch.analyze.lines.frames import Frame, package_of
+from gpuwatch.analyze.lines.frames import Frame
+from gpuwatch.words.source_code import package_of
 
 _MODULE_CALLS = ("_call_impl", "_wrapped_call_impl")
 _OPTIMIZERS = "torch/optim/"

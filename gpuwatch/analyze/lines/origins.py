@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from gpuwatch.analyze.lines.frames import Frame, is_library
+from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.numbers.arrays import as_list
 from gpuwatch.analyze.processes.sorting import Iterator, Processes
+from gpuwatch.words.source_code import is_library
 
 
 class Origins:

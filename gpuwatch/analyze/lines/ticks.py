@@ -9,13 +9,13 @@ from typing import Any
 from gpuwatch.analyze.lines.callees import timed_callee
 from gpuwatch.analyze.lines.frames import (
     Frame,
-    is_library,
 )
 from gpuwatch.analyze.lines.moments import Moments
 from gpuwatch.analyze.lines.origins import Origins
 from gpuwatch.analyze.lines.samples import Sample
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.recording import ProcessLog
+from gpuwatch.words.source_code import is_library
 
 # The timer counts for so long before it writes; one of its ticks.
 _COUNTED_NS, _TICK_S = 2e9, 0.01

@@ -7,33 +7,11 @@ from collections.abc import Sequence
 
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import Place
+from gpuwatch.words.source_code import hands_over, locks_processes
 
 WAITING = frozenset(("wait", "acquire", "join"))
 # A line with this share of the loading is what it waits in.
 LINE_SHARE = 0.4
-# Who stands in one of these waits for another thread or process.
-_HANDING_OVER = (
-    "threading.py",
-    "queue.py",
-    "selectors.py",
-    "multiprocessing/connection.py",
-    "multiprocessing/queues.py",
-    "multiprocessing/synchronize.py",
-    "concurrent/futures/_base.py",
-    "concurrent/futures/thread.py",
-    "asyncio/base_events.py",
-)
-# Locks that processes share.
-_BETWEEN_PROCESSES = ("multiprocessing/synchronize.py", "filelock/_unix.py", "filelock/_api.py")
-
-
-def hands_over(file: str) -> bool:
-    """Say whether innermost code in this file waits for a lock, a queue or a pipe."""
-    return _is_one_of(file, _HANDING_OVER)
-
-
-def _is_one_of(file: str, ends: tuple[str, ...]) -> bool:
-    return file.replace("\\", "/").endswith(ends)
 
 
 def _innermost_file(stack: Sequence[Place]) -> str:
@@ -51,7 +29,7 @@ def takes_turns(line: HotLine | None) -> bool:
     """Say whether workers stand at a lock that only one of them can hold, at their hottest line."""
     if line is None or line.share < LINE_SHARE:
         return False
-    return "semlock" in words(line) or _is_one_of(_innermost_file(line.stack), _BETWEEN_PROCESSES)
+    return "semlock" in words(line) or locks_processes(_innermost_file(line.stack))
 
 
 def waits_for_others(stack: Sequence[Place]) -> bool:

@@ -10,6 +10,8 @@ module, which alone takes as long as this one.
 import os
 import sys
 
+from ...words.patch_points import placed_on_import
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,32 +19,6 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-# Modules of the frameworks, and the modules of this package whose `on_import(name, module)` is called, in this
-# order, once the former has been executed.
-SEAMS = (
-    ("torch.serialization", ("trainer.spans",)),
-    ("torch.autograd", ("trainer.backward",)),
-    ("torch.optim.optimizer", ("trainer.phases",)),
-    (
-        "torch.utils.data.dataloader",
-        (
-            "source_code.construction_sites",
-            "trainer.loader",
-            "worker_process.worker",
-            "worker_process.fetch",
-            "lines.in_process_sampler",
-            "experiment.experiment_mode",
-            "entry.ptrace",
-            "lines.exact",
-        ),
-    ),
-    (
-        "torchdata.stateful_dataloader.stateful_dataloader",
-        ("source_code.construction_sites", "trainer.loader", "worker_process.worker"),
-    ),
-    ("torch._dynamo.trace_rules", ("entry.compiling",)),
-    ("safetensors.torch", ("trainer.spans",)),
-)
 _HOOK = (__package__ or "").rpartition(".")[0]
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
 
@@ -53,7 +29,9 @@ class Finder:
     __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self.waiting = dict(SEAMS)
+        # Modules of the frameworks, and those of this package whose `on_import(name, module)` is called, in this
+        # order, once the former has been executed.
+        self.waiting = placed_on_import()
 
     def arm(self) -> None:
         """Hook what is imported already, and watch for the rest."""

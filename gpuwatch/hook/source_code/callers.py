@@ -6,6 +6,9 @@ import inspect
 import os
 import sys
 
+from ...words import source_code
+from . import origins
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -13,21 +16,6 @@ if TYPE_CHECKING:
     # file, line, function
     Place = tuple[str | None, int | None, str | None]
 
-# The hook, and the words that it carries.
-_HOOK = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
-_STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
-_INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
-_MACHINERY = (
-    "torch",
-    "torchdata",
-    "lightning",
-    "pytorch_lightning",
-    "lightning_fabric",
-    "accelerate",
-    "transformers",
-    "ignite",
-    "fastai",
-)
 _DEEPEST = 60
 _USER, _LIBRARY, _MACHINE = "user", "library", "machinery"
 
@@ -48,7 +36,7 @@ def constructing_place(made: object) -> tuple[Place, bool]:
     """
     constructors = _constructors(type(made))
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and (frame.f_code.co_filename.startswith(_HOOK) or frame.f_code in constructors):
+    while frame is not None and (frame.f_code.co_filename.startswith(origins.HOOK) or frame.f_code in constructors):
         frame = frame.f_back
     return _place_from(frame), frame is not None and _kind(frame) != _MACHINE
 
@@ -80,12 +68,11 @@ def _place_from(frame: FrameType | None) -> Place:
 
 def _kind(frame: FrameType) -> str:
     file = frame.f_code.co_filename
-    # By name: a framework may be built from a checkout, and then lies anywhere.
-    if str(frame.f_globals.get("__name__")).partition(".")[0] in _MACHINERY or file.startswith((_HOOK, "<frozen")):
+    if source_code.is_framework(frame.f_globals.get("__name__")) or file.startswith((origins.HOOK, "<frozen")):
         return _MACHINE
-    if any(part in file for part in _INSTALLED):
+    if source_code.is_installed(file):
         return _LIBRARY
-    return _MACHINE if file.startswith(_STANDARD) else _USER
+    return _MACHINE if origins.is_standard(file) else _USER
 
 
 def _place(frame: FrameType) -> Place:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
+from ...words import source_code
 from . import origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-
-_LOADER = os.path.join("torch", "utils", "data", "")
-_IMPORTING = "<frozen importlib._bootstrap>"
 
 
 def line_of(innermost: FrameType, in_worker: bool) -> tuple[tuple[str, int, str, str | None], bool]:
@@ -28,9 +24,9 @@ def line_of(innermost: FrameType, in_worker: bool) -> tuple[tuple[str, int, str,
         if origins.is_user_file(filename):
             last = frame
             break
-        if in_worker and _LOADER in filename:
+        if in_worker and source_code.is_loader(filename):
             break
-        importing = importing or (filename == _IMPORTING and frame.f_code.co_name == "_find_and_load")
+        importing = importing or source_code.is_importing(filename, frame.f_code.co_name)
         if not filename.startswith((origins.HOOK, "<")):
             last = frame
         frame = frame.f_back
@@ -54,7 +50,7 @@ def _callee(inner: FrameType, until: FrameType) -> str | None:
         filename = frame.f_code.co_filename
         if not filename.startswith(origins.HOOK):
             chosen = chosen or frame
-            if "site-packages" in filename or "dist-packages" in filename:
+            if source_code.is_installed(filename):
                 chosen = frame
                 break
         frame = frame.f_back

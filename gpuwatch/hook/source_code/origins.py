@@ -8,14 +8,15 @@ import re
 import sys
 import sysconfig
 
+from ...words import source_code
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import FrameType
     from typing import Any
 
-# The hook, and the words that it carries.
-HOOK = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
+HOOK = source_code.OWN_FOLDER
 _STDLIB = tuple(
     os.path.realpath(path) + os.sep
     for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
@@ -32,9 +33,13 @@ def is_user_file(filename: str) -> bool:
         main = getattr(sys.modules.get("__main__"), "__file__", None)
         return filename.startswith(("<stdin>", "<ipython-input")) or (filename == "<string>" and main is None)
     path = os.path.abspath(filename)
-    if "site-packages" in path or "dist-packages" in path or path.startswith(HOOK):
-        return False
-    return not os.path.realpath(path).startswith(_STDLIB)
+    return not (source_code.is_installed(path) or path.startswith(HOOK) or is_standard(path))
+
+
+@functools.lru_cache(maxsize=None)
+def is_standard(filename: str) -> bool:
+    """Return whether a code object's file is of this interpreter's standard library."""
+    return os.path.realpath(filename).startswith(_STDLIB)
 
 
 def user_frame(frame: FrameType | None, library: str | None = None) -> tuple[str, int, str] | tuple[None, None, None]:

@@ -22,7 +22,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.lines.frames import is_library
 from gpuwatch.diagnosis.evidence import SAVING, certainty, saturation, wait_evidence
 from gpuwatch.diagnosis.image_sizes import early_operations, saved_share, shrinking_operation
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
@@ -32,6 +31,7 @@ from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.source_code import is_library
 
 
 @dataclass(frozen=True)

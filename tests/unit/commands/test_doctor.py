@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gpuwatch.commands import machine_checks
+from gpuwatch.commands import machine_checks, python_checks
 from gpuwatch.commands.doctor import command
-from gpuwatch.commands.python_checks import SEAMS
+from gpuwatch.words.patch_points import PATCH_POINTS
 from tests.doubles.nvml import state
 from tests.doubles.nvml.fixtures import Double, nvml, nvml_library
 
@@ -39,8 +39,9 @@ def test_this_python_has_the_hook_torch_and_all_seams(nvml: Double) -> None:
     nvml.state.device[1].gpm_supported = 0
     status, rows = _rows("--python", sys.executable, **nvml.environment)
     assert status == 0
-    assert [rows[name]["state"] for name in ("python", "torch", "torch seams", "py-spy")] == ["works"] * 4, rows
-    assert f"{len(SEAMS)} of {len(SEAMS)}" in rows["torch seams"]["detail"]
+    assert [rows[name]["state"] for name in ("python", "torch", "torch patch points", "py-spy")] == ["works"] * 4, rows
+    places = {place for point in PATCH_POINTS for place in point.places}
+    assert f"{len(places)} of {len(places)}" in rows["torch patch points"]["detail"]
     assert rows["NVML"]["state"] == "works" and "GPU 1 NVIDIA Double" in rows["NVML"]["detail"]
     assert rows["GPM"]["state"] == "missing" and "Hopper" in rows["GPM"]["detail"]
 
@@ -75,3 +76,16 @@ def test_the_table_names_every_check(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert shown.exit_code == 0, shown.output
     for words in ("limited", "x [y]", "→ do z", "pressure", "/dev/shm", "run folder"):
         assert words in shown.output
+
+
+def test_a_training_may_do_without_optional_libraries_but_not_without_what_the_loader_needs() -> None:
+    kinds = {"iterator", "batch", "fetch"}
+    found: dict[str, Any] = {"torch": "2.4", "cuda": False, "lacks": {"safetensors.torch:save_file": "module"}}
+    places = {place for point in PATCH_POINTS for place in point.places}
+    _, seams = python_checks._torch(found, kinds, "")
+    assert seams.state == "works"
+    assert f"{len(places) - 1} of {len(places) - 1}" in seams.detail and "no safetensors.torch here" in seams.detail
+    found["lacks"] = {"safetensors.torch:save_file": "name", "torch.autograd:backward": "name"}
+    _, seams = python_checks._torch(found, kinds, "")
+    assert seams.state == "limited"
+    assert "no safetensors.torch.save_file" in seams.detail and "no torch.autograd.backward" in seams.detail

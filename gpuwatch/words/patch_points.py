@@ -1,0 +1,199 @@
+"""Where the hook takes hold of torch and what goes with it: one list for the hook, which places them in this order, and for
+`gpuwatch doctor`, which says whether they are there.
+
+Every Python of a run reads this file, torch or not. Hence no imports, not even that of `annotations`.
+"""
+
+
+class PatchPoint:
+    """What one hook module does once `on` has been imported; where `on` is None, another module of the hook calls it.
+
+    Places are written `module:name`: those that it `replaces`, those that it `adds_to` (lists and mappings), and what it
+    `calls` besides. `around`: the hook modules whose replacement of the same place has to be inside of this one, because
+    this one sees their time as the training does. `only`: in which mode or process; None: in every trainer.
+    """
+
+    __slots__ = ("adds_to", "around", "by", "calls", "on", "only", "optional", "replaces", "why")
+
+    def __init__(
+        self,
+        on: "str | None",
+        by: str,
+        why: str,
+        replaces: "tuple[str, ...]" = (),
+        adds_to: "tuple[str, ...]" = (),
+        calls: "tuple[str, ...]" = (),
+        around: "tuple[str, ...]" = (),
+        only: "str | None" = None,
+        optional: bool = False,
+    ) -> None:
+        self.on = on
+        self.by = by
+        self.why = why
+        self.replaces = replaces
+        self.adds_to = adds_to
+        self.calls = calls
+        self.around = around
+        self.only = only
+        self.optional = optional
+
+    @property
+    def places(self) -> "tuple[str, ...]":
+        """What has to be there for it."""
+        return self.replaces + self.adds_to + self.calls
+
+
+# Values of `only`.
+EXPERIMENT, EXACT, WORKER, CUDA = "GPUWATCH_EXPERIMENT", "exact in GPUWATCH_HOOK", "a worker process", "a GPU"
+
+_LOADER = "torch.utils.data.dataloader"
+_STATEFUL = "torchdata.stateful_dataloader.stateful_dataloader"
+_FETCHERS = (
+    "torch.utils.data._utils.fetch:_MapDatasetFetcher.fetch",
+    "torch.utils.data._utils.fetch:_IterableDatasetFetcher.fetch",
+)
+_NEXT = _LOADER + ":_BaseDataLoaderIter.__next__"
+
+PATCH_POINTS = (
+    PatchPoint(
+        "torch.serialization",
+        "trainer.spans",
+        "a checkpoint is a span of its own",
+        replaces=("torch.serialization:save", "torch:save"),
+    ),
+    PatchPoint(
+        "torch.autograd",
+        "trainer.backward",
+        "backward is a phase; `Tensor.backward` calls it",
+        replaces=("torch.autograd:backward",),
+    ),
+    PatchPoint(
+        "torch.optim.optimizer",
+        "trainer.phases",
+        "the optimizer's step is a phase",
+        adds_to=(
+            "torch.optim.optimizer:_global_optimizer_pre_hooks",
+            "torch.optim.optimizer:_global_optimizer_post_hooks",
+        ),
+        calls=(
+            "torch.optim.optimizer:register_optimizer_step_pre_hook",
+            "torch.optim.optimizer:register_optimizer_step_post_hook",
+        ),
+    ),
+    PatchPoint(
+        _LOADER,
+        "source_code.construction_sites",
+        "the line that made a loader is the one to edit",
+        replaces=(_LOADER + ":DataLoader.__init__",),
+    ),
+    PatchPoint(
+        _LOADER,
+        "trainer.loader",
+        "every loader hands its batches over here, those of other libraries too",
+        replaces=(
+            _NEXT,
+            _LOADER + ":_SingleProcessDataLoaderIter.__init__",
+            _LOADER + ":_MultiProcessingDataLoaderIter.__init__",
+            _LOADER + ":_MultiProcessingDataLoaderIter._reset",
+        ),
+        adds_to=("gc:callbacks",),
+    ),
+    PatchPoint(
+        _LOADER,
+        "worker_process.worker",
+        "a worker gets its indices and hands over its batches in this loop",
+        replaces=("torch.utils.data._utils.worker:_worker_loop",),
+    ),
+    PatchPoint(_LOADER, "worker_process.fetch", "a batch is made in these", replaces=_FETCHERS),
+    PatchPoint(_LOADER, "lines.in_process_sampler", "counts lines from the start, where that is switched on"),
+    PatchPoint(
+        _LOADER,
+        "experiment.experiment_mode",
+        "gives the training the batches of the setting that is tried",
+        replaces=(_NEXT, _LOADER + ":_BaseDataLoaderIter.__init__"),
+        around=("trainer.loader",),
+        only=EXPERIMENT,
+    ),
+    PatchPoint(_LOADER, "entry.ptrace", "lets gpuwatch's sampler attach py-spy to this process"),
+    PatchPoint(
+        _LOADER,
+        "lines.exact",
+        "times the lines of a fetch and of a step",
+        replaces=(*_FETCHERS, _NEXT),
+        around=("worker_process.fetch", "trainer.loader", "experiment.experiment_mode"),
+        only=EXACT,
+    ),
+    PatchPoint(
+        _STATEFUL,
+        "source_code.construction_sites",
+        "torchdata's loader has a constructor of its own",
+        replaces=(_STATEFUL + ":StatefulDataLoader.__init__",),
+        optional=True,
+    ),
+    PatchPoint(
+        _STATEFUL,
+        "trainer.loader",
+        "and iterators of its own",
+        replaces=(
+            _STATEFUL + ":_StatefulSingleProcessDataLoaderIter.__init__",
+            _STATEFUL + ":_StatefulMultiProcessingDataLoaderIter.__init__",
+            _STATEFUL + ":_StatefulMultiProcessingDataLoaderIter._reset",
+        ),
+        optional=True,
+    ),
+    PatchPoint(
+        _STATEFUL,
+        "worker_process.worker",
+        "and a worker loop of its own",
+        replaces=("torchdata.stateful_dataloader.worker:_worker_loop", _STATEFUL + ":_worker_loop"),
+        optional=True,
+    ),
+    PatchPoint(
+        "torch._dynamo.trace_rules",
+        "entry.compiling",
+        "torch.compile leaves the hook's own frames alone",
+        adds_to=("torch._dynamo.trace_rules:SKIP_DIRS",),
+        calls=("torch._dynamo.trace_rules:_recompile_re",),
+        optional=True,
+    ),
+    PatchPoint(
+        "safetensors.torch",
+        "trainer.spans",
+        "a checkpoint is a span of its own",
+        replaces=("safetensors.torch:save_file",),
+        optional=True,
+    ),
+    PatchPoint(None, "entry.boot", "waits for the modules above", adds_to=("sys:meta_path",)),
+    PatchPoint(
+        None,
+        "worker_process.serialise",
+        "a worker's batches are pickled by it",
+        replaces=("multiprocessing.queues:_ForkingPickler",),
+        only=WORKER,
+    ),
+    # Readers, decoders and transforms are replaced as well while a batch is made; operations/decoders.py and
+    # operations/transforms.py have the tables of those.
+    PatchPoint(
+        None,
+        "operations.transforms",
+        "scripting a model must see the functions as they were",
+        replaces=("torch.jit:script",),
+        only=WORKER,
+    ),
+    PatchPoint(
+        None,
+        "trainer.cuda",
+        "two events per step tell how long the GPU waited",
+        calls=("torch.cuda:Event", "torch.cuda:is_current_stream_capturing", "torch.cuda:is_initialized"),
+        only=CUDA,
+    ),
+)
+
+
+def placed_on_import() -> "dict[str, tuple[str, ...]]":
+    """Return the hook modules to call, in this order, once a module has been imported."""
+    placed: "dict[str, tuple[str, ...]]" = {}
+    for point in PATCH_POINTS:
+        if point.on is not None:
+            placed[point.on] = (*placed.get(point.on, ()), point.by)
+    return placed

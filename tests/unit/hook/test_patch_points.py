@@ -1,0 +1,79 @@
+"""What words/patch_points.py names is what a hooked process really has replaced, neither less nor more."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from gpuwatch.words.patch_points import CUDA, EXACT, EXPERIMENT, PATCH_POINTS, WORKER, placed_on_import
+from tests.unit.hook import hooked
+
+PROGRAM = Path(__file__).parent / "programs" / "patched.py"
+HOOK = Path(__file__).parents[3] / "gpuwatch" / "hook"
+Found = dict[str, list[str]]
+# A replacement may be in another file than the module that is called on import.
+CALLED = {"trainer.importlib_bootstrap": "trainer.loader", "experiment.driver": "experiment.experiment_mode"}
+
+
+def patched(tmp_path: Path, *arguments: str, **environment: str) -> dict[str, Found]:
+    """Return what of which module is the hook's, with everything imported that it waits for and is there."""
+    pytest.importorskip("torch")
+    modules = [name for name in placed_on_import() if importlib.util.find_spec(name.partition(".")[0])]
+    run = hooked.run(PROGRAM, tmp_path / "run", "torch", *modules, *arguments, **environment)
+    found: dict[str, Found] = json.loads(run.done.stdout)
+    return found
+
+
+def named(*modes: str | None) -> set[str]:
+    """Return the places that are replaced or added to in some modes, of the modules that are there."""
+    here = (point for point in PATCH_POINTS if point.only in modes)
+    places = {place for point in here for place in point.replaces + point.adds_to}
+    return {place for place in places if importlib.util.find_spec(place.partition(":")[0].partition(".")[0])}
+
+
+def test_a_trainer_and_its_worker_have_what_is_named_and_no_more(tmp_path: Path) -> None:
+    found = patched(tmp_path)
+    assert set(found["start"]) == {"sys:meta_path"}
+    assert set(found["start"]) | set(found["trainer"]) == named(None)
+    # Readers, decoders and transforms have tables of their own.
+    own_tables = {place for place, by in found["worker"].items() if by[0].startswith("operations.")} - named(WORKER)
+    assert set(found["worker"]) - own_tables == named(None, WORKER) - {"sys:meta_path"}
+
+
+def test_each_mode_replaces_what_is_named_for_it_in_the_order_that_is_named(tmp_path: Path) -> None:
+    environment = {"GPUWATCH_EXPERIMENT": str(tmp_path), "GPUWATCH_HOOK": "exact"}
+    functions = [{"function": "train", "file": "train.py", "line": 1, "during": "step"}]
+    plan = json.dumps({"sample": 1, "functions": functions})
+    found = patched(tmp_path, "--no-loader", GPUWATCH_EXACT=plan, RANK="0", **environment)["trainer"]
+    assert set(found) == named(None, EXPERIMENT, EXACT) - {"sys:meta_path"}
+    for point in PATCH_POINTS:
+        for place in point.replaces if point.around else ():
+            order = [CALLED.get(by, by) for by in found[place]]  # outermost first
+            inner = [order.index(by) for by in point.around if by in order]
+            assert all(order.index(point.by) < at for at in inner), (place, order)
+
+
+def test_every_point_belongs_to_a_module_of_the_hook() -> None:
+    for point in PATCH_POINTS:
+        assert (HOOK / (point.by.replace(".", "/") + ".py")).is_file(), point.by
+        assert point.why
+        assert point.only in (None, EXPERIMENT, EXACT, WORKER, CUDA)
+
+
+def test_what_wraps_another_is_placed_after_it() -> None:
+    for on, order in placed_on_import().items():
+        for point in PATCH_POINTS:
+            if point.on == on:
+                assert all(order.index(inner) < order.index(point.by) for inner in point.around)
+
+
+def test_every_module_that_is_called_on_import_is_named() -> None:
+    called = {
+        ".".join(path.relative_to(HOOK).with_suffix("").parts)
+        for path in HOOK.rglob("*.py")
+        if "\ndef on_import(" in path.read_text()
+    }
+    assert called == {by for order in placed_on_import().values() for by in order}

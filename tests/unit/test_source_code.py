@@ -1,0 +1,97 @@
+"""Whose code a file holds: judged alike by the hook, the sampler and the analysis, from one set of tables."""
+
+from __future__ import annotations
+
+import os
+import re
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from gpuwatch.hook.source_code import origins
+from gpuwatch.words import source_code
+
+PACKAGE = Path(__file__).parents[2] / "gpuwatch"
+SITE = "/venv/lib/python3.11/site-packages"
+STANDARD = sysconfig.get_path("stdlib")
+
+
+@pytest.mark.parametrize(
+    ("file", "library", "package"),
+    [
+        ("/home/me/train.py", False, "train"),
+        ("/home/me/lib/data.py", False, "data"),
+        ("/home/me/python3/data.py", False, "data"),
+        (f"{SITE}/PIL/Image.py", True, "PIL"),
+        ("/usr/lib/python3/dist-packages/yaml/__init__.py", True, "yaml"),
+        (f"{SITE}/six.py", True, "six"),
+        ("C:\\venv\\Lib\\site-packages\\PIL\\Image.py", True, "PIL"),
+        (f"{STANDARD}/threading.py", True, "threading"),
+        (f"{STANDARD}/json/decoder.py", True, "json"),
+        ("/runs/1/boot/_gpuwatch/hook/trainer/loader.py", True, "loader"),
+        ("/src/gpuwatch/hook/trainer/loader.py", True, "loader"),
+        ("<frozen importlib._bootstrap>", True, "<frozen importlib._bootstrap>"),
+        ("<__array_function__ internals>", True, "<__array_function__ internals>"),
+    ],
+)
+def test_a_file_is_the_users_or_a_librarys(file: str, library: bool, package: str) -> None:
+    assert source_code.is_library(file) is library
+    assert source_code.package_of(file) == package
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["/home/me/train.py", f"{SITE}/PIL/Image.py", f"{STANDARD}/threading.py", "<frozen os>", source_code.__file__],
+)
+def test_the_hook_judges_as_the_analysis_does(file: str) -> None:
+    # From a checkout, the words are told from the hook's by a running process alone.
+    assert origins.is_user_file(file) is not (source_code.is_library(file) or file == source_code.__file__)
+
+
+def test_our_own_folder_is_that_of_the_hook_and_of_the_words_with_it() -> None:
+    assert Path(source_code.OWN_FOLDER) == PACKAGE
+    assert origins.__file__.startswith(origins.HOOK)
+
+
+def test_a_frameworks_code_is_told_by_its_modules_name() -> None:
+    assert source_code.is_framework("torch.utils.data") and source_code.is_framework("lightning")
+    assert not source_code.is_framework("torchvision.datasets") and not source_code.is_framework(None)
+
+
+@pytest.mark.parametrize(
+    ("file", "function", "idle"),
+    [
+        ("threading.py", "wait", True),
+        ("threading.py", "run", False),
+        ("multiprocessing/connection.py", "_poll", True),
+        ("multiprocessing/popen_fork.py", "poll", True),
+        ("multiprocessing/synchronize.py", "__enter__", False),
+        ("socket.py", "accept", True),
+        ("json/decoder.py", "decode", False),
+    ],
+)
+def test_a_thread_that_waits_for_work_is_idle(file: str, function: str, idle: bool) -> None:
+    assert source_code.is_idle(os.path.join(STANDARD, file), function) is idle
+
+
+def test_a_wait_for_others_is_told_by_its_file() -> None:
+    assert source_code.hands_over(f"{STANDARD}/queue.py")
+    assert source_code.hands_over("C:\\Lib\\multiprocessing\\queues.py")
+    assert not source_code.hands_over(f"{STANDARD}/socket.py")
+    assert source_code.locks_processes(f"{SITE}/filelock/_unix.py")
+    assert not source_code.locks_processes(f"{STANDARD}/queue.py")
+
+
+def test_an_import_is_told_by_its_frames() -> None:
+    assert source_code.is_importing("<frozen importlib._bootstrap>", "_find_and_load")
+    assert not source_code.is_importing("/home/me/importlib.py", "_find_and_load")
+    assert not source_code.is_importing("<frozen importlib._bootstrap>", "__enter__")
+
+
+def test_the_tables_have_no_second_home() -> None:
+    table = re.compile(r"site-packages|multiprocessing/queues\.py|torchdata/stateful_dataloader/|frozen importlib")
+    # What a page shows of a path is the view's own affair; examples are data.
+    elsewhere = ("words/source_code.py", "views/", "diagnosis/examples/", "rules/")
+    code = (path for path in PACKAGE.rglob("*.py") if not str(path.relative_to(PACKAGE)).startswith(elsewhere))
+    assert [str(path) for path in code if table.search(path.read_text())] == []
