@@ -128,7 +128,7 @@ def _wanted(config: settings.Config, html: str | None, json_: str | None, fail_o
             raise error
         if error:
             # A wrong setting must not keep the training from starting.
-            tell(f"{error} (from the config file; will exit with status 4)")
+            tell(f"{error} (from the settings; a successful command will exit with status 4)")
             files[option], lost = None, True
     gate = None
     if config.fail_on is not None:
@@ -140,7 +140,7 @@ def _wanted(config: settings.Config, html: str | None, json_: str | None, fail_o
             if fail_on is not None:
                 raise
             # Nor may it pass for a gate that held.
-            tell(f"{error} (from the config file; will exit with status 4)")
+            tell(f"{error} (from the settings; a successful command will exit with status 4)")
     lost = lost or (config.fail_on is not None and gate is None)
     return _Wanted(files["--html"], files["--json"], config.quiet, gate, lost)
 

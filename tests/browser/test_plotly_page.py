@@ -46,7 +46,9 @@ def test_it_draws_without_errors_or_requests(page: chromium.Page, tmp_path: Path
 
 def test_hostile_names_are_shown_as_they_are(page: chromium.Page, tmp_path: Path) -> None:
     shown(page, reports.hostile(), tmp_path)
-    assert page.run("document.querySelector('.gtitle').textContent").startswith("<script>alert(1)</script>\"'&")
+    assert page.run("document.querySelector('.gtitle-subtitle').textContent").startswith(
+        "<script>alert(1)</script>\"'&"
+    )
 
 
 def test_pointing_at_one_row_reads_them_all(page: chromium.Page, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from gpuwatch.hook.event_log.columns import COLUMNS, FORMAT
 from gpuwatch.sources import pyspy
 from gpuwatch.sources.stacks import StacksThread
 from gpuwatch.sources.trainers import Trainer
@@ -276,7 +277,13 @@ def test_trouble_of_our_own_hands_over_too_and_says_so(tmp_path: Path, monkeypat
     (tmp_path / "spool").mkdir()
     iterator = ["iterator", 1, 1, 0, 5, 0, {}, [], "t.py", 1, "f"]
     batch = ["batch", 1, 0, 10, 20, 0]
-    lines = ["{}", *(json.dumps(row, separators=(",", ":")) for row in (iterator, batch))]
+    header = {
+        "format": FORMAT,
+        "pid": os.getpid(),
+        "mono_ns": 1,
+        "columns": {kind: list(names) for kind, names in COLUMNS.items()},
+    }
+    lines = [json.dumps(row, separators=(",", ":")) for row in (header, iterator, batch)]
     (tmp_path / "spool" / f"{os.getpid()}-1.jsonl").write_text("\n".join([*lines, ""]))
     tree = ProcessTree(os.getpid(), tmp_path)
     tree.refresh()
