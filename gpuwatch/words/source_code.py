@@ -20,6 +20,8 @@ _STANDARD = re.compile(r"[/\\]lib(?:64)?[/\\]python\d[^/\\]*[/\\](?P<package>[^/
 _FRAMEWORKS = frozenset(
     "torch torchdata lightning pytorch_lightning lightning_fabric accelerate transformers ignite fastai".split()
 )
+# What IPython and ipykernel call the text of a cell: no file of that name exists.
+_CELL = re.compile(r"^<ipython-input-(?P<number>\d+)-|[/\\]ipykernel_\d+[/\\]\d+\.py$|[/\\]ipython-input-[\d-]+\.py$")
 # torch's DataLoader, and torchdata's.
 _LOADER = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
 _FETCHER = re.compile(r"torch[/\\]utils[/\\]data[/\\]_utils[/\\]")
@@ -51,6 +53,11 @@ def is_own(file: str) -> bool:
 def is_installed(file: str) -> bool:
     """Say whether a file belongs to an installed package, other than the standard library."""
     return bool(_INSTALLED.search(file))
+
+
+def is_cell(file: str) -> bool:
+    """Say whether a code object's file is a notebook's cell."""
+    return bool(_CELL.search(file))
 
 
 @lru_cache(maxsize=65536)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import sys
 import sysconfig
 
@@ -12,7 +11,6 @@ from ...words import source_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from types import FrameType
     from typing import Any
 
@@ -22,7 +20,6 @@ _STDLIB = tuple(
     for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
     if path
 )
-_SOURCE_LIMIT_BYTES = 1_000_000
 
 
 @functools.lru_cache(maxsize=None)
@@ -82,27 +79,6 @@ def callable_place(fn: Any) -> tuple[str | None, int | None, str]:
     if code is None:
         return None, None, getattr(fn, "__qualname__", None) or type(fn).__name__
     return _absolute(code.co_filename), code.co_firstlineno, getattr(fn, "__qualname__", code.co_name)
-
-
-def sole_mention(name: str, files: Iterable[str]) -> tuple[str | None, int | None]:
-    """Return (file, line) of the only call `name(` in the user's files; (None, None) when there is not exactly one."""
-    pattern = re.compile(rf"(?<!\w){re.escape(name)}\s*\(")
-    found = [(path, number) for path in sorted(files) for number in _matches(path, pattern)]
-    return found[0] if len(found) == 1 else (None, None)
-
-
-def _matches(path: str, pattern: re.Pattern[str]) -> list[int]:
-    try:
-        if os.path.getsize(path) > _SOURCE_LIMIT_BYTES:
-            return []
-        with open(path, encoding="utf-8", errors="replace") as source:
-            return [n for n, line in enumerate(source, 1) if pattern.search(line.split("#")[0]) and not _defines(line)]
-    except OSError:
-        return []
-
-
-def _defines(line: str) -> bool:
-    return line.lstrip().startswith(("class ", "def "))
 
 
 def user_files(*callables: object) -> set[str]:
