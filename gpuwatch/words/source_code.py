@@ -10,6 +10,10 @@ import os
 import re
 from functools import lru_cache
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # The package in whose copy or installation this file is.
 OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _OWN = re.compile(r"[/\\](?:_gpuwatch|gpuwatch[/\\]hook)[/\\]")
@@ -20,6 +24,17 @@ _STANDARD = re.compile(r"[/\\]lib(?:64)?[/\\]python\d[^/\\]*[/\\](?P<package>[^/
 _FRAMEWORKS = frozenset(
     "torch torchdata lightning pytorch_lightning lightning_fabric accelerate transformers ignite fastai".split()
 )
+# A console script is a few lines that an installer writes into an environment's folder of programs: they import a
+# function of the installed package, and exit with what it returns.
+_PROGRAMS = re.compile(r"[/\\](?:bin|Scripts)[/\\][^/\\]+$")
+_ENTRY = re.compile(
+    r"^\s*from\s+(?!importlib\b|pkg_resources\b|re\b|sys\b)(?P<package>\w+)[\w.]*\s+import\b", re.MULTILINE
+)
+_LOADED_ENTRY = re.compile(r"load_entry_point\(\s*['\"](?P<package>[\w.-]+)")
+_SCRIPT_LIMIT_BYTES = 4096
+# Options of Python with a value of their own; and those after which comes the program, in the same word or the next.
+_VALUED = ("-W", "-X", "--check-hash-based-pycs")
+_PROGRAM_OPTION = re.compile(r"-[bBdEhiIOPqRsSuvVx]*(?P<kind>[mc])(?P<value>.*)", re.DOTALL)
 # What IPython and ipykernel call the text of a cell: no file of that name exists.
 _CELL = re.compile(r"^<ipython-input-(?P<number>\d+)-|[/\\]ipykernel_\d+[/\\]\d+\.py$|[/\\]ipython-input-[\d-]+\.py$")
 # torch's DataLoader, and torchdata's.
@@ -62,8 +77,66 @@ def is_cell(file: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def is_library(file: str) -> bool:
-    """Say whether a file is an installed package's, the standard library's, ours, or no file at all (<frozen …>)."""
-    return file.startswith("<") or is_installed(file) or bool(_STANDARD.search(file)) or is_own(file)
+    """Say whether a file is no code of the user's: an installed package's or its console script, the standard library's,
+    ours, or no file at all (<frozen …>)."""
+    if file.startswith("<"):
+        return not is_cell(file) and file != "<stdin>"
+    return is_installed(file) or bool(_STANDARD.search(file)) or is_own(file) or is_console_script(file)
+
+
+@lru_cache(maxsize=4096)
+def is_console_script(file: str) -> bool:
+    """Say whether a file is what an installer has written to start a package's program."""
+    if not _PROGRAMS.search(file):
+        return False
+    text = _script_text(file)
+    return bool(_entry(text)) if text is not None else not _slashed(file).rpartition("/")[2].endswith(".py")
+
+
+def _script_text(file: str) -> str | None:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as script:
+            return script.read(_SCRIPT_LIMIT_BYTES + 1)
+    except OSError:
+        return None  # it was another machine's
+
+
+def _entry(text: str) -> str | None:
+    """Return the package whose function a console script calls; None for any other text."""
+    if len(text) > _SCRIPT_LIMIT_BYTES:
+        return None
+    loaded = _LOADED_ENTRY.search(text)
+    if loaded:
+        return loaded["package"].replace("-", "_").partition(".")[0]
+    found = _ENTRY.search(text)
+    return found["package"] if found and "sys.exit(" in text else None
+
+
+def program_of(command: Sequence[str]) -> str | None:
+    """Return the package that a Python, by its arguments, was started to run: that of a console script, or of `-m`.
+
+    None for a script of the user's, and for a framework, which only starts what follows."""
+    words = list(command[1:])
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        started = _PROGRAM_OPTION.fullmatch(option)
+        if started and not option.startswith(_VALUED):
+            module = started["value"] or (words[0] if words else "")
+            return _started(module.partition(".")[0]) if started["kind"] == "m" else None
+        if option in _VALUED and words:
+            words.pop(0)
+    script = os.path.abspath(words[0]) if words else ""
+    text = _script_text(script) if _PROGRAMS.search(script) else None
+    return _started(_entry(text)) if text is not None else None
+
+
+def _started(package: str | None) -> str | None:
+    return None if not package or is_framework(package) else package
+
+
+def is_of_program(file: str, program: str | None) -> bool:
+    """Say whether a file belongs to the installed package that was started."""
+    return program is not None and is_installed(file) and package_of(file) == program
 
 
 def is_framework(module: object) -> bool:

@@ -7,6 +7,7 @@ import sys
 import time
 
 from ...words.masking import mask_arguments
+from ..process import command_line
 from . import columns
 
 TYPE_CHECKING = False
@@ -39,18 +40,6 @@ def header() -> dict[str, Any]:
     }
     facts.update(ranks())
     return facts
-
-
-def command_line() -> list[str]:
-    """Return the arguments that this Python was started with, the interpreter first."""
-    started = getattr(sys, "orig_argv", None)
-    if started:
-        return list(started)
-    try:
-        with open("/proc/self/cmdline", "rb") as file:
-            return [os.fsdecode(part) for part in file.read().split(b"\0")[:-1]]
-    except OSError:
-        return list(getattr(sys, "argv", []))
 
 
 def _cut(argument: str) -> str:

@@ -8,6 +8,7 @@ import sys
 import sysconfig
 
 from ...words import source_code
+from ..process import command_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +26,22 @@ _STDLIB = tuple(
 @functools.lru_cache(maxsize=None)
 def is_user_file(filename: str) -> bool:
     """Return whether a code object's file is the user's: not a library's, not the interpreter's, not this hook's."""
-    if filename.startswith("<"):
-        # "<string>" is the user's with python -c; elsewhere dataclasses and the like make it.
-        main = getattr(sys.modules.get("__main__"), "__file__", None)
-        return filename.startswith(("<stdin>", "<ipython-input")) or (filename == "<string>" and main is None)
-    path = os.path.abspath(filename)
-    return not (source_code.is_installed(path) or path.startswith(HOOK) or is_standard(path))
+    if filename == "<string>":
+        # The user's with python -c; elsewhere dataclasses and the like make it.
+        return getattr(sys.modules.get("__main__"), "__file__", None) is None
+    path = _absolute(filename)
+    return not (source_code.is_library(path) or path.startswith(HOOK) or is_standard(path))
+
+
+@functools.lru_cache(maxsize=None)
+def is_programs(filename: str) -> bool:
+    """Return whether a code object's file is of the installed package that this process was started to run."""
+    return source_code.is_of_program(_absolute(filename), _program())
+
+
+@functools.lru_cache(maxsize=1)
+def _program() -> str | None:
+    return source_code.program_of(command_line())
 
 
 @functools.lru_cache(maxsize=None)
@@ -42,17 +53,21 @@ def is_standard(filename: str) -> bool:
 def user_frame(frame: FrameType | None, library: str | None = None) -> tuple[str, int, str] | tuple[None, None, None]:
     """Return (file, line, function) of the nearest user frame from `frame` outwards.
 
-    Without any, the nearest frame that is neither ours nor in the folder `library`; else three Nones.
+    Without any, the nearest of the program that was started; else the nearest that is neither ours nor in the folder
+    `library`; else three Nones.
     """
-    other = None
+    program = other = None
     while frame is not None:
         filename = frame.f_code.co_filename
         if is_user_file(filename):
             return frame_place(frame)
+        if program is None and is_programs(filename):
+            program = frame
         if other is None and not _is_inside(filename, library):
             other = frame
         frame = frame.f_back
-    return frame_place(other) if other is not None else (None, None, None)
+    chosen = program or other
+    return frame_place(chosen) if chosen is not None else (None, None, None)
 
 
 def _is_inside(filename: str, library: str | None) -> bool:
