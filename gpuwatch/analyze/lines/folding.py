@@ -41,6 +41,7 @@ class _Line:
     blocked: float | None = None
     functions: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     called: dict[tuple[Callee | None, str | None], float] = field(default_factory=lambda: defaultdict(float))
+    belows: dict[tuple[Frame | None, Callee | None], float] = field(default_factory=lambda: defaultdict(float))
     stacks: dict[tuple[Frame, ...], float] = field(default_factory=lambda: defaultdict(float))
 
 
@@ -103,6 +104,7 @@ def _fold(samples: list[Sample], role: Role, whole_s: float, timed: bool = False
             line.blocked = (line.blocked or 0.0) + sample.blocked
         line.functions[sample.function] += sample.weight
         line.called[sample.callee, sample.makes] += sample.weight
+        line.belows[sample.below, sample.below_callee] += sample.weight
         line.stacks[sample.stack] += sample.weight
     whole, awaited = sum(line.weight for line in lines.values()), sum(line.awaited for line in lines.values())
     if whole <= 0:
@@ -122,6 +124,7 @@ def _hot_line(
     file, number, activity = key
     called, makes = max(line.called, key=lambda called: line.called[called])
     source = linecache.getline(file, number).strip() or None
+    below, below_callee = max(line.belows, key=lambda below: line.belows[below])
     stack = max(line.stacks, key=lambda stack: line.stacks[stack])
     return HotLine(
         file=file,
@@ -138,6 +141,8 @@ def _hot_line(
         blocked_share=None if line.blocked is None else line.blocked / line.weight,
         stack=tuple(Place(frame.file, frame.line, frame.function) for frame in stack),
         makes=makes,
+        below=Place(below.file, below.line, below.function) if below else None,
+        below_callee=below_callee,
         sleeps="sleep(" in (source or ""),
         model_share=line.model / line.weight if stack else None,
     )

@@ -17,7 +17,8 @@ Role = Literal["worker", "trainer"]
 
 class Sample(NamedTuple):
     """Some equal samples of one process: the line they stood on and in what activity. Weights are sample counts,
-    `seconds` is the time they stand for. `makes`: the class made there, when they were in library code of its."""
+    `seconds` is the time they stand for. `makes`: the class made there, when they were in library code of its.
+    `below`: where in the called code they were, and what is called there."""
 
     pid: int
     role: Role
@@ -32,6 +33,8 @@ class Sample(NamedTuple):
     seconds: float
     awaited: float
     blocked: float | None
+    below: Frame | None = None
+    below_callee: Callee | None = None
 
 
 def settle_long_steps(samples: Sequence[Sample]) -> list[Sample]:

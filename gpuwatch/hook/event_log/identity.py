@@ -7,6 +7,7 @@ import sys
 import time
 
 from ...words.masking import mask_arguments
+from ...words.source_code import program_of
 from ..process import command_line
 from . import columns
 
@@ -36,6 +37,7 @@ def header() -> dict[str, Any]:
         "process_start_ns": process_start_ns(),
         "python": "{}.{}.{}".format(*sys.version_info[:3]),
         "executable": sys.executable,
+        "program": program_of(command_line()),
         "argv": [_cut(argument) for argument in mask_arguments(command_line())],
     }
     facts.update(ranks())
