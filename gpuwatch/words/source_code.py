@@ -36,7 +36,10 @@ _SCRIPT_LIMIT_BYTES = 4096
 _VALUED = ("-W", "-X", "--check-hash-based-pycs")
 _PROGRAM_OPTION = re.compile(r"-[bBdEhiIOPqRsSuvVx]*(?P<kind>[mc])(?P<value>.*)", re.DOTALL)
 # What IPython and ipykernel call the text of a cell: no file of that name exists.
-_CELL = re.compile(r"^<ipython-input-(?P<number>\d+)-|[/\\]ipykernel_\d+[/\\]\d+\.py$|[/\\]ipython-input-[\d-]+\.py$")
+# `cell [3]` is what the reader of a recording calls one whose number was recorded.
+_CELL = re.compile(
+    r"^cell \[(?P<cell>\d+)\]$|^<ipython-input-(?P<number>\d+)-|[/\\]ipykernel_\d+[/\\]\d+\.py$|[/\\]ipython-input-[\d-]+\.py$"
+)
 # torch's DataLoader, and torchdata's.
 _LOADER = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
 _FETCHER = re.compile(r"torch[/\\]utils[/\\]data[/\\]_utils[/\\]")
@@ -73,6 +76,13 @@ def is_installed(file: str) -> bool:
 def is_cell(file: str) -> bool:
     """Say whether a code object's file is a notebook's cell."""
     return bool(_CELL.search(file))
+
+
+def cell_name(file: str) -> str | None:
+    """Return what a person calls a notebook's cell, with its number where that is known; None for every other file."""
+    found = _CELL.search(file)
+    number = found and (found["cell"] or found["number"])
+    return None if found is None else f"cell [{number}]" if number else "notebook cell"
 
 
 @lru_cache(maxsize=65536)

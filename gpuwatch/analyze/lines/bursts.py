@@ -153,7 +153,7 @@ def _sample(role: Role, activity: str, frames: tuple[Frame, ...], origins: Origi
         role=role,
         activity=activity,
         file=frame.file,
-        line=statement_line(frame.file, frame.line),
+        line=frame.line if is_library(frame.file) else statement_line(frame.file, frame.line),
         function=frame.function,
         callee=callee,
         makes=placed.makes,

@@ -20,6 +20,7 @@ from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.model_calls import is_in_model
 from gpuwatch.analyze.lines.moments import Moments
 from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, Sample, settle_long_steps
+from gpuwatch.analyze.lines.statements import called_at
 from gpuwatch.analyze.lines.ticks import timer_samples
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
@@ -30,6 +31,8 @@ _MOST_LINES = 40
 _MOST_STARTUP, _BETWEEN = 10, "between loops"
 _COMPREHENSION = re.compile(r"(\.<locals>)?\.<(genexpr|listcomp|dictcomp|setcomp)>$")
 _ENOUGH, _FEW = 300, 50
+# Of a smaller line the source is not read for what it calls.
+_WORTH_READING = 0.02
 
 
 @dataclass(slots=True)
@@ -142,10 +145,19 @@ def _hot_line(
         stack=tuple(Place(frame.file, frame.line, frame.function) for frame in stack),
         makes=makes,
         below=Place(below.file, below.line, below.function) if below else None,
-        below_callee=below_callee,
+        below_callee=below_callee or _compiled(file, number, share, called, stack),
         sleeps="sleep(" in (source or ""),
         model_share=line.model / line.weight if stack else None,
     )
+
+
+def _compiled(file: str, number: int, share: float, called: Callee | None, stack: tuple[Frame, ...]) -> Callee | None:
+    """Return the compiled function that the innermost line calls: it has no frame, only the line's text names it."""
+    if share < _WORTH_READING:
+        return None
+    if stack:
+        return called_at(stack[-1].file, stack[-1].line)
+    return called_at(file, number) if called is None else None
 
 
 def _enclosing(functions: dict[str, float]) -> str:

@@ -8,7 +8,6 @@ from gpuwatch.analyze.lines.callees import callee, inner_callee
 from gpuwatch.analyze.lines.frames import Frame, own_line, split_below, transform_frame, work_of
 from gpuwatch.analyze.lines.origins import Origins
 from gpuwatch.analyze.lines.samples import LOADER_WORK, NO_WORK
-from gpuwatch.analyze.lines.statements import called_at
 from gpuwatch.model.hot_lines import Callee
 from gpuwatch.words.source_code import is_library, is_of_program, package_of
 
@@ -36,7 +35,7 @@ def place(frames: tuple[Frame, ...], activity: str, origins: Origins, pid: int) 
     if site is None:
         return _placed(frame, below, callee(below), None)
     if activity != "fetch":
-        return _placed(site, (frame, *below), callee(below), None)
+        return _placed(site, (frame, *below), callee(below) or callee((frame,)), None)
     work = work_of(frames)
     return _placed(site, work, inner_callee(work), site.function)
 
@@ -47,13 +46,10 @@ def _placed(frame: Frame, called: tuple[Frame, ...], named: Callee | None, makes
 
 
 def _called_below(frame: Frame, deeper: tuple[Frame, ...]) -> Callee | None:
-    """Return what is called at the place where the time goes: of another package, or a compiled function."""
-    whose = package_of(frame.file)
-    other = next((i for i, one in enumerate(deeper) if package_of(one.file) not in (whose, "torch")), None)
-    if other is not None:
-        return callee(deeper[other:])
-    leaf = deeper[-1] if deeper else frame
-    return called_at(leaf.file, leaf.line) or callee(deeper)
+    """Return what is called of another package at the place where the time goes."""
+    whose = (package_of(frame.file), "torch")
+    other = next((i for i, one in enumerate(deeper) if package_of(one.file) not in whose), None)
+    return callee(deeper[other:]) if other is not None else None
 
 
 def _is_foreign(frame: Frame, program: str | None) -> bool:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from gpuwatch.model.hot_lines import Callee
 
-_MOST_LINES = 20_000
+_MOST_LINES = 5_000
 # What does something at its own line; a name or a constant on a line of its own is an argument of what began above.
 _WORKS = (ast.Call, ast.Subscript, ast.BinOp, ast.Compare, ast.comprehension, ast.Await, ast.Yield, ast.YieldFrom)
 
