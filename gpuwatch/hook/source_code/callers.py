@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 
@@ -88,8 +87,8 @@ def _absolute(file: str) -> str:
 
 def class_place(cls: type, method: str) -> tuple[str | None, int | None]:
     """Return (file, line) where `cls` defines `method`, or else of its module; (None, None) for built-in classes."""
-    code = getattr(inspect.unwrap(getattr(cls, method, cls)), "__code__", None)
-    if code is not None:
-        return _absolute(code.co_filename), code.co_firstlineno
+    file, line, _name = origins.callable_place(getattr(cls, method, None))
+    if line is not None:
+        return file, line
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
     return (os.path.abspath(file), None) if file else (None, None)

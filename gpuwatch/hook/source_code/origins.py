@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import linecache
 import os
+import re
 import sys
 import sysconfig
+import types
 
 from ...words import source_code
 from ..process import command_line
@@ -21,6 +24,8 @@ _STDLIB = tuple(
     for path in {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
     if path
 )
+
+_MOST_WRAPPERS, _MOST_DECORATOR_LINES = 8, 60
 
 
 @functools.lru_cache(maxsize=None)
@@ -80,20 +85,45 @@ def frame_place(frame: FrameType) -> tuple[str, int, str]:
 
 
 def callable_place(fn: Any) -> tuple[str | None, int | None, str]:
-    """Return (file, line, name) of the definition behind a function, method, partial or callable object."""
-    for _ in range(8):
-        if isinstance(fn, functools.partial):
-            fn = fn.func
-        elif hasattr(fn, "__wrapped__"):
-            fn = fn.__wrapped__
-        elif hasattr(fn, "__func__"):
-            fn = fn.__func__
-        else:
+    """Return (file, line, name) of the definition behind a function, method, partial, callable object or decorator."""
+    for _ in range(_MOST_WRAPPERS):
+        inner = _wrapped(fn)
+        if inner is None:
             break
+        fn = inner
     code = getattr(fn, "__code__", None)
     if code is None:
         return None, None, getattr(fn, "__qualname__", None) or type(fn).__name__
-    return _absolute(code.co_filename), code.co_firstlineno, getattr(fn, "__qualname__", code.co_name)
+    return _absolute(code.co_filename), definition_line(code), getattr(fn, "__qualname__", code.co_name)
+
+
+def _wrapped(fn: Any) -> Any:
+    """Return what a wrapper calls; of a library's decorator without functools.wraps, the user's function in it."""
+    if isinstance(fn, functools.partial):
+        return fn.func
+    inner = getattr(fn, "__wrapped__", None) or getattr(fn, "__func__", None)
+    if inner is not None or type(fn) is not types.FunctionType or is_user_file(fn.__code__.co_filename):
+        return inner
+    cells = [cell.cell_contents for cell in fn.__closure__ or () if _is_set(cell)]
+    users = [one for one in cells if type(one) is types.FunctionType and is_user_file(one.__code__.co_filename)]
+    return users[0] if len(users) == 1 else None
+
+
+def _is_set(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False  # not assigned yet
+
+
+def definition_line(code: types.CodeType) -> int:
+    """Return the line of a function's `def`: a decorated one begins with its first decorator."""
+    first: int = code.co_firstlineno
+    if not linecache.getline(code.co_filename, first).lstrip().startswith("@"):
+        return first
+    defines = re.compile(rf"\s*(async\s+)?def\s+{re.escape(code.co_name)}\b")
+    after = range(first + 1, first + _MOST_DECORATOR_LINES)
+    return next((line for line in after if defines.match(linecache.getline(code.co_filename, line))), first)
 
 
 def user_files(*callables: object) -> set[str]:
