@@ -40,8 +40,8 @@ class Sources:
 
 def _is_possible(frame: Frame) -> bool:
     file = frame.file
-    named = file.startswith("<") or file.endswith((".py", ".pyx", ".pyc")) or "/" in file or "\\" in file
-    return named and 0 <= frame.line < _MOST_LINES
+    is_file = file.endswith((".py", ".pyx", ".pyc")) or "/" in file or "\\" in file
+    return (is_file or file.startswith("<") or is_cell(file)) and 0 <= frame.line < _MOST_LINES
 
 
 @lru_cache(maxsize=1024)
