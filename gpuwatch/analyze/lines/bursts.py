@@ -16,6 +16,7 @@ from gpuwatch.analyze.lines.samples import Role, Sample
 from gpuwatch.analyze.lines.statements import statement_line
 from gpuwatch.analyze.lines.torn import Sources
 from gpuwatch.analyze.numbers.arrays import as_list
+from gpuwatch.analyze.processes.sites import is_foreign
 from gpuwatch.analyze.processes.sorting import Processes, shift_of
 from gpuwatch.model.recording import ProcessLog
 from gpuwatch.words.source_code import hands_over, is_library
@@ -153,7 +154,7 @@ def _sample(role: Role, activity: str, frames: tuple[Frame, ...], origins: Origi
         role=role,
         activity=activity,
         file=frame.file,
-        line=frame.line if is_library(frame.file) else statement_line(frame.file, frame.line),
+        line=frame.line if is_foreign(frame.file, origins.program) else statement_line(frame.file, frame.line),
         function=frame.function,
         callee=callee,
         makes=placed.makes,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import NamedTuple
 
 from gpuwatch.analyze.lines.frames import Frame
-from gpuwatch.analyze.numbers.arrays import as_list
-from gpuwatch.analyze.processes.sorting import Iterator, Processes
-from gpuwatch.model.recording import ProcessLog
-from gpuwatch.words.source_code import is_library, is_of_program, program_of
+from gpuwatch.analyze.processes.sites import Site, site_of, started_program
+from gpuwatch.analyze.processes.sorting import Processes
+from gpuwatch.model.measures import Place
+from gpuwatch.words.source_code import is_library
 
 
 class Origins:
@@ -17,7 +16,7 @@ class Origins:
     package that was started; its lines count where the user has none."""
 
     def __init__(self, processes: Processes) -> None:
-        self.program = next((found for trainer in processes.trainers if (found := _program(trainer.log))), None)
+        self.program = next((found for trainer in processes.trainers if (found := started_program(trainer.log))), None)
         self.transforms = _transforms(processes)
         self._sites = _sites(processes, self.program)
 
@@ -26,19 +25,11 @@ class Origins:
         found = self._sites.get(pid)
         if found is None:
             return None
-        return found.dataset if activity == "fetch" else found.loader
+        return _frame(found.dataset if activity == "fetch" else found.loader)
 
 
-class _Site(NamedTuple):
-    """Where the dataset, if it is a library's, and the loader of an iterator are made."""
-
-    dataset: Frame | None
-    loader: Frame | None
-
-
-def _program(log: ProcessLog) -> str | None:
-    recorded = log.header.get("program")
-    return str(recorded) if recorded else program_of([str(word) for word in as_list(log.header.get("argv"))])
+def _frame(place: Place | None) -> Frame | None:
+    return Frame(place.function or "<module>", place.file, place.line) if place else None
 
 
 def _transforms(processes: Processes) -> dict[str, Frame]:
@@ -52,26 +43,13 @@ def _transforms(processes: Processes) -> dict[str, Frame]:
     return {name: next(iter(places)) for name, places in made.items() if len(places) == 1}
 
 
-def _sites(processes: Processes, program: str | None) -> dict[int, _Site]:
+def _sites(processes: Processes, program: str | None) -> dict[int, Site]:
     """Return per pid what it loads with; of several loaders in one process, the one with most batches."""
-    made: dict[int, dict[_Site, float]] = defaultdict(lambda: defaultdict(float))
+    made: dict[int, dict[Site, float]] = defaultdict(lambda: defaultdict(float))
     for trainer in processes.trainers:
         batches = Counter(trainer.log.table("batch").column("iterator")) if len(trainer.iterators) > 1 else {}
         for iterator in trainer.iterators:
             pids = [pid for _, pid in iterator.workers] if iterator.worker_count else [trainer.log.pid]
             for pid in pids:
-                made[pid][_site(iterator, program)] += 1 + batches.get(iterator.id, 0)
+                made[pid][site_of(iterator, program)] += 1 + batches.get(iterator.id, 0)
     return {pid: max(sites, key=lambda site: sites[site]) for pid, sites in made.items()}
-
-
-def _site(iterator: Iterator, program: str | None) -> _Site:
-    recorded = iterator.attributes
-    places = [place for place in (iterator.made_place, iterator.place) if place and place.line]
-    acted = next((place for place in places if not is_library(place.file) or is_of_program(place.file, program)), None)
-    loader = Frame(acted.function or "<module>", acted.file, acted.line) if acted else None
-    if not recorded.get("dataset_file") or not is_library(str(recorded["dataset_file"])):
-        return _Site(None, loader)
-    name, made = str(recorded.get("dataset") or "dataset"), as_list(recorded.get("dataset_made"))
-    if len(made) == 2:
-        return _Site(Frame(name, str(made[0]), int(made[1])), loader)
-    return _Site(loader._replace(function=name) if loader else None, loader)

@@ -8,8 +8,9 @@ from gpuwatch.analyze.lines.callees import callee, inner_callee
 from gpuwatch.analyze.lines.frames import Frame, own_line, split_below, transform_frame, work_of
 from gpuwatch.analyze.lines.origins import Origins
 from gpuwatch.analyze.lines.samples import LOADER_WORK, NO_WORK
+from gpuwatch.analyze.processes.sites import is_foreign
 from gpuwatch.model.hot_lines import Callee
-from gpuwatch.words.source_code import is_library, is_of_program, package_of
+from gpuwatch.words.source_code import package_of
 
 
 class Placed(NamedTuple):
@@ -31,7 +32,7 @@ def place(frames: tuple[Frame, ...], activity: str, origins: Origins, pid: int) 
         return _placed(made[0], made[1], callee(made[1]), made[0].function)
     found = own_line(frames, origins.program) if activity not in NO_WORK else None
     frame, below = found or (frames[-1], ())
-    site = origins.site(pid, activity) if activity in LOADER_WORK and _is_foreign(frame, origins.program) else None
+    site = origins.site(pid, activity) if activity in LOADER_WORK and is_foreign(frame.file, origins.program) else None
     if site is None:
         return _placed(frame, below, callee(below), None)
     if activity != "fetch":
@@ -50,7 +51,3 @@ def _called_below(frame: Frame, deeper: tuple[Frame, ...]) -> Callee | None:
     whose = (package_of(frame.file), "torch")
     other = next((i for i, one in enumerate(deeper) if package_of(one.file) not in whose), None)
     return callee(deeper[other:]) if other is not None else None
-
-
-def _is_foreign(frame: Frame, program: str | None) -> bool:
-    return is_library(frame.file) and not is_of_program(frame.file, program)

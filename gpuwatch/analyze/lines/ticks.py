@@ -13,9 +13,9 @@ from gpuwatch.analyze.lines.frames import (
 from gpuwatch.analyze.lines.moments import Moments
 from gpuwatch.analyze.lines.origins import Origins
 from gpuwatch.analyze.lines.samples import LOADER_WORK, Sample
+from gpuwatch.analyze.processes.sites import is_foreign
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.recording import ProcessLog
-from gpuwatch.words.source_code import is_library, is_of_program
 
 # The timer counts for so long before it writes; one of its ticks.
 _COUNTED_NS, _TICK_S = 2e9, 0.01
@@ -40,8 +40,8 @@ def timer_samples(processes: Processes, moments: Mapping[int, Moments]) -> Itera
             ticks = float(row["ticks"])
             activity = _timed_activity(row, when, shifts.get(log.pid, 0.0))
             place = Frame(str(row.get("function") or ""), str(row["file"]), int(row.get("line") or 0))
-            foreign = is_library(place.file) and not is_of_program(place.file, origins.program)
-            made = origins.site(log.pid, activity) if foreign and activity in LOADER_WORK else None
+            foreign = activity in LOADER_WORK and is_foreign(place.file, origins.program)
+            made = origins.site(log.pid, activity) if foreign else None
             inside, place = place, made or place
             yield Sample(
                 pid=log.pid,

@@ -212,3 +212,25 @@ def test_a_compiled_function_is_named_by_the_only_call_of_its_line(source: str, 
 def test_a_call_of_a_compiled_function_is_below_the_users_line(run: FakeRun, source: str) -> None:
     (line,) = lines(run, [LOOP, FETCH, ["Photos.__getitem__", source, 4]])
     assert short(line) == (source, 4, None, "cv2.imread") and line.callee is None
+
+
+@pytest.mark.parametrize(
+    ("made", "where"), [(None, ("/home/me/data.py", 50)), (["/home/me/train.py", 12], ("/home/me/train.py", 12))]
+)
+def test_a_transform_whose_construction_is_not_known_is_at_its_datasets(run: FakeRun, made: Any, where: Any) -> None:
+    trainer, worker = run.trainer(), run.worker(201)
+    library = f"{SITE}/torchvision/transforms/transforms.py"
+    worker.add("op", op=0, kind="transform", name="ToTensor", file=library, line=129, function="ToTensor", position=0)
+    worker.add("op", op=1, kind="transform", name="Mine", file="/home/me/mine.py", line=3, function="Mine", position=1)
+    for index in range(50):
+        operations = [[number, 8, 15_000_000, None, None, None] for number in (0, 1)]
+        worker.fetch(index, 40.0, operations=operations)
+    trainer.loop(
+        batches=50, wait_ms=30.0, workers=[[0, 201]], made_line=50, dataset="MNIST", dataset_line=143,
+        dataset_file=f"{SITE}/torchvision/datasets/mnist.py", dataset_made=made,
+    )  # fmt: skip
+    (loader,) = report_of(run).loaders
+    places = {operation.name: operation.where for operation in loader.operations}
+    assert [(place.file, place.line) for name in ("ToTensor", "Mine") if (place := places[name])] == [
+        where, ("/home/me/mine.py", 3),
+    ]  # fmt: skip
