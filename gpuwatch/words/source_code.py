@@ -40,6 +40,11 @@ _PROGRAM_OPTION = re.compile(r"-[bBdEhiIOPqRsSuvVx]*(?P<kind>[mc])(?P<value>.*)"
 _CELL = re.compile(
     r"^cell \[(?P<cell>\d+)\]$|^<ipython-input-(?P<number>\d+)-|[/\\]ipykernel_\d+[/\\]\d+\.py$|[/\\]ipython-input-[\d-]+\.py$"
 )
+# Programs that run what the user gives them: a notebook, a script.
+_RUNNERS = frozenset(
+    "ipykernel ipykernel_launcher jupyter_core nbconvert papermill deepspeed horovod coverage pytest debugpy kernprof"
+    " viztracer gpuwatch".split()
+)
 # torch's DataLoader, and torchdata's.
 _LOADER = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
 _FETCHER = re.compile(r"torch[/\\]utils[/\\]data[/\\]_utils[/\\]")
@@ -125,7 +130,7 @@ def _entry(text: str) -> str | None:
 def program_of(command: Sequence[str]) -> str | None:
     """Return the package that a Python, by its arguments, was started to run: that of a console script, or of `-m`.
 
-    None for a script of the user's, and for a framework, which only starts what follows."""
+    None for a script of the user's, and for what only starts one: a framework, a notebook's kernel."""
     words = list(command[1:])
     while words and words[0].startswith("-"):
         option = words.pop(0)
@@ -141,7 +146,7 @@ def program_of(command: Sequence[str]) -> str | None:
 
 
 def _started(package: str | None) -> str | None:
-    return None if not package or is_framework(package) else package
+    return None if not package or is_framework(package) or package in _RUNNERS else package
 
 
 def is_of_program(file: str, program: str | None) -> bool:

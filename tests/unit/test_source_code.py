@@ -138,6 +138,7 @@ def test_of_another_machines_console_script_the_path_tells() -> None:
         ("python {bin}/accelerate launch train.py", None),
         ("python {bin}/train", None),
         ("python -u src/train.py -m trainer=gpu", None),
+        ("python -m ipykernel_launcher -f kernel.json", None),
         ("python -c print(1) -m litgpt", None),
         ("python", None),
     ],

@@ -39,9 +39,13 @@ class Sources:
 
 
 def _is_possible(frame: Frame) -> bool:
-    file = frame.file
-    is_file = file.endswith((".py", ".pyx", ".pyc")) or "/" in file or "\\" in file
-    return (is_file or file.startswith("<") or is_cell(file)) and 0 <= frame.line < _MOST_LINES
+    return 0 <= frame.line < _MOST_LINES and _is_file_name(frame.file)
+
+
+@lru_cache(maxsize=65536)
+def _is_file_name(name: str) -> bool:
+    is_file = name.endswith((".py", ".pyx", ".pyc")) or "/" in name or "\\" in name
+    return is_file or name.startswith("<") or is_cell(name)
 
 
 @lru_cache(maxsize=1024)
