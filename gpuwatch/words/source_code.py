@@ -159,6 +159,7 @@ def is_framework(module: object) -> bool:
     return str(module).partition(".")[0] in _FRAMEWORKS
 
 
+@lru_cache(maxsize=65536)
 def is_loader(file: str) -> bool:
     """Say whether a file belongs to torch's loader, or torchdata's."""
     return bool(_LOADER.search(file))
@@ -194,6 +195,7 @@ def is_idle(file: str, function: str) -> bool:
     return any(function in functions and file.endswith(end) for end, functions in _IDLE.items())
 
 
+@lru_cache(maxsize=65536)
 def package_of(file: str) -> str:
     """Return the package that a library's file belongs to: `PIL` for …/site-packages/PIL/Image.py."""
     found = _INSTALLED.search(file) or _STANDARD.search(file)

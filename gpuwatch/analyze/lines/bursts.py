@@ -62,7 +62,8 @@ def burst_samples(
         if role is None or weight <= 0:
             continue
         when, evaluates = moments.get(pid), loops.is_evaluation(frames)
-        activity = _making_batches(frames) if pid in helpers else _activity(role, row.get("tid"), frames, when)
+        making = _making_batches(frames, origins.program)
+        activity = making if pid in helpers else _activity(role, row.get("tid"), frames, when, making)
         if activity is None:
             continue
         awaited = min(float(row.get("main_in_wait") or 0), weight)
@@ -168,19 +169,21 @@ def _sample(role: Role, activity: str, frames: tuple[Frame, ...], origins: Origi
     )
 
 
-def _activity(role: Role, thread: object, frames: tuple[Frame, ...], moments: Moments | None) -> str | None:
+def _activity(
+    role: Role, thread: object, frames: tuple[Frame, ...], moments: Moments | None, making: str | None
+) -> str | None:
     """Return what a thread was doing; None for helpers: what they do is not what the loop, or a batch, waits for.
 
     Where the loop is not over a DataLoader, a thread at work on the user's own code makes its batches."""
     activity = activity_of(frames)
     if thread in (None, "MainThread") or (role == "worker" and activity == "serialise"):
         return activity
-    return _making_batches(frames) if role == "trainer" and moments is not None and moments.own_loop else None
+    return making if role == "trainer" and moments is not None and moments.own_loop else None
 
 
-def _making_batches(frames: tuple[Frame, ...]) -> str | None:
+def _making_batches(frames: tuple[Frame, ...], program: str | None) -> str | None:
     """Return what a thread or process does that a loop without a DataLoader may wait for: None while it waits itself."""
-    waits = hands_over(frames[-1].file) or all(is_library(frame.file) for frame in frames)
+    waits = hands_over(frames[-1].file) or all(is_foreign(frame.file, program) for frame in frames)
     return None if waits else "fetch"
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from gpuwatch.analyze.lines.frames import Frame
-from gpuwatch.analyze.processes.sites import Site, site_of, started_program
+from gpuwatch.analyze.processes.sites import Site, is_foreign, site_of, started_program
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.measures import Place
-from gpuwatch.words.source_code import is_library
 
 
 class Origins:
@@ -17,7 +16,7 @@ class Origins:
 
     def __init__(self, processes: Processes) -> None:
         self.program = next((found for trainer in processes.trainers if (found := started_program(trainer.log))), None)
-        self.transforms = _transforms(processes)
+        self.transforms = _transforms(processes, self.program)
         self._sites = _sites(processes, self.program)
 
     def site(self, pid: int, activity: str) -> Frame | None:
@@ -32,12 +31,12 @@ def _frame(place: Place | None) -> Frame | None:
     return Frame(place.function or "<module>", place.file, place.line) if place else None
 
 
-def _transforms(processes: Processes) -> dict[str, Frame]:
-    """Return where the user's own code makes each library transform, by class; those made in one place only."""
+def _transforms(processes: Processes, program: str | None) -> dict[str, Frame]:
+    """Return where the user's code, or the program's, makes each library transform, by class; of one place only."""
     made: dict[str, set[Frame]] = defaultdict(set)
     for log in (*(worker.log for worker in processes.workers), *(trainer.log for trainer in processes.trainers)):
         for op in log.table("op").dicts():
-            if op.get("kind") == "transform" and op.get("file") and not is_library(str(op["file"])):
+            if op.get("kind") == "transform" and op.get("file") and not is_foreign(str(op["file"]), program):
                 name = str(op.get("name")).rpartition(".")[2]
                 made[name].add(Frame(str(op.get("function") or "<module>"), str(op["file"]), int(op.get("line") or 0)))
     return {name: next(iter(places)) for name, places in made.items() if len(places) == 1}

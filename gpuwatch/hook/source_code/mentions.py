@@ -18,7 +18,7 @@ from . import origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Found = tuple[str, "Mention"]
 
@@ -38,10 +38,12 @@ class Mention:
 def sole_call(cls: type, files: Iterable[str], among: Sequence[str] = ()) -> tuple[str | None, int | None]:
     """Return (file, line) of the only call of `cls` in the user's code; (None, None) when there is not exactly one.
 
-    Looked for in `files`, else in the modules that know the class. `among`: the classes of the list that the object is
+    Looked for in `files`, else in the modules that know the class, of the user or of the program that was started. `among`: the classes of the list that the object is
     in; of several calls the one in such a list is meant.
     """
-    found = _calls_of(cls, files) or _calls_of(cls, _files_that_know(cls))
+    found = _calls_of(cls, files)
+    for whose in (origins.is_user_file, origins.is_programs):
+        found = found or _calls_of(cls, _files_that_know(cls, whose))
     if len(found) > 1 and among:
         found = [(path, call) for path, call in found if call.among == tuple(among)]
     found = _newest_cell(found)
@@ -49,17 +51,18 @@ def sole_call(cls: type, files: Iterable[str], among: Sequence[str] = ()) -> tup
 
 
 def _calls_of(cls: type, files: Iterable[str]) -> list[Found]:
-    return [(path, call) for path in sorted(files) for call in _calls_in(path) if _means(call, cls, path)]
+    named = [path for path in sorted(files) if cls.__name__ in _text(path)]
+    return [(path, call) for path in named for call in _calls_in(path) if _means(call, cls, path)]
 
 
-def _files_that_know(cls: type) -> set[str]:
-    """Return the files of the user's modules in which the class, or a module of its package, has a name; all cells."""
+def _files_that_know(cls: type, whose: Callable[[str], bool]) -> set[str]:
+    """Return the files of the modules in which the class, or a module of its package, has a name; and all cells."""
     package = cls.__module__.partition(".")[0]
     files = {path for path in list(linecache.cache) if source_code.is_cell(path)}
     for module in list(sys.modules.values()):
         fields = getattr(module, "__dict__", {})
         file = fields.get("__file__")
-        if isinstance(file, str) and origins.is_user_file(file) and _knows(list(fields.values()), cls, package):
+        if isinstance(file, str) and whose(file) and _knows(list(fields.values()), cls, package):
             files.add(os.path.abspath(file))
     return files
 
@@ -106,17 +109,20 @@ def _calls_in(path: str) -> tuple[Mention, ...]:
     """Return a file's calls of something that has a name."""
     try:
         return tuple(_mentions(ast.parse(_text(path))))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
 
 
 def _text(path: str) -> str:
     if source_code.is_cell(path):
         return "".join(linecache.getlines(path))
-    if os.path.getsize(path) > _SOURCE_LIMIT_BYTES:
+    try:
+        if os.path.getsize(path) > _SOURCE_LIMIT_BYTES:
+            return ""
+        with open(path, encoding="utf-8", errors="replace") as source:
+            return source.read()
+    except OSError:
         return ""
-    with open(path, encoding="utf-8", errors="replace") as source:
-        return source.read()
 
 
 def _mentions(tree: ast.AST) -> Iterator[Mention]:

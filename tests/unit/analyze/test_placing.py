@@ -234,3 +234,26 @@ def test_a_transform_whose_construction_is_not_known_is_at_its_datasets(run: Fak
     assert [(place.file, place.line) for name in ("ToTensor", "Mine") if (place := places[name])] == [
         where, ("/home/me/mine.py", 3),
     ]  # fmt: skip
+
+
+def test_processes_of_a_programs_own_make_its_batches(run: FakeRun) -> None:
+    trainer = run.trainer(program="nnunetv2")
+    number = trainer.iterate(own_loop=True, dataset=None, batch_size=None)
+    for index in range(60):
+        trainer.do("other", 90.0).do("backward", 10.0)
+        trainer.ask(number, index, 0.0, forward_ns=None)
+    trainer.tail(number)
+    sampler = run.sampler()
+    for pid, parent in ((100, 1), (300, 100)):
+        sampler.add("process", t=START + SECOND, pid=pid, ppid=parent, role="tree", cpu_ns=0, threads=1)
+    log = run.stacks()
+    log.add("burst", t0=START, t1=START + 10 * SECOND, hz=10, why="steady", ok=True, began=START)
+    frames = [
+        ["producer", f"{SITE}/batchgenerators/multi_threaded_augmenter.py", 40],
+        ["generate", f"{SITE}/nnunetv2/training/dataloading/data_loader.py", 120],
+        ["zoom", f"{SITE}/scipy/ndimage/_interpolation.py", 800],
+    ]
+    log.add("stack", t0=START, t1=START + SECOND, pid=300, tid="MainThread", frames=frames, weight=50, runs=[[0, 50]])
+    (line,) = [one for one in report_of(run).hot_lines if one.activity == "fetch"]
+    assert short(line)[:2] == ("nnunetv2/training/dataloading/data_loader.py", 120)
+    assert str(line.callee) == "scipy zoom"
