@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpuwatch.analyze.costs import measure_costs
 from gpuwatch.analyze.lines.hot_lines import find_hot_lines
+from gpuwatch.analyze.lines.sampled_phases import with_samples
 from gpuwatch.analyze.loading.fetches import find_makers
 from gpuwatch.analyze.loading.profile import loader_profile
 from gpuwatch.analyze.loops import Analysis, Loop, main_loop
@@ -41,7 +42,8 @@ def profile_of(analysis: Analysis) -> Profile:
     machine = _machine(analysis)
     ranks = tuple(rank_profile(analysis, this) for this in analysis.walks)
     costs = _costs(analysis, primary, machine, ranks) if primary else None
-    lines, quality = find_hot_lines(analysis, ranks, costs)
+    lines, quality, sampled = find_hot_lines(analysis, ranks, costs)
+    ranks = tuple(with_samples(rank, sampled.get(rank.pid)) for rank in ranks)
     return Profile(
         run=recording.run,
         seconds=processes.seconds,

@@ -13,8 +13,20 @@ from gpuwatch.model.recording import Gap, RunInfo
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """Time in which the model acts instead of being trained. `share`: of the loop; `policy`, `environment`: shares of it."""
+
+    seconds: float
+    share: float
+    policy: float
+    environment: float
+
+
+@dataclass(frozen=True, slots=True)
 class LongSteps:
-    """Regular or single steps far above the median. `excess_s` is their time above it; `period` in steps."""
+    """Regular or single steps far above the median. `excess_s` is their time above it; `period` in steps.
+
+    `evaluation_s` and `rollout`: what samples say the model did in them; `excess_s` and `share` are without that."""
 
     count: int
     excess_s: float
@@ -23,8 +35,10 @@ class LongSteps:
     period: float | None
     regular: bool
     where: Place | None
-    cause: Literal["checkpoint", "gc", "evaluation", "unknown"]
+    cause: Literal["checkpoint", "gc", "evaluation", "rollout", "unknown"]
     spans: tuple[tuple[int, int], ...] = ()
+    evaluation_s: float = 0.0
+    rollout: Rollout | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gpuwatch.analyze.numbers.arrays import columns_of
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.processes.sorting import Iterator, Trainer
-from gpuwatch.model.measures import PHASES, Phase
+from gpuwatch.model.measures import PHASES, Phase, phase_rows
 
 Indices = NDArray[np.intp]
 NOBODY = -1
@@ -241,7 +241,7 @@ def phases(this: Walk, roles: dict[int, str]) -> tuple[Phase, ...]:
     wall = (this.trainer.end_ns - this.trainer.start_ns) / 1e9
     seconds = {name: float(value) / 1e9 for name, value in seconds.items()}
     seconds["unexplained"] += wall - sum(seconds.values())
-    return tuple(Phase(name, value, value / wall if wall > 0 else 0.0) for name, value in seconds.items())
+    return phase_rows(seconds, wall)
 
 
 # What an iterator is to the phases: in its loop the step's parts are told apart, or all of it is evaluation.
