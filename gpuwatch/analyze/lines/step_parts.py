@@ -45,13 +45,14 @@ def place_in_steps(samples: Sequence[Sample]) -> tuple[list[Sample], Mapping[int
     """Return the samples with the trainers' parts and pauses named, and how many there are of each, by pid."""
     placed = settle_long_steps(_with_parts(samples))
     placed = _with_callbacks(placed)
-    trainers = {sample.pid for sample in placed if sample.role == "trainer" and sample.activity in _IN_STEP}
-    counts = {}
-    for pid in trainers:
-        mine = [sample for sample in placed if sample.pid == pid and sample.activity in _IN_STEP]
-        named, counts[pid] = _named_pauses(mine)
-        placed = [sample for sample in placed if sample.pid != pid or sample.activity not in _IN_STEP] + named
-    return placed, counts
+    trainers: dict[int, list[Sample]] = defaultdict(list)
+    for sample in placed:
+        if sample.role == "trainer" and sample.activity in _IN_STEP:
+            trainers[sample.pid].append(sample)
+    named = {pid: _named_pauses(mine) for pid, mine in trainers.items()}
+    activities = {id(s): to for pid, mine in trainers.items() for s, to in zip(mine, named[pid][0], strict=True)}
+    placed = [sample._replace(activity=activities.get(id(sample), sample.activity)) for sample in placed]
+    return placed, {pid: counts for pid, (_, counts) in named.items()}
 
 
 def _with_parts(samples: Sequence[Sample]) -> list[Sample]:
@@ -103,30 +104,27 @@ def _callback(sample: Sample, loops: Functions) -> str | None:
     return named.function.replace(".<locals>", "") if named else None
 
 
-def _named_pauses(samples: Sequence[Sample]) -> tuple[list[Sample], StepParts]:
-    """Give the long steps that call the model without training it an activity of their own."""
+def _named_pauses(samples: Sequence[Sample]) -> tuple[list[str], StepParts]:
+    """Return the activity of each sample, of its own for long steps that call the model without training it, and counts."""
     long = [sample for sample in samples if sample.activity == "long step"]
     trains = _functions(sample for sample in samples if sample.part in ("backward", "optimizer"))
     named = _rollout(long, trains) or _evaluation(long, trains)
-    found = StepParts(long=_weight(long))
-    result = []
-    for sample in samples:
-        activity = named.get(id(sample), sample.activity)
-        _count(found, sample, activity)
-        result.append(sample._replace(activity=activity))
-    stepped = [sample for sample in samples if named.get(id(sample)) == "rollout"]
-    found.environment = _weight(_in_environment(stepped, trains))
-    return result, found
+    activities = [named.get(id(sample), sample.activity) for sample in samples]
+    counts = StepParts(long=_weight(long))
+    for sample, activity in zip(samples, activities, strict=True):
+        _count(counts, sample, activity)
+    counts.environment = _weight(_in_environment([s for s in long if named.get(id(s)) == "rollout"], trains))
+    return activities, counts
 
 
-def _count(found: StepParts, sample: Sample, activity: str) -> None:
+def _count(counts: StepParts, sample: Sample, activity: str) -> None:
     if activity == "evaluation":
-        found.evaluation += sample.weight
+        counts.evaluation += sample.weight
     elif activity == "rollout":
-        found.rollout += sample.weight
-        found.policy += sample.weight if sample.part == "forward" else 0.0
+        counts.rollout += sample.weight
+        counts.policy += sample.weight if sample.part == "forward" else 0.0
     else:
-        found.parts[sample.part] += sample.weight
+        counts.parts[sample.part] += sample.weight
 
 
 def _rollout(long: Sequence[Sample], trains: Functions) -> dict[int, str]:

@@ -73,7 +73,7 @@ def _training(profile: Profile) -> tuple[RankProfile, ...] | Missing:
 
 
 def _how(loader: LoaderProfile | None) -> str:
-    return f", {count(loader.iterators, 'pass', 'passes')} over {loader.dataset}" if loader else ""
+    return f", {count(max(loader.passes, loader.iterators), 'pass', 'passes')} over {loader.dataset}" if loader else ""
 
 
 def _speedup(costs: Costs, seconds: float) -> Speedup:
