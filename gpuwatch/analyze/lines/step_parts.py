@@ -21,6 +21,8 @@ _IN_STEP = ("step", "long step")
 # What calls a model for this share of a pause evaluates it; an environment that takes this share of one is stepped in it.
 _EVALUATES, _ENVIRONMENT, _POLICY = 0.1, 0.05, 0.03
 _FEWEST = 10
+# A forward pass takes no less than this of what its backward takes.
+_TRAINED = 0.1
 # What environments of every library call the method that moves them on, alone or several at a time.
 _STEPS = ("step", "step_wait", "step_async")
 # How the methods of callbacks begin: those of Lightning, Transformers, Keras and Ultralytics, and those of fastai.
@@ -108,7 +110,7 @@ def _named_pauses(samples: Sequence[Sample]) -> tuple[list[str], StepParts]:
     """Return the activity of each sample, of its own for long steps that call the model without training it, and counts."""
     long = [sample for sample in samples if sample.activity == "long step"]
     trains = _functions(sample for sample in samples if sample.part in ("backward", "optimizer"))
-    named = _rollout(long, trains) or _evaluation(long, trains)
+    named = (_rollout(long, trains) or _evaluation(samples, long, trains)) if _trains_elsewhere(samples) else {}
     activities = [named.get(id(sample), sample.activity) for sample in samples]
     counts = StepParts(long=_weight(long))
     for sample, activity in zip(samples, activities, strict=True):
@@ -147,24 +149,33 @@ def _is_environment(frame: Frame, models: Functions) -> bool:
     return called and not package_of(frame.file).startswith("torch")
 
 
-def _evaluation(long: Sequence[Sample], trains: Functions) -> dict[int, str]:
+def _evaluation(samples: Sequence[Sample], long: Sequence[Sample], trains: Functions) -> dict[int, str]:
     """Return what runs in functions that call the model in long steps only, and train nothing."""
-    calls = [sample for sample in long if sample.part == "forward"]
+    trained = _functions(sample for sample in samples if sample.part == "forward" and sample.activity == "step")
+    calls = [s for s in long if s.part == "forward" and _caller(s.stack) not in trains]
     if _weight(long) < _FEWEST or _weight(calls) < _EVALUATES * _weight(long):
         return {}
-    callers = {caller for sample in calls if (caller := _caller(sample.stack)) is not None} - trains
+    callers = {_caller(sample.stack) for sample in calls} - trains - trained
+    evaluated = {id(sample) for sample in calls}
     return {
         id(sample): "evaluation"
         for sample in long
-        if sample.part == "forward" or not callers.isdisjoint((f.file, f.function) for f in sample.stack)
+        if id(sample) in evaluated or not callers.isdisjoint((f.file, f.function) for f in sample.stack)
     }
 
 
+def _trains_elsewhere(samples: Sequence[Sample]) -> bool:
+    """Say whether the forward that is trained is among the usual steps: else samples of it may have seemed to be in the
+    long ones, which begin and end with a step like any other."""
+    forward = _weight(s for s in samples if s.part == "forward" and s.activity == "step")
+    return forward >= _TRAINED * _weight(s for s in samples if s.part == "backward")
+
+
 def _caller(stack: Sequence[Frame]) -> tuple[str, str] | None:
-    """Return the user's function from which a stack's outermost module was called."""
+    """Return the function from which a stack's outermost module was called."""
     at = next((i for i, frame in enumerate(stack) if is_model_call(frame)), 0)
-    own = [frame for frame in stack[:at] if not is_library(frame.file)]
-    return (own[-1].file, own[-1].function) if own else None
+    callers = [frame for frame in stack[:at] if package_of(frame.file) != "torch"]
+    return (callers[-1].file, callers[-1].function) if callers else None
 
 
 def _functions(samples: Iterable[Sample]) -> Functions:

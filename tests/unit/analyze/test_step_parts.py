@@ -186,3 +186,14 @@ def test_a_rollout_in_a_framework_has_one_line_and_paths_of_its_own() -> None:
 def test_a_usual_pause_stays_one() -> None:
     _, counts = counted(*TRAINED, sample(SAVING, 30, "long step"), sample((*LOOP, *NET), 3, "long step"))
     assert (counts.long, counts.evaluation, counts.rollout) == (30, 0, 0)
+
+
+def test_a_forward_that_seems_to_be_in_the_long_steps_only_is_that_of_the_training() -> None:
+    step = (*LOOP, Frame("training_step", "/home/me/net.py", 3))
+    long = [sample((*step, *NET), 25, "long step"), sample(SAVING, 60, "long step")]
+    placed, counts = counted(*TRAINED[1:], *long)
+    assert [s.activity for s in placed[2:]] == ["long step"] * 2
+    assert counts.parts["forward"] == 25
+    # Another way to the model from the function that trains, as in a GAN.
+    placed, _ = counted(*TRAINED, sample((Frame("main", "/home/me/train.py", 33), *NET), 25, "long step"))
+    assert placed[3].activity == "long step"
