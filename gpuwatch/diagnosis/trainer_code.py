@@ -28,6 +28,8 @@ _LOADERS, _PROCESSES = "torch/utils/data/", ("/multiprocessing/popen_", "/multip
 # Libraries that start a loader's workers and its threads.
 _STARTING = ("multiprocessing", "threading")
 _IN_STEP = ("step", "long step")
+# What else of a loop calls the model.
+_WITH_MODEL = ("evaluation", "rollout")
 
 
 def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
@@ -41,8 +43,9 @@ def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
 
 
 def model_share(profile: Profile, loader: LoaderProfile) -> float:
-    """Return the share of the samples in the step that fell into the model, its backward pass or its optimizer."""
-    return sum(h.share * _model_part(h, loader.own_loop) for h in _in_steps(profile))
+    """Return the share of the samples in the loop that fell into the model, its backward pass or its optimizer."""
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in (*_IN_STEP, *_WITH_MODEL)]
+    return sum(h.share * _model_part(h, loader.own_loop) for h in lines)
 
 
 def calls_modules(profile: Profile) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Literal, NamedTuple
 
 from gpuwatch.analyze.lines.frames import Frame
@@ -39,16 +39,14 @@ class Sample(NamedTuple):
     callback: str | None = None
 
 
-# So many frames below a line at most make the path by which the kinds of step of a framework's loop are told apart.
-_DEEPEST = 24
 Path = tuple[tuple[str, int], ...]
 
 
 def settle_long_steps(samples: Sequence[Sample]) -> list[Sample]:
-    """Give each of the trainer's lines one kind of step, the one that most of its samples fell in: a sample's time is
-    known to a tenth of a second or so. Of a line that runs a framework's loop each path down to torch has its own."""
-    drivers = {(s.file, s.line) for s in samples if s.part in IN_MODEL and _path(s, deep=True)[1:]}
-    paths = [_path(s, deep=(s.file, s.line) in drivers) if _is_step(s) else () for s in samples]
+    """Give each way to the trainer's lines one kind of step, the one that most of its samples fell in: a sample's time is
+    known to a tenth of a second or so."""
+    drivers = {(s.file, s.line) for s in samples if s.part in IN_MODEL}
+    paths = [_path(sample, drivers) if _is_step(sample) else () for sample in samples]
     long: dict[Path, float] = defaultdict(float)
     for sample, path in zip(samples, paths, strict=True):
         if path:
@@ -63,12 +61,12 @@ def _is_step(sample: Sample) -> bool:
     return sample.role == "trainer" and sample.activity in ("step", "long step")
 
 
-def _path(sample: Sample, deep: bool) -> Path:
-    """Return a sample's line and, where that is asked for, those below it until torch is called."""
-    path: Path = ((sample.file, sample.line),)
+def _path(sample: Sample, drivers: Set[tuple[str, int]]) -> Path:
+    """Return the calls that lead to a sample's line, or, where that runs a framework's loop, from it to torch."""
+    place = (sample.file, sample.line)
     places = [(frame.file, frame.line) for frame in sample.stack]
-    if not deep or path[0] not in places:
-        return path
-    below = sample.stack[len(places) - places[::-1].index(path[0]) :][:_DEEPEST]
-    torch = next((i for i, frame in enumerate(below) if package_of(frame.file) == "torch"), len(below))
-    return (*path, *((frame.file, frame.line) for frame in below[:torch]))
+    if place not in places:
+        return (place,)
+    torch = next((i for i, frame in enumerate(sample.stack) if package_of(frame.file) == "torch"), len(places))
+    own = len(places) - places[::-1].index(place)
+    return tuple(places[: torch if place in drivers else min(torch, own)])

@@ -21,6 +21,8 @@ _IN_STEP = ("step", "long step")
 # What calls a model for this share of a pause evaluates it; an environment that takes this share of one is stepped in it.
 _EVALUATES, _ENVIRONMENT, _POLICY = 0.1, 0.05, 0.03
 _FEWEST = 10
+# A forward pass takes no less than this of what its backward takes.
+_TRAINED = 0.1
 # What environments of every library call the method that moves them on, alone or several at a time.
 _STEPS = ("step", "step_wait", "step_async")
 # How the methods of callbacks begin: those of Lightning, Transformers, Keras and Ultralytics, and those of fastai.
@@ -45,13 +47,14 @@ def place_in_steps(samples: Sequence[Sample]) -> tuple[list[Sample], Mapping[int
     """Return the samples with the trainers' parts and pauses named, and how many there are of each, by pid."""
     placed = settle_long_steps(_with_parts(samples))
     placed = _with_callbacks(placed)
-    trainers = {sample.pid for sample in placed if sample.role == "trainer" and sample.activity in _IN_STEP}
-    counts = {}
-    for pid in trainers:
-        mine = [sample for sample in placed if sample.pid == pid and sample.activity in _IN_STEP]
-        named, counts[pid] = _named_pauses(mine)
-        placed = [sample for sample in placed if sample.pid != pid or sample.activity not in _IN_STEP] + named
-    return placed, counts
+    trainers: dict[int, list[Sample]] = defaultdict(list)
+    for sample in placed:
+        if sample.role == "trainer" and sample.activity in _IN_STEP:
+            trainers[sample.pid].append(sample)
+    named = {pid: _named_pauses(mine) for pid, mine in trainers.items()}
+    activities = {id(s): to for pid, mine in trainers.items() for s, to in zip(mine, named[pid][0], strict=True)}
+    placed = [sample._replace(activity=activities.get(id(sample), sample.activity)) for sample in placed]
+    return placed, {pid: counts for pid, (_, counts) in named.items()}
 
 
 def _with_parts(samples: Sequence[Sample]) -> list[Sample]:
@@ -103,30 +106,27 @@ def _callback(sample: Sample, loops: Functions) -> str | None:
     return named.function.replace(".<locals>", "") if named else None
 
 
-def _named_pauses(samples: Sequence[Sample]) -> tuple[list[Sample], StepParts]:
-    """Give the long steps that call the model without training it an activity of their own."""
+def _named_pauses(samples: Sequence[Sample]) -> tuple[list[str], StepParts]:
+    """Return the activity of each sample, of its own for long steps that call the model without training it, and counts."""
     long = [sample for sample in samples if sample.activity == "long step"]
     trains = _functions(sample for sample in samples if sample.part in ("backward", "optimizer"))
-    named = _rollout(long, trains) or _evaluation(long, trains)
-    found = StepParts(long=_weight(long))
-    result = []
-    for sample in samples:
-        activity = named.get(id(sample), sample.activity)
-        _count(found, sample, activity)
-        result.append(sample._replace(activity=activity))
-    stepped = [sample for sample in samples if named.get(id(sample)) == "rollout"]
-    found.environment = _weight(_in_environment(stepped, trains))
-    return result, found
+    named = (_rollout(long, trains) or _evaluation(samples, long, trains)) if _trains_elsewhere(samples) else {}
+    activities = [named.get(id(sample), sample.activity) for sample in samples]
+    counts = StepParts(long=_weight(long))
+    for sample, activity in zip(samples, activities, strict=True):
+        _count(counts, sample, activity)
+    counts.environment = _weight(_in_environment([s for s in long if named.get(id(s)) == "rollout"], trains))
+    return activities, counts
 
 
-def _count(found: StepParts, sample: Sample, activity: str) -> None:
+def _count(counts: StepParts, sample: Sample, activity: str) -> None:
     if activity == "evaluation":
-        found.evaluation += sample.weight
+        counts.evaluation += sample.weight
     elif activity == "rollout":
-        found.rollout += sample.weight
-        found.policy += sample.weight if sample.part == "forward" else 0.0
+        counts.rollout += sample.weight
+        counts.policy += sample.weight if sample.part == "forward" else 0.0
     else:
-        found.parts[sample.part] += sample.weight
+        counts.parts[sample.part] += sample.weight
 
 
 def _rollout(long: Sequence[Sample], trains: Functions) -> dict[int, str]:
@@ -149,24 +149,33 @@ def _is_environment(frame: Frame, models: Functions) -> bool:
     return called and not package_of(frame.file).startswith("torch")
 
 
-def _evaluation(long: Sequence[Sample], trains: Functions) -> dict[int, str]:
+def _evaluation(samples: Sequence[Sample], long: Sequence[Sample], trains: Functions) -> dict[int, str]:
     """Return what runs in functions that call the model in long steps only, and train nothing."""
-    calls = [sample for sample in long if sample.part == "forward"]
+    trained = _functions(sample for sample in samples if sample.part == "forward" and sample.activity == "step")
+    calls = [s for s in long if s.part == "forward" and _caller(s.stack) not in trains]
     if _weight(long) < _FEWEST or _weight(calls) < _EVALUATES * _weight(long):
         return {}
-    callers = {caller for sample in calls if (caller := _caller(sample.stack)) is not None} - trains
+    callers = {_caller(sample.stack) for sample in calls} - trains - trained
+    evaluated = {id(sample) for sample in calls}
     return {
         id(sample): "evaluation"
         for sample in long
-        if sample.part == "forward" or not callers.isdisjoint((f.file, f.function) for f in sample.stack)
+        if id(sample) in evaluated or not callers.isdisjoint((f.file, f.function) for f in sample.stack)
     }
 
 
+def _trains_elsewhere(samples: Sequence[Sample]) -> bool:
+    """Say whether the forward that is trained is among the usual steps: else samples of it may have seemed to be in the
+    long ones, which begin and end with a step like any other."""
+    forward = _weight(s for s in samples if s.part == "forward" and s.activity == "step")
+    return forward >= _TRAINED * _weight(s for s in samples if s.part == "backward")
+
+
 def _caller(stack: Sequence[Frame]) -> tuple[str, str] | None:
-    """Return the user's function from which a stack's outermost module was called."""
+    """Return the function from which a stack's outermost module was called."""
     at = next((i for i, frame in enumerate(stack) if is_model_call(frame)), 0)
-    own = [frame for frame in stack[:at] if not is_library(frame.file)]
-    return (own[-1].file, own[-1].function) if own else None
+    callers = [frame for frame in stack[:at] if package_of(frame.file) != "torch"]
+    return (callers[-1].file, callers[-1].function) if callers else None
 
 
 def _functions(samples: Iterable[Sample]) -> Functions:
