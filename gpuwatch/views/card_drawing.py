@@ -36,6 +36,7 @@ PHASE_COLORS = {
     "optimizer": "#7fb2df",
     "other in-step": "#8d6cc0",
     "evaluation": "#3f9e6e",
+    "rollout": "#8a9a3c",
     "between loops": "#a8a8a8",
     "shutdown": "#757575",
     "unexplained": "#c05a6a",

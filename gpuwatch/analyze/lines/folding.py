@@ -17,10 +17,11 @@ from typing import Literal
 from gpuwatch.analyze.lines.bursts import burst_samples
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.loop_lines import LoopLines
-from gpuwatch.analyze.lines.model_calls import is_in_model
+from gpuwatch.analyze.lines.model_calls import IN_MODEL
 from gpuwatch.analyze.lines.moments import Moments
-from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, Sample, settle_long_steps
+from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, Sample
 from gpuwatch.analyze.lines.statements import called_at
+from gpuwatch.analyze.lines.step_parts import StepParts, place_in_steps
 from gpuwatch.analyze.lines.ticks import timer_samples
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
@@ -43,6 +44,7 @@ class _Line:
     model: float = 0.0
     blocked: float | None = None
     functions: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    callbacks: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     called: dict[tuple[Callee | None, str | None], float] = field(default_factory=lambda: defaultdict(float))
     belows: dict[tuple[Frame | None, Callee | None], float] = field(default_factory=lambda: defaultdict(float))
     stacks: dict[tuple[Frame, ...], float] = field(default_factory=lambda: defaultdict(float))
@@ -59,16 +61,20 @@ class Seconds:
     moments: Mapping[int, Moments]
 
 
-def fold_samples(processes: Processes, seconds: Seconds, loops: LoopLines) -> tuple[tuple[HotLine, ...], StackQuality]:
-    """Return the lines by cost, loader lines first, and who took the samples: only those of the one that took more are used."""
+def fold_samples(
+    processes: Processes, seconds: Seconds, loops: LoopLines
+) -> tuple[tuple[HotLine, ...], StackQuality, Mapping[int, StepParts]]:
+    """Return the lines by cost, loader lines first, who took the samples, and what they say of each trainer's steps.
+
+    Only the samples of the one that took more are used."""
     bursts = processes.recording.by_writer("stacks")
     stacks = [sample for log in bursts for sample in burst_samples(processes, log, seconds.moments, loops)]
     ticks = list(timer_samples(processes, seconds.moments))
     samples = stacks if _useful(stacks) >= _useful(ticks) else ticks
     sampler: Literal["py-spy", "timer", "none"] = "none" if not samples else "py-spy" if samples is stacks else "timer"
-    settled = settle_long_steps(samples)
+    settled, parts = place_in_steps(samples)
     lines = [*_lines(settled, "worker", seconds), *_lines(settled, "trainer", seconds)]
-    return tuple(lines), _quality(sampler, samples, bursts)
+    return tuple(lines), _quality(sampler, samples, bursts), parts
 
 
 def _useful(samples: list[Sample]) -> float:
@@ -102,7 +108,9 @@ def _fold(samples: list[Sample], role: Role, whole_s: float, timed: bool = False
         line.weight += sample.weight
         line.seconds += sample.seconds
         line.awaited += sample.awaited
-        line.model += sample.weight if is_in_model(sample.stack) else 0.0
+        line.model += sample.weight if sample.part in IN_MODEL else 0.0
+        if sample.callback:
+            line.callbacks[sample.callback] += sample.weight
         if sample.blocked is not None:
             line.blocked = (line.blocked or 0.0) + sample.blocked
         line.functions[sample.function] += sample.weight
@@ -148,6 +156,7 @@ def _hot_line(
         below_callee=below_callee or _compiled(file, number, share, called, stack),
         sleeps="sleep(" in (source or ""),
         model_share=line.model / line.weight if stack else None,
+        callback=max(line.callbacks, key=lambda name: line.callbacks[name], default=None),
     )
 
 
