@@ -104,8 +104,11 @@ def is_console_script(file: str) -> bool:
     """Say whether a file is what an installer has written to start a package's program."""
     if not _PROGRAMS.search(file):
         return False
-    text = _script_text(file)
-    return bool(_entry(text)) if text is not None else not _slashed(file).rpartition("/")[2].endswith(".py")
+    text, (folder, _, name) = _script_text(file), _slashed(file).rpartition("/")
+    if text is None:
+        return not name.endswith(".py")
+    # Installers also copy whole scripts there, and have them begin with the interpreter beside them.
+    return bool(_entry(text)) or text.startswith(f"#!{folder}/python")
 
 
 def _script_text(file: str) -> str | None:

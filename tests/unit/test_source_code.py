@@ -109,6 +109,7 @@ def programs(tmp_path: Path) -> Path:
         (folder / name).write_text(CONSOLE.format(module=module, function="main"))
     loaded = "import sys\nfrom importlib.metadata import distribution\nload_entry_point('open-clip', 'console_scripts', 'x')\n"
     (folder / "old").write_text(loaded)
+    (folder / "copied").write_text(f"#!{folder}/python3\nimport torch\nfor step in range(9):\n    print(step)\n")
     (folder / "train").write_text("import torch\nfrom mine import net\nfor step in range(9):\n    net(step)\n")
     return folder
 
@@ -116,6 +117,7 @@ def programs(tmp_path: Path) -> Path:
 def test_a_console_script_is_no_code_of_the_users(programs: Path, tmp_path: Path) -> None:
     assert source_code.is_library(str(programs / "yolo")) and source_code.is_library(str(programs / "old"))
     assert not origins.is_user_file(str(programs / "yolo"))
+    assert source_code.is_library(str(programs / "copied")), "an installer's copy, with its environment's interpreter"
     assert not source_code.is_library(str(programs / "train")), "a training of the user's own, in a folder of that name"
     script = tmp_path / "train.py"
     script.write_text(CONSOLE.format(module="mine", function="main"))
