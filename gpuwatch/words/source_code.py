@@ -24,6 +24,10 @@ _STANDARD = re.compile(r"[/\\]lib(?:64)?[/\\]python\d[^/\\]*[/\\](?P<package>[^/
 _FRAMEWORKS = frozenset(
     "torch torchdata lightning pytorch_lightning lightning_fabric accelerate transformers ignite fastai".split()
 )
+# Where frameworks keep the Python that they write or fetch: compiled graphs and kernels, the Hub's code of models.
+_GENERATED = re.compile(
+    r"[/\\](?:torchinductor_[^/\\]+|\.triton|torch_extensions|(?:transformers|datasets)_modules)[/\\]"
+)
 # A console script is a few lines that an installer writes into an environment's folder of programs: they import a
 # function of the installed package, and exit with what it returns.
 _PROGRAMS = re.compile(r"[/\\](?:bin|Scripts)[/\\][^/\\]+$")
@@ -93,10 +97,11 @@ def cell_name(file: str) -> str | None:
 @lru_cache(maxsize=65536)
 def is_library(file: str) -> bool:
     """Say whether a file is no code of the user's: an installed package's or its console script, the standard library's,
-    ours, or no file at all (<frozen …>)."""
+    generated, ours, or no file at all (<frozen …>)."""
     if file.startswith("<"):
         return not is_cell(file) and file != "<stdin>"
-    return is_installed(file) or bool(_STANDARD.search(file)) or is_own(file) or is_console_script(file)
+    written = _STANDARD.search(file) or _GENERATED.search(file)
+    return is_installed(file) or bool(written) or is_own(file) or is_console_script(file)
 
 
 @lru_cache(maxsize=4096)

@@ -31,6 +31,8 @@ STANDARD = sysconfig.get_path("stdlib")
         (f"{STANDARD}/json/decoder.py", True, "json"),
         ("/runs/1/boot/_gpuwatch/hook/trainer/loader.py", True, "loader"),
         ("/src/gpuwatch/hook/trainer/loader.py", True, "loader"),
+        ("/tmp/torchinductor_me/ab/cabc.py", True, "cabc"),
+        ("/home/me/torchinductor_notes.py", False, "torchinductor_notes"),
         ("<frozen importlib._bootstrap>", True, "<frozen importlib._bootstrap>"),
         ("<__array_function__ internals>", True, "<__array_function__ internals>"),
     ],
