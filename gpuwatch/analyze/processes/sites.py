@@ -38,7 +38,8 @@ def site_of(iterator: Iterator, program: str | None) -> Site:
     loader = Place(acted.file, acted.line, acted.function or "<module>") if acted else None
     if not recorded.get("dataset_file") or not is_library(str(recorded["dataset_file"])):
         return Site(None, loader)
-    name, made = str(recorded.get("dataset") or "dataset"), as_list(recorded.get("dataset_made"))
+    name = str(recorded.get("dataset_inner") or recorded.get("dataset") or "dataset")
+    made = as_list(recorded.get("dataset_made"))
     if len(made) == 2:
         return Site(Place(str(made[0]), int(made[1]), name), loader)
     return Site(Place(loader.file, loader.line, name) if loader else None, loader)

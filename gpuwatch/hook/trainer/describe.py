@@ -42,6 +42,7 @@ def _dataset_attributes(loader: Any, sampler: Any, iterable: bool) -> dict[str, 
     file, line = callers.class_place(cls, "__iter__" if iterable else "__getitem__")
     return {
         "dataset": type(dataset).__name__,
+        "dataset_inner": cls.__name__,
         "dataset_kind": "iterable" if iterable else "map",
         "dataset_file": file,
         "dataset_line": line,

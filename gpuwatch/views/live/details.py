@@ -6,7 +6,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gpuwatch.model.findings import Finding
+from gpuwatch.model.measures import Place
 from gpuwatch.views import text
+from gpuwatch.views.line_tables import below_of
 from gpuwatch.views.live.charts import GOOD, WORK, grid
 from gpuwatch.views.live.frame import Frame
 from gpuwatch.views.live.panels import CONFIDENCE
@@ -58,8 +60,9 @@ def line_detail(frame: Frame, at: int) -> RenderableType:
     if line.speedup_if_free:
         facts.append(f"{text.factor(line.speedup_if_free)} if it were free")
     parts: list[RenderableType] = [
-        Text(f"{text.clean(line.file)}:{line.line}", f"bold {WORK}"),
+        Text(text.place(Place(line.file, line.line), ""), f"bold {WORK}"),
         Text(f"in {line.function}" + (f", {line.callee}" if line.callee else ""), "dim"),
+        *([Text(below, "dim")] if (below := below_of(line, "")) else []),
         Text(),
         Text((line.source or "").strip()),
         Text(),

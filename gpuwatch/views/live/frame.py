@@ -14,6 +14,7 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane
 from gpuwatch.views import text
+from gpuwatch.views.line_tables import sections
 from gpuwatch.words.lanes import LaneKind
 
 WINDOWS_S = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
@@ -66,8 +67,9 @@ class Frame:
 
     @property
     def hot_lines(self) -> list[HotLine]:
-        """Return the lines worth showing."""
-        return [line for line in self.report.hot_lines if line.share >= SHOWN_LINE_SHARE]
+        """Return the lines worth showing: those whose shares are of the same whole together, hottest first."""
+        found = [line for section in sections(self.report.hot_lines) for line in section.lines]
+        return [line for line in found if line.share >= SHOWN_LINE_SHARE]
 
     def lanes(self, of: LaneKind, device: int | None = None) -> list[Lane]:
         """Return the lanes of a kind: of one GPU, or of all ranks and GPUs that are selected."""

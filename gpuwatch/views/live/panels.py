@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from gpuwatch.model.measures import Place
 from gpuwatch.views import text
 from gpuwatch.views.live.charts import BAD, GOOD, QUIET, WAIT, WORK, Area, meter, parts_bar
 from gpuwatch.views.live.devices import gpus, machine
@@ -181,7 +182,7 @@ def lines(frame: Frame, width: int, height: int = 3, selected: int | None = None
     table = Rows(wide=4)
     for at, line in enumerate(hot[: max(1, height)]):
         style = "bold" if at == selected else ""
-        where = f"{text.shorten_path(text.relative(text.clean(line.file), frame.report.run.cwd), 24)}:{line.line}"
+        where = text.shorten_path(text.place(Place(line.file, line.line), frame.report.run.cwd), 28)
         source = Text(text.clean((line.source or line.function).strip()), style, no_wrap=True, overflow="ellipsis")
         share = f"{'▸' if at == selected else ' '}{text.percent(line.share)}"
         role = Text(line.process_role if line.activity in ("fetch", "step", "") else line.activity, "dim")

@@ -109,8 +109,9 @@ def test_torchs_wrappers_are_never_the_line(run: FakeRun, workers: bool) -> None
     outer = [LOOP, FETCH] if workers else [MAIN, NEXT, FETCH]
     stack = [*outer, SUBSET, CONCAT, ["MNIST.__getitem__", mnist, 143], ["fromarray", f"{SITE}/PIL/Image.py", 3308]]
     (line,) = lines(
-        run, stack, made=("/home/me/datamodule.py", 141), dataset="Subset", dataset_file=mnist, dataset_line=130
+        run, stack, made=("/home/me/datamodule.py", 141), dataset="Subset", dataset_inner="MNIST", dataset_file=mnist
     )
+    assert line.makes == "MNIST"
     assert short(line) == ("/home/me/datamodule.py", 141, ("torchvision/datasets/mnist.py", 143), "PIL fromarray")
 
 
