@@ -134,12 +134,15 @@ def _folder(file: str) -> str:
     return file.replace("\\", "/").rpartition("/")[0]
 
 
-def transform_frame(frames: tuple[Frame, ...], made: Mapping[str, Frame]) -> tuple[Frame, tuple[Frame, ...]] | None:
+def transform_frame(
+    frames: tuple[Frame, ...], made: Mapping[str, Frame], program: str | None = None
+) -> tuple[Frame, tuple[Frame, ...]] | None:
     """Return the user's line that made the library's transform a stack is in, and the frames from the transform on.
 
-    `made`: by class name, where the user's code makes one. A line of the user's own inside it speaks for itself."""
+    `made`: by class name, where the user's code makes one. A line of the user's own inside it, or of the program that
+    was started, speaks for itself."""
     for i in range(len(frames) - 1, -1, -1):
-        if not is_library(frames[i].file):
+        if not is_library(frames[i].file) or is_of_program(frames[i].file, program):
             return None
         owner = frames[i].function.rpartition(".")[0].rpartition(".")[2]
         if owner in made and not frames[i].is_torch_data:

@@ -27,7 +27,7 @@ class Placed(NamedTuple):
 
 def place(frames: tuple[Frame, ...], activity: str, origins: Origins, pid: int) -> Placed:
     """Return a stack's place. Code of a library's dataset, transform or collate function is of the line that makes it."""
-    made = transform_frame(frames, origins.transforms) if activity == "fetch" else None
+    made = transform_frame(frames, origins.transforms, origins.program) if activity == "fetch" else None
     if made is not None:
         return _placed(made[0], made[1], callee(made[1]), made[0].function)
     found = own_line(frames, origins.program) if activity not in NO_WORK else None

@@ -17,3 +17,4 @@ def test_a_librarys_transform_is_the_line_that_made_it() -> None:
     assert transform_frame(stack, made) == (made["ColorJitter"], stack[2:])
     assert transform_frame((*stack, Frame("mine", "/home/me/hue.py", 3)), made) is None
     assert transform_frame(stack[:2], made) is None
+    assert transform_frame(stack, made, program="torchvision") is None
