@@ -38,14 +38,26 @@ class Mention:
 def sole_call(cls: type, files: Iterable[str], among: Sequence[str] = ()) -> tuple[str | None, int | None]:
     """Return (file, line) of the only call of `cls` in the user's code; (None, None) when there is not exactly one.
 
-    Looked for in `files`, else in the modules that know the class, of the user or of the program that was started. `among`: the classes of the list that the object is
-    in; of several calls the one in such a list is meant.
+    Looked for in `files`, else in the modules that know the class, of the user or of the program that was started.
+    `among`: the classes of the list that the object is in; of several calls the one in such a list is meant.
     """
+    return _sole_call(cls, frozenset(files), tuple(among), _cells())
+
+
+def _cells() -> tuple[str, ...]:
+    return tuple(filter(source_code.is_cell, list(linecache.cache))) if "IPython" in sys.modules else ()
+
+
+@functools.lru_cache(maxsize=1024)
+def _sole_call(
+    cls: type, files: frozenset[str], among: tuple[str, ...], cells: tuple[str, ...]
+) -> tuple[str | None, int | None]:
+    """Look once: some datasets make their transforms for each sample."""
     found = _calls_of(cls, files)
     for whose in (origins.is_user_file, origins.is_programs):
-        found = found or _calls_of(cls, _files_that_know(cls, whose))
+        found = found or _calls_of(cls, {*cells, *_files_that_know(cls, whose)})
     if len(found) > 1 and among:
-        found = [(path, call) for path, call in found if call.among == tuple(among)]
+        found = [(path, call) for path, call in found if call.among == among]
     found = _newest_cell(found)
     return (found[0][0], found[0][1].line) if len(found) == 1 else _NOWHERE
 
@@ -56,9 +68,9 @@ def _calls_of(cls: type, files: Iterable[str]) -> list[Found]:
 
 
 def _files_that_know(cls: type, whose: Callable[[str], bool]) -> set[str]:
-    """Return the files of the modules in which the class, or a module of its package, has a name; and all cells."""
+    """Return the files of the modules in which the class, or a module of its package, has a name."""
     package = cls.__module__.partition(".")[0]
-    files = {path for path in list(linecache.cache) if source_code.is_cell(path)}
+    files = set()
     for module in list(sys.modules.values()):
         fields = getattr(module, "__dict__", {})
         file = fields.get("__file__")

@@ -93,6 +93,7 @@ def test_of_a_cell_that_was_run_again_the_last_text_counts(
         path = f"/tmp/ipykernel_9732/{number}.py"
         cells[path] = (len(text), None, text.splitlines(keepends=True), path)
     monkeypatch.setattr(linecache, "cache", cells)
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
     assert mentions.sole_call(library.Dataset, []) == ("/tmp/ipykernel_9732/1.py", 2)
 
 
