@@ -16,11 +16,13 @@ ACTIVITY = ("forward_ns", "backward_ns", "backward_n", "optimizer_ns", "optimize
 
 COLUMNS = {
     # A fact about the process, once known: torch, affinity, cpu_count, cuda_devices [[index, uuid, name]],
-    # threads {torch, cv2, omp, mkl}, missing_seam, hook_error, exit ("atexit"), experiment, cell {file, number, lines} (of a notebook).
+    # threads {torch, cv2, omp, mkl}, missing_seam, hook_error, exit ("atexit"), experiment,
+    # cell {file, number, lines} of a notebook.
     "meta": ("t", "key", "value"),
     # An iterator was made. `attributes`: dataset, dataset_kind, dataset_file, dataset_line, length, workers, batch_size,
     # prefetch, persistent, pin_memory, in_order, drop_last, start_method, sampler, collate, loader_class, timeout,
-    # tensor_dataset, dataset_inner (the class inside torch's wrappers), dataset_made. `workers`: [[worker, pid], ...]. `file, line, function`: the user's frame that asked for it;
+    # tensor_dataset, dataset_inner (the class inside torch's wrappers), dataset_made. `workers`: [[worker, pid], ...].
+    # `file, line, function`: the user's frame that asked for it;
     # `made_...`: the user's call of the loader's constructor, null of a copied or unpickled loader.
     "iterator": ("iterator", "loader", "t0", "t1", "epoch", "attributes", "workers", "file", "line", "function", "made_file", "made_line", "made_function"),
     # The loader was asked for a batch (t0) and gave it (t1). `end`: 0 a batch, 1 exhausted, 2 an exception.
