@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from gpuwatch.diagnosis.consistency import agree, settle
 from gpuwatch.diagnosis.rule import Members, Rule, Trace, members
 from gpuwatch.diagnosis.thresholds import Threshold, comparisons
 from gpuwatch.diagnosis.verdict import give_verdict
@@ -38,13 +39,13 @@ def judge(profile: Profile, rules: Sequence[Rule]) -> Judgement:
     outcomes = [evaluate(rule, profile, groups).outcome for rule in rules]
     found = [o for o in outcomes if isinstance(o, Finding)]
     kept, suppressed = suppress(found)
-    ranked = tuple(sorted(kept, key=_rank))
-    verdict = give_verdict(profile, list(ranked))
+    settled, dropped = settle(sorted(kept, key=_rank))
+    verdict = give_verdict(profile, list(settled))
     return Judgement(
         verdict,
-        ranked,
-        tuple(sorted(suppressed, key=_rank)),
-        tuple(o for o in outcomes if isinstance(o, NotEvaluated)),
+        tuple(sorted(agree(verdict, settled), key=_rank)),
+        tuple(sorted(agree(verdict, suppressed), key=_rank)),
+        (*(o for o in outcomes if isinstance(o, NotEvaluated)), *dropped),
         tuple(o.id for o in outcomes if isinstance(o, Clear)),
     )
 

@@ -102,8 +102,11 @@ def _why(report: Report) -> list[Fact]:
     if loader is not None:
         facts += _why_loader(loader)
     best = report.verdict.speedup_if_input_free
-    if best is not None and text.gain(best) and report.verdict.bound == "input":
+    if best is not None and text.gain(best) and report.verdict.bound in ("input", "cpu"):
         facts.append(Fact("at best", f"{text.gain(best)} if the input cost nothing", clean(best.basis)))
+    other = report.verdict.speedup_if_compute_free
+    if other is not None and text.gain(other):
+        facts.append(Fact("", f"{text.gain(other)} if the training used no core, as on a GPU", clean(other.basis)))
     return facts
 
 
@@ -147,10 +150,12 @@ def _more(report: Report) -> str:
 
 
 def _nothing(report: Report) -> str:
-    if report.verdict.bound == "compute":
-        best = report.verdict.speedup_if_input_free
-        most = f": even one that cost nothing would make the run {_won(best.predicted)} faster" if best else ""
-        return f"Leave the input pipeline alone{most}."
+    verdict = report.verdict
+    if verdict.leave_input_alone:
+        most = f": even one that cost nothing would make the run {verdict_text.won(verdict)} faster"
+        return f"Leave the input pipeline alone{most if verdict.speedup_if_input_free else ''}."
+    if verdict.bound == "cpu":
+        return verdict_text.SHARED_CORES
     if report.findings:
         return ""
     if not report.loaders and hottest(report):
@@ -159,11 +164,6 @@ def _nothing(report: Report) -> str:
     if not asked:
         return "No rule could look at this run; `gpuwatch doctor` says what can be measured here."
     return f"No rule matched: {asked} passed, {blind} skipped for missing data (reasons: `gpuwatch report --json`)."
-
-
-def _won(speedup: float) -> str:
-    won = speedup - 1
-    return "less than 1%" if won < 0.01 else text.percent(won)
 
 
 def _slice(phase: Phase) -> Slice:

@@ -134,5 +134,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("slow-startup",),
-    traits=Traits(lanes=("input_wait", "worker"), remedies=("persistent-workers",)),
+    traits=Traits(about_input=True, lanes=("input_wait", "worker"), remedies=("persistent-workers",)),
 )

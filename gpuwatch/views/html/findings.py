@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpuwatch.model.findings import Evidence, Finding
 from gpuwatch.model.report import Report
-from gpuwatch.views import text
+from gpuwatch.views import text, verdict_text
 from gpuwatch.views.html.markup import Markup, content, el, table
 from gpuwatch.views.html.verdict import CONFIDENCE
 
@@ -31,8 +31,10 @@ def what_to_do(report: Report) -> Markup:
 
 
 def _nothing_to_do(report: Report) -> str:
-    if report.verdict.bound == "compute":
+    if report.verdict.leave_input_alone:
         return "Leave the input pipeline alone: the device is the limit."
+    if report.verdict.bound == "cpu":
+        return verdict_text.SHARED_CORES
     return "Nothing to advise from this run."
 
 
