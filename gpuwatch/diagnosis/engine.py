@@ -114,5 +114,18 @@ def gain(finding: Finding) -> float:
     return (1.0 - 1.0 / expected) * CONFIDENCE_WEIGHT[finding.confidence]
 
 
-def _rank(finding: Finding) -> tuple[int, int, float, str]:
-    return ORDER.index(finding.traits.order), SEVERITY_ORDER[finding.severity], -gain(finding), finding.id
+def _rank(finding: Finding) -> tuple[int, int, float, int, str]:
+    return (
+        ORDER.index(finding.traits.order),
+        _weight(finding),
+        -gain(finding),
+        SEVERITY_ORDER[finding.severity],
+        finding.id,
+    )
+
+
+def _weight(finding: Finding) -> int:
+    """Return 0 for what is critical and has no gain to go by, 2 for facts; between them the gain decides."""
+    if finding.severity == "info":
+        return 2
+    return 0 if finding.severity == "critical" and finding.speedup is None else 1

@@ -27,6 +27,7 @@ from gpuwatch.views.card_rows import (
     training,
     trial,
 )
+from gpuwatch.views.explained import also
 from gpuwatch.views.text import clean
 from gpuwatch.views.verdict_text import sentence
 
@@ -52,6 +53,7 @@ def prepare(report: Report) -> Card:
         why=tuple(_why(report)),
         actions=tuple(_action(finding, base) for finding in report.findings[:SHOWN_ACTIONS]),
         more=_more(report),
+        also=also(report),
         nothing=_nothing(report),
         tried=tuple(trial(each) for each in trials.newest(report)),
         phases=tuple(_slice(phase) for phase in report.phases if phase.share >= SMALLEST_PHASE),

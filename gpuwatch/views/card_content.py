@@ -96,4 +96,5 @@ class Card:
     cost: str
     next: str
     tried_note: str = ""
+    also: tuple[str, ...] = ()
     trainings: tuple[tuple[str, ...], ...] = ()

@@ -48,7 +48,7 @@ def verdict_on(profile: Profile) -> Verdict:
 def texts_of(report: Report) -> Iterator[str]:
     """Yield what people read of a report: the sentences of the card, and all of the page for a pull request."""
     drawn = card.prepare(report)
-    yield from (drawn.headline, drawn.reason, drawn.nothing, drawn.more, *drawn.notes)
+    yield from (drawn.headline, drawn.reason, drawn.nothing, drawn.more, *drawn.notes, *drawn.also)
     yield from (part for action in drawn.actions for part in (action.summary, action.advice, action.gain))
     yield from (part for fact in drawn.why for part in (fact.text, fact.note))
 
