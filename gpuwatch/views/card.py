@@ -30,6 +30,7 @@ from gpuwatch.views.card_rows import (
 from gpuwatch.views.explained import also
 from gpuwatch.views.text import clean
 from gpuwatch.views.verdict_text import sentence
+from gpuwatch.views.wall_time import of_run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -56,7 +57,7 @@ def prepare(report: Report) -> Card:
         also=also(report),
         nothing=_nothing(report),
         tried=tuple(trial(each) for each in trials.newest(report)),
-        phases=tuple(_slice(phase) for phase in report.phases if phase.share >= SMALLEST_PHASE),
+        phases=tuple(_slice(phase) for phase in of_run(report) if phase.share >= SMALLEST_PHASE),
         phases_of=_phases_of(report),
         ranks=tuple(rank(each) for each in report.ranks[:SHOWN_RANKS]) if len(report.ranks) > 1 else (),
         lines=tuple(line_row(line, base) for line in hottest(report)),
@@ -173,7 +174,7 @@ def _slice(phase: Phase) -> Slice:
 
 
 def _phases_of(report: Report) -> str:
-    seconds = sum(phase.seconds for phase in report.phases)
+    seconds = sum(phase.seconds for phase in of_run(report))
     over = f", mean of {len(report.ranks)} ranks" if len(report.ranks) > 1 else ""
     which = next((f" of training {each.number}" for each in report.trainings if each.shown), "")
     return f"{text.duration(seconds)}{which}{over}" if report.phases else ""

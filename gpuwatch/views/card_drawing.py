@@ -28,6 +28,7 @@ DIM, STRONG = "dim", "bold"
 TONES = {"bad": "bold #d9773b", "good": "bold #3f9e6e", "unsure": "bold #b59a3c"}
 # Mid tones that hold on dark and on light backgrounds; the wait is the only warm one.
 PHASE_COLORS = {
+    "launcher": "#6b6b6b",
     "startup": "#8f8f8f",
     "loader startup": "#b0a08a",
     "input wait": "#d9773b",

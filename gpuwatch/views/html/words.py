@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PHASE_HELP = {
+    "launcher": "before the training processes began and after they ended: the launcher's own time",
     "startup": "imports, building the model, everything before the first loader",
     "loader startup": "starting worker processes until their first batch",
     "input wait": "the training waited for its next batch",
