@@ -58,6 +58,22 @@ def _with_whole_interval(finding: Finding) -> Finding:
     return replace(finding, speedup=replace(gain, low=low, high=high))
 
 
+def lifted(verdict: Verdict, findings: Sequence[Finding]) -> Verdict:
+    """Return the verdict with a free input's gain at least that of each finding on what the input costs beside the waits:
+    the model's free input still starts its workers once, which a finding may save."""
+    free = verdict.speedup_if_input_free
+    beside = [f.speedup for f in findings if f.traits.about_input and f.severity != "info" and not _rests_on_wait(f)]
+    most = max((gain for gain in beside if gain is not None), key=lambda gain: gain.predicted, default=None)
+    if free is None or most is None or most.predicted <= free.predicted:
+        return verdict
+    high, low = max(free.high, most.high), max(free.low, min(most.low, most.predicted))
+    return replace(verdict, speedup_if_input_free=replace(free, predicted=most.predicted, low=low, high=high))
+
+
+def _rests_on_wait(finding: Finding) -> bool:
+    return any(evidence.key == WAIT_KEY for evidence in finding.evidence)
+
+
 def agree(verdict: Verdict, findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return the findings limited by the verdict: by what a free input would win, and by how sure the wait is."""
     return tuple(_as_sure(verdict, _below_ceiling(verdict, finding)) for finding in findings)
@@ -77,8 +93,7 @@ def _below_ceiling(verdict: Verdict, finding: Finding) -> Finding:
 def ceiling(verdict: Verdict, finding: Finding) -> Speedup | None:
     """Return the most that a finding can win: a free input's gain, or all of the loop's share that it names."""
     free = verdict.speedup_if_input_free
-    rests = any(evidence.key == WAIT_KEY for evidence in finding.evidence)
-    if rests and free is not None and verdict.bound == "input":
+    if _rests_on_wait(finding) and free is not None and verdict.bound == "input":
         return free
     named = {e.unit for e in finding.evidence if e.unit.startswith(_SHARE) and e.value}
     shares = [e.value for e in finding.evidence if e.unit == _OF_LOOP and isinstance(e.value, float)]
@@ -90,8 +105,7 @@ def ceiling(verdict: Verdict, finding: Finding) -> Speedup | None:
 
 
 def _as_sure(verdict: Verdict, finding: Finding) -> Finding:
-    rests = any(evidence.key == WAIT_KEY for evidence in finding.evidence)
-    if not rests or SURENESS.index(finding.confidence) >= SURENESS.index(verdict.confidence):
+    if not _rests_on_wait(finding) or SURENESS.index(finding.confidence) >= SURENESS.index(verdict.confidence):
         return finding
     return replace(finding, confidence=verdict.confidence)
 
@@ -124,6 +138,8 @@ def _of_findings(verdict: Verdict, findings: Sequence[Finding]) -> list[str]:
             found.append(f"the gain of {finding.id} lies outside of its interval")
         if gain is not None and most is not None and gain.predicted > most.predicted + 2 * ROUNDING:
             found.append(f"{finding.id} wins more than there is to win")
+        if gain is not None and lifted(verdict, [finding]) is not verdict:
+            found.append(f"{finding.id} wins more than a free input would")
         if verdict.leave_input_alone and finding.traits.about_input and finding.severity != "info":
             found.append(f"the input is to be left alone, and {finding.id} advises to change it")
         if _as_sure(verdict, finding) is not finding:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gpuwatch.diagnosis.consistency import agree, settle
+from gpuwatch.diagnosis.consistency import agree, lifted, settle
 from gpuwatch.diagnosis.rule import Members, Rule, Trace, members
 from gpuwatch.diagnosis.thresholds import Threshold, comparisons
 from gpuwatch.diagnosis.verdict import give_verdict
@@ -40,7 +40,7 @@ def judge(profile: Profile, rules: Sequence[Rule]) -> Judgement:
     found = [o for o in outcomes if isinstance(o, Finding)]
     kept, suppressed = suppress(found)
     settled, dropped = settle(sorted(kept, key=_rank))
-    verdict = give_verdict(profile, list(settled))
+    verdict = lifted(give_verdict(profile, list(settled)), settled)
     return Judgement(
         verdict,
         tuple(sorted(agree(verdict, settled), key=_rank)),

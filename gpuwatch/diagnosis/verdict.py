@@ -136,7 +136,9 @@ def _why_unknown(profile: Profile, loader: LoaderProfile | None) -> Reason:
     steps, run = loader.steps if loader else 0, profile.run
     if run.exit_code or run.signal is not None:
         return EndedEarly(steps, MIN_STEPS, run.exit_code, run.signal)
-    return FewSteps(steps, MIN_STEPS, SURE_STEPS) if loader else NoLoop("no loader")
+    if loader is None:
+        return NoLoop("not yet" if run.state == "running" else "no loader")
+    return FewSteps(steps, MIN_STEPS, SURE_STEPS)
 
 
 def _why_no_torch(profile: Profile) -> NoLoop:

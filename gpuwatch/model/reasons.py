@@ -72,9 +72,9 @@ class EndedEarly:
 
 @dataclass(frozen=True, slots=True)
 class NoLoop:
-    """No training loop was seen. `not_entered`: Pythons that the hook could not enter."""
+    """No training loop was seen; "not yet": the run goes on. `not_entered`: Pythons that the hook could not enter."""
 
-    why: Literal["not entered", "no Python", "no torch", "no loader"]
+    why: Literal["not entered", "no Python", "no torch", "no loader", "not yet"]
     not_entered: int = 0
 
 

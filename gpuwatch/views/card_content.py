@@ -97,4 +97,5 @@ class Card:
     next: str
     tried_note: str = ""
     also: tuple[str, ...] = ()
+    together: str = ""
     trainings: tuple[tuple[str, ...], ...] = ()

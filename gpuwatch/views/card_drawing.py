@@ -116,6 +116,8 @@ def _actions(card: Card, width: int) -> list[RenderableType]:
         parts += _action(number, action, width)
     if card.more:
         parts += [Text(), Text(f"+ {card.more}", DIM, no_wrap=True, overflow="ellipsis")]
+    if card.together:
+        parts += [Text(), _wrapped(card.together, width, DIM)]
     for line in card.also:
         parts += [Text(), _flow(Text.assemble(("also  ", DIM), line), width, hang=6)]
     return parts

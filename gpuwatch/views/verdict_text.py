@@ -128,6 +128,7 @@ _NO_LOOP = {
     "not entered": "no training was measured: {not_entered} could not be instrumented",
     "no torch": "Python ran, but used no torch DataLoader",
     "no Python": "the command started no Python that gpuwatch could instrument",
+    "not yet": "no training step was observed so far",
     "no loader": "torch was imported, but no DataLoader and no three optimizer steps in a row were observed",
 }
 

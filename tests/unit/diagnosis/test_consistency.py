@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import gpuwatch
 from gpuwatch.build_report import report_of
-from gpuwatch.diagnosis.consistency import agree, contradictions, settle
+from gpuwatch.diagnosis.consistency import agree, contradictions, lifted, settle
 from gpuwatch.diagnosis.engine import judge
 from gpuwatch.diagnosis.examples.parts import make_device, make_machine, make_rank
 from gpuwatch.diagnosis.examples.runs import HIDDEN, STARVED, epochs, long_steps, run_of
@@ -158,6 +158,25 @@ def test_no_finding_wins_more_than_a_free_input_would() -> None:
     (kept,) = agree(verdict, [make_finding(speedup=Speedup(9.0, 1.2, 12.0, ""))])
     assert kept.speedup is not None and kept.speedup.predicted == free.predicted and kept.speedup.high == free.high
     assert "wins more than there is to win" in contradictions(verdict, (make_finding(speedup=gain(9.0)),), ())[0]
+
+
+def test_a_free_input_wins_at_least_what_a_finding_beside_the_waits_does() -> None:
+    verdict = verdict_on(STARVED)
+    fewer = make_finding("too-many-workers", evidence=(), speedup=gain(3.0))
+    raised = lifted(verdict, [fewer]).speedup_if_input_free
+    assert raised is not None and (raised.predicted, raised.high) == (3.0, 3.1) and raised.low == pytest.approx(2.9)
+    assert contradictions(verdict, (fewer,), ()) == ("too-many-workers wins more than a free input would",)
+    assert lifted(verdict, [replace(fewer, severity="info")]) is verdict
+    assert lifted(verdict, [make_finding("periodic-pause", evidence=(), speedup=gain(3.0))]) is verdict
+
+
+def test_gains_that_overlap_are_said_not_to_multiply() -> None:
+    starved = report_of(STARVED)
+    one, other = make_finding(speedup=gain(1.4)), make_finding("expensive-decode", speedup=gain(1.3))
+    both = card.prepare(replace(starved, findings=(one, other)))
+    assert both.together == "The gains overlap: changes to the input win 1.49× at most, all together."
+    assert card.prepare(replace(starved, findings=(one, make_finding("periodic-pause")))).together == ""
+    assert both.together in markdown.render(replace(starved, findings=(one, other)))
 
 
 def test_no_finding_wins_more_than_its_share_of_the_loop() -> None:
