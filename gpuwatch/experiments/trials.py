@@ -12,6 +12,7 @@ from gpuwatch.experiments.remedies import Remedy
 from gpuwatch.experiments.session import Result, Window
 from gpuwatch.model.experiment import Trial
 from gpuwatch.model.measures import Interval
+from gpuwatch.words.units import figures
 
 BASELINE = "unchanged"
 WITH_EPOCHS = "unchanged, epochs"
@@ -132,6 +133,10 @@ def outputs_text(remedy: Remedy, found: dict[str, Any] | None) -> str:
         return str(found["note"])
     if found.get("random"):
         before, after = found.get("means") or (None, None)
-        means = f" (mean {before:.4g}, then {after:.4g})" if before is not None and after is not None else ""
+        means = (
+            f" (mean {figures(before, 4)}, then {figures(after, 4)})"
+            if before is not None and after is not None
+            else ""
+        )
         return f"random: distribution only{means}"
     return f"differ by {found['max']:.3g} at most, {found['mean']:.2g} on average (values up to {found['scale']:.3g})"

@@ -13,6 +13,7 @@ from gpuwatch.views.html.ceilings import ceilings
 from gpuwatch.views.html.markup import Markup, content, el, facts, table
 from gpuwatch.views.html.pictures import phase_bar, slug
 from gpuwatch.views.trials import newest, score
+from gpuwatch.views.wall_time import of_run
 
 
 def phases(report: Report) -> Markup:
@@ -27,7 +28,8 @@ def phases(report: Report) -> Markup:
             id="phases",
         )
     intro = f"All of the wall time, each second counted once{f', {whose}' if several else ''}."
-    body = [el("p", intro, class_="soft"), phase_bar(report.phases, whose), _legend(report.phases)]
+    rows = of_run(report)
+    body = [el("p", intro, class_="soft"), phase_bar(rows, whose), _legend(rows)]
     return el("section", el("h2", "Where the time went"), body, id="phases")
 
 
