@@ -71,8 +71,9 @@ def _run(conductor: Conductor, experiments: Callable[[Conductor], None]) -> None
         conductor.note(f"Ended early: {error}.")
     if time.monotonic() >= session.deadline and not session.loop:
         raise LoopNotDriven(
-            f"no loop over a torch DataLoader got going within the budget of {budget.written(conductor.budget_s)}",
-            f"If the script takes long to start, give it more time: {budget.enough(3 * conductor.budget_s)}",
+            f"the start-up took the whole budget of {budget.written(conductor.budget_s)}: no loop over a torch DataLoader"
+            " got going within it",
+            f"Give it more time, such as {budget.enough(3 * conductor.budget_s)}, or a script that starts sooner",
         )
     if int(session.loop.get("ranks") or 1) > 1:
         conductor.note(

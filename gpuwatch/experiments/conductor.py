@@ -89,11 +89,15 @@ class Conductor:
             took = self.clock() - begun
             if self.clock() + took > until or (number + 1 >= ROUNDS and enough()):
                 if not number:
-                    self.note(
-                        f"{self.doing}: one round took {took:.0f} s; {budget.enough(self.spent_s + took)} holds two."
-                    )
+                    self._note_single(took)
                 break
         return found
+
+    def _note_single(self, took_s: float) -> None:
+        """Note, once for each experiment, that the budget held a single round."""
+        about = f"{self.doing}: the budget held one round"
+        if not any(note.startswith(about) for note in self.experiment.notes):
+            self.note(f"{about}, which has no interval; {budget.enough(self.spent_s + took_s)} holds two.")
 
     def window_s(self, windows: int, share: float = 1.0) -> float:
         """Return how long each of `windows` may take so that `share` of what is left of the budget holds them all."""

@@ -44,6 +44,8 @@ class Wanted:
         if not conductor.session.loop:
             conductor.tell("starting the training")
             conductor.session.find_loop()
+        if not conductor.session.loop:
+            return  # the budget ended before it, which whoever conducts says
         self._plan(conductor, wanted)
         if wanted:
             Proving(conductor, ASKED_SHARE if self.ceilings or self.sweep else 0.0).run(wanted)
@@ -72,6 +74,8 @@ class Wanted:
         else:
             conductor.tell("no earlier run of this command: observing the training first")
             conductor.report = Observation(conductor.session).make()
+            if not conductor.session.loop:
+                return []
         if self.names:
             return by_gain(remedies.named(self.names, conductor.report))
         wanted = by_gain(remedies.asked_for(conductor.report)) if conductor.report else []
@@ -111,10 +115,8 @@ def _named(remedy: Remedy) -> str:
 
 def _unknown(conductor: Conductor) -> str:
     """Return why the observed run says nothing, with the budget that would let it."""
-    started, seconds = conductor.session.startup_s, conductor.spent_s
-    if started is None:
-        return f"The training had not come to its loop after {seconds:.0f} s: {budget.enough(3 * seconds)}."
+    observed_s = conductor.spent_s - (conductor.session.startup_s or 0.0)
     return (
-        f"{seconds - started:.0f} s of the training were too few steps to find what slows it, so no finding asks for a"
-        f" remedy: {budget.enough(3 * conductor.budget_s)}, or name remedies with --remedies."
+        f"{observed_s:.0f} s of the training were too few steps to find what slows it, so no finding asks for a remedy:"
+        f" {budget.enough(3 * conductor.budget_s)}, or name remedies with --remedies."
     )

@@ -38,6 +38,11 @@ def test_one_round_has_no_interval_and_two_have_a_wide_one() -> None:
     assert sequential.speedup([]) is None and sequential.speedup([float("nan"), 0.0]) is None
 
 
+def test_one_disturbed_round_does_not_hide_what_the_others_show() -> None:
+    value = sequential.speedup([3.0, 3.1, 0.6, 2.9, 3.05])
+    assert value is not None and value.low > 1.5 and value.median == pytest.approx(3.0, rel=0.05)
+
+
 def test_more_rounds_of_the_same_noise_make_it_narrower() -> None:
     widths = [sequential.radius(n, n * 0.05**2) for n in range(2, 30)]
     assert widths == sorted(widths, reverse=True)
