@@ -142,7 +142,8 @@ def estimate(row: Trial) -> str:
     if row.ratio is None:
         return f"{row.remedy}: {clean(row.note)}"
     rounds = f" after {text.count(row.ratio.n, 'round')}" if row.ratio.n > 1 else ""
-    return f"{row.remedy}: {speedup(row.ratio)}{rounds}, {row.verdict}"
+    known = f", {row.verdict}" if row.verdict != "inconclusive" else ""
+    return f"{row.remedy}: {speedup(row.ratio)}{rounds}{known}"
 
 
 def _edits(trials: Iterable[Trial]) -> list[RenderableType]:
