@@ -10,6 +10,7 @@ from gpuwatch.analyze.build import analysis_of, profile_of
 from gpuwatch.analyze.processes.sorting import Processes, sort_processes
 from gpuwatch.analyze.processes.trainings import Group, chief, find_trainings, looped_seconds, only, seconds_of
 from gpuwatch.analyze.series.lanes import draw_lanes
+from gpuwatch.diagnosis.consistency import contradictions
 from gpuwatch.diagnosis.engine import judge
 from gpuwatch.errors import UsageError
 from gpuwatch.model.measures import PHASES, Phase, phase_rows
@@ -97,6 +98,7 @@ def _summary(report: Report, number: int, group: Group, start_ns: float) -> Trai
 def report_of(profile: Profile, series: Timeline | None = None) -> Report:
     """Judge a profile and gather what is said of it."""
     judgement = judge(profile, all_rules())
+    left = contradictions(judgement.verdict, judgement.findings, profile.ranks)
     return Report(
         run=profile.run,
         seconds=profile.seconds,
@@ -117,7 +119,7 @@ def report_of(profile: Profile, series: Timeline | None = None) -> Report:
         costs=profile.costs,
         overhead=profile.overhead,
         gaps=profile.gaps,
-        problems=profile.problems,
+        problems=(*profile.problems, *(f"this report contradicts itself: {what}" for what in left)),
         unentered=profile.unentered,
         timeline=series,
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 from gpuwatch.errors import UsageError
 from gpuwatch.words.environment import SETTINGS, switch
+from gpuwatch.words.units import figures
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -134,7 +135,7 @@ def _rate(value: Any, label: str) -> float:
     except (TypeError, ValueError):
         rate = float("nan")
     if not 0.1 <= rate <= MAX_RATE_HZ:
-        raise UsageError(f"{label} must be between 0.1 and {MAX_RATE_HZ:g} (Hz), not {value!r}")
+        raise UsageError(f"{label} must be between 0.1 and {figures(MAX_RATE_HZ)} (Hz), not {value!r}")
     return rate
 
 

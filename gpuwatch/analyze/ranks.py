@@ -48,6 +48,7 @@ def rank_profile(analysis: Analysis, this: Walk) -> RankProfile:
         hook_us_per_step=hook_us_per_step(this),
         first_batch_s=_first_batch_s(this, main),
         run_queue_delay_share=_delay_share(this),
+        start_s=(trainer.start_ns - analysis.processes.start_ns) / 1e9,
     )
 
 

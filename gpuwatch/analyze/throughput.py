@@ -185,6 +185,12 @@ def free_input(costs: Costs) -> Speedup:
     return predict(costs, after, "throughput model, input free", 0.05)
 
 
+def free_compute(costs: Costs, cores: float) -> Speedup:
+    """Return what a training that uses no core would win, with `cores` for the workers: as with an infinitely fast GPU."""
+    after = with_step(with_cores(costs, cores), 0.0)
+    return predict(costs, after, "throughput model, compute free", 0.15)
+
+
 def best_workers(costs: Costs) -> int:
     """Return the smallest number of workers within 3 % of the best predicted step."""
     k = anchor(costs)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from gpuwatch.diagnosis.consistency import agree, lifted, settle
 from gpuwatch.diagnosis.rule import Members, Rule, Trace, members
 from gpuwatch.diagnosis.thresholds import Threshold, comparisons
 from gpuwatch.diagnosis.verdict import give_verdict
@@ -38,13 +39,13 @@ def judge(profile: Profile, rules: Sequence[Rule]) -> Judgement:
     outcomes = [evaluate(rule, profile, groups).outcome for rule in rules]
     found = [o for o in outcomes if isinstance(o, Finding)]
     kept, suppressed = suppress(found)
-    ranked = tuple(sorted(kept, key=_rank))
-    verdict = give_verdict(profile, list(ranked))
+    settled, dropped = settle(sorted(kept, key=_rank))
+    verdict = lifted(give_verdict(profile, list(settled)), settled)
     return Judgement(
         verdict,
-        ranked,
-        tuple(sorted(suppressed, key=_rank)),
-        tuple(o for o in outcomes if isinstance(o, NotEvaluated)),
+        tuple(sorted(agree(verdict, settled), key=_rank)),
+        tuple(sorted(agree(verdict, suppressed), key=_rank)),
+        (*(o for o in outcomes if isinstance(o, NotEvaluated)), *dropped),
         tuple(o.id for o in outcomes if isinstance(o, Clear)),
     )
 
@@ -113,5 +114,18 @@ def gain(finding: Finding) -> float:
     return (1.0 - 1.0 / expected) * CONFIDENCE_WEIGHT[finding.confidence]
 
 
-def _rank(finding: Finding) -> tuple[int, int, float, str]:
-    return ORDER.index(finding.traits.order), SEVERITY_ORDER[finding.severity], -gain(finding), finding.id
+def _rank(finding: Finding) -> tuple[int, int, float, int, str]:
+    return (
+        ORDER.index(finding.traits.order),
+        _weight(finding),
+        -gain(finding),
+        SEVERITY_ORDER[finding.severity],
+        finding.id,
+    )
+
+
+def _weight(finding: Finding) -> int:
+    """Return 0 for what is critical and has no gain to go by, 2 for facts; between them the gain decides."""
+    if finding.severity == "info":
+        return 2
+    return 0 if finding.severity == "critical" and finding.speedup is None else 1

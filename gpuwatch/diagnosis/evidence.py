@@ -32,8 +32,11 @@ HEAVY_TENSORS = Threshold(
     24.0, "tensors per batch", "A batch of so many tensors is costly to take over.", "heavy_tensors"
 )
 HEAVY_BYTES = Threshold(4e6, "bytes per batch", "A batch of so many bytes is costly to take over.", "heavy_bytes")
-# Fewer steps than this carry no conclusion.
+# Fewer steps than this carry no conclusion, unless they are long and their waits are far from the threshold.
 MIN_STEPS = 8
+FEW_STEPS, FEW_SECONDS, FAR = 4, 2.0, 2.0
+# By this, code recognises the evidence that a finding rests on the wait for data.
+WAIT_KEY = "input wait"
 # Runs of one script differ by more than the interval within a run: five around 10 % had medians of 9.8 to 10.5 %.
 BETWEEN_RUNS = 0.08
 
@@ -70,7 +73,7 @@ def waited_share(loader: LoaderProfile) -> Interval | None:
 def starved(profile: Profile) -> State | None:
     """Say whether the primary loader starves the training; None when that is unknown."""
     loader = profile.primary
-    if loader is None or loader.steps < MIN_STEPS:
+    if loader is None or not enough_steps(loader):
         return None
     share = waited_share(loader)
     if share is None:
@@ -78,6 +81,15 @@ def starved(profile: Profile) -> State | None:
     state = above(share, STARVED_SHARE)
     restarts = restart_seconds(loader) >= STARVED_SHARE * loader.seconds
     return state if state == "no" or restarts or not finds_batches_ready(loader) else "no"
+
+
+def enough_steps(loader: LoaderProfile) -> bool:
+    """Say whether a loop's steps carry a conclusion about its waits: many, or a few long ones that leave no doubt."""
+    share = waited_share(loader)
+    if loader.steps >= MIN_STEPS or share is None:
+        return loader.steps >= MIN_STEPS
+    far = share.low >= STARVED_SHARE * FAR or share.high <= STARVED_SHARE / FAR
+    return loader.steps >= FEW_STEPS and loader.seconds >= FEW_SECONDS and far
 
 
 def finds_batches_ready(loader: LoaderProfile) -> bool:
@@ -98,7 +110,7 @@ def missing_starvation(profile: Profile) -> tuple[str, MissingForm]:
     """Return what is missing to know whether the run is starved, and the form that this is said in."""
     if profile.primary is None:
         return "no DataLoader was seen in use", "clause"
-    if profile.primary.steps < MIN_STEPS:
+    if not enough_steps(profile.primary):
         return f"only {profile.primary.steps} steps after the warm-up ({MIN_STEPS} needed)", "clause"
     if profile.primary.own_loop:
         return "the training's loop is not over a DataLoader", "clause"
@@ -118,7 +130,13 @@ def wait_evidence(loader: LoaderProfile) -> Evidence:
     share = waited_share(loader)
     note = None if share is None else f"95 % interval {share.low:.0%} to {share.high:.0%}, {loader.wait_clock} clock"
     return Evidence(
-        "input wait", None if share is None else round(share.median, 4), "share", STARVED_SHARE, loader.steps, note
+        "input wait",
+        None if share is None else round(share.median, 4),
+        "share",
+        STARVED_SHARE,
+        loader.steps,
+        note,
+        WAIT_KEY,
     )
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import (
     MIN_STEPS,
     STARVED_SHARE,
     above,
+    enough_steps,
+    finds_batches_ready,
     restart_seconds,
     starved,
     waited_share,
 )
+from gpuwatch.diagnosis.shared_cores import WORTH, find_contention, free_input
 from gpuwatch.diagnosis.trainer_code import handed_share, model_share, sleeping_share, waiting_share
-from gpuwatch.model.findings import Bound, Confidence, Finding, Verdict
+from gpuwatch.model.findings import Bound, Confidence, Finding, Speedup, Verdict
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
-from gpuwatch.model.reasons import FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, Reason
+from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, Reason
 
 SURE_STEPS = 30
 # Start-up bounds a run of which it is at least this share.
@@ -33,19 +35,47 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     if loader is not None and loader.own_loop and loader.steps >= MIN_STEPS:
         return _of_own_loop(profile, loader, findings)
     share = waited_share(loader) if loader else None
-    if loader is None or share is None or loader.steps < MIN_STEPS:
+    if loader is None or share is None or not enough_steps(loader):
         return _unknown(profile, loader)
     state = starved(profile) or above(share, STARVED_SHARE)
-    free = throughput.free_input(profile.costs) if profile.costs else None
-    confidence: Confidence = (
-        "borderline" if state == "borderline" else ("high" if loader.steps >= SURE_STEPS else "medium")
-    )
+    free = free_input(profile, loader)
+    confidence = "borderline" if state == "borderline" else _sureness(loader.steps)
     bound: Bound = "input" if state != "no" and share.median >= STARVED_SHARE else _other(findings)
-    return Verdict(bound, confidence, share, loader.wait_clock, free, _steps_of(loader))
+    verdict = Verdict(bound, confidence, share, loader.wait_clock, free, _steps_of(loader))
+    return _of_compute(profile, loader, verdict, findings) if bound == "compute" else verdict
+
+
+def _sureness(steps: int) -> Confidence:
+    if steps < MIN_STEPS:
+        return "low"
+    return "high" if steps >= SURE_STEPS else "medium"
+
+
+def _of_compute(profile: Profile, loader: LoaderProfile, verdict: Verdict, findings: list[Finding]) -> Verdict:
+    """Decide what is said of the input where the loop hardly waits for it: all of it by what a free input would win."""
+    free = verdict.speedup_if_input_free
+    contention = find_contention(profile, loader, free)
+    if contention is None:
+        return replace(verdict, leave_input_alone=_wins_little(free) and not _advised(findings))
+    steps = replace(_steps_of(loader), cores=contention.cores)
+    unsure: Confidence = "medium" if verdict.confidence == "high" else verdict.confidence
+    return replace(
+        verdict, bound="cpu", confidence=unsure, reason=steps, speedup_if_compute_free=contention.compute_free
+    )
+
+
+def _wins_little(free: Speedup | None) -> bool:
+    return free is None or free.predicted < WORTH
+
+
+def _advised(findings: list[Finding]) -> bool:
+    """Say whether a finding advises to change the input for a gain."""
+    return any(f.traits.about_input and f.severity != "info" for f in findings)
 
 
 def _steps_of(loader: LoaderProfile) -> LoaderSteps:
-    steps = LoaderSteps(loader.role, STARVED_SHARE, _median(loader.wait_ms), _median(loader.compute_ms))
+    waits, computes = _median(loader.wait_ms), _median(loader.compute_ms)
+    steps = LoaderSteps(loader.role, STARVED_SHARE, waits, computes, ready=finds_batches_ready(loader))
     later = len(loader.first_batch_s) - 1
     if later < 1 or restart_seconds(loader) < STARVED_SHARE / 2 * loader.seconds:
         return steps
@@ -81,7 +111,9 @@ def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding
         asleep=asleep if asleep >= STARVED_SHARE else None,
         unseen=still if bound == "unknown" and still >= MOST else None,
     )
-    return Verdict(bound, "low" if bound == "unknown" else "medium", None, "host", None, steps)
+    alone = bound == "compute" and not _advised(findings)
+    sure: Confidence = "low" if bound == "unknown" else "medium"
+    return Verdict(bound, sure, None, "host", None, steps, alone)
 
 
 def _keeps_a_gpu_busy(profile: Profile) -> bool:
@@ -95,12 +127,18 @@ def _other(findings: list[Finding]) -> Bound:
 
 
 def _unknown(profile: Profile, loader: LoaderProfile | None) -> Verdict:
-    reason: Reason
+    return Verdict("unknown", "low", None, "host", None, _why_unknown(profile, loader))
+
+
+def _why_unknown(profile: Profile, loader: LoaderProfile | None) -> Reason:
     if not profile.torch_seen:
-        reason = _why_no_torch(profile)
-    else:
-        reason = FewSteps(loader.steps, MIN_STEPS, SURE_STEPS) if loader else NoLoop("no loader")
-    return Verdict("unknown", "low", None, "host", None, reason)
+        return _why_no_torch(profile)
+    steps, run = loader.steps if loader else 0, profile.run
+    if run.exit_code or run.signal is not None:
+        return EndedEarly(steps, MIN_STEPS, run.exit_code, run.signal)
+    if loader is None:
+        return NoLoop("not yet" if run.state == "running" else "no loader")
+    return FewSteps(steps, MIN_STEPS, SURE_STEPS)
 
 
 def _why_no_torch(profile: Profile) -> NoLoop:

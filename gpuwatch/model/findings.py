@@ -8,7 +8,7 @@ from typing import Literal
 from gpuwatch.model.measures import INTERNAL, Interval, Place
 from gpuwatch.model.reasons import Reason
 
-Bound = Literal["input", "compute", "host", "transfer", "communication", "startup", "unknown"]
+Bound = Literal["input", "compute", "cpu", "host", "transfer", "communication", "startup", "unknown"]
 Severity = Literal["critical", "warning", "info"]
 
 
@@ -50,6 +50,7 @@ class Traits:
     step. `lanes`: the keys of the lanes that show it (words/lanes.py); `windows`: the time to mark there. `remedies`: what
     `gpuwatch try` can measure, by name; "workers" means the best number of them. `replaces`: notes of the card that
     say the same. `explained_by`: the findings that hide this one, beside those whose rule says so itself.
+    `about_input`: its advice changes the input pipeline; `workers`: to more workers, or to fewer.
     """
 
     bound: Bound | None = None
@@ -59,6 +60,8 @@ class Traits:
     remedies: tuple[str, ...] = ()
     replaces: tuple[Literal["not instrumented"], ...] = ()
     explained_by: tuple[str, ...] = ()
+    about_input: bool = False
+    workers: Literal["more", "fewer"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,12 @@ Outcome = Finding | Clear | NotEvaluated
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What bounds the run, and why."""
+    """What bounds the run, and why.
+
+    `leave_input_alone`: a free input pipeline would win too little, and no finding advises to change it: all texts that say
+    so go by this. `speedup_if_compute_free`: of a run whose input and training share the cores, what it would win if the
+    training used none of them.
+    """
 
     bound: Bound
     confidence: Confidence
@@ -115,3 +123,5 @@ class Verdict:
     clock: Literal["host", "cuda"]
     speedup_if_input_free: Speedup | None
     reason: Reason
+    leave_input_alone: bool = False
+    speedup_if_compute_free: Speedup | None = None

@@ -43,7 +43,7 @@ class LongSteps:
 
 @dataclass(frozen=True, slots=True)
 class RankProfile:
-    """One training process. `phases` sum to `seconds`."""
+    """One training process. `phases` sum to `seconds`; `start_s`: when it began, in seconds of the run."""
 
     rank: int
     local_rank: int
@@ -66,6 +66,7 @@ class RankProfile:
     hook_us_per_step: float | None
     first_batch_s: float | None
     run_queue_delay_share: float | None = None
+    start_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

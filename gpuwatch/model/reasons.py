@@ -7,11 +7,21 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
+class SharedCores:
+    """Cores that the loader's workers and the training used on average, of those that they may use."""
+
+    usable: float
+    training: float
+    workers: float
+
+
+@dataclass(frozen=True, slots=True)
 class LoaderSteps:
     """What a step of a loop over a DataLoader is made of, means in ms. `threshold`: the share of waiting that matters.
 
     `later_epochs`: epochs after the first one whose first batch was waited for, `epoch_wait_s` each; 0 where that is too
-    little to matter. `iterator_per_step`: each batch came from an iterator of its own."""
+    little to matter. `iterator_per_step`: each batch came from an iterator of its own. `ready`: batches are made in time,
+    so that what is waited for is a core. `cores`: where input and training share them."""
 
     role: Literal["training", "evaluation", "inference"]
     threshold: float
@@ -20,6 +30,8 @@ class LoaderSteps:
     later_epochs: int = 0
     epoch_wait_s: float = 0.0
     iterator_per_step: bool = False
+    ready: bool = False
+    cores: SharedCores | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +61,21 @@ class FewSteps:
 
 
 @dataclass(frozen=True, slots=True)
-class NoLoop:
-    """No training loop was seen. `not_entered`: Pythons that the hook could not enter."""
+class EndedEarly:
+    """The command failed before it had enough steps: its exit status, or the signal that ended it."""
 
-    why: Literal["not entered", "no Python", "no torch", "no loader"]
+    steps: int
+    needed: int
+    exit_code: int | None
+    signal: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoLoop:
+    """No training loop was seen; "not yet": the run goes on. `not_entered`: Pythons that the hook could not enter."""
+
+    why: Literal["not entered", "no Python", "no torch", "no loader", "not yet"]
     not_entered: int = 0
 
 
-Reason = LoaderSteps | OwnLoopSteps | FewSteps | NoLoop
+Reason = LoaderSteps | OwnLoopSteps | FewSteps | EndedEarly | NoLoop

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,10 @@ from gpuwatch.views.card_rows import (
     training,
     trial,
 )
+from gpuwatch.views.explained import also
 from gpuwatch.views.text import clean
 from gpuwatch.views.verdict_text import sentence
+from gpuwatch.views.wall_time import of_run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,9 +55,11 @@ def prepare(report: Report) -> Card:
         why=tuple(_why(report)),
         actions=tuple(_action(finding, base) for finding in report.findings[:SHOWN_ACTIONS]),
         more=_more(report),
+        also=also(report),
+        together=_together(report),
         nothing=_nothing(report),
         tried=tuple(trial(each) for each in trials.newest(report)),
-        phases=tuple(_slice(phase) for phase in report.phases if phase.share >= SMALLEST_PHASE),
+        phases=tuple(_slice(phase) for phase in of_run(report) if phase.share >= SMALLEST_PHASE),
         phases_of=_phases_of(report),
         ranks=tuple(rank(each) for each in report.ranks[:SHOWN_RANKS]) if len(report.ranks) > 1 else (),
         lines=tuple(line_row(line, base) for line in hottest(report)),
@@ -102,8 +107,11 @@ def _why(report: Report) -> list[Fact]:
     if loader is not None:
         facts += _why_loader(loader)
     best = report.verdict.speedup_if_input_free
-    if best is not None and text.gain(best) and report.verdict.bound == "input":
+    if best is not None and text.gain(best) and report.verdict.bound in ("input", "cpu"):
         facts.append(Fact("at best", f"{text.gain(best)} if the input cost nothing", clean(best.basis)))
+    other = report.verdict.speedup_if_compute_free
+    if other is not None and text.gain(other):
+        facts.append(Fact("", f"{text.gain(other)} if the training used no core, as on a GPU", clean(other.basis)))
     return facts
 
 
@@ -146,11 +154,22 @@ def _more(report: Report) -> str:
     return f"{len(rest)} more: " + ", ".join(finding.id for finding in rest)
 
 
+def _together(report: Report) -> str:
+    """Say that gains overlap, where their product is more than an input that costs nothing would win."""
+    most = report.verdict.speedup_if_input_free
+    shown = [f.speedup.predicted for f in report.findings[:SHOWN_ACTIONS] if f.traits.about_input and f.speedup]
+    if most is None or len(shown) < 2 or math.prod(shown) <= most.predicted:
+        return ""
+    return f"The gains overlap: changes to the input win {text.factor(most.predicted)} at most, all together."
+
+
 def _nothing(report: Report) -> str:
-    if report.verdict.bound == "compute":
-        best = report.verdict.speedup_if_input_free
-        most = f": even one that cost nothing would make the run {_won(best.predicted)} faster" if best else ""
-        return f"Leave the input pipeline alone{most}."
+    verdict = report.verdict
+    if verdict.leave_input_alone:
+        most = f": even one that cost nothing would make the run {verdict_text.won(verdict)} faster"
+        return f"Leave the input pipeline alone{most if verdict.speedup_if_input_free else ''}."
+    if verdict.bound == "cpu":
+        return verdict_text.SHARED_CORES
     if report.findings:
         return ""
     if not report.loaders and hottest(report):
@@ -161,17 +180,12 @@ def _nothing(report: Report) -> str:
     return f"No rule matched: {asked} passed, {blind} skipped for missing data (reasons: `gpuwatch report --json`)."
 
 
-def _won(speedup: float) -> str:
-    won = speedup - 1
-    return "less than 1%" if won < 0.01 else text.percent(won)
-
-
 def _slice(phase: Phase) -> Slice:
     return Slice(clean(phase.name), phase.share, text.duration(phase.seconds), text.percent(phase.share))
 
 
 def _phases_of(report: Report) -> str:
-    seconds = sum(phase.seconds for phase in report.phases)
+    seconds = sum(phase.seconds for phase in of_run(report))
     over = f", mean of {len(report.ranks)} ranks" if len(report.ranks) > 1 else ""
     which = next((f" of training {each.number}" for each in report.trainings if each.shown), "")
     return f"{text.duration(seconds)}{which}{over}" if report.phases else ""

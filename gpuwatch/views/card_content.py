@@ -98,4 +98,6 @@ class Card:
     cost: str
     next: str
     tried_note: str = ""
+    also: tuple[str, ...] = ()
+    together: str = ""
     trainings: tuple[tuple[str, ...], ...] = ()

@@ -28,6 +28,7 @@ DIM, STRONG = "dim", "bold"
 TONES = {"bad": "bold #d9773b", "good": "bold #3f9e6e", "unsure": "bold #b59a3c"}
 # Mid tones that hold on dark and on light backgrounds; the wait is the only warm one.
 PHASE_COLORS = {
+    "launcher": "#6b6b6b",
     "startup": "#8f8f8f",
     "loader startup": "#b0a08a",
     "input wait": "#d9773b",
@@ -116,6 +117,10 @@ def _actions(card: Card, width: int) -> list[RenderableType]:
         parts += _action(number, action, width)
     if card.more:
         parts += [Text(), Text(f"+ {card.more}", DIM, no_wrap=True, overflow="ellipsis")]
+    if card.together:
+        parts += [Text(), _wrapped(card.together, width, DIM)]
+    for line in card.also:
+        parts += [Text(), _flow(Text.assemble(("also  ", DIM), line), width, hang=6)]
     return parts
 
 

@@ -51,11 +51,11 @@ def trial(trial: Trial) -> tuple[str, ...]:
     unit = clean(trial.unit)
     return (
         clean(trial.remedy),
-        text.value(trial.before.median, unit),
-        text.value(trial.after.median, unit),
+        text.value(trial.before.median, unit) if trial.before else text.DASH,
+        text.value(trial.after.median, unit) if trial.after else text.DASH,
         f"{trial.verdict}, {text.factor_range(trial.ratio)}"
-        if trial.verdict != "failed"
-        else f"failed: {clean(trial.note)}",
+        if trial.verdict != "failed" and trial.ratio
+        else f"{trial.verdict}: {clean(trial.note)}",
         text.factor(trial.predicted) if trial.predicted is not None else text.DASH,
         clean(trial.outputs),
     )

@@ -53,7 +53,9 @@ def _what_to_do(report: Report, card: Card) -> list[str]:
         lines += _evidence(finding)
         lines += ["", f"   Prove it: {code(action.verify)}"] if action.verify else []
         lines.append("")
-    return lines + ([f"{escape(card.more)}", ""] if card.more else [])
+    lines += [f"{escape(card.more)}", ""] if card.more else []
+    lines += [escape(card.together), ""] if card.together else []
+    return lines + _bullets(f"also {escape(line)}" for line in card.also)
 
 
 def _evidence(finding: Finding) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from gpuwatch.model.findings import Bound, Verdict
-from gpuwatch.model.reasons import FewSteps, LoaderSteps, NoLoop, OwnLoopSteps
+from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, SharedCores
+from gpuwatch.words.units import count, duration, factor, figures, milliseconds, percent
 
 NAMES: dict[Bound, str] = {
     "input": "Input-bound",
     "compute": "Compute-bound",
+    "cpu": "CPU-bound",
     "host": "Host-bound",
     "transfer": "Transfer-bound",
     "communication": "Communication-bound",
@@ -17,17 +19,24 @@ NAMES: dict[Bound, str] = {
 
 _LOADER_CLAIMS: dict[Bound, str] = {
     "input": "{share} of the {role} loop is spent waiting for data",
-    "compute": "the {role} loop waits for data {share} of its time; leave the input pipeline alone",
+    "compute": "the {role} loop waits for data {share} of its time",
+    "cpu": "input and training share {cores}: the {role} loop waits for data {share} of its time, but would run {won} faster with an input that cost nothing",
     "host": "the {role} process spends its time outside the model; {share} is input wait",
     "transfer": "copies to the device hold up the {role} loop",
     "communication": "ranks wait for each other, not for data ({share} input wait)",
     "startup": "most of the run passed before the first batch",
 }
+_ALONE = "; leave the input pipeline alone"
+# What to do about a run whose input and training share the cores.
+SHARED_CORES = (
+    "Make batches that cost less CPU, use more cores, or train on a GPU, which leaves the cores to the workers. More "
+    "workers win nothing: they would take cores from the training."
+)
 
 _OWN_LOOP_CLAIMS: dict[Bound, str] = {
-    "input": "{handed:.0%} of each step is spent waiting for the thread or process that makes the batches",
-    "compute": "no other code or wait takes a large share of the step; leave the input pipeline alone",
-    "host": "{other:.0%} of each step is code of the training process outside the model",
+    "input": "{handed} of each step is spent waiting for the thread or process that makes the batches",
+    "compute": "no other code or wait takes a large share of the step",
+    "host": "{other} of each step is code of the training process outside the model",
     "transfer": "copies to the device hold up the training loop",
     "communication": "ranks wait for each other",
     "startup": "most of the run passed before the first step",
@@ -50,15 +59,34 @@ def claim(verdict: Verdict) -> str:
     if isinstance(steps, LoaderSteps):
         return _loader_claim(verdict, steps)
     if isinstance(steps, OwnLoopSteps) and verdict.bound != "unknown":
-        return _OWN_LOOP_CLAIMS[verdict.bound].format(handed=steps.handed, other=steps.other)
+        said = _OWN_LOOP_CLAIMS[verdict.bound].format(handed=percent(steps.handed), other=percent(steps.other))
+        return said + (_ALONE if verdict.leave_input_alone else "")
     return reason(verdict)
 
 
 def _loader_claim(verdict: Verdict, steps: LoaderSteps) -> str:
-    share = f"{verdict.input_wait_share.median:.0%}" if verdict.input_wait_share else "an unknown share"
+    share = percent(verdict.input_wait_share.median) if verdict.input_wait_share else "an unknown share"
     if verdict.confidence == "borderline":
-        return f"{share} of the {steps.role} loop waits for data, close to the {steps.threshold:.0%} threshold"
-    return _LOADER_CLAIMS[verdict.bound].format(role=steps.role, share=share)
+        return f"{share} of the {steps.role} loop waits for data, close to the {percent(steps.threshold)} threshold"
+    if verdict.bound == "compute":
+        return _compute_claim(verdict, steps, share)
+    cores = count(steps.cores.usable, "core", digits=2) if steps.cores else "the cores"
+    return _LOADER_CLAIMS[verdict.bound].format(role=steps.role, share=share, cores=cores, won=won(verdict))
+
+
+def _compute_claim(verdict: Verdict, steps: LoaderSteps, share: str) -> str:
+    """Return what is said where the loop hardly waits for data: what a free input would win decides the advice."""
+    said = _LOADER_CLAIMS["compute"].format(role=steps.role, share=share)
+    if steps.ready and verdict.input_wait_share and verdict.input_wait_share.median >= steps.threshold:
+        said = f"the {steps.role} loop waits for a core {share} of its time, with its batches ready"
+    return said + (_ALONE if verdict.leave_input_alone else "")
+
+
+def won(verdict: Verdict) -> str:
+    """Return how much faster an input that cost nothing would make the run: 24%."""
+    gain = verdict.speedup_if_input_free
+    more = gain.predicted - 1 if gain else 0.0
+    return "less than 1%" if more < 0.01 else percent(more)
 
 
 def explanation(verdict: Verdict) -> str:
@@ -75,22 +103,44 @@ def reason(verdict: Verdict) -> str:
     """Return why the verdict is what it is."""
     match verdict.reason:
         case LoaderSteps() as steps:
-            return _loader_reason(steps)
+            return f"{_shared(verdict, steps.cores)}{_loader_reason(steps)}"
         case OwnLoopSteps() as steps:
             return _own_loop_reason(steps)
         case FewSteps(steps, needed, sure):
-            plural = "" if steps == 1 else "s"
-            return f"only {steps} step{plural} after warm-up; {needed} are needed, about {sure} for a sure verdict"
+            return f"only {count(steps, 'step')} after warm-up; {needed} are needed, about {sure} for a sure verdict"
+        case EndedEarly(steps, needed, code, signal):
+            return _ended_early(steps, needed, _ended(code, signal))
         case NoLoop(why, not_entered):
-            return _NO_LOOP[why].format(not_entered=not_entered)
+            return _NO_LOOP[why].format(not_entered=count(not_entered, "Python process", "Python processes"))
+
+
+def _ended_early(steps: int, needed: int, how: str) -> str:
+    if not steps:
+        return f"the command {how} before a training step was observed"
+    return f"the command {how} after {count(steps, 'step')} after warm-up; {needed} are needed"
+
+
+def _ended(code: int | None, signal: int | None) -> str:
+    return f"was killed by signal {signal}" if signal is not None else f"ended with status {code}"
 
 
 _NO_LOOP = {
-    "not entered": "no training was measured: {not_entered} Python process(es) could not be instrumented",
+    "not entered": "no training was measured: {not_entered} could not be instrumented",
     "no torch": "Python ran, but used no torch DataLoader",
     "no Python": "the command started no Python that gpuwatch could instrument",
+    "not yet": "no training step was observed so far",
     "no loader": "torch was imported, but no DataLoader and no three optimizer steps in a row were observed",
 }
+
+
+def _shared(verdict: Verdict, cores: SharedCores | None) -> str:
+    """Say who uses the cores that input and training share, and what the loop would win without its computing."""
+    if cores is None or verdict.speedup_if_compute_free is None:
+        return ""
+    used = f"the training uses {figures(cores.training, 2)} of {count(cores.usable, 'core', digits=2)}"
+    workers = f"its workers {figures(cores.workers, 2)}"
+    free = factor(verdict.speedup_if_compute_free.predicted)
+    return f"{used} and {workers}; if it computed elsewhere, as on a GPU, the loop would run up to {free} as fast; "
 
 
 def _loader_reason(steps: LoaderSteps) -> str:
@@ -102,9 +152,10 @@ def _loader_reason(steps: LoaderSteps) -> str:
     if steps.iterator_per_step:
         start = _milliseconds(1e3 * steps.epoch_wait_s)
         return f"each batch comes from a new iterator, which takes {start} to start; the step {computed}"
+    waited = duration(steps.epoch_wait_s)
     if steps.later_epochs == 1:
-        return f"{each}; the second epoch waits {steps.epoch_wait_s:.2g} s for its first batch"
-    return f"{each}; {steps.later_epochs} later epochs wait {steps.epoch_wait_s:.2g} s each for their first batch"
+        return f"{each}; the second epoch waits {waited} for its first batch"
+    return f"{each}; {steps.later_epochs} later epochs wait {waited} each for their first batch"
 
 
 def _own_loop_reason(steps: OwnLoopSteps) -> str:
@@ -112,14 +163,13 @@ def _own_loop_reason(steps: OwnLoopSteps) -> str:
     if not steps.sampled:
         return f"{loop}, and too few stack samples to say what it does"
     if steps.unseen is not None:
-        return f"{loop}; {steps.unseen:.0%} of it the process sleeps or waits for something that no stack sample shows"
-    shown = f"{steps.model:.0%} of the stack samples are in the model"
-    handed = f"it is blocked on another thread or process {steps.handed:.0%} of the time"
-    asleep = "" if steps.asleep is None else f"; it sleeps {steps.asleep:.0%} of the time, by a line of its own"
+        unseen = percent(steps.unseen)
+        return f"{loop}; {unseen} of it the process sleeps or waits for something that no stack sample shows"
+    shown = f"{percent(steps.model)} of the stack samples are in the model"
+    handed = f"it is blocked on another thread or process {percent(steps.handed)} of the time"
+    asleep = "" if steps.asleep is None else f"; it sleeps {percent(steps.asleep)} of the time, by a line of its own"
     return f"{loop}; {shown}; {handed}{asleep}"
 
 
 def _milliseconds(value: float | None) -> str:
-    if value is None:
-        return "an unknown time"
-    return f"{value:.3g} ms" if value < 999 else f"{value / 1e3:.3g} s"
+    return "an unknown time" if value is None else milliseconds(value)

@@ -75,7 +75,7 @@ def test_a_share_that_another_run_would_put_on_the_other_side_is_borderline() ->
 
 def test_waiting_for_later_epochs_is_said_beside_the_steps() -> None:
     profile = epochs(5, 1.0, 20)
-    assert "4 later epochs wait 1 s each for their first batch" in reason(judge(profile, RULES).verdict)
+    assert "4 later epochs wait 1.0 s each for their first batch" in reason(judge(profile, RULES).verdict)
 
 
 def test_resting_workers_are_not_told_to_work_less() -> None:

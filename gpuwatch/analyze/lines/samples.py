@@ -19,9 +19,9 @@ Role = Literal["worker", "trainer"]
 
 class Sample(NamedTuple):
     """Some equal samples of one process: the line they stood on and in what activity. Weights are sample counts,
-    `seconds` is the time they stand for. `makes`: the class made there, when they were in library code of its.
-    `below`: where in the called code they were, and what is called there. `part`: of a trainer's step; `callback`: what of
-    a framework's loop they were in, outside of the model."""
+    `seconds` is the time they stand for. `makes`: the class made there, when they were in library code of its. `part`: of
+    a trainer's step; `callback`: what of a framework's loop they were in, outside of the model. `below`: where in the
+    called code they were, and what is called there."""
 
     pid: int
     role: Role
@@ -36,10 +36,10 @@ class Sample(NamedTuple):
     seconds: float
     awaited: float
     blocked: float | None
-    below: Frame | None = None
-    below_callee: Callee | None = None
     part: Part = "own"
     callback: str | None = None
+    below: Frame | None = None
+    below_callee: Callee | None = None
 
 
 Path = tuple[tuple[str, int], ...]

@@ -13,6 +13,7 @@ from gpuwatch.diagnosis.examples.cases import Case, case_of, literal
 from gpuwatch.diagnosis.rule import Rule
 from gpuwatch.diagnosis.thresholds import Comparison
 from gpuwatch.model.findings import Clear, Finding
+from gpuwatch.words.units import figures
 
 ID = re.compile(r"[a-z]+(-[a-z]+)*")
 HEADINGS = ["What it means", "How it is measured", "When it is wrong", "What to do"]
@@ -93,7 +94,7 @@ def case_problems(rule: Rule, case: Case, name: str = "case", profile: str = "PR
 def described(comparison: Comparison) -> str:
     """Return a comparison as a line of text."""
     c = comparison
-    return f"{c.threshold.name}: {c.value:.4g} {c.sign} {c.threshold.number:g} {c.threshold.unit}: {c.holds}"
+    return f"{c.threshold.name}: {figures(c.value, 4)} {c.sign} {figures(c.threshold.number)} {c.threshold.unit}: {c.holds}"
 
 
 def _finding_problems(finding: Finding) -> list[str]:

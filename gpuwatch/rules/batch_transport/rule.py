@@ -106,5 +106,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("expensive-collate", "too-few-workers", "cpu-saturated"),
-    traits=Traits(windows="waiting", remedies=("packed-batches", "uint8-batches")),
+    traits=Traits(about_input=True, windows="waiting", remedies=("packed-batches", "uint8-batches")),
 )

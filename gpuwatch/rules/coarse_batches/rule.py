@@ -113,5 +113,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("too-few-workers", "too-many-workers"),
-    traits=Traits(windows="waiting", remedies=("more-prefetch",)),
+    traits=Traits(about_input=True, windows="waiting", remedies=("more-prefetch",)),
 )

@@ -27,6 +27,7 @@ from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.units import count
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,14 @@ def check(profile: Profile, t: Thresholds, quota: float, seen: Starved, throttle
     return Found(
         severity="critical" if throttled >= t.critical_share else "warning",
         confidence=certainty(seen.state),
-        summary=f"the CPU quota of {quota:.2g} cores throttled this run in {throttled:.0%} of the periods",
+        summary=f"the CPU quota of {count(quota, 'core', digits=2)} throttled this run in {throttled:.0%} of the periods",
         evidence=(
             wait_evidence(seen.loader),
             Evidence("CPU quota", quota, "cores"),
             Evidence("cores by affinity", machine.affinity_cores, "cores"),
             Evidence("throttled periods", round(throttled, 4), "share", t.throttled_share),
         ),
-        advice=f"Raise the container's CPU limit, or size workers and library threads for {quota:.2g} cores.",
+        advice=f"Raise the container's CPU limit, or size workers and library threads for {count(quota, 'core', digits=2)}.",
         speedup=throughput.predict(seen.costs, after, "throughput model: all cores of the affinity mask", 0.3),
     )
 
@@ -83,5 +84,9 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("cpu-saturated", "thread-oversubscription"),
-    traits=Traits(lanes=("cpu_busy", "throttling", "cpu_pressure", "io_pressure", "input_wait"), windows="waiting"),
+    traits=Traits(
+        about_input=True,
+        lanes=("cpu_busy", "throttling", "cpu_pressure", "io_pressure", "input_wait"),
+        windows="waiting",
+    ),
 )

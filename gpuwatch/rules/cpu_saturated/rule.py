@@ -30,6 +30,7 @@ from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.words.units import count, figures
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def check(
     return Found(
         severity="warning",
         confidence=certainty(seen.state),
-        summary=f"all {usable:.2g} cores are used up: more workers cannot help; this device needs about {needed:.2g}",
+        summary=f"all {count(usable, 'core', digits=2)} are used up: more workers cannot help; this device needs about {figures(needed, 2)}",
         evidence=_evidence(profile, loader, costs, needed, t),
         advice=_advice(
             machine.other_cores or 0.0, (machine.other_cores or 0.0) / usable >= t.others_share, needed, workers
@@ -81,9 +82,9 @@ def check(
 
 
 def _advice(others: float, noticeable: bool, needed: float, workers: int) -> str:
-    stop = f"Other programs use {others:.2g} of the cores: stop them first. " if noticeable else ""
+    stop = f"Other programs use {figures(others, 2)} of the cores: stop them first. " if noticeable else ""
     return (
-        f"{stop}Make a batch cost less CPU, or use about {needed:.2g} cores with this device."
+        f"{stop}Make a batch cost less CPU, or use about {count(needed, 'core', digits=2)} with this device."
         f" Leave num_workers at {workers}."
     )
 
@@ -127,5 +128,7 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("too-few-workers",),
-    traits=Traits(lanes=("cpu_busy", "cpu_pressure", "io_pressure", "worker", "input_wait"), windows="waiting"),
+    traits=Traits(
+        about_input=True, lanes=("cpu_busy", "cpu_pressure", "io_pressure", "worker", "input_wait"), windows="waiting"
+    ),
 )

@@ -84,5 +84,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("slow-dataset-code", "gc-pause", "cpu-saturated"),
     group=Group.BATCH_COST,
-    traits=Traits(windows="waiting"),
+    traits=Traits(about_input=True, windows="waiting"),
 )

@@ -96,5 +96,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("cpu-saturated",),
     group=Group.BATCH_COST,
-    traits=Traits(windows="waiting", remedies=("faster-decoder",)),
+    traits=Traits(about_input=True, windows="waiting", remedies=("faster-decoder",)),
 )

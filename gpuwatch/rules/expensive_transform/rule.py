@@ -82,5 +82,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("cpu-saturated",),
     group=Group.BATCH_COST,
-    traits=Traits(windows="waiting", remedies=("resize-before-float", "cache-items")),
+    traits=Traits(about_input=True, windows="waiting", remedies=("resize-before-float", "cache-items")),
 )

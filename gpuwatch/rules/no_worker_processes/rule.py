@@ -152,5 +152,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("cpu-saturated", Group.BATCH_COST),
-    traits=Traits(windows="waiting", remedies=("workers",)),
+    traits=Traits(about_input=True, workers="more", windows="waiting", remedies=("workers",)),
 )

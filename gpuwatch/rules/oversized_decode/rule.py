@@ -31,6 +31,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.units import count
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _cheaper_too(loader: LoaderProfile, shrink: OperationProfile) -> tuple[str, 
 
 
 def _mega(pixels: float | None) -> str:
-    return f"{(pixels or 0) / 1e6:.2g} megapixels"
+    return f"{count((pixels or 0) / 1e6, 'megapixel', digits=2)}"
 
 
 RULE = Rule(
@@ -99,5 +100,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("expensive-decode", "expensive-transform", "cpu-saturated"),
     group=Group.BATCH_COST,
-    traits=Traits(windows="waiting", remedies=("scaled-decode", "faster-decoder")),
+    traits=Traits(about_input=True, windows="waiting", remedies=("scaled-decode", "faster-decoder")),
 )

@@ -29,6 +29,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.words.units import milliseconds
 
 IN_MEMORY = ("tensor", "memory", "array")
 # One indexing call per tensor instead of one per row and a stack: 90 times measured for rows of 2 x float32.
@@ -59,7 +60,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, samples: float) -> Fou
     return Found(
         severity="critical",
         confidence=certainty(seen.state, default="high" if loader.dataset_kind in IN_MEMORY else "medium"),
-        summary=f"{loader.dataset} is in memory, but is fetched row by row: {us:.3g} µs a sample, mostly Python",
+        summary=f"{loader.dataset} is in memory, but is fetched row by row: {milliseconds(us / 1e3)} a sample, mostly Python",
         evidence=(
             wait_evidence(loader),
             Evidence("cost of a sample", round(us, 2), "µs", t.us_per_sample, fetch.n),
@@ -115,5 +116,5 @@ RULE = Rule(
         "batch-transport",
         "gc-pause",
     ),
-    traits=Traits(windows="waiting", remedies=("batched-fetch",)),
+    traits=Traits(about_input=True, windows="waiting", remedies=("batched-fetch",)),
 )

@@ -175,5 +175,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("gc-pause", "cpu-saturated", "storage-wait", "too-few-workers", "slow-step-code", "periodic-pause"),
     group=Group.BATCH_COST,
-    traits=Traits(windows="waiting", remedies=("cache-items",)),
+    traits=Traits(about_input=True, windows="waiting", remedies=("cache-items",)),
 )

@@ -104,5 +104,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("too-few-workers", "coarse-batches"),
-    traits=Traits(windows="waiting", remedies=("out-of-order", "more-prefetch")),
+    traits=Traits(about_input=True, windows="waiting", remedies=("out-of-order", "more-prefetch")),
 )

@@ -42,6 +42,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.words.units import duration
 
 _ADVICE = "Do this every n-th step, on the device, or after the loop."
 _ADVICE_SAMPLER = (
@@ -130,7 +131,7 @@ def _each_epoch(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
     return Found(
         severity="critical" if spent / whole >= t.critical_share else "warning",
         confidence="high" if profile.stacks.trust == "high" and passes >= t.sure_passes else "medium",
-        summary=f"each epoch begins or ends with {spent / passes:.2g} s of the training's own code{most_at(line)}",
+        summary=f"each epoch begins or ends with {duration(spent / passes)} of the training's own code{most_at(line)}",
         evidence=(
             Evidence("own code between loops", round(spent / whole, 4), "share of the loop", t.share, line.samples),
             Evidence("own code between loops", round(spent, 2), "s", n=passes),

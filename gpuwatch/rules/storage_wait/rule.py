@@ -116,6 +116,9 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("slow-dataset-code", "too-few-workers", "expensive-decode", "no-worker-processes"),
     traits=Traits(
-        lanes=("cpu_pressure", "io_pressure", "worker", "input_wait"), windows="waiting", remedies=("cache-items",)
+        about_input=True,
+        lanes=("cpu_pressure", "io_pressure", "worker", "input_wait"),
+        windows="waiting",
+        remedies=("cache-items",),
     ),
 )

@@ -68,7 +68,7 @@ def own_ms(rank: RankProfile) -> float:
 
 def _rank_evidence(rank: RankProfile, own: float) -> Evidence:
     wait = rank.wait_share.median if rank.wait_share else 0.0
-    note = f"input wait {wait:.0%}, backward {rank.backward_ms or 0.0:.3g} ms"
+    note = f"input wait {wait:.0%}, backward {milliseconds(rank.backward_ms or 0.0)}"
     return Evidence(f"rank {rank.rank} without the exchange", round(own, 3), "ms", n=rank.steps, note=note)
 
 

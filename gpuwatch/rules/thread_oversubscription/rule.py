@@ -118,6 +118,7 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("cpu-saturated", "too-few-workers", "slow-dataset-code", "slow-sample"),
     traits=Traits(
+        about_input=True,
         lanes=("cpu_busy", "cpu_pressure", "io_pressure", "worker", "input_wait"),
         windows="waiting",
         remedies=("single-threaded-workers",),

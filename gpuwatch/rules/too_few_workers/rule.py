@@ -58,7 +58,7 @@ def check(
         severity="critical" if speedup.predicted >= t.critical_gain else "warning",
         confidence=certainty(seen.state),
         summary=f"{count(workers, 'worker')} {'are' if workers > 1 else 'is'} busy {busy:.0%} of the time"
-        f" and {round(costs.spare_cores, 1):g} cores are idle",
+        f" and {count(round(costs.spare_cores, 1), 'core is idle', 'cores are idle')}",
         evidence=(
             wait_evidence(loader),
             Evidence("worker busy", round(busy, 4), "share", t.busy_share, loader.fetch.n),
@@ -88,5 +88,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=(Group.BATCH_COST,),
-    traits=Traits(windows="waiting", remedies=("workers",)),
+    traits=Traits(about_input=True, workers="more", windows="waiting", remedies=("workers",)),
 )

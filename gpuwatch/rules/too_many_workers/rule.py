@@ -89,5 +89,5 @@ RULE = Rule(
         BUSY_WORKERS,
     ),
     thresholds=Thresholds(),
-    traits=Traits(windows="waiting", remedies=("workers",)),
+    traits=Traits(about_input=True, workers="fewer", windows="waiting", remedies=("workers",)),
 )

@@ -107,5 +107,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("expensive-transform", "cpu-saturated"),
     group=Group.BATCH_COST,
-    traits=Traits(windows="waiting", remedies=("shrink-first", "resize-before-float")),
+    traits=Traits(about_input=True, windows="waiting", remedies=("shrink-first", "resize-before-float")),
 )

@@ -82,5 +82,7 @@ RULE = Rule(
         Need("the bytes of a batch that is not pinned", _unpinned_bytes),
     ),
     thresholds=Thresholds(),
-    traits=Traits(bound="transfer", lanes=("step", "gpu_wait", "gpu_busy"), remedies=("pinned-memory",)),
+    traits=Traits(
+        about_input=True, bound="transfer", lanes=("step", "gpu_wait", "gpu_busy"), remedies=("pinned-memory",)
+    ),
 )

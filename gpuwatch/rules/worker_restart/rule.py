@@ -133,6 +133,5 @@ RULE = Rule(
         Need("workers that end with their epoch", _not_kept),
     ),
     thresholds=Thresholds(),
-    hides=("slow-startup",),
-    traits=Traits(lanes=("input_wait", "worker"), remedies=("persistent-workers",)),
+    traits=Traits(about_input=True, lanes=("input_wait", "worker"), remedies=("persistent-workers",)),
 )

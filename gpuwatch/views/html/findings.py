@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gpuwatch.model.findings import Evidence, Finding
 from gpuwatch.model.report import Report
-from gpuwatch.views import text
+from gpuwatch.views import text, verdict_text
+from gpuwatch.views.explained import also
 from gpuwatch.views.html.markup import Markup, content, el, table
 from gpuwatch.views.html.verdict import CONFIDENCE
 
@@ -27,12 +28,15 @@ def what_to_do(report: Report) -> Markup:
     if not steps:
         steps = [el("p", _nothing_to_do(report))]
     body = [el("ol", steps[:OPEN], class_="steps") if report.findings else steps]
+    body += [el("p", el("b", "Also: "), line) for line in also(report)]
     return el("section", el("h2", "What to do"), body, _more(steps[OPEN:], "more steps"), id="what-to-do")
 
 
 def _nothing_to_do(report: Report) -> str:
-    if report.verdict.bound == "compute":
+    if report.verdict.leave_input_alone:
         return "Leave the input pipeline alone: the device is the limit."
+    if report.verdict.bound == "cpu":
+        return verdict_text.SHARED_CORES
     return "Nothing to advise from this run."
 
 

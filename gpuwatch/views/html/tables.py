@@ -13,6 +13,7 @@ from gpuwatch.views.html.ceilings import ceilings
 from gpuwatch.views.html.markup import Markup, content, el, facts, table
 from gpuwatch.views.html.pictures import phase_bar, slug
 from gpuwatch.views.trials import newest, score
+from gpuwatch.views.wall_time import of_run
 
 
 def phases(report: Report) -> Markup:
@@ -27,7 +28,8 @@ def phases(report: Report) -> Markup:
             id="phases",
         )
     intro = f"All of the wall time, each second counted once{f', {whose}' if several else ''}."
-    body = [el("p", intro, class_="soft"), phase_bar(report.phases, whose), _legend(report.phases)]
+    rows = of_run(report)
+    body = [el("p", intro, class_="soft"), phase_bar(rows, whose), _legend(rows)]
     return el("section", el("h2", "Where the time went"), body, id="phases")
 
 
@@ -93,12 +95,14 @@ def _setting(row: LoaderTrial) -> list[object]:
 
 
 def _trial(trial: Trial) -> list[object]:
-    measured = f"{text.factor(trial.ratio.median)} ({text.factor(trial.ratio.low)} to {text.factor(trial.ratio.high)})"
+    ratio = trial.ratio
+    between = f" ({text.factor(ratio.low)} to {text.factor(ratio.high)})" if ratio and ratio.n > 1 else ""
+    measured = f"{text.factor(ratio.median)}{between}" if ratio else text.DASH
     verdict = el("span", trial.verdict, class_=f"v-{trial.verdict.split()[0]}")
     return [
         trial.remedy,
-        text.value(trial.before.median, trial.unit),
-        text.value(trial.after.median, trial.unit),
+        text.value(trial.before.median, trial.unit) if trial.before else text.DASH,
+        text.value(trial.after.median, trial.unit) if trial.after else text.DASH,
         text.factor(trial.predicted),
         measured,
         verdict,

@@ -65,9 +65,13 @@ def _numbers(report: Report) -> list[Markup]:
         share = verdict.input_wait_share
         about = f"of each step waits for data; {text.percent(share.low)} to {text.percent(share.high)}, {clock}"
         numbers.append(_number(text.percent(share.median), about))
-    if verdict.speedup_if_input_free and verdict.bound == "input":
+    if verdict.speedup_if_input_free and verdict.bound in ("input", "cpu"):
         gain = verdict.speedup_if_input_free
         about = f"as fast if data were always ready; {text.factor(gain.low)} to {text.factor(gain.high)}, predicted"
+        numbers.append(_number(text.factor(gain.predicted), about))
+    if verdict.speedup_if_compute_free:
+        gain = verdict.speedup_if_compute_free
+        about = f"as fast if the training used no core; {text.factor(gain.low)} to {text.factor(gain.high)}, predicted"
         numbers.append(_number(text.factor(gain.predicted), about))
     if loader and loader.samples_per_s:
         about = f"samples per second; {text.figures(loader.steps_per_s)} steps per second"

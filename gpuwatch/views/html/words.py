@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PHASE_HELP = {
+    "launcher": "before the training processes began and after they ended: the launcher's own time",
     "startup": "imports, building the model, everything before the first loader",
     "loader startup": "starting worker processes until their first batch",
     "input wait": "the training waited for its next batch",
@@ -19,7 +20,8 @@ PHASE_HELP = {
 
 BOUND_HELP = {
     "input": "The training waits for data. A faster input pipeline makes the run faster.",
-    "compute": "The device is the limit. A faster input pipeline would change nothing: leave it alone.",
+    "compute": "What the training computes is the limit.",
+    "cpu": "Input and training need the same cores. Less work in either makes the run faster.",
     "host": "Python code in the training step is the limit, not the data and not the device.",
     "transfer": "Copies to the device are the limit.",
     "communication": "The ranks wait for each other.",

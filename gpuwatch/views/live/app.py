@@ -23,6 +23,7 @@ from gpuwatch.views.live.panel import Panel
 from gpuwatch.views.live.screens import Detail, Help
 from gpuwatch.views.live.workers import workers
 from gpuwatch.words.lanes import WORKER
+from gpuwatch.words.units import figures
 
 REFRESH_S = 0.5
 # The analysis may use this share of one core; a longer recording is read less often.
@@ -245,7 +246,7 @@ class Dashboard(App[str]):
 
     def action_window(self, by: int) -> None:
         self._look(choices.zoomed(self._view, by))
-        self.note(f"showing {self._view.window_s:g} s", 2)
+        self.note(f"showing {figures(self._view.window_s)} s", 2)
 
     def action_scrub(self, by: int) -> None:
         if self.latest is not None:

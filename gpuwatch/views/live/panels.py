@@ -31,7 +31,7 @@ PHASE_STYLES = {
     "between loops": "#a6adb5",
     "shutdown": "#5d6670",
 }
-BOUND_STYLES = {"input": WAIT, "compute": GOOD, "unknown": QUIET}
+BOUND_STYLES = {"input": WAIT, "cpu": WAIT, "compute": GOOD, "unknown": QUIET}
 CONFIDENCE = {
     "high": "high confidence",
     "medium": "medium confidence",
@@ -58,12 +58,13 @@ def verdict(frame: Frame, width: int, height: int = 3) -> RenderableType:
     lines = [
         Text(headline(said), f"bold {BOUND_STYLES.get(said.bound, WORK)}", no_wrap=height < 4, overflow="ellipsis")
     ]
-    facts = [CONFIDENCE[said.confidence]]
+    facts = [CONFIDENCE[said.confidence]] if said.bound != "unknown" else []
     if said.input_wait_share:
         facts.append(f"waiting {text.share_range(said.input_wait_share)} of each step")
-    if said.speedup_if_input_free and said.bound == "input":
+    if said.speedup_if_input_free and said.bound in ("input", "cpu"):
         facts.append(f"{text.gain(said.speedup_if_input_free)} if data were free")
-    lines.append(Text(f"{frame.scope}: {' · '.join(facts)}", "dim", no_wrap=True, overflow="ellipsis"))
+    if facts:
+        lines.append(Text(f"{frame.scope}: {' · '.join(facts)}", "dim", no_wrap=True, overflow="ellipsis"))
     why = explanation(said)
     if why and height > 2:
         lines.append(Text(why, overflow="ellipsis", no_wrap=height < 5))

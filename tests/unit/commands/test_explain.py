@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,10 @@ def test_an_unknown_run_and_a_run_without_a_finding_are_one_line(call: Any, seve
         assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
 
 
-def test_a_finding_that_another_explains_says_which(call: Any, tmp_path: Path) -> None:
+def test_a_finding_that_another_explains_says_which(call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = {rule.id: rule for rule in RULES}
+    ours["worker-restart"] = replace(ours["worker-restart"], hides=("slow-startup",))
+    monkeypatch.setattr("gpuwatch.rules.all_rules", lambda: tuple(ours.values()))
     run = FakeRun(tmp_path / ".gpuwatch" / "epochs")
     trainer = run.trainer(process_start_ns=run.now - 8_000_000_000)
     for _ in range(5):

@@ -68,6 +68,15 @@ def test_a_larger_gain_comes_first_within_a_severity() -> None:
     assert judged.clear == ("fine",)
 
 
+def test_the_gain_decides_the_order_of_what_is_critical_and_what_is_a_warning() -> None:
+    rules = (rule("small", found(1.6)), rule("large", replace(found(2.5), severity="warning")))
+    facts = (
+        rule("fact", replace(found(9.0), severity="info")),
+        rule("dangerous", replace(found(1.0), speedup=None)),
+    )
+    assert [f.id for f in judge(make_profile(), (*rules, *facts)).findings] == ["dangerous", "large", "small", "fact"]
+
+
 def test_an_unsure_gain_counts_less() -> None:
     rules = (rule("sure", found(1.6)), rule("unsure", found(2.0, "borderline")))
     assert [f.id for f in judge(make_profile(), rules).findings] == ["sure", "unsure"]

@@ -9,6 +9,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from gpuwatch.diagnosis.examples.parts import make_device, make_profile, make_run
+from gpuwatch.diagnosis.examples.runs import FEW_STEPS, no_loader
+from gpuwatch.model.profile import Profile
 from gpuwatch.model.timeline import Lane, Timeline
 from gpuwatch.views.live import charts, details, devices, panels
 from gpuwatch.views.live.frame import Frame, View, columns, spans_in, step_columns
@@ -232,3 +234,14 @@ def test_empty_report_has_every_panel() -> None:
     text = drawn(panels.snapshot(empty, 80))
     for title in ("Verdict", "Time", "Steps", "GPUs", "Machine", "Workers", "Findings", "Lines"):
         assert f"── {title} " in text
+
+
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        (FEW_STEPS, "Unknown: only 3 steps after warm-up; 8 are needed, about 30 for a sure verdict\n"),
+        (replace(no_loader(), run=make_run(state="running")), "Unknown: no training step was observed so far\n"),
+    ],
+)
+def test_before_the_first_steps_the_verdict_is_one_sentence(profile: Profile, said: str) -> None:
+    assert drawn(panels.verdict(Frame(make_report(profile)), 100, 6), 100) == said

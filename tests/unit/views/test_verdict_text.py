@@ -8,12 +8,13 @@ from typing import Any, get_args
 import pytest
 
 from gpuwatch.diagnosis.examples.parts import interval
-from gpuwatch.model.findings import Bound, Verdict
-from gpuwatch.model.reasons import FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, Reason
+from gpuwatch.model.findings import Bound, Speedup, Verdict
+from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, Reason, SharedCores
 from gpuwatch.views import card, html, verdict_text
 from tests.builders import make_report
 
 LOADER = LoaderSteps("training", 0.10, 5.0, 10.0)
+SHARED = replace(LOADER, cores=SharedCores(2.0, 1.2, 0.7))
 OWN = OwnLoopSteps(50.0, True, model=0.4, handed=0.25, other=0.35)
 
 
@@ -21,13 +22,26 @@ def verdict(bound: Bound, reason: Reason, **changes: Any) -> Verdict:
     return replace(Verdict(bound, "high", interval(0.33), "host", None, reason), **changes)
 
 
+def gain(predicted: float) -> Speedup:
+    return Speedup(predicted, predicted - 0.02, predicted + 0.02, "throughput model")
+
+
 @pytest.mark.parametrize(
     ("said", "headline"),
     [
         (verdict("input", LOADER), "Input-bound: 33% of the training loop is spent waiting for data"),
         (
-            verdict("compute", replace(LOADER, role="inference")),
+            verdict("compute", replace(LOADER, role="inference"), leave_input_alone=True),
             "Compute-bound: the inference loop waits for data 33% of its time; leave the input pipeline alone",
+        ),
+        (
+            verdict("compute", replace(LOADER, ready=True), speedup_if_input_free=gain(1.3)),
+            "Compute-bound: the training loop waits for a core 33% of its time, with its batches ready",
+        ),
+        (
+            verdict("cpu", SHARED, speedup_if_input_free=gain(1.24), input_wait_share=interval(0.004)),
+            "CPU-bound: input and training share 2 cores: the training loop waits for data <1% of its time, but would run "
+            "24% faster with an input that cost nothing",
         ),
         (
             verdict("host", LOADER),
@@ -48,7 +62,7 @@ def verdict(bound: Bound, reason: Reason, **changes: Any) -> Verdict:
         ),
         (
             verdict("unknown", NoLoop("not entered", 2)),
-            "Unknown: no training was measured: 2 Python process(es) could not be instrumented",
+            "Unknown: no training was measured: 2 Python processes could not be instrumented",
         ),
     ],
 )
@@ -63,7 +77,7 @@ def test_the_headline_is_the_name_and_the_claim(said: Verdict, headline: str) ->
         (replace(LOADER, wait_ms=None), "each step waits an unknown time for the next batch and computes for 10 ms"),
         (
             replace(LOADER, later_epochs=4, epoch_wait_s=1.04),
-            "each step waits 5 ms for the next batch and computes for 10 ms; 4 later epochs wait 1 s each for their first batch",
+            "each step waits 5 ms for the next batch and computes for 10 ms; 4 later epochs wait 1.0 s each for their first batch",
         ),
         (
             replace(LOADER, later_epochs=1, epoch_wait_s=2.5),
@@ -71,7 +85,7 @@ def test_the_headline_is_the_name_and_the_claim(said: Verdict, headline: str) ->
         ),
         (
             replace(LOADER, later_epochs=50, epoch_wait_s=1.2, iterator_per_step=True),
-            "each batch comes from a new iterator, which takes 1.2 s to start; the step computes for 10 ms",
+            "each batch comes from a new iterator, which takes 1,200 ms to start; the step computes for 10 ms",
         ),
         (
             replace(OWN, asleep=0.2),
@@ -88,6 +102,8 @@ def test_the_headline_is_the_name_and_the_claim(said: Verdict, headline: str) ->
             "that no stack sample shows",
         ),
         (FewSteps(1, 8, 30), "only 1 step after warm-up; 8 are needed, about 30 for a sure verdict"),
+        (EndedEarly(0, 8, 1, None), "the command ended with status 1 before a training step was observed"),
+        (EndedEarly(3, 8, None, 9), "the command was killed by signal 9 after 3 steps after warm-up; 8 are needed"),
         (NoLoop("no Python"), "the command started no Python that gpuwatch could instrument"),
         (NoLoop("no torch"), "Python ran, but used no torch DataLoader"),
     ],
@@ -103,3 +119,15 @@ def test_no_view_repeats_the_name_in_the_headline(bound: Bound) -> None:
     drawn, page = card.prepare(make_report(verdict=said)), html.render(make_report(verdict=said))
     assert drawn.badge == name and name not in drawn.headline
     assert f">{name}</span>" in page and f'id="verdict-title">{drawn.headline}</h1>' in page
+
+
+def test_shared_cores_say_who_uses_them_and_what_each_side_would_win() -> None:
+    said = verdict("cpu", SHARED, speedup_if_input_free=gain(1.24), speedup_if_compute_free=gain(1.9))
+    assert verdict_text.reason(said).startswith(
+        "the training uses 1.2 of 2 cores and its workers 0.7; if it computed elsewhere, as on a GPU, the loop would run up "
+        "to 1.90× as fast; each step waits 5 ms"
+    )
+    page, drawn = html.render(make_report(verdict=said)), card.prepare(make_report(verdict=said))
+    assert drawn.nothing == verdict_text.SHARED_CORES and "alone" not in drawn.headline + drawn.nothing
+    assert [fact.text.partition(" ")[0] for fact in drawn.why if "faster" in fact.text] == ["1.24×", "1.90×"]
+    assert "b-cpu" in page and "as fast if the training used no core" in page

@@ -1,0 +1,92 @@
+"""Whether the input and the training compete for the same cores, and what each would win without the other.
+
+Only where the training computes on the CPU: with a GPU the trainer's CPU time is launches, and a trainer that gets no core
+for them is what preempted-launcher is about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.evidence import STARVED_SHARE, finds_batches_ready
+from gpuwatch.diagnosis.thresholds import Threshold
+from gpuwatch.model.findings import Speedup
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.model.reasons import SharedCores
+
+COMPUTES = Threshold(
+    0.5, "share of the step", "A training thread that runs less of its step waits for a device.", "computing_share"
+)
+USED_UP = Threshold(
+    0.85, "share of the cores", "The scheduler and the sampler themselves keep a machine below 100 %.", "used_share"
+)
+MOSTLY_OWN = Threshold(
+    0.5, "share of the busy cores", "Cores that other programs hold are not won back by this run.", "own_share"
+)
+# A GPU with work for this share of the time hides that its kernels were launched late.
+HIDES_LAUNCHES = 0.85
+# What an input that costs nothing would win where the loop waits for the smallest share that counts as starved.
+WORTH = 1.0 / (1.0 - float(STARVED_SHARE))
+
+
+class Contention(NamedTuple):
+    """The cores that a loop and its workers share, and what the loop would win without its own computing."""
+
+    cores: SharedCores
+    compute_free: Speedup
+
+
+def find_contention(profile: Profile, loader: LoaderProfile, free: Speedup | None) -> Contention | None:
+    """Return how input and training share the cores, where a free input would win something by leaving them its cores."""
+    cores, costs = _shared(profile, loader), profile.costs
+    if cores is None or costs is None or free is None or free.predicted < WORTH:
+        return None
+    others = (profile.machine.other_cores or 0.0) / max(profile.machine.local_ranks, 1)
+    return Contention(cores, throughput.free_compute(costs, max(cores.usable - others, 1.0)))
+
+
+def _shared(profile: Profile, loader: LoaderProfile) -> SharedCores | None:
+    machine, costs = profile.machine, profile.costs
+    usable, run, busy = machine.usable_cores, machine.run_cores, machine.busy_cores
+    if not loader.workers or costs is None or usable is None or run is None or machine.spare_cores is None:
+        return None
+    if not _computes_on_the_cpu(profile, loader) or 1.0 - machine.spare_cores / usable < USED_UP:
+        return None
+    if run / max(busy or run, 1e-9) < MOSTLY_OWN:
+        return None
+    ranks = max(machine.local_ranks, 1)
+    return SharedCores(usable / ranks, max(run / ranks - costs.load, 0.0), costs.load)
+
+
+def _computes_on_the_cpu(profile: Profile, loader: LoaderProfile) -> bool:
+    """Say whether no rank has a device, and the training thread runs, or waits for a core, for most of its step."""
+    if any((rank.device or "cpu") != "cpu" for rank in profile.ranks) or any(d.ranks for d in profile.devices):
+        return False
+    delays = [rank.run_queue_delay_share or 0.0 for rank in profile.ranks if rank.rank == loader.rank]
+    return (loader.compute_cpu_share or 0.0) + max(delays, default=0.0) >= COMPUTES
+
+
+def free_input(profile: Profile, loader: LoaderProfile) -> Speedup | None:
+    """Return what an input that costs nothing would win: not the waits for a core that something else holds."""
+    costs = profile.costs
+    return None if costs is None else throughput.free_input(_without_foreign_waits(profile, loader, costs))
+
+
+def _without_foreign_waits(profile: Profile, loader: LoaderProfile, costs: Costs) -> Costs:
+    """Return the costs in which a wait is only what a free input would end.
+
+    Where batches are ready, the wait in the loader is for a core: the workers' part of it ends with their work, the
+    other programs' does not. On a GPU that has work all the time, kernels launched late cost nothing."""
+    if any(d.ranks and (d.busy or 0.0) >= HIDES_LAUNCHES for d in profile.devices):
+        costs = replace(costs, queued_ms=0.0)
+    if not finds_batches_ready(loader):
+        return costs
+    waited = max(costs.step_ms - costs.device_ms, 0.0)
+    holding = costs.load + (profile.machine.other_cores or 0.0)
+    own = costs.load / holding if holding > 0 else 0.0
+    # Workers that keep up may use the cores that they did use.
+    cores = max(costs.cores, costs.load)
+    return replace(costs, device_ms=costs.step_ms, queued_ms=costs.queued_ms + waited * own, cores=cores)
