@@ -56,7 +56,8 @@ def _of_compute(profile: Profile, loader: LoaderProfile, verdict: Verdict, findi
     free = verdict.speedup_if_input_free
     contention = find_contention(profile, loader, free)
     if contention is None:
-        return replace(verdict, leave_input_alone=_wins_little(free) and not _advised(findings))
+        sure = verdict.confidence != "borderline"
+        return replace(verdict, leave_input_alone=sure and _wins_little(free) and not _advised(findings))
     steps = replace(_steps_of(loader), cores=contention.cores)
     unsure: Confidence = "medium" if verdict.confidence == "high" else verdict.confidence
     return replace(

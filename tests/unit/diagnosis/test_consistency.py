@@ -18,7 +18,7 @@ from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.consistency import agree, contradictions, lifted, settle
 from gpuwatch.diagnosis.engine import judge
 from gpuwatch.diagnosis.examples.parts import make_device, make_machine, make_rank
-from gpuwatch.diagnosis.examples.runs import HIDDEN, STARVED, epochs, long_steps, run_of
+from gpuwatch.diagnosis.examples.runs import BOTH, HIDDEN, STARVED, contended, epochs, long_steps, run_of
 from gpuwatch.diagnosis.shared_cores import WORTH
 from gpuwatch.model.findings import Evidence, Finding, Speedup, Verdict
 from gpuwatch.model.loader_profile import QueueProfile
@@ -213,22 +213,6 @@ def test_the_input_is_not_left_alone_where_a_finding_advises_to_change_it() -> N
 
 
 # CPU contention: input and training need the same two cores.
-
-BOTH = make_machine(
-    cores=2, usable_cores=2.0, affinity_cores=2, spare_cores=0.05, busy_cores=1.95, run_cores=1.9, other_cores=0.05
-)
-
-
-def contended(delay: float = 0.3, **changes: Any) -> Profile:
-    """Return a training on the CPU whose batches are there in time, but are made on the cores that it needs."""
-    settings: dict[str, Any] = {
-        "machine": BOTH,
-        "ranks": (make_rank(device="cpu", run_queue_delay_share=delay),),
-    } | changes
-    profile = run_of(40.0, 50.0, 2, cores=2.0, loader={"compute_cpu_share": settings.pop("cpu", 0.95)}, **settings)
-    assert profile.costs is not None
-    queued = replace(profile.costs, queued_ms=50.0 * delay, load=0.8)
-    return replace(profile, costs=queued)
 
 
 def test_input_and_training_on_the_same_cores_are_a_bound_of_its_own() -> None:
