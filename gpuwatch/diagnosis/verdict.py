@@ -61,7 +61,12 @@ def _of_compute(profile: Profile, loader: LoaderProfile, verdict: Verdict, findi
     steps = replace(_steps_of(loader), cores=contention.cores)
     unsure: Confidence = "medium" if verdict.confidence == "high" else verdict.confidence
     return replace(
-        verdict, bound="cpu", confidence=unsure, reason=steps, speedup_if_compute_free=contention.compute_free
+        verdict,
+        bound="cpu",
+        confidence=unsure,
+        reason=steps,
+        speedup_if_input_free=contention.input_free,
+        speedup_if_compute_free=contention.compute_free,
     )
 
 
