@@ -13,7 +13,7 @@ from gpuwatch.analyze.series.lanes import draw_lanes
 from gpuwatch.diagnosis.consistency import contradictions
 from gpuwatch.diagnosis.engine import judge
 from gpuwatch.errors import UsageError
-from gpuwatch.model.measures import PHASES, Phase
+from gpuwatch.model.measures import PHASES, Phase, phase_rows
 from gpuwatch.model.profile import Profile, RankProfile
 from gpuwatch.model.recording import Recording
 from gpuwatch.model.report import Report, Training
@@ -133,5 +133,4 @@ def merge_phases(ranks: tuple[RankProfile, ...]) -> tuple[Phase, ...]:
     for rank in ranks:
         for phase in rank.phases:
             seconds[phase.name] += phase.seconds / len(ranks)
-    whole = sum(seconds.values())
-    return tuple(Phase(name, value, value / whole if whole > 0 else 0.0) for name, value in seconds.items())
+    return phase_rows(seconds, sum(seconds.values()))

@@ -124,7 +124,7 @@ class _Run:
         self.info = dataclasses.replace(self.info, child_pid=pid, child_start=liveness.start_ticks(pid))
         self._write()
         try:
-            self.sampler = _start_sampler(self.path, self.options)
+            self.sampler = start_sampler(self.path, self.options.rate, self.options.stacks)
         except OSError as error:
             self.options.tell(f"the sampler could not be started ({error}); no GPU, CPU or process figures")
         try:
@@ -148,7 +148,7 @@ class _Run:
         if self.sampler is None:
             return
         try:
-            _stop_sampler(self.path, self.sampler)
+            stop_sampler(self.path, self.sampler)
         except KeyboardInterrupt:
             # A second Ctrl-C, meant for a command that has ended by then: how it ended is still ours to pass on.
             self.options.tell("interrupted while the recording was ended: its last second may be missing")
@@ -163,7 +163,8 @@ class _Run:
             self.options.tell(f"{self.path / folder.INFO} cannot be written: {error.strerror}")
 
 
-def _start_sampler(path: Path, options: Options) -> int:
+def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True) -> int:
+    """Start the sampler of a run folder as our child and return its pid. Raises OSError."""
     arguments = [
         sys.executable,
         *_ISOLATED,
@@ -173,9 +174,9 @@ def _start_sampler(path: Path, options: Options) -> int:
         "--parent",
         str(os.getpid()),
         "--rate",
-        f"{options.rate:g}",
+        f"{rate:g}",
     ]
-    if not options.stacks:
+    if not stacks:
         arguments.append("--no-stacks")
     actions: list[tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -194,7 +195,8 @@ def _module_path() -> list[str]:
     return [str(Path(__file__).parent.parent), *(entry for entry in sys.path if entry not in here)]
 
 
-def _stop_sampler(path: Path, pid: int) -> None:
+def stop_sampler(path: Path, pid: int) -> None:
+    """Have the sampler write what it has, and wait for its end."""
     try:
         (path / STOP).touch(mode=0o600)
         os.kill(pid, signal.SIGTERM)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from gpuwatch.analyze import throughput
+from gpuwatch.analyze.costs import measure_costs
 from gpuwatch.analyze.lines.hot_lines import find_hot_lines
+from gpuwatch.analyze.lines.sampled_phases import with_samples
 from gpuwatch.analyze.loading.fetches import find_makers
 from gpuwatch.analyze.loading.profile import loader_profile
 from gpuwatch.analyze.loops import Analysis, Loop, main_loop
 from gpuwatch.analyze.machine.devices import device_profiles
 from gpuwatch.analyze.machine.host import machine_profile
-from gpuwatch.analyze.machine.usage import Window, read_usage, sampled_window
+from gpuwatch.analyze.machine.usage import Window, cores_used, read_usage, sampled_window
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.overhead import overhead
 from gpuwatch.analyze.processes.gaps import find_gaps, find_unentered, hook_problems
@@ -40,8 +41,9 @@ def profile_of(analysis: Analysis) -> Profile:
     processes, primary, recording = analysis.processes, analysis.primary, analysis.processes.recording
     machine = _machine(analysis)
     ranks = tuple(rank_profile(analysis, this) for this in analysis.walks)
-    costs = _costs(primary, machine, ranks) if primary else None
-    lines, quality = find_hot_lines(analysis, ranks, costs)
+    costs = _costs(analysis, primary, machine, ranks) if primary else None
+    lines, quality, sampled = find_hot_lines(analysis, ranks, costs)
+    ranks = tuple(with_samples(rank, sampled.get(rank.pid)) for rank in ranks)
     return Profile(
         run=recording.run,
         seconds=processes.seconds,
@@ -83,9 +85,19 @@ def _machine(analysis: Analysis) -> MachineProfile:
     return machine_profile(analysis.processes, analysis.window, analysis.usages, makers, workers)
 
 
-def _costs(primary: Loop, machine: MachineProfile, ranks: tuple[RankProfile, ...]) -> Costs | None:
-    rank = next(rank for rank in ranks if rank.pid == primary.loader.trainer.log.pid)
-    return throughput.measure_costs(primary.profile, machine, _rest_s(rank, primary), rank.run_queue_delay_share or 0.0)
+def _costs(analysis: Analysis, primary: Loop, machine: MachineProfile, ranks: tuple[RankProfile, ...]) -> Costs | None:
+    trainer = primary.loader.trainer
+    rank = next(rank for rank in ranks if rank.pid == trainer.log.pid)
+    used = [cores_used(usage, analysis.window) for usage in analysis.usages if usage.pid == trainer.log.pid]
+    threads = trainer.meta.get("threads")
+    return measure_costs(
+        primary.profile,
+        machine,
+        _rest_s(rank, primary),
+        rank.run_queue_delay_share or 0.0,
+        trainer_cores=max((cores for cores in used if cores is not None), default=None),
+        library_threads=threads.get("torch") if isinstance(threads, dict) else None,
+    )
 
 
 def _rest_s(rank: RankProfile, primary: Loop) -> float:

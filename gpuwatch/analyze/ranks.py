@@ -11,6 +11,7 @@ from gpuwatch.analyze.numbers.arrays import total
 from gpuwatch.analyze.overhead import hook_us_per_step
 from gpuwatch.analyze.wall_time.loaders import roles_of
 from gpuwatch.analyze.wall_time.long_steps import find_long_steps
+from gpuwatch.analyze.wall_time.passes import after_evaluation
 from gpuwatch.analyze.wall_time.phases import Walk, phases
 from gpuwatch.model.profile import RankProfile
 
@@ -35,7 +36,7 @@ def rank_profile(analysis: Analysis, this: Walk) -> RankProfile:
         torch=trainer.meta.get("torch"),
         device=_device_name(trainer.meta),
         seconds=(trainer.end_ns - trainer.start_ns) / 1e9,
-        phases=phases(this, roles),
+        phases=phases(this, roles, after_evaluation(this, roles)),
         steps=steps.count if steps else 0,
         warmup_steps=steps.warmup if steps else 0,
         step_ms=main.profile.step_ms if main else None,

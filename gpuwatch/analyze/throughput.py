@@ -1,7 +1,7 @@
 """The throughput model: what a change to the input pipeline would do to the training loop.
 
     T = iterators * S(n) + batches * step(n) + rest
-    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores))          n >= 1 workers
+    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores), (C + H * G) / shared)          n >= 1 workers
     step(0) = G + P                                             the trainer loads by itself
 
 G is the step without waiting, P the time a worker needs for a batch when it has a core, C the CPU time in it (of all
@@ -10,8 +10,14 @@ the first batch and their stop at the end, Q the part of G in which the trainer 
 L = C / step the cores they kept busy (so cheaper batches shorten the step too), `rest` what is neither (evaluation, long pauses). k anchors the input term at the rate seen while
 the loop was starved. Gains are ratios of T before and after, so errors common to both cancel.
 
+H cores are what all threads of the trainer use in its own part of a step, and `shared` those that it has together with
+the workers: neither can have what the other uses. Where the trainer computes with several threads and no worker
+ran yet, that bound is the best case. In the worst its threads, which wait for the slowest of them, do not get on while
+workers hold a core. The prediction lies between the two, and they are its interval.
+
 Source: the pipelined-loader bound of docs/facts.md (`max()` alone over-promised 2.00x against a measured 1.65x because
-of S(n) and because other processes used the cores).
+of S(n) and because other processes used the cores). Two threads that train a small network on two cores, moved to two
+workers: 0.8 to 1.2 times as fast, where the best case promised 1.4 to 1.9.
 """
 
 from __future__ import annotations
@@ -20,8 +26,6 @@ import math
 from dataclasses import replace
 
 from gpuwatch.model.findings import Speedup
-from gpuwatch.model.loader_profile import LoaderProfile
-from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Costs
 
 # Start-up per new worker when this run had none to measure: forked workers took 0.12-0.18 s on a busy two-core host.
@@ -30,81 +34,10 @@ WORKER_START_S = 0.1
 KEEPS_UP = 0.05
 KNEE = 0.03
 MAX_WORKERS = 64
+# Half-way, as ratios, between the best and the worst case of threads and workers that share cores.
+LIKELY = 0.5
 # Of the step without waiting, at most this counts as waiting for a core.
 MOST_QUEUED = 0.8
-
-
-def measure_costs(
-    loader: LoaderProfile, machine: MachineProfile, rest_s: float, queued_share: float = 0.0
-) -> Costs | None:
-    """Fit the model's parameters to what one loader did; None when it never made a batch.
-
-    `rest_s`: seconds of the training loop that were neither this loader's steps nor its start-up. `queued_share`: of the
-    loop, in which the trainer could run but had no core.
-    """
-    fetch = loader.fetch
-    if loader.steps < 1 or loader.compute_ms is None or loader.seconds <= 0:
-        return None
-    step_ms = 1e3 * loader.seconds / loader.steps
-    wait_ms = 1e3 * loader.wait_seconds / loader.steps
-    device_ms = max(step_ms - wait_ms, 1e-3)
-    if loader.gpu_wait_ms is not None:
-        device_ms = max(step_ms - max(loader.gpu_wait_ms.median, 0.0), 1e-3)
-    work_ms, cpu_ms = _work(loader)
-    cores, spare = _cores(loader, machine, step_ms)
-    load = cpu_ms / step_ms if fetch and loader.workers else 0.0
-    return Costs(
-        device_ms=device_ms,
-        work_ms=work_ms if fetch else wait_ms,
-        work_cpu_ms=cpu_ms if fetch else wait_ms,
-        workers=loader.workers,
-        cores=cores,
-        spare_cores=spare,
-        batches=float(loader.batches or loader.steps),
-        iterators=float(max(len(loader.first_batch_s), 1)),
-        startup_s=_mean(loader.first_batch_s) + sum(loader.stop_s) / max(len(loader.first_batch_s), 1),
-        step_ms=step_ms,
-        seconds=loader.seconds + sum(loader.first_batch_s) + sum(loader.stop_s) + max(rest_s, 0.0),
-        # The delay is told for whole steps; the part that falls into the wait for a batch is gone with the wait.
-        queued_ms=_queued_ms(machine, queued_share * device_ms, device_ms, load),
-        load=load,
-    )
-
-
-def _work(loader: LoaderProfile) -> tuple[float, float]:
-    """Return a batch's worker time with a core to itself, and the CPU time in it (ms)."""
-    fetch = loader.fetch
-    if fetch is None:
-        return 0.0, 0.0
-    serialise = (fetch.serialise_ms or 0.0) if loader.workers else 0.0
-    wall = max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-3) + serialise
-    # In the trainer the other threads are the model's; a worker's are the library's, at work on the batch.
-    threads = fetch.process_cpu_ms if loader.workers else fetch.cpu_ms
-    cpu = threads if threads is not None else fetch.cpu_ms
-    return wall, (wall if cpu is None else cpu + serialise)
-
-
-def _cores(loader: LoaderProfile, machine: MachineProfile, step_ms: float) -> tuple[float, float]:
-    """Return the cores the workers may use in all, and those of them that stand idle now."""
-    usable = (machine.usable_cores or machine.cores or 1.0) / max(machine.local_ranks, 1)
-    others = (machine.other_cores or 0.0) / max(machine.local_ranks, 1)
-    trainer = min(loader.compute_cpu_share or 0.0, 1.0) * _compute_share(loader, step_ms)
-    spare = machine.spare_cores if machine.spare_cores is not None else usable - (machine.busy_cores or 0.0)
-    return max(usable - others - trainer, 0.25), max(spare / max(machine.local_ranks, 1), 0.0)
-
-
-def _compute_share(loader: LoaderProfile, step_ms: float) -> float:
-    return min(loader.compute_ms.median / step_ms, 1.0) if loader.compute_ms and step_ms else 1.0
-
-
-def _queued_ms(machine: MachineProfile, queued_ms: float, device_ms: float, load: float) -> float:
-    """Return the part of a step that the trainer waited for a core of its workers; other programs hold cores too."""
-    holding = load + (machine.other_cores or 0.0)
-    return min(queued_ms, MOST_QUEUED * device_ms) * load / holding if load > 0 else 0.0
-
-
-def _mean(values: tuple[float, ...]) -> float:
-    return sum(values) / len(values) if values else 0.0
 
 
 def input_ms(costs: Costs, workers: int | None = None) -> float:
@@ -122,13 +55,35 @@ def anchor(costs: Costs) -> float:
     return min(max(costs.step_ms / input_ms(costs), 0.5), 3.0)
 
 
-def step_ms(costs: Costs, workers: int | None = None, k: float | None = None) -> float:
-    """Return the predicted mean step (ms) with `workers`."""
+def step_ms(costs: Costs, workers: int | None = None, k: float | None = None, crowding: float = LIKELY) -> float:
+    """Return the predicted mean step (ms) with `workers`.
+
+    `crowding`: how far from the best (0) to the worst case (1) of threads and workers that share cores.
+    """
     n = costs.workers if workers is None else workers
     if n == 0:
         return costs.device_ms + costs.work_ms
     factor = anchor(costs) if k is None else k
-    return max(_own_ms(costs), factor * input_ms(costs, n))
+    best = max(_own_ms(costs), factor * input_ms(costs, n), _all_on_cores_ms(costs))
+    return best if costs.trainer_threads <= 1 else best * (max(_crowded_ms(costs, n), best) / best) ** crowding
+
+
+def _all_on_cores_ms(costs: Costs) -> float:
+    """Return the time that the cores need for a step and its batch (ms)."""
+    return (
+        (costs.work_cpu_ms + costs.trainer_cores * costs.device_ms) / costs.shared_cores
+        if costs.shared_cores > 0
+        else 0.0
+    )
+
+
+def _crowded_ms(costs: Costs, n: int) -> float:
+    """Return the step (ms) in which the trainer's threads and `n` workers hold each other up as long as workers run."""
+    stretch = max((costs.trainer_threads + n) / max(costs.shared_cores, 1.0), 1.0)
+    if stretch <= 1.0:
+        return 0.0
+    made_ms = input_ms(costs, n)
+    return min(costs.device_ms * stretch, costs.device_ms + made_ms) + made_ms * stretch
 
 
 def _own_ms(costs: Costs) -> float:
@@ -145,16 +100,17 @@ def startup_s(costs: Costs, workers: int) -> float:
         return costs.startup_s
     if costs.workers == 0:
         return costs.startup_s + WORKER_START_S * workers
-    first = min(costs.work_ms / 1e3, costs.startup_s)
+    first = _first_made_s(costs)
     return first + (costs.startup_s - first) * workers / costs.workers
 
 
-def total_s(costs: Costs, after: Costs, k: float) -> float:
+def total_s(costs: Costs, after: Costs, k: float, crowding: float = LIKELY) -> float:
     """Return the loop's predicted seconds under `after`; `costs` is the measured state that fixes the rest."""
-    return _rest_s(costs, k) + after.iterators * after.startup_s + after.batches * step_ms(after, k=k) / 1e3
+    steps_s = after.batches * step_ms(after, k=k, crowding=crowding) / 1e3
+    return _rest_s(costs) + after.iterators * after.startup_s + steps_s
 
 
-def _rest_s(costs: Costs, k: float) -> float:
+def _rest_s(costs: Costs) -> float:
     known = costs.iterators * costs.startup_s + costs.batches * costs.step_ms / 1e3
     return max(costs.seconds - known, 0.0)
 
@@ -164,12 +120,16 @@ def predict(costs: Costs, after: Costs, basis: str, uncertainty: float = 0.15) -
 
     `uncertainty` is the share of the gain that may be missing or more.
     """
+    best, ratio, worst = (_gain(costs, after, crowding) for crowding in (0.0, LIKELY, 1.0))
+    spread = abs(ratio - 1.0) * uncertainty + 0.01
+    low, high = min(ratio - spread, worst), max(ratio + spread, best)
+    return Speedup(round(ratio, 3), round(max(low, 0.1), 3), round(high, 3), basis)
+
+
+def _gain(costs: Costs, after: Costs, crowding: float) -> float:
     k = anchor(costs)
-    before_s, after_s = total_s(costs, costs, k), total_s(costs, after, k)
-    ratio = before_s / after_s if after_s > 0 else 1.0
-    gain = ratio - 1.0
-    spread = abs(gain) * uncertainty + 0.01
-    return Speedup(round(ratio, 3), round(max(ratio - spread, 0.1), 3), round(ratio + spread, 3), basis)
+    after_s = total_s(costs, after, k, crowding)
+    return total_s(costs, costs, k, crowding) / after_s if after_s > 0 else 1.0
 
 
 def with_workers(costs: Costs, workers: int) -> Costs:
@@ -180,7 +140,17 @@ def with_workers(costs: Costs, workers: int) -> Costs:
 def with_work(costs: Costs, wall_factor: float, cpu_factor: float | None = None) -> Costs:
     """Return the costs with a batch made `wall_factor` times as long (0.5: twice as fast)."""
     cpu = wall_factor if cpu_factor is None else cpu_factor
-    return replace(costs, work_ms=costs.work_ms * wall_factor, work_cpu_ms=costs.work_cpu_ms * cpu)
+    return replace(
+        costs,
+        work_ms=costs.work_ms * wall_factor,
+        work_cpu_ms=costs.work_cpu_ms * cpu,
+        startup_s=max(costs.startup_s - (1.0 - wall_factor) * _first_made_s(costs), 0.0),
+    )
+
+
+def _first_made_s(costs: Costs) -> float:
+    """Return the part of an iterator's start-up in which its first batch was made (s)."""
+    return min(costs.work_ms / 1e3, costs.startup_s)
 
 
 def with_step(costs: Costs, device_ms: float) -> Costs:
@@ -191,8 +161,16 @@ def with_step(costs: Costs, device_ms: float) -> Costs:
 def with_cores(costs: Costs, cores: float) -> Costs:
     """Return the costs with more cores for the workers: no worker waits for one then."""
     return replace(
-        costs, cores=max(cores, costs.cores), device_ms=max(costs.device_ms - costs.queued_ms, 1e-3), queued_ms=0.0
+        on_cores(costs, costs.shared_cores + max(cores - costs.cores, 0.0)),
+        cores=max(cores, costs.cores),
+        device_ms=max(costs.device_ms - costs.queued_ms, 1e-3),
+        queued_ms=0.0,
     )
+
+
+def on_cores(costs: Costs, cores: float) -> Costs:
+    """Return the costs where trainer and workers have so many cores together."""
+    return replace(costs, cores=max(costs.cores + cores - costs.shared_cores, 0.25), shared_cores=cores)
 
 
 def with_startups(costs: Costs, iterators: float, startup_s: float | None = None) -> Costs:
@@ -202,8 +180,8 @@ def with_startups(costs: Costs, iterators: float, startup_s: float | None = None
 
 def free_input(costs: Costs) -> Speedup:
     """Return what an input pipeline that costs nothing would win: the ceiling of every other prediction."""
-    once = costs.startup_s / max(costs.iterators, 1.0)
-    after = replace(with_work(costs, 1e-6), workers=max(costs.workers, 1), startup_s=once)
+    free = with_work(costs, 1e-6)
+    after = replace(free, workers=max(costs.workers, 1), startup_s=free.startup_s / max(costs.iterators, 1.0))
     return predict(costs, after, "throughput model, input free", 0.05)
 
 

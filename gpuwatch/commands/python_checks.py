@@ -19,7 +19,7 @@ OLDEST = (3, 8)
 # Runs in the other Python: prints what is there, then loads a few batches with one worker under the hook.
 _PROBE = """
 import importlib, json, sys
-found = {"version": list(sys.version_info[:3]), "executable": sys.executable, "hook": "_gpuwatch.hook.entry.boot" in sys.modules}
+found = {"version": list(sys.version_info[:3]), "executable": sys.executable, "hook": "_gpuwatch" in sys.modules}
 def lacks(place):
     module, _, name = place.partition(":")
     try:

@@ -8,7 +8,8 @@ balance_cores                                                  cores at which lo
 sweep        [{workers, prefetch, threads, loader_rate, loop_rate, startup_s, memory_per_worker_bytes, knee, note}]
 edit                                                           the edit to the knee, or null: it is there already
 trials       [{id, remedy, finding, before, after, unit, ratio, verdict, outputs, edit, predicted, note}]
-             verdict: helps | no difference | hurts | inconclusive | failed; ratio: before / after, above 1 is faster
+             verdict: helps | no difference | hurts | inconclusive | failed; ratio: before / after, above 1 is faster;
+             before, after, ratio: null when not measured, note says why
 notes        [sentence]                                        what ended early, and why
 """
 
@@ -18,21 +19,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from gpuwatch.commands.recorded import base_folder, dir_option, print_json
 from gpuwatch.errors import UsageError
 
-if TYPE_CHECKING:
-    from gpuwatch.experiments.conduct import Conductor
-    from gpuwatch.experiments.remedies import Remedy
-    from gpuwatch.model.report import Report
-
 EPILOG = """\b
 Examples:
-  gpuwatch try -- python train.py                    ceilings, and what the last run's findings ask for
+  gpuwatch try -- python train.py                    what the findings ask for, then the ceilings
   gpuwatch try --ceilings -- python train.py         device alone, loader alone, both
   gpuwatch try --ceilings --cores 1,2,4 -- python train.py
   gpuwatch try --loader --budget 5m -- python train.py
@@ -45,10 +40,6 @@ Remedies: persistent-workers, out-of-order, pinned-memory, more-prefetch, single
   packed-batches, uint8-batches, workers=N
 """
 _BUDGET = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|m|h)?$")
-# The part of the budget that recording a first run may take when there is none to take findings from.
-RECORD_SHARE = 0.3
-# The part of the rest for the ceilings when remedies follow.
-CEILINGS_SHARE = 0.4
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
 
@@ -61,14 +52,14 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
     metavar="[NAME,...]",
     is_flag=False,
     flag_value="",
-    help="Try remedies; default: those of the last run's findings.",
+    help="Try remedies; default: those of the findings.",
 )
 @click.option(
     "--budget",
     default="3m",
     show_default=True,
     metavar="TIME",
-    help="Plan for this time and stop after it: 90s, 3m, 1h.",
+    help="Stop after this time: 90s, 3m, 1h.",
 )
 @click.option(
     "--scratch",
@@ -93,13 +84,16 @@ def command(
 
     The command runs in experiment mode: batches are repeated, skipped and swapped, so its results are invalid.
     Files that it writes are written as always, unless --scratch sends them elsewhere. Ctrl-C ends it with what is
-    known by then. What is measured: the loop as it is, in turns with the loop after one change.
+    known by then. What is measured: the loop as it is, in turns with the loop after one change. The remedies are those
+    of an earlier run's findings (seeds, names, epochs and folders of results may differ) or, without one, of the first
+    seconds of this training. The one with the largest predicted gain is first, and it stops when all is known.
     """
     from gpuwatch.commands.try_progress import Shown
     from gpuwatch.experiments.conduct import conduct
+    from gpuwatch.experiments.wanted import Wanted
 
     seconds, names = _seconds(budget), _names(remedies)
-    wanted = _Wanted(arguments, base_folder(base), seconds, _cores(cores), ceilings or bool(cores), sweep, names)
+    wanted = Wanted(arguments, base_folder(base), _cores(cores), _all_cores(), ceilings or bool(cores), sweep, names)
     place = _scratch(scratch, arguments)
     click.echo("gpuwatch: experiment mode: results of this run are invalid; do not keep its checkpoints", err=True)
     if place.note:
@@ -118,55 +112,6 @@ def command(
     from gpuwatch.views import terminal
 
     terminal.show(view.render(experiment), on=terminal.screen())
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Which experiments; none named means the ceilings, then the remedies that the last run's findings ask for."""
-
-    command: tuple[str, ...]
-    base: Path
-    budget_s: float
-    cores: list[int]
-    ceilings: bool
-    sweep: bool
-    names: list[str] | None
-
-    def run(self, conductor: Conductor) -> None:
-        """Run what is wanted, one after the other; first what has to run without the experiment beside it."""
-        everything = not (self.ceilings or self.sweep or self.names is not None)
-        remedies = self._remedies(conductor) if self.names is not None or everything else []
-        if self.ceilings or everything:
-            alone = not (self.sweep or remedies)
-            conductor.ceilings(self.cores or [_all_cores()], 1.0 if alone else CEILINGS_SHARE)
-        if self.sweep:
-            conductor.sweep(_all_cores())
-        if remedies:
-            conductor.remedies(remedies)
-
-    def _remedies(self, conductor: Conductor) -> list[Remedy]:
-        from gpuwatch.experiments import remedies
-
-        report = self._report(conductor)
-        if self.names:
-            return remedies.named(self.names, report)
-        wanted = remedies.asked_for(report) if report else []
-        if report is None:
-            conductor.note("No usable earlier run of this command; choose remedies with --remedies.")
-        elif not wanted:
-            conductor.note("The last run's findings ask for no remedy that gpuwatch can apply; name some: --remedies.")
-        return wanted
-
-    def _report(self, conductor: Conductor) -> Report | None:
-        """Return the report of an earlier run of the command, or of a short one recorded now."""
-        from gpuwatch.experiments import earlier
-
-        conductor.tell("looking for an earlier run")
-        report = earlier.find(self.command, self.base)
-        if report is not None:
-            return report
-        conductor.tell("recording a baseline run first")
-        return earlier.make(self.command, self.base, self.budget_s * RECORD_SHARE)
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -1,4 +1,6 @@
-"""What `gpuwatch try` shows while it runs, on stderr: a bar with a running table on a terminal, lines elsewhere."""
+"""What `gpuwatch try` shows while it runs, on stderr: a bar with a running table on a terminal, lines elsewhere.
+
+Plans and notes are lines in both; elsewhere each round's estimates are too."""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from gpuwatch.words.units import milliseconds
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from gpuwatch.experiments.conduct import Progress
+    from gpuwatch.experiments.conductor import Progress
     from gpuwatch.experiments.session import Result
 
 STARTING = "starting the training"
@@ -43,10 +45,14 @@ class Shown:
 
     def show(self, progress: Progress) -> None:
         """Show how far the experiments are, and what is known."""
+        if progress.line:
+            self._echo(progress.line)
         if self._plain:
             if progress.doing != self._doing:
-                click.echo(f"gpuwatch: {progress.doing} ...", err=True)
+                self._echo(f"{progress.doing} ...")
             self._doing = progress.doing
+            if progress.round_of:
+                self._echo(_estimates(progress))
             return
         doing = progress.doing if progress.done or not progress.planned else f"{progress.doing}: {STARTING}"
         self._bar.update(
@@ -57,6 +63,20 @@ class Shown:
             last=_said(progress.result),
         )
         self._live.update(_with_table(self._bar, progress))
+
+    def _echo(self, line: str) -> None:
+        """Show a line that stays; on a terminal above the bar."""
+        if self._plain:
+            click.echo(f"gpuwatch: {line}", err=True)
+        else:
+            self._live.console.print(f"gpuwatch: {line}", markup=False, highlight=False)
+
+
+def _estimates(progress: Progress) -> str:
+    from gpuwatch.views import experiment as view
+
+    known = [trial for trial in progress.known.trials if trial.id in progress.round_of]
+    return "; ".join(view.estimate(trial) for trial in known)
 
 
 def _with_table(bar: RenderableType, progress: Progress) -> RenderableType:

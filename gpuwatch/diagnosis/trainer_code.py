@@ -28,6 +28,8 @@ _LOADERS, _PROCESSES = "torch/utils/data/", ("/multiprocessing/popen_", "/multip
 # Libraries that start a loader's workers and its threads.
 _STARTING = ("multiprocessing", "threading")
 _IN_STEP = ("step", "long step")
+# What else of a loop calls the model.
+_WITH_MODEL = ("evaluation", "rollout")
 
 
 def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
@@ -41,8 +43,9 @@ def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
 
 
 def model_share(profile: Profile, loader: LoaderProfile) -> float:
-    """Return the share of the samples in the step that fell into the model, its backward pass or its optimizer."""
-    return sum(h.share * _model_part(h, loader.own_loop) for h in _in_steps(profile))
+    """Return the share of the samples in the loop that fell into the model, its backward pass or its optimizer."""
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in (*_IN_STEP, *_WITH_MODEL)]
+    return sum(h.share * _model_part(h, loader.own_loop) for h in lines)
 
 
 def calls_modules(profile: Profile) -> bool:
@@ -111,15 +114,11 @@ def waiting_share(profile: Profile, loader: LoaderProfile) -> float:
 
 
 def own_share(profile: Profile, lines: list[HotLine]) -> float:
-    """Return the share of the step that these lines take.
-
-    A line that calls no library, or torch, may be a model written out in tensor operations: such lines count only as
-    far as the phases put time outside of forward, backward and optimizer.
+    """Return the share of the step that these lines take, the sampler's aside no more than the phases put outside of
+    forward, backward and optimizer: any line may hold a model written out in tensor operations, or a framework's call of it.
     """
-    others = [h for h in lines if not _is_asked(h)]
-    library = sum(h.share for h in others if h.callee and not _calls_torch(h))
-    plain = sum(h.share for h in others if not h.callee or _calls_torch(h))
-    return min(sampler_share(lines) + library + min(plain, other_share(profile)), 1.0)
+    others = sum(h.share for h in lines if not _is_asked(h))
+    return min(sampler_share(lines) + min(others, other_share(profile)), 1.0)
 
 
 def sampler_share(lines: list[HotLine]) -> float:
@@ -130,6 +129,14 @@ def sampler_share(lines: list[HotLine]) -> float:
 
 def _is_asked(line: HotLine) -> bool:
     return any(_calls(call, (ASKING,)) for call in line.stack)
+
+
+def most_at(line: HotLine) -> str:
+    """Return the end of a summary that says where most of something is: the line with its source, and the callback."""
+    if not line.source:
+        return f", most of it in {line.callback or line.function}"
+    callback = f" (in {line.callback})" if line.callback else ""
+    return f", most of it at line {line.line}: {line.source.strip()}{callback}"
 
 
 def between_loops(profile: Profile) -> list[HotLine]:

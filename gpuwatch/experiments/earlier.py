@@ -1,71 +1,65 @@
-"""The run whose findings an experiment proves: the newest of the same command, or a short one made now."""
+"""The run whose findings an experiment proves: the newest of the same command, or of one that trains the same thing."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gpuwatch.build_report import build
 from gpuwatch.errors import GpuwatchError
+from gpuwatch.experiments.kinship import differences
+from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.report import Report
 from gpuwatch.store import folder
 from gpuwatch.store.reader import read
-from gpuwatch.words.masking import same_command
+from gpuwatch.words.masking import mask_arguments, same_command
 
-_END_S = 15.0
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier run, and in what its command differs from the one at hand."""
+
+    report: Report
+    differences: tuple[str, ...] = ()
 
 
 def find(command: Sequence[str], base: Path) -> Report | None:
     """Return the report of the newest ordinary run of this command; None when there is none that can be read."""
-    for path in reversed(folder.list_runs(base)):
-        try:
-            info = folder.read_info(path)
-            if same_command(info.command, command) and info.experiment is None and info.state != "running":
-                report = build(read(path), with_timeline=False)
-                if report.verdict.bound != "unknown":
-                    return report
-        except GpuwatchError:
-            continue
+    return next(
+        (report for path, info in _ordinary(base) if same_command(info.command, command) and (report := _report(path))),
+        None,
+    )
+
+
+def find_alike(command: Sequence[str], base: Path) -> Earlier | None:
+    """Return the newest ordinary run of this command or, without one, of one that differs in seeds, names, lengths and
+    folders of results only."""
+    same = find(command, base)
+    if same is not None:
+        return Earlier(same)
+    for path, info in _ordinary(base):
+        other = differences(info.command, mask_arguments(command))
+        report = _report(path) if other else None
+        if report is not None:
+            return Earlier(report, tuple(other or ()))
     return None
 
 
-def make(command: Sequence[str], base: Path, seconds: float) -> Report | None:
-    """Record the command for at most `seconds`, then end it, and return the report; None when nothing came of it."""
-    call = [
-        sys.executable,
-        "-m",
-        "gpuwatch",
-        "run",
-        "--quiet",
-        "--dir",
-        str(base),
-        "--name",
-        "before-try",
-        "--",
-        *command,
-    ]
-    with subprocess.Popen(
-        call, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
+def _ordinary(base: Path) -> Iterator[tuple[Path, RunInfo]]:
+    """Yield the runs that are no experiments and have ended, newest first."""
+    for path in reversed(folder.list_runs(base)):
         try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            _end(process)
-        except KeyboardInterrupt:
-            _end(process)
-            raise
-    return find(command, base)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the recording as a person would: the signal goes on to the command."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        process.send_signal(number)
-        try:
-            process.wait(_END_S)
-            return
-        except subprocess.TimeoutExpired:
+            info = folder.read_info(path)
+        except GpuwatchError:
             continue
+        if info.experiment is None and info.state != "running":
+            yield path, info
+
+
+def _report(path: Path) -> Report | None:
+    try:
+        report = build(read(path), with_timeline=False)
+    except GpuwatchError:
+        return None
+    return report if report.verdict.bound != "unknown" else None

@@ -48,7 +48,7 @@ def score(experiments: Iterable[Experiment]) -> PredictionScore | None:
         abs(trial.ratio.median / trial.predicted - 1.0)
         for experiment in experiments
         for trial in experiment.trials
-        if trial.predicted and trial.verdict not in ("failed", "inconclusive")
+        if trial.predicted and trial.ratio and trial.verdict not in ("failed", "inconclusive")
     ]
     return PredictionScore(statistics.median(errors), len(errors)) if errors else None
 
@@ -72,8 +72,13 @@ def _interval(raw: dict[str, Any]) -> Interval:
     return Interval(**_known(Interval, raw))
 
 
+def _measured(raw: dict[str, Any] | None) -> Interval | None:
+    """Return an interval; None for one of no windows, which earlier versions wrote as zeros."""
+    return _interval(raw) if raw and raw.get("n") else None
+
+
 def _trial(raw: dict[str, Any]) -> Trial:
-    intervals = {name: _interval(raw[name]) for name in ("before", "after", "ratio")}
+    intervals = {name: _measured(raw[name]) for name in ("before", "after", "ratio")}
     return Trial(**{**_known(Trial, raw), **intervals})
 
 

@@ -1,7 +1,8 @@
-"""From windows to a verdict: paired ratios per round, their median and interval, and what that proves."""
+"""From windows to a verdict: paired ratios per round, their mean and interval, and what that proves."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -9,14 +10,16 @@ from typing import Literal
 import numpy as np
 
 from gpuwatch.analyze.numbers.statistics import median_interval
+from gpuwatch.experiments import sequential
 from gpuwatch.experiments.session import Result
 from gpuwatch.model.measures import Interval
 
 # A change smaller than this is not worth an edit, whatever its interval.
 WORTH = 0.03
 # An interval that reaches further than this from 1 does not show that there is no difference.
-UNCLEAR = 0.15
-LEAST_ROUNDS = 3
+UNCLEAR = 0.10
+# One that reaches no further than this needs no more rounds.
+SETTLED = 0.05
 Outcome = Literal["helps", "no difference", "hurts", "inconclusive", "failed"]
 
 
@@ -42,21 +45,41 @@ def rate_interval(results: Sequence[Result]) -> Interval | None:
 def ratio(before: Sequence[Result], after: Sequence[Result]) -> Interval | None:
     """Return before / after step time, paired by round: above 1 the change is faster. None without a pair."""
     earlier = {r.round: r.step_ms for r in before if r.step_ms}
-    pairs = [earlier[r.round] / r.step_ms for r in after if r.step_ms and r.round in earlier]
-    return median_interval(np.array(pairs, dtype=float))
+    return sequential.speedup([earlier[r.round] / r.step_ms for r in after if r.step_ms and r.round in earlier])
 
 
 def outcome(value: Interval | None) -> Outcome:
     """Say what a ratio proves: its whole interval on one side of 1 and 3 % at least, or all of it near 1, or nothing."""
     if value is None:
         return "failed"
-    if value.n < LEAST_ROUNDS:
+    if value.n < sequential.LEAST_ROUNDS:
         return "inconclusive"
     if value.low > 1.0 and value.median >= 1.0 + WORTH:
         return "helps"
     if value.high < 1.0 and value.median <= 1.0 - WORTH:
         return "hurts"
-    return "no difference" if value.low > 1 - UNCLEAR and value.high < 1 + UNCLEAR else "inconclusive"
+    return "no difference" if is_within(value, UNCLEAR) else "inconclusive"
+
+
+def is_settled(value: Interval | None) -> bool:
+    """Say whether more rounds would not change what a ratio proves."""
+    if value is None or value.n < sequential.LEAST_ROUNDS:
+        return False
+    return outcome(value) in ("helps", "hurts") or is_within(value, SETTLED)
+
+
+def is_within(value: Interval, share: float) -> bool:
+    """Say whether an interval excludes every change that is larger than `share`."""
+    return value.low >= 1 / (1 + share) and value.high <= 1 + share
+
+
+def rounds_to_settle(value: Interval | None) -> int | None:
+    """Return how many rounds, like those so far, it would take in all to settle a ratio; None when it is unknown or not
+    to be had."""
+    if value is None:
+        return None
+    effect = abs(math.log(value.median))
+    return sequential.rounds_until(max(0.95 * effect, math.log(1 + SETTLED) - effect), value)
 
 
 def is_tight(value: Interval | None, width: float) -> bool:

@@ -8,33 +8,35 @@ again and again is given up, and the others go on.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
 from gpuwatch.errors import GpuwatchError
+from gpuwatch.experiments.undriven import CANNOT, LoopNotDriven, why_undriven
 from gpuwatch.hook.entry import inject
-from gpuwatch.store import folder
+from gpuwatch.model.recording import Recording
+from gpuwatch.store import folder, liveness
 from gpuwatch.store.reader import Tail
 from gpuwatch.supervise import outside_tool_environment
 
 LOG = "output.log"
 _POLL_S = 0.05
+# How often it is asked whether a loop can still come.
+_CHECK_S = 2.0
 _END_S = 5.0
 # Starts without a result after which the window that is next is given up, or the command when it never gave one.
 _BARREN = 2
-
-
-class LoopNotDriven(GpuwatchError):
-    """The script has no loop that an experiment can feed, or it ended too early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,11 @@ class Session:
         self.outputs: dict[str, dict[str, Any]] = {}
         self.starts = 0
         self.resolved = 0
+        self.startup_s: float | None = None
+        self.run_folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._recording: Recording | None = None
+        self._check_at = 0.0
         self._orders = 0
 
     def __enter__(self) -> Session:
@@ -115,7 +121,7 @@ class Session:
         be started or the run folder cannot be written."""
         left, barren = list(windows), 0
         results: list[Result] = []
-        try:
+        with self._reported():
             while left and time.monotonic() < self.deadline:
                 if self._process is None:
                     self._start()
@@ -127,9 +133,54 @@ class Session:
                 if left and self._has_ended():
                     barren = 0 if len(results) > before else barren + 1
                     left = self._after_end(left, barren, results, seen)
+        return results
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise GpuwatchError(f"{error.filename or self.path}: {error.strerror or error}") from error
-        return results
+
+    def find_loop(self, watch: Callable[[float | None], bool] = lambda since: False) -> None:
+        """Start the command and let it run as it is until its loop is found and, from then on, for as long as `watch`
+        (which gets the seconds since then; None before) is true, or the command or the budget ends.
+
+        Raises LoopNotDriven when the command has no loop that can be fed, or ends before it came to one."""
+        begun, found = time.monotonic(), None
+        if self._process is None:
+            with self._reported():
+                self._start()
+        while time.monotonic() < self.deadline:
+            ended = self._has_ended()
+            for _ in self._results():
+                pass
+            if self.loop and found is None:
+                found = time.monotonic()
+                self.startup_s = self.startup_s or found - begun
+            wanted = watch(None if found is None else time.monotonic() - found)
+            if (found and not wanted) or ended:
+                break
+            self._check_loop()
+            time.sleep(_POLL_S)
+        if self._has_ended():
+            self._ended_early()
+
+    def _check_loop(self) -> None:
+        """Raise LoopNotDriven once it is clear that the training does without what an experiment feeds."""
+        now = time.monotonic()
+        if self.loop or self._recording is None or now < self._check_at:
+            return
+        self._check_at = now + _CHECK_S
+        if reason := why_undriven(self._recording):
+            raise LoopNotDriven(*reason)
+
+    def _ended_early(self) -> None:
+        """Note the end of a command that was only watched. Raises LoopNotDriven when it came to no loop."""
+        code = self._process.returncode if self._process else 0
+        self.stop()
+        if not self.loop:
+            raise self._not_driven(code)
 
     def stop(self) -> None:
         """End the training and everything it started."""
@@ -164,9 +215,10 @@ class Session:
     def _start(self) -> None:
         self.starts += 1
         self._orders = 0
-        run = self.path / f"start-{self.starts}"
+        run = self.run_folder = self.path / f"start-{self.starts}"
         inject.install_boot(run)
-        folder.write_info(run, folder.new_info(run, tuple(self.command), None, ""))
+        info = folder.new_info(run, tuple(self.command), None, "")
+        folder.write_info(run, info)
         environment = inject.child_environment({**outside_tool_environment(os.environ), **self.environment}, run)
         self._folder = run / "orders"
         self._folder.mkdir(mode=0o700)
@@ -175,18 +227,31 @@ class Session:
         if self.respect_epochs:
             environment["GPUWATCH_RESPECT_EPOCHS"] = "1"
         self._tail = Tail(run)
+        self._recording = None
         self._read = 0
+        self._check_at = time.monotonic() + _CHECK_S
         with (self.path / LOG).open("ab") as log:
             # A session of its own: what is typed here is for gpuwatch, which then ends the training whole.
-            self._process = subprocess.Popen(
-                self.command,
-                env=environment,
-                cwd=self.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._process = self._popen(environment, log)
+        pid = self._process.pid
+        folder.write_info(run, replace(info, child_pid=pid, child_start=liveness.start_ticks(pid)))
+
+    def _popen(self, environment: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start the command in a session of its own: what is typed here is for gpuwatch, which then ends it whole."""
+        try:
+            return self._call(self.command, environment, log)
+        except OSError as error:
+            program = shutil.which(self.command[0], path=environment.get("PATH"))
+            if error.errno != errno.ENOEXEC or program is None:
+                raise
+            # A script without a first line: a shell runs it, as `run` has it.
+            return self._call(["/bin/sh", program, *self.command[1:]], environment, log)
+
+    def _call(self, command: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command, env=environment, cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
 
     def _order(self, windows: Sequence[Window]) -> Iterator[Result]:
         self._orders += 1
@@ -194,19 +259,22 @@ class Session:
         whole = order.with_suffix(".new")
         whole.write_text(json.dumps({"windows": [window.to_order() for window in windows]}))
         whole.replace(order)
-        expected = len(windows)
+        expected, begun = len(windows), time.monotonic()
         while expected and time.monotonic() < self.deadline:
             ended = self._process is None or self._process.poll() is not None
             for result in self._results():
                 expected -= 1
                 yield result
+            if self.loop and self.startup_s is None:
+                self.startup_s = time.monotonic() - begun
             if ended:
                 return
+            self._check_loop()
             time.sleep(_POLL_S)
 
     def _results(self) -> Iterator[Result]:
         """Yield the window results written since the last call; note the loop's facts."""
-        recording = self._tail.refresh()
+        recording = self._recording = self._tail.refresh()
         rows = []
         for log in recording.by_writer("hook"):
             rows += log.table("window").dicts()
@@ -234,7 +302,7 @@ class Session:
         if barren < _BARREN:
             return left
         if not self.resolved:
-            raise LoopNotDriven(f"this command cannot be experimented on: {self._why(code)}", self._last_output())
+            raise self._not_driven(code)
         note = f"the training ended under it (status {code})" + (f": {self.log_tail(1)}" if self.log_tail(1) else "")
         fatal = left[0]
         failed = Result(fatal.arm, fatal.round, fatal.kind, 0, 0, None, None, note)
@@ -242,11 +310,14 @@ class Session:
         seen(failed)
         return [window for window in left if window.arm != fatal.arm]
 
-    def _why(self, code: int) -> str:
+    def _not_driven(self, code: int) -> LoopNotDriven:
         ended = f"it ended with status {code}" if code >= 0 else f"it was ended by {signal.Signals(-code).name}"
         if self.loop:
-            return f"{ended} before anything was measured"
-        return f"{ended} before a loop over a torch DataLoader got going (three batches with a backward between them)"
+            return LoopNotDriven(f"{CANNOT}: {ended} before anything was measured", self._last_output())
+        if code == 0 and self._recording is not None and (reason := why_undriven(self._recording, has_ended=True)):
+            return LoopNotDriven(*reason)
+        why = f"{ended} before a loop over a torch DataLoader got going (three batches with a backward between them)"
+        return LoopNotDriven(f"{CANNOT}: {why}", self._last_output())
 
     def _last_output(self) -> str:
         tail = self.log_tail()

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gpuwatch.experiments.pairing import by_arm, is_tight, outcome, ratio, step_interval
+from gpuwatch.experiments.pairing import by_arm, is_settled, outcome, ratio, rounds_to_settle, step_interval
 from gpuwatch.experiments.remedies import Remedy
+from gpuwatch.experiments.sequential import LEAST_ROUNDS
 from gpuwatch.experiments.session import Result, Window
 from gpuwatch.model.experiment import Trial
 from gpuwatch.model.measures import Interval
@@ -16,9 +17,6 @@ from gpuwatch.words.units import figures
 
 BASELINE = "unchanged"
 WITH_EPOCHS = "unchanged, epochs"
-NOTHING = Interval(0.0, 0.0, 0.0, 0)
-# Intervals of this width tell enough.
-TIGHT = 0.05
 
 
 def round_of(remedies: Sequence[Remedy], number: int, seconds: float) -> list[Window]:
@@ -51,12 +49,23 @@ def conclude(
     return tuple(_trial(remedy, groups, notes, outputs.get(remedy.name), loop) for remedy in tried)
 
 
-def are_known(trials: Sequence[Trial]) -> bool:
-    """Say whether more rounds would tell little."""
-    return all(
-        trial.verdict == "failed" or (trial.verdict != "inconclusive" and is_tight(trial.ratio, TIGHT))
-        for trial in trials
-    )
+def unmeasured(remedy: Remedy, reason: str) -> Trial:
+    """Return the trial of a remedy for which there was no window, with the reason."""
+    return Trial(
+        remedy.name, remedy.name, remedy.finding, None, None, "ms a step", None, "inconclusive", "not compared",
+        remedy.edit, remedy.predicted, reason,
+    )  # fmt: skip
+
+
+def is_settled_trial(trial: Trial) -> bool:
+    """Say whether more rounds would not change a trial's verdict."""
+    return trial.verdict == "failed" or is_settled(trial.ratio)
+
+
+def rounds_left(trial: Trial) -> int | None:
+    """Return how many more rounds would settle a trial; None when no number within reach would."""
+    needed = rounds_to_settle(trial.ratio)
+    return None if needed is None else max(needed - (trial.ratio.n if trial.ratio else 0), 1)
 
 
 def _trial(
@@ -73,10 +82,10 @@ def _trial(
         id=remedy.name,
         remedy=remedy.name,
         finding=remedy.finding,
-        before=step_interval(unchanged) or NOTHING,
-        after=step_interval(changed) or NOTHING,
+        before=step_interval(unchanged),
+        after=step_interval(changed),
         unit="ms a step",
-        ratio=value or NOTHING,
+        ratio=value,
         verdict=found,
         outputs=outputs_text(remedy, compared),
         edit=remedy.edit,
@@ -106,17 +115,26 @@ def whole_epoch(result: Result, length: int, step_ms: float) -> Result:
 
 
 def _note(remedy: Remedy, value: Interval | None, compared: dict[str, Any] | None, loop: dict[str, Any]) -> str:
-    parts = []
-    if value is not None and outcome(value) == "inconclusive":
-        few = value.n < 3
-        parts.append("too few rounds fitted into the budget" if few else "the rounds differ too much to tell")
+    parts = [_reason(value)]
     if remedy.epochs:
         parts.append(
             f"over epochs of {loop['length']} batches" if loop.get("length") else "the length of an epoch is unknown"
         )
     if compared and compared.get("about"):
         parts.append(str(compared["about"]))
-    return "; ".join(parts)
+    return "; ".join(filter(None, parts))
+
+
+def _reason(value: Interval | None) -> str:
+    """Return why nothing is concluded, or what "no difference" excludes; empty for a change that is clear."""
+    if value is None:
+        return "the budget ended before both it and the unchanged loader had a window of one round"
+    if value.n < LEAST_ROUNDS:
+        return "one round has no interval"
+    found, between = outcome(value), f"{value.low:.2f}× to {value.high:.2f}×"
+    if found == "inconclusive":
+        return f"{value.n} rounds leave {between} open"
+    return f"it lies within {between}" if found == "no difference" else ""
 
 
 def outputs_text(remedy: Remedy, found: dict[str, Any] | None) -> str:

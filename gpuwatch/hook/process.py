@@ -7,6 +7,7 @@ import, and keeps its identity: modules may hold on to it.
 from __future__ import annotations
 
 import os
+import sys
 
 # Importing typing would cost time in every Python of the user's; type checkers take this name for true.
 TYPE_CHECKING = False
@@ -48,3 +49,15 @@ class Process:
 
 process = Process()
 os.register_at_fork(after_in_child=process.after_fork)
+
+
+def command_line() -> list[str]:
+    """Return the arguments that this Python was started with, the interpreter first."""
+    started = getattr(sys, "orig_argv", None)
+    if started:
+        return list(started)
+    try:
+        with open("/proc/self/cmdline", "rb") as file:
+            return [os.fsdecode(part) for part in file.read().split(b"\0")[:-1]]
+    except OSError:
+        return list(getattr(sys, "argv", []))

@@ -10,15 +10,17 @@ from gpuwatch.model.measures import Interval
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One experiment's result: `before` and `after` in `unit`, `ratio` = before / after time."""
+    """One experiment's result: `before` and `after` in `unit`, `ratio` = before / after time.
+
+    What was not measured is None, and `note` says why."""
 
     id: str
     remedy: str
     finding: str | None
-    before: Interval
-    after: Interval
+    before: Interval | None
+    after: Interval | None
     unit: str
-    ratio: Interval
+    ratio: Interval | None
     verdict: Literal["helps", "no difference", "hurts", "inconclusive", "failed"]
     outputs: str
     edit: str | None

@@ -38,10 +38,12 @@ class HotLine:
     `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
     while the trainer waited for this worker's batch. `callee`: the library function below it.
     `activity` of its process at that instant: fetch | collate | serialise (making batches), step | long step | evaluation
-    (in a loop), between loops (share of the time there), startup | importing (before the first batch; a trainer's share
-    is of all the time until then, seen or not).
+    | rollout (in a loop), between loops (share of the time there), startup | importing (before the first batch; a
+    trainer's share is of all the time until then, seen or not).
     `blocked_share`: samples asleep or in a blocking call, None where neither the samples nor the CPU time of their
-    process tell. `makes`: the dataset's or transform's class that this line makes, where its library code took the time."""
+    process tell. `makes`: the dataset's or transform's class that this line makes, where its library code took the time.
+    `below`: the place in the called code where most of the time goes, `below_callee` what is called there; null where
+    the line itself calls it, or none was sampled."""
 
     file: str
     line: int
@@ -58,10 +60,15 @@ class HotLine:
     blocked_share: float | None = None
     stack: tuple[Place, ...] = ()
     makes: str | None = None
+    below: Place | None = None
+    below_callee: Callee | None = None
     # Whether its own source calls a sleep.
     sleeps: bool = field(default=False, metadata=INTERNAL)
     # Share of its samples in a module's forward, a backward pass or an optimizer's update; None without stacks.
     model_share: float | None = field(default=None, metadata=INTERNAL)
+    # Of a line that runs a framework's loop: the callback, or other function of the framework's, that takes most of the
+    # samples outside of those.
+    callback: str | None = field(default=None, metadata=INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)

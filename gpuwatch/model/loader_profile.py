@@ -84,7 +84,8 @@ class LoaderProfile:
     a starved loop wait for nothing); `gpu_wait_ms` is None without CUDA events. `first_batch_s`: per pass over the
     loader (epoch), from asking for the iterator to having its first batch; `startup_s`: the part of each that made
     the iterator and its worker processes (0 for a persistent one). `seconds` and `wait_seconds` add up the steps
-    without those first batches, `batches` counts all. `epoch_batches`: mean batches per pass. `attributes`: what the
+    without those first batches, `batches` counts all. `passes`: how often it was gone over, more than `iterators` where
+    one iterator serves several. `epoch_batches`: mean batches per pass. `attributes`: what the
     hook recorded about the loader, and `remade` (True) when it was constructed again and again. `iterated_where`: the user's
     line that loops over it. `stop_s`: per pass, the call that found the data at its end (it stops the workers unless they
     persist). `own_loop`: no DataLoader at all but a loop whose steps the optimizer tells; what it waits for is None."""
@@ -129,6 +130,7 @@ class LoaderProfile:
     iterated_where: Place | None = None
     stop_s: tuple[float, ...] = ()
     own_loop: bool = False
+    passes: int = 0
 
     @property
     def has_an_iterator_for_each_step(self) -> bool:

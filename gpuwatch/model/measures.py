@@ -47,7 +47,16 @@ PHASES = (
     "optimizer",
     "other in-step",
     "evaluation",
+    "rollout",
     "between loops",
     "shutdown",
     "unexplained",
 )
+# Phases that most trainings do not have: a row only where there is one.
+OCCASIONAL = frozenset(("rollout",))
+
+
+def phase_rows(seconds: Mapping[str, float], whole: float) -> tuple[Phase, ...]:
+    """Return the rows of a partition of `whole` seconds, in the order of PHASES."""
+    rows = (Phase(n, seconds.get(n, 0.0), seconds.get(n, 0.0) / whole if whole > 0 else 0.0) for n in PHASES)
+    return tuple(row for row in rows if row.seconds > 0 or row.name not in OCCASIONAL)

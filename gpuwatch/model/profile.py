@@ -13,8 +13,20 @@ from gpuwatch.model.recording import Gap, RunInfo
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """Time in which the model acts instead of being trained. `share`: of the loop; `policy`, `environment`: shares of it."""
+
+    seconds: float
+    share: float
+    policy: float
+    environment: float
+
+
+@dataclass(frozen=True, slots=True)
 class LongSteps:
-    """Regular or single steps far above the median. `excess_s` is their time above it; `period` in steps."""
+    """Regular or single steps far above the median. `excess_s` is their time above it; `period` in steps.
+
+    `evaluation_s` and `rollout`: what samples say the model did in them; `excess_s` and `share` are without that."""
 
     count: int
     excess_s: float
@@ -23,8 +35,10 @@ class LongSteps:
     period: float | None
     regular: bool
     where: Place | None
-    cause: Literal["checkpoint", "gc", "evaluation", "unknown"]
+    cause: Literal["checkpoint", "gc", "evaluation", "rollout", "unknown"]
     spans: tuple[tuple[int, int], ...] = ()
+    evaluation_s: float = 0.0
+    rollout: Rollout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +82,15 @@ class Unentered:
 @dataclass(frozen=True, slots=True)
 class Costs:
     """The throughput model's parameters for the primary loader: T = iterators * S(n) + batches * step(n) + rest, with
-    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores)) for n >= 1 workers and step(0) = G + P.
+    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores), (C + H * G) / shared) for n >= 1 workers and
+    step(0) = G + P.
 
     `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms` C: the
     part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores`
     those that workers may use; `queued_ms` Q: the part of `device_ms` in which the trainer waited for a core that its
-    workers held, `load` L cores of them on average. k fits the input term to `step_ms`, the measured mean step."""
+    workers held, `load` L cores of them on average. `shared_cores`: those that trainer and workers have together. Where no
+    workers were beside it: `trainer_cores` H, what all threads of the trainer use in its own part of a step, and
+    `trainer_threads`, how many it computes with; else 0 and 1. k fits the input term to `step_ms`, the measured mean step."""
 
     device_ms: float
     work_ms: float
@@ -88,6 +105,9 @@ class Costs:
     seconds: float
     queued_ms: float = 0.0
     load: float = 0.0
+    shared_cores: float = 0.0
+    trainer_cores: float = 0.0
+    trainer_threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)

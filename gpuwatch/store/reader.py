@@ -21,6 +21,7 @@ import orjson
 from gpuwatch.errors import NotARun, OtherVersion
 from gpuwatch.model.recording import ProcessLog, Recording, Row, RunInfo, Table
 from gpuwatch.store import archive, folder, recent, timed
+from gpuwatch.store.cells import name_cells
 from gpuwatch.store.fields import Piece
 from gpuwatch.store.rows import MixedRows
 from gpuwatch.words.event_log import read_header
@@ -72,7 +73,7 @@ class Tail:
             else:
                 _refresh_all([self._files[name] for name in names])
         files = [self._files[name] for name in sorted(self._files)]
-        logs = tuple(file.log() for file in files if file.header is not None)
+        logs = name_cells([file.log() for file in files if file.header is not None])
         problems += [line for file in files for line in file.problems()]
         run = run or _guess_run(self.path, logs)
         return Recording(run, logs, str(self.path), sum(file.size for file in files), tuple(problems))

@@ -136,7 +136,7 @@ def _action(finding: Finding, base: str) -> Action:
         advice=clean(finding.advice),
         edit=clean(finding.edit or ""),
         where=text.place(finding.where, base),
-        path=clean(finding.where.file) if finding.where else "",
+        path=text.link(finding.where),
         gain=text.gain(finding.speedup),
         verify=clean(finding.verify or ""),
         confidence=""

@@ -24,7 +24,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One hot line."""
+    """One hot line. `share_of`: what its share is of; `below`: where in what it calls the time goes."""
 
     share: str
     where: str
@@ -32,6 +32,8 @@ class Line:
     source: str
     note: str
     gain: str
+    share_of: str = ""
+    below: str = ""
 
 
 @dataclass(frozen=True, slots=True)

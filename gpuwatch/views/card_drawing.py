@@ -37,6 +37,7 @@ PHASE_COLORS = {
     "optimizer": "#7fb2df",
     "other in-step": "#8d6cc0",
     "evaluation": "#3f9e6e",
+    "rollout": "#8a9a3c",
     "between loops": "#a8a8a8",
     "shutdown": "#757575",
     "unexplained": "#c05a6a",
@@ -202,13 +203,18 @@ def _cells(shares: Sequence[float], width: int) -> list[int]:
 
 def _lines(lines: Sequence[Line], width: int) -> list[RenderableType]:
     parts: list[RenderableType] = []
-    for line in lines:
+    several = len({line.share_of for line in lines}) > 1
+    for before, line in zip((None, *lines), lines, strict=False):
+        if several and (before is None or before.share_of != line.share_of):
+            parts.append(Text(line.share_of, DIM))
         head = Text.assemble((f"{line.share:>4}", STRONG), "  ")
         right = Text("  ".join(part for part in (line.note, line.gain) if part), DIM)
         head.append_text(_path(line.where, line.path, max(width - right.cell_len - 8, 30)))
         head.pad_right(max(width - head.cell_len - right.cell_len, 2))
         parts.append(head.append_text(right))
         parts.append(Text(" " * 6 + shorten(line.source, width - 6)))
+        if line.below:
+            parts.append(Text(" " * 6 + shorten(line.below, width - 6), DIM))
     return parts
 
 

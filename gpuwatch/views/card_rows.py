@@ -7,10 +7,12 @@ from gpuwatch.model.findings import Finding
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
+from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import RankProfile
 from gpuwatch.model.report import Report, Training
 from gpuwatch.views import text
 from gpuwatch.views.card_content import LOADER_HEADER, Fact, Line, Loader
+from gpuwatch.views.line_tables import below_of, share_of, shown_lines
 from gpuwatch.views.text import clean
 
 SHOWN_LINES, SHOWN_LOADERS, SHOWN_DEVICES = 3, 4, 8
@@ -49,11 +51,11 @@ def trial(trial: Trial) -> tuple[str, ...]:
     unit = clean(trial.unit)
     return (
         clean(trial.remedy),
-        text.value(trial.before.median, unit),
-        text.value(trial.after.median, unit),
+        text.value(trial.before.median, unit) if trial.before else text.DASH,
+        text.value(trial.after.median, unit) if trial.after else text.DASH,
         f"{trial.verdict}, {text.factor_range(trial.ratio)}"
-        if trial.verdict != "failed"
-        else f"failed: {clean(trial.note)}",
+        if trial.verdict != "failed" and trial.ratio
+        else f"{trial.verdict}: {clean(trial.note)}",
         text.factor(trial.predicted) if trial.predicted is not None else text.DASH,
         clean(trial.outputs),
     )
@@ -61,27 +63,39 @@ def trial(trial: Trial) -> tuple[str, ...]:
 
 def line_row(line: HotLine, base: str) -> Line:
     """Return one hot line as it is shown."""
-    where = f"{text.relative(clean(line.file), base)}:{line.line}"
+    place = Place(line.file, line.line)
     role = "" if line.process_role == "worker" else "trainer"
-    note = " · ".join(part for part in (role, f"in {clean(line.callee)}" if line.callee else "") if part)
+    below = below_of(line, base)
+    called = f"in {clean(line.callee)}" if line.callee and not below else ""
     gain = f"{text.factor(line.speedup_if_free)} if free" if line.speedup_if_free is not None else ""
     return Line(
-        text.percent(line.share), where, clean(line.file), clean((line.source or line.function).strip()), note, gain
+        share=text.percent(line.share),
+        where=text.place(place, base),
+        path=text.link(place),
+        source=clean((line.source or line.function).strip()),
+        note=" · ".join(part for part in (role, called) if part),
+        gain=gain,
+        share_of=share_of(line),
+        below=below,
     )
 
 
 def hottest(report: Report) -> list[HotLine]:
     """Return the lines that bear on the verdict: the loader's for a starved run, the start-up's, else the training's own.
 
-    The line that the first finding blames comes first, whatever its kind."""
-    bound, lines = report.verdict.bound, [line for line in report.hot_lines if line.share >= SMALLEST_LINE]
+    The line that the first finding blames is among them, whatever its kind, and its kind comes first. Lines of one kind,
+    whose shares are of the same whole, are together and in order."""
+    bound = report.verdict.bound
+    lines = [line for line in shown_lines(report.hot_lines) if line.share >= SMALLEST_LINE]
     if bound == "startup":
         return [line for line in lines if line.activity == "startup"][:SHOWN_LINES]
     starved = bound in ("input", "unknown") and bool(report.loaders)
     before = ("importing",) if not report.loaders else ("importing", "startup")
     bearing = [line for line in lines if _loads(line) == starved and line.activity not in before]
     blamed = [line for line in lines if report.findings and _blames(report.findings[0], line)][:1]
-    return [*blamed, *(line for line in bearing if line not in blamed)][:SHOWN_LINES]
+    chosen = [*blamed, *(line for line in bearing if line not in blamed)][:SHOWN_LINES]
+    kinds = list(dict.fromkeys(map(share_of, chosen)))
+    return sorted(chosen, key=lambda line: (kinds.index(share_of(line)), -line.share))
 
 
 def _blames(finding: Finding, line: HotLine) -> bool:
@@ -94,11 +108,13 @@ def _loads(line: HotLine) -> bool:
 
 def lines_note(report: Report) -> str:
     """Return what the shares of the hot lines are of, and how far to trust them."""
-    if not hottest(report):
+    kinds = {share_of(line) for line in hottest(report)}
+    if not kinds:
         return ""
     quality = report.stacks
+    whole = f"{kinds.pop()} · " if len(kinds) == 1 else ""
     trust = "" if quality.trust == "high" else f", {quality.trust} trust"
-    return f"share of its process's work · {text.count(quality.samples, 'sample')}, {quality.sampler}{trust}"
+    return f"{whole}{text.count(quality.samples, 'sample')}, {quality.sampler}{trust}"
 
 
 def loaders(report: Report) -> list[Loader]:

@@ -125,16 +125,25 @@ def trials_table(trials: Iterable[Trial]) -> Table:
 
 
 def _trial(row: Trial) -> list[str | Text]:
-    measured = row.verdict != "failed" and row.ratio.n > 0
+    failed = row.verdict == "failed"
     return [
         escape(row.remedy),
-        text.figures(row.before.median if row.before.n else None, 4),
-        text.figures(row.after.median if measured else None, 4),
-        speedup(row.ratio) if measured else text.DASH,
+        text.figures(row.before.median if row.before else None, 4),
+        text.figures(row.after.median if row.after and not failed else None, 4),
+        speedup(None if failed else row.ratio),
         text.factor(row.predicted or None, 2),
         Text(row.verdict, style=_STYLES[row.verdict]),
-        Text("see below" if row.verdict == "failed" else clean(row.outputs)),
+        Text("see below" if failed else clean(row.outputs)),
     ]
+
+
+def estimate(row: Trial) -> str:
+    """Return what is known of a remedy so far, in a few words."""
+    if row.ratio is None:
+        return f"{row.remedy}: {clean(row.note)}"
+    rounds = f" after {text.count(row.ratio.n, 'round')}" if row.ratio.n > 1 else ""
+    known = f", {row.verdict}" if row.verdict != "inconclusive" else ""
+    return f"{row.remedy}: {speedup(row.ratio)}{rounds}{known}"
 
 
 def _edits(trials: Iterable[Trial]) -> list[RenderableType]:
@@ -161,8 +170,10 @@ def rate(value: Interval | None) -> str:
     return f"{text.figures(value.median, 4)} {_spread(value, low, high)}"
 
 
-def speedup(value: Interval) -> str:
+def speedup(value: Interval | None) -> str:
     """Return a ratio with its interval; that of one round has none."""
+    if value is None:
+        return text.DASH
     return f"{text.factor(value.median, 2)} {_spread(value, f'{value.low:.2f}', f'{value.high:.2f}')}"
 
 

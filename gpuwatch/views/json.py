@@ -92,7 +92,9 @@ def public_fields(cls: Any) -> list[dataclasses.Field[Any]]:
 def _texts(value: Any) -> dict[str, Any]:
     """Return what is text in the contract and data in the report."""
     if isinstance(value, HotLine):
-        return {"callee": str(value.callee) if value.callee else None, "stack": [*map(text.call, value.stack)]}
+        called = {name: getattr(value, name) for name in ("callee", "below_callee")}
+        texts = {name: str(callee) if callee else None for name, callee in called.items()}
+        return texts | {"stack": [*map(text.call, value.stack)]}
     if isinstance(value, Verdict):
         return {"reason": verdict_text.reason(value), "headline": verdict_text.headline(value)}
     return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich.cells import cell_len
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.measures import Place
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 
@@ -21,9 +22,20 @@ LOADING, BEFORE = ("fetch", "collate", "serialise"), ("startup", "importing")
 IN_WORKERS, IN_TRAINER = "Making batches, in the workers", "Making batches, in the training process"
 IN_LOOP, BETWEEN = "The training loop's own code", "Between loops"
 START, WORKER_START = "Before the first batch: share of all that time", "Before the first batch, in the workers"
+# What a share is of, said beside it.
+SHARE_OF = {
+    IN_WORKERS: "share of making batches, in the workers",
+    IN_TRAINER: "share of making batches, in the training process",
+    IN_LOOP: "share of the training loop's own code",
+    BETWEEN: "share of the time between loops",
+    START: "share of the time before the first batch",
+    WORKER_START: "share of the workers' time before the first batch",
+}
 # What a process does anyway is not worth a word.
 USUAL = ("fetch", "step", "startup", "between loops")
 TOO_FEW = 5
+# Less rounds to 0 %.
+LEAST_SHARE = 0.005
 # Between columns; how far names are cut where a terminal is narrow, at last they go; what a path keeps.
 GAP, LONGEST_NAMES, LEAST_PATH = 3, (60, 28, 20, 14, 0), 24
 
@@ -39,15 +51,57 @@ class Section:
 def sections(lines: Sequence[HotLine]) -> list[Section]:
     """Return the lines by what their shares are of: making batches, the loops' own code, what is round the loops."""
     found: dict[str, list[HotLine]] = {}
-    for line in lines:
+    for line in shown_lines(lines):
         found.setdefault(whole_of(line), []).append(line)
     telling = {title: those for title, those in found.items() if sum(line.samples for line in those) >= TOO_FEW}
     found = telling or found
     return [
-        Section(title, tuple(found[title]))
+        Section(title, tuple(sorted(found[title], key=lambda line: -line.share)))
         for title in (IN_WORKERS, IN_TRAINER, IN_LOOP, BETWEEN, START, WORKER_START)
         if title in found
     ]
+
+
+def shown_lines(lines: Sequence[HotLine]) -> list[HotLine]:
+    """Return the lines without those that round to nothing; one place whose shares are of the same whole is one line."""
+    together: dict[tuple[str, str, int], list[HotLine]] = {}
+    for line in lines:
+        together.setdefault((whole_of(line), line.file, line.line), []).append(line)
+    return [one for same in together.values() if (one := _merged(same)).share >= LEAST_SHARE]
+
+
+def _merged(same: Sequence[HotLine]) -> HotLine:
+    """Return the costliest of a place's lines with what all of them cost."""
+    most = max(same, key=lambda line: line.share)
+    if len(same) == 1:
+        return most
+    waits, gains = ([found for line in same if (found := getattr(line, name)) is not None] for name in _PARTIAL)
+    return replace(
+        most,
+        share=sum(line.share for line in same),
+        seconds=sum(line.seconds for line in same),
+        samples=sum(line.samples for line in same),
+        waited_share=sum(waits) if waits else None,
+        speedup_if_free=max(gains, default=None),
+    )
+
+
+_PARTIAL = ("waited_share", "speedup_if_free")
+
+
+def share_of(line: HotLine) -> str:
+    """Return what a line's share is of, in a few words."""
+    return SHARE_OF[whole_of(line)]
+
+
+def below_of(line: HotLine, base: str) -> str:
+    """Return where in what a line calls the time goes, and what is called there; empty where its callee says it all."""
+    called, inner = line.callee, line.below_callee
+    deeper = inner is not None and (called is None or inner.library != called.library)
+    place = text.place(line.below, base) if line.makes or deeper else ""
+    return "".join(
+        f"→ {part} " for part in (place, clean(inner) if inner and (place or deeper) else "") if part
+    ).strip()
 
 
 def whole_of(line: HotLine) -> str:
@@ -66,9 +120,9 @@ def table_rows(lines: Sequence[HotLine], base: str) -> list[tuple[str, ...]]:
         (
             text.percent(line.share),
             text.percent(line.waited_share),
-            f"{text.relative(clean(line.file), base)}:{line.line}",
+            text.place(Place(line.file, line.line), base),
             _function(line),
-            clean(line.callee or ""),
+            clean(line.callee or line.below_callee or ""),
             "" if line.activity in USUAL else clean(line.activity),
             text.factor(line.speedup_if_free) if line.speedup_if_free is not None else "",
         )

@@ -15,8 +15,9 @@ from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.measures import Place
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
-from gpuwatch.views.line_tables import USUAL, sections, table, table_rows, whole_of
+from gpuwatch.views.line_tables import USUAL, below_of, sections, table, table_rows, whole_of
 from gpuwatch.views.text import clean
+from gpuwatch.words.source_code import is_cell
 
 AROUND = 3
 HEAT = " ▁▂▃▄▅▆▇█"
@@ -64,7 +65,7 @@ def excerpts(
 
 
 def _excerpt(line: HotLine, rivals: Sequence[HotLine], base: str) -> Excerpt:
-    title = f"{text.relative(clean(line.file), base)}:{line.line}"
+    title = text.place(Place(line.file, line.line), base)
     heat: dict[int, float] = {}
     for rival in rivals:
         if rival.file == line.file:
@@ -76,7 +77,7 @@ def _excerpt(line: HotLine, rivals: Sequence[HotLine], base: str) -> Excerpt:
     )
     if not parts and line.source:
         parts = (SourceLine(line.line, clean(line.source.strip()), line.share),)
-    return Excerpt(title, _about_line(line), parts, note, tuple(_call(frame, base) for frame in line.stack))
+    return Excerpt(title, _about_line(line, base), parts, note, tuple(_call(frame, base) for frame in line.stack))
 
 
 def _is_newer(file: str, began_ns: int) -> bool:
@@ -87,12 +88,12 @@ def _is_newer(file: str, began_ns: int) -> bool:
         return False
 
 
-def _about_line(line: HotLine) -> str:
+def _about_line(line: HotLine, base: str) -> str:
     """Return in words what the table says of a line beside its place."""
     role = "trainer" if line.process_role == "trainer" else ""
     reported = (role, "" if line.activity in USUAL else line.activity, f"in {line.callee}" if line.callee else "")
     made = f"{clean(line.makes)} is made here" if line.makes else ""
-    return " · ".join(clean(part) for part in (*reported, made) if part)
+    return " · ".join(clean(part) for part in (*reported, made, below_of(line, base)) if part)
 
 
 def _call(frame: Place, base: str) -> str:
@@ -102,8 +103,8 @@ def _call(frame: Place, base: str) -> str:
 
 def _source(line: HotLine) -> tuple[list[str], str]:
     """Return the file's lines now, unless it is gone or the line is no longer what was recorded."""
-    if not os.path.isfile(line.file):
-        return [], "the file is not on this machine"
+    if not os.path.isfile(line.file) and not (is_cell(line.file) and line.file in linecache.cache):
+        return [], "the cell's text was not recorded" if is_cell(line.file) else "the file is not on this machine"
     source = linecache.getlines(line.file)
     if not 0 < line.line <= len(source):
         return [], "the file has changed since the run"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from gpuwatch.model.findings import Speedup
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.words import units
+from gpuwatch.words.source_code import cell_name
 from gpuwatch.words.units import DASH, count, duration, factor, figures, milliseconds, percent, size
 
 # The figures' home is `words.units`, below the views; a view takes both from here.
@@ -24,6 +25,7 @@ __all__ = [
     "factor_range",
     "figures",
     "gain",
+    "link",
     "milliseconds",
     "percent",
     "place",
@@ -87,13 +89,22 @@ def relative(path: str, base: str) -> str:
 
 
 def place(where: Place | None, base: str) -> str:
-    """Return `file:line` as an editor's terminal recognises it; empty when unknown."""
-    return f"{relative(clean(where.file), base)}:{where.line}" if where else ""
+    """Return `file:line` as an editor's terminal recognises it, of a notebook's cell its number; empty when unknown."""
+    if where is None:
+        return ""
+    cell = cell_name(where.file)
+    return f"{cell}, line {where.line}" if cell else f"{relative(clean(where.file), base)}:{where.line}"
+
+
+def link(where: Place | None) -> str:
+    """Return the file that a place can be opened in; empty for a notebook's cell, which is none."""
+    return "" if where is None or cell_name(where.file) else clean(where.file)
 
 
 def call(frame: Place) -> str:
     """Return one call of a stack: `function (file:line)`."""
-    return f"{frame.function or '?'} ({frame.file}:{frame.line})"
+    cell = cell_name(frame.file)
+    return f"{frame.function or '?'} ({f'{cell}, line {frame.line}' if cell else f'{frame.file}:{frame.line}'})"
 
 
 def gain(speedup: Speedup | None) -> str:

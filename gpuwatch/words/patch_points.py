@@ -81,6 +81,20 @@ PATCH_POINTS = (
         ),
     ),
     PatchPoint(
+        "fastai.optimizer",
+        "trainer.phases",
+        "fastai's own optimizers are none of torch's",
+        replaces=("fastai.optimizer:Optimizer.step",),
+        optional=True,
+    ),
+    PatchPoint(
+        "keras.src.backend.torch.optimizers.torch_optimizer",
+        "trainer.phases",
+        "nor are those of Keras; where it runs on torch, they all derive from this class",
+        replaces=("keras.src.backend.torch.optimizers.torch_optimizer:TorchOptimizer.apply",),
+        optional=True,
+    ),
+    PatchPoint(
         _LOADER,
         "source_code.construction_sites",
         "the line that made a loader is the one to edit",

@@ -10,6 +10,10 @@ import os
 import re
 from functools import lru_cache
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # The package in whose copy or installation this file is.
 OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _OWN = re.compile(r"[/\\](?:_gpuwatch|gpuwatch[/\\]hook)[/\\]")
@@ -19,6 +23,27 @@ _STANDARD = re.compile(r"[/\\]lib(?:64)?[/\\]python\d[^/\\]*[/\\](?P<package>[^/
 # checkout may be anywhere.
 _FRAMEWORKS = frozenset(
     "torch torchdata lightning pytorch_lightning lightning_fabric accelerate transformers ignite fastai".split()
+)
+# A console script is a few lines that an installer writes into an environment's folder of programs: they import a
+# function of the installed package, and exit with what it returns.
+_PROGRAMS = re.compile(r"[/\\](?:bin|Scripts)[/\\][^/\\]+$")
+_ENTRY = re.compile(
+    r"^\s*from\s+(?!importlib\b|pkg_resources\b|re\b|sys\b)(?P<package>\w+)[\w.]*\s+import\b", re.MULTILINE
+)
+_LOADED_ENTRY = re.compile(r"load_entry_point\(\s*['\"](?P<package>[\w.-]+)")
+_SCRIPT_LIMIT_BYTES = 4096
+# Options of Python with a value of their own; and those after which comes the program, in the same word or the next.
+_VALUED = ("-W", "-X", "--check-hash-based-pycs")
+_PROGRAM_OPTION = re.compile(r"-[bBdEhiIOPqRsSuvVx]*(?P<kind>[mc])(?P<value>.*)", re.DOTALL)
+# What IPython and ipykernel call the text of a cell: no file of that name exists.
+# `cell [3]` is what the reader of a recording calls one whose number was recorded.
+_CELL = re.compile(
+    r"^cell \[(?P<cell>\d+)\]$|^<ipython-input-(?P<number>\d+)-|[/\\]ipykernel_\d+[/\\]\d+\.py$|[/\\]ipython-input-[\d-]+\.py$"
+)
+# Programs that run what the user gives them: a notebook, a script.
+_RUNNERS = frozenset(
+    "ipykernel ipykernel_launcher jupyter_core nbconvert papermill deepspeed horovod coverage pytest debugpy kernprof"
+    " viztracer gpuwatch".split()
 )
 # torch's DataLoader, and torchdata's.
 _LOADER = re.compile(r"torch[/\\]utils[/\\]data[/\\]|torchdata[/\\]stateful_dataloader[/\\]")
@@ -53,10 +78,80 @@ def is_installed(file: str) -> bool:
     return bool(_INSTALLED.search(file))
 
 
+def is_cell(file: str) -> bool:
+    """Say whether a code object's file is a notebook's cell."""
+    return bool(_CELL.search(file))
+
+
+def cell_name(file: str) -> str | None:
+    """Return what a person calls a notebook's cell, with its number where that is known; None for every other file."""
+    found = _CELL.search(file)
+    number = found and (found["cell"] or found["number"])
+    return None if found is None else f"cell [{number}]" if number else "notebook cell"
+
+
 @lru_cache(maxsize=65536)
 def is_library(file: str) -> bool:
-    """Say whether a file is an installed package's, the standard library's, ours, or no file at all (<frozen …>)."""
-    return file.startswith("<") or is_installed(file) or bool(_STANDARD.search(file)) or is_own(file)
+    """Say whether a file is no code of the user's: an installed package's or its console script, the standard library's,
+    ours, or no file at all (<frozen …>)."""
+    if file.startswith("<"):
+        return not is_cell(file) and file != "<stdin>"
+    return is_installed(file) or bool(_STANDARD.search(file)) or is_own(file) or is_console_script(file)
+
+
+@lru_cache(maxsize=4096)
+def is_console_script(file: str) -> bool:
+    """Say whether a file is what an installer has written to start a package's program."""
+    if not _PROGRAMS.search(file):
+        return False
+    text = _script_text(file)
+    return bool(_entry(text)) if text is not None else not _slashed(file).rpartition("/")[2].endswith(".py")
+
+
+def _script_text(file: str) -> str | None:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as script:
+            return script.read(_SCRIPT_LIMIT_BYTES + 1)
+    except OSError:
+        return None  # it was another machine's
+
+
+def _entry(text: str) -> str | None:
+    """Return the package whose function a console script calls; None for any other text."""
+    if len(text) > _SCRIPT_LIMIT_BYTES:
+        return None
+    loaded = _LOADED_ENTRY.search(text)
+    if loaded:
+        return loaded["package"].replace("-", "_").partition(".")[0]
+    found = _ENTRY.search(text)
+    return found["package"] if found and "sys.exit(" in text else None
+
+
+def program_of(command: Sequence[str]) -> str | None:
+    """Return the package that a Python, by its arguments, was started to run: that of a console script, or of `-m`.
+
+    None for a script of the user's, and for what only starts one: a framework, a notebook's kernel."""
+    words = list(command[1:])
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        started = _PROGRAM_OPTION.fullmatch(option)
+        if started and not option.startswith(_VALUED):
+            module = started["value"] or (words[0] if words else "")
+            return _started(module.partition(".")[0]) if started["kind"] == "m" else None
+        if option in _VALUED and words:
+            words.pop(0)
+    script = os.path.abspath(words[0]) if words else ""
+    text = _script_text(script) if _PROGRAMS.search(script) else None
+    return _started(_entry(text)) if text is not None else None
+
+
+def _started(package: str | None) -> str | None:
+    return None if not package or is_framework(package) or package in _RUNNERS else package
+
+
+def is_of_program(file: str, program: str | None) -> bool:
+    """Say whether a file belongs to the installed package that was started."""
+    return program is not None and is_installed(file) and package_of(file) == program
 
 
 def is_framework(module: object) -> bool:
@@ -64,6 +159,7 @@ def is_framework(module: object) -> bool:
     return str(module).partition(".")[0] in _FRAMEWORKS
 
 
+@lru_cache(maxsize=65536)
 def is_loader(file: str) -> bool:
     """Say whether a file belongs to torch's loader, or torchdata's."""
     return bool(_LOADER.search(file))
@@ -99,6 +195,7 @@ def is_idle(file: str, function: str) -> bool:
     return any(function in functions and file.endswith(end) for end, functions in _IDLE.items())
 
 
+@lru_cache(maxsize=65536)
 def package_of(file: str) -> str:
     """Return the package that a library's file belongs to: `PIL` for …/site-packages/PIL/Image.py."""
     found = _INSTALLED.search(file) or _STANDARD.search(file)

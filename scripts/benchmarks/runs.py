@@ -55,6 +55,12 @@ class Start:
     """What must stand between the script's name and its own arguments."""
 
 
+def take_interrupts() -> None:
+    """Let the trainings started from here get SIGINT, also where nohup or a shell's `&` has this process ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def make_photos(folder: Path, count: int = 60) -> Path:
     """Write the photographs that the training reads; return their folder."""
     from PIL import Image
@@ -80,6 +86,7 @@ def run(
     words = [word.replace("{out}", str(out)) for word in [*start.before, str(TRAIN), *start.separator]]
     words += [str(photos), "--result", str(result), *arguments]
     words += [word.replace("{out}", str(out)) for word in start.after]
+    take_interrupts()
     began = time.monotonic()
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(

@@ -117,6 +117,7 @@ def _train_wrapped(folder: Path) -> subprocess.Popen[bytes]:
     photos, result = runs.make_photos(folder), folder / "result"
     train = [sys.executable, str(runs.TRAIN), str(photos), "--result", str(result), "--seconds", str(TRAIN_FOR_S)]
     command = [*GPUWATCH, "run", "--quiet", "--dir", str(folder / "runs"), "--", *train]
+    runs.take_interrupts()
     training = subprocess.Popen(
         command,
         cwd=ROOT,

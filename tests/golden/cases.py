@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-from gpuwatch.analyze.throughput import measure_costs
+from gpuwatch.analyze.costs import measure_costs
 from gpuwatch.diagnosis.examples.parts import (
     interval,
     make_device,

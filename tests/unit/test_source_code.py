@@ -95,3 +95,64 @@ def test_the_tables_have_no_second_home() -> None:
     elsewhere = ("words/source_code.py", "views/", "diagnosis/examples/", "rules/")
     code = (path for path in PACKAGE.rglob("*.py") if not str(path.relative_to(PACKAGE)).startswith(elsewhere))
     assert [str(path) for path in code if table.search(path.read_text())] == []
+
+
+CONSOLE = "#!/v/bin/python\nimport re\nimport sys\nfrom {module} import {function}\nif __name__ == '__main__':\n    sys.exit({function}())\n"
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """The folder of programs of an environment."""
+    folder = tmp_path / "v" / "bin"
+    folder.mkdir(parents=True)
+    for name, module in (("yolo", "ultralytics.cfg"), ("accelerate", "accelerate.commands.accelerate_cli")):
+        (folder / name).write_text(CONSOLE.format(module=module, function="main"))
+    loaded = "import sys\nfrom importlib.metadata import distribution\nload_entry_point('open-clip', 'console_scripts', 'x')\n"
+    (folder / "old").write_text(loaded)
+    (folder / "train").write_text("import torch\nfrom mine import net\nfor step in range(9):\n    net(step)\n")
+    return folder
+
+
+def test_a_console_script_is_no_code_of_the_users(programs: Path, tmp_path: Path) -> None:
+    assert source_code.is_library(str(programs / "yolo")) and source_code.is_library(str(programs / "old"))
+    assert not origins.is_user_file(str(programs / "yolo"))
+    assert not source_code.is_library(str(programs / "train")), "a training of the user's own, in a folder of that name"
+    script = tmp_path / "train.py"
+    script.write_text(CONSOLE.format(module="mine", function="main"))
+    assert not source_code.is_library(str(script)), "written by the user, in a folder of his own"
+
+
+def test_of_another_machines_console_script_the_path_tells() -> None:
+    assert source_code.is_library("/gone/v/bin/yolo") and not source_code.is_library("/gone/repo/bin/train.py")
+
+
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [
+        ("python {bin}/yolo detect train", "ultralytics"),
+        ("python {bin}/old", "open_clip"),
+        ("python -u -m open_clip_train.main --lr 1", "open_clip_train"),
+        ("python -um litgpt", "litgpt"),
+        ("python -W ignore -X dev -m litgpt", "litgpt"),
+        ("python -m torch.distributed.run train.py", None),
+        ("python {bin}/accelerate launch train.py", None),
+        ("python {bin}/train", None),
+        ("python -u src/train.py -m trainer=gpu", None),
+        ("python -m ipykernel_launcher -f kernel.json", None),
+        ("python -c print(1) -m litgpt", None),
+        ("python", None),
+    ],
+)
+def test_the_program_is_what_a_python_was_started_to_run(programs: Path, command: str, package: str | None) -> None:
+    assert source_code.program_of(command.format(bin=programs).split(" ")) == package
+
+
+def test_the_programs_files_are_its_packages() -> None:
+    assert source_code.is_of_program(f"{SITE}/ultralytics/data/base.py", "ultralytics")
+    assert not source_code.is_of_program(f"{SITE}/torch/nn/modules/module.py", "ultralytics")
+    assert not source_code.is_of_program("/home/me/ultralytics/train.py", None)
+
+
+@pytest.mark.parametrize("file", ["/tmp/ipykernel_9732/3117947820.py", "<ipython-input-3-5f2a>", "<stdin>"])
+def test_a_cell_and_the_console_are_the_users(file: str) -> None:
+    assert not source_code.is_library(file) and origins.is_user_file(file)

@@ -7,21 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpuwatch.analyze.lines.callees import callee, inner_callee
-from gpuwatch.analyze.lines.frames import (
-    Frame,
-    activity_of,
-    imports,
-    own_line,
-    read_frames,
-    transform_frame,
-    work_of,
-)
+from gpuwatch.analyze.lines.frames import Frame, activity_of, imports, read_frames
 from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import Moments
 from gpuwatch.analyze.lines.origins import Origins
-from gpuwatch.analyze.lines.samples import NO_WORK, Role, Sample
+from gpuwatch.analyze.lines.placing import place
+from gpuwatch.analyze.lines.samples import Role, Sample
+from gpuwatch.analyze.lines.statements import statement_line
+from gpuwatch.analyze.lines.torn import Sources
 from gpuwatch.analyze.numbers.arrays import as_list
+from gpuwatch.analyze.processes.sites import is_foreign
 from gpuwatch.analyze.processes.sorting import Processes, shift_of
 from gpuwatch.model.recording import ProcessLog
 from gpuwatch.words.source_code import hands_over, is_library
@@ -60,14 +55,15 @@ def burst_samples(
     helpers = _helpers(processes, moments) - roles.keys()
     roles |= dict.fromkeys(helpers, "worker")
     bursts, origins = _bursts(log, shift_of(log, processes.recording.run)), Origins(processes)
-    for row in log.table("stack").dicts():
+    for row, frames in _read_stacks(log, processes):
         pid = row.get("pid") or 0
-        role, frames, burst = roles.get(pid), read_frames(row.get("frames")), bursts[row.get("t0") or 0]
+        role, burst = roles.get(pid), bursts[row.get("t0") or 0]
         weight = int(row.get("weight") or 0)
-        if role is None or weight <= 0 or not frames:
+        if role is None or weight <= 0:
             continue
         when, evaluates = moments.get(pid), loops.is_evaluation(frames)
-        activity = _making_batches(frames) if pid in helpers else _activity(role, row.get("tid"), frames, when)
+        making = _making_batches(frames, origins.program)
+        activity = making if pid in helpers else _activity(role, row.get("tid"), frames, when, making)
         if activity is None:
             continue
         awaited = min(float(row.get("main_in_wait") or 0), weight)
@@ -77,6 +73,13 @@ def burst_samples(
                 seconds=part * burst.seconds(pid),
                 awaited=awaited * part / weight,
             )
+
+
+def _read_stacks(log: ProcessLog, processes: Processes) -> list[tuple[dict[str, Any], tuple[Frame, ...]]]:
+    """Return the stacks that were: with those that py-spy read while they changed, nothing begins."""
+    read = [(row, frames) for row in log.table("stack").dicts() if (frames := read_frames(row.get("frames")))]
+    sources = Sources([frames for _, frames in read], processes.recording.run.started_wall_ns)
+    return [(row, frames) for row, frames in read if not sources.is_torn(frames)]
 
 
 def _bursts(log: ProcessLog, shift: float) -> dict[int, _Burst]:
@@ -141,36 +144,46 @@ def _making(time: float, moments: Moments) -> str:
 
 
 def _sample(role: Role, activity: str, frames: tuple[Frame, ...], origins: Origins, pid: int) -> Sample:
-    found, makes, named = None, None, None
-    if activity == "fetch":
-        found = transform_frame(frames, origins.transforms)
-        makes = found[0].function if found else None
-    if found is None and activity not in NO_WORK:
-        found = own_line(frames)
-    frame, below = found or (frames[-1], ())
-    if activity == "fetch" and is_library(frame.file) and (made := origins.dataset(pid)):
-        frame, makes, named = made, made.function, inner_callee(work_of(frames))
+    placed = place(frames, activity, origins, pid)
+    frame, callee = placed.frame, placed.callee
     # A stack too deep to be kept whole has lost the script's import in its middle.
-    if activity == "startup" and imports(frames if is_library(frame.file) else below):
-        activity, below = "importing", ()
-    called = named or callee(below)
-    place = (frame.file, frame.line, frame.function)
-    return Sample(pid, role, activity, *place, called, makes, frames, 0.0, 0.0, 0.0, None)
+    if activity == "startup" and imports(frames if is_library(frame.file) else placed.called):
+        activity, callee = "importing", None
+        placed = placed._replace(below=None, below_callee=None)
+    return Sample(
+        pid=pid,
+        role=role,
+        activity=activity,
+        file=frame.file,
+        line=frame.line if is_foreign(frame.file, origins.program) else statement_line(frame.file, frame.line),
+        function=frame.function,
+        callee=callee,
+        makes=placed.makes,
+        stack=frames,
+        weight=0.0,
+        seconds=0.0,
+        awaited=0.0,
+        blocked=None,
+        below=placed.below,
+        below_callee=placed.below_callee,
+    )
 
 
-def _activity(role: Role, thread: object, frames: tuple[Frame, ...], moments: Moments | None) -> str | None:
+def _activity(
+    role: Role, thread: object, frames: tuple[Frame, ...], moments: Moments | None, making: str | None
+) -> str | None:
     """Return what a thread was doing; None for helpers: what they do is not what the loop, or a batch, waits for.
 
     Where the loop is not over a DataLoader, a thread at work on the user's own code makes its batches."""
     activity = activity_of(frames)
     if thread in (None, "MainThread") or (role == "worker" and activity == "serialise"):
         return activity
-    return _making_batches(frames) if role == "trainer" and moments is not None and moments.own_loop else None
+    return making if role == "trainer" and moments is not None and moments.own_loop else None
 
 
-def _making_batches(frames: tuple[Frame, ...]) -> str | None:
+def _making_batches(frames: tuple[Frame, ...], program: str | None) -> str | None:
     """Return what a thread or process does that a loop without a DataLoader may wait for: None while it waits itself."""
-    waits = hands_over(frames[-1].file) or all(is_library(frame.file) for frame in frames)
+    waits = hands_over(frames[-1].file) or all(is_foreign(frame.file, program) for frame in frames)
     return None if waits else "fetch"
 
 

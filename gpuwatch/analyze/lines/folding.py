@@ -17,9 +17,11 @@ from typing import Literal
 from gpuwatch.analyze.lines.bursts import burst_samples
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.loop_lines import LoopLines
-from gpuwatch.analyze.lines.model_calls import is_in_model
+from gpuwatch.analyze.lines.model_calls import IN_MODEL
 from gpuwatch.analyze.lines.moments import Moments
-from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, Sample, settle_long_steps
+from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, Sample
+from gpuwatch.analyze.lines.statements import called_at
+from gpuwatch.analyze.lines.step_parts import StepParts, place_in_steps
 from gpuwatch.analyze.lines.ticks import timer_samples
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
@@ -30,6 +32,8 @@ _MOST_LINES = 40
 _MOST_STARTUP, _BETWEEN = 10, "between loops"
 _COMPREHENSION = re.compile(r"(\.<locals>)?\.<(genexpr|listcomp|dictcomp|setcomp)>$")
 _ENOUGH, _FEW = 300, 50
+# Of a smaller line the source is not read for what it calls.
+_WORTH_READING = 0.02
 
 
 @dataclass(slots=True)
@@ -40,7 +44,9 @@ class _Line:
     model: float = 0.0
     blocked: float | None = None
     functions: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    callbacks: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     called: dict[tuple[Callee | None, str | None], float] = field(default_factory=lambda: defaultdict(float))
+    belows: dict[tuple[Frame | None, Callee | None], float] = field(default_factory=lambda: defaultdict(float))
     stacks: dict[tuple[Frame, ...], float] = field(default_factory=lambda: defaultdict(float))
 
 
@@ -55,16 +61,20 @@ class Seconds:
     moments: Mapping[int, Moments]
 
 
-def fold_samples(processes: Processes, seconds: Seconds, loops: LoopLines) -> tuple[tuple[HotLine, ...], StackQuality]:
-    """Return the lines by cost, loader lines first, and who took the samples: only those of the one that took more are used."""
+def fold_samples(
+    processes: Processes, seconds: Seconds, loops: LoopLines
+) -> tuple[tuple[HotLine, ...], StackQuality, Mapping[int, StepParts]]:
+    """Return the lines by cost, loader lines first, who took the samples, and what they say of each trainer's steps.
+
+    Only the samples of the one that took more are used."""
     bursts = processes.recording.by_writer("stacks")
     stacks = [sample for log in bursts for sample in burst_samples(processes, log, seconds.moments, loops)]
     ticks = list(timer_samples(processes, seconds.moments))
     samples = stacks if _useful(stacks) >= _useful(ticks) else ticks
     sampler: Literal["py-spy", "timer", "none"] = "none" if not samples else "py-spy" if samples is stacks else "timer"
-    settled = settle_long_steps(samples)
+    settled, parts = place_in_steps(samples)
     lines = [*_lines(settled, "worker", seconds), *_lines(settled, "trainer", seconds)]
-    return tuple(lines), _quality(sampler, samples, bursts)
+    return tuple(lines), _quality(sampler, samples, bursts), parts
 
 
 def _useful(samples: list[Sample]) -> float:
@@ -98,11 +108,14 @@ def _fold(samples: list[Sample], role: Role, whole_s: float, timed: bool = False
         line.weight += sample.weight
         line.seconds += sample.seconds
         line.awaited += sample.awaited
-        line.model += sample.weight if is_in_model(sample.stack) else 0.0
+        line.model += sample.weight if sample.part in IN_MODEL else 0.0
+        if sample.callback:
+            line.callbacks[sample.callback] += sample.weight
         if sample.blocked is not None:
             line.blocked = (line.blocked or 0.0) + sample.blocked
         line.functions[sample.function] += sample.weight
         line.called[sample.callee, sample.makes] += sample.weight
+        line.belows[sample.below, sample.below_callee] += sample.weight
         line.stacks[sample.stack] += sample.weight
     whole, awaited = sum(line.weight for line in lines.values()), sum(line.awaited for line in lines.values())
     if whole <= 0:
@@ -122,6 +135,7 @@ def _hot_line(
     file, number, activity = key
     called, makes = max(line.called, key=lambda called: line.called[called])
     source = linecache.getline(file, number).strip() or None
+    below, below_callee = max(line.belows, key=lambda below: line.belows[below])
     stack = max(line.stacks, key=lambda stack: line.stacks[stack])
     return HotLine(
         file=file,
@@ -138,9 +152,21 @@ def _hot_line(
         blocked_share=None if line.blocked is None else line.blocked / line.weight,
         stack=tuple(Place(frame.file, frame.line, frame.function) for frame in stack),
         makes=makes,
+        below=Place(below.file, below.line, below.function) if below else None,
+        below_callee=below_callee or _compiled(file, number, share, called, stack),
         sleeps="sleep(" in (source or ""),
         model_share=line.model / line.weight if stack else None,
+        callback=max(line.callbacks, key=lambda name: line.callbacks[name], default=None),
     )
+
+
+def _compiled(file: str, number: int, share: float, called: Callee | None, stack: tuple[Frame, ...]) -> Callee | None:
+    """Return the compiled function that the innermost line calls: it has no frame, only the line's text names it."""
+    if share < _WORTH_READING:
+        return None
+    if stack:
+        return called_at(stack[-1].file, stack[-1].line)
+    return called_at(file, number) if called is None else None
 
 
 def _enclosing(functions: dict[str, float]) -> str:

@@ -9,7 +9,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from gpuwatch.words.source_code import is_fetcher, is_importing, is_library, is_loader, is_own, package_of
+from gpuwatch.words.source_code import (
+    is_fetcher,
+    is_importing,
+    is_installed,
+    is_library,
+    is_loader,
+    is_of_program,
+    is_own,
+    package_of,
+)
 
 Activity = Literal["fetch", "collate", "serialise", "idle", "wait", "startup", "step", "shutdown"]
 
@@ -92,23 +101,37 @@ def imports(below: tuple[Frame, ...]) -> bool:
     return any(is_importing(frame.file, frame.name) for frame in below)
 
 
-def own_line(frames: tuple[Frame, ...]) -> tuple[Frame, tuple[Frame, ...]] | None:
-    """Return the user's own line at the bottom of a stack, and the frames of what it called there.
+def own_line(frames: tuple[Frame, ...], program: str | None = None) -> tuple[Frame, tuple[Frame, ...]] | None:
+    """Return the line that a person can act on at the bottom of a stack, and the frames of what it called there.
 
-    Code of installed packages folds to the user's line that called it. A stack with none of the user's code in its
-    loader work (a ready-made dataset) folds to the deepest line of the package that the loader called first."""
+    Code of installed packages folds to the user's line that called it; without one, to the line of the installed
+    `program` that was started. A stack with neither in its loader work (a ready-made dataset) folds to the deepest line
+    of the package that the loader called first."""
     feeder = _feeder(frames)
     if feeder is not None:
         return frames[feeder], frames[feeder + 1 :]
-    work = frames[_work_begins(frames) :]
+    begin = _work_begins(frames)
+    work = frames[begin:]
     at = next((i for i in reversed(range(len(work))) if not is_library(work[i].file)), None)
-    if at is None and work and work[0].is_torch_data:
-        at = max(i for i, frame in enumerate(work) if frame.is_torch_data)
-    elif at is None:
-        at = _deepest_of_first_package(work)
     if at is None:
+        at = _deepest_of_program(work, program, loading=begin > 0)
+    if at is None:
+        at = deepest_of_first_package(work)
+    return None if at is None else (work[at], work[at + 1 :])
+
+
+def _deepest_of_program(work: tuple[Frame, ...], program: str | None, loading: bool) -> int | None:
+    """Return the deepest frame of the program; in making a sample, of the folder that has its dataset: what that calls
+    of other parts of the program is below the line."""
+    mine = [i for i, frame in enumerate(work) if is_of_program(frame.file, program)]
+    if not mine:
         return None
-    return work[at], work[at + 1 :]
+    folder = _folder(work[mine[0]].file)
+    return max(i for i in mine if not loading or _folder(work[i].file) == folder)
+
+
+def _folder(file: str) -> str:
+    return file.replace("\\", "/").rpartition("/")[0]
 
 
 def transform_frame(frames: tuple[Frame, ...], made: Mapping[str, Frame]) -> tuple[Frame, tuple[Frame, ...]] | None:
@@ -137,9 +160,21 @@ def _work_begins(frames: tuple[Frame, ...]) -> int:
     return inside[-1] + 1 if inside else 0
 
 
-def _deepest_of_first_package(work: tuple[Frame, ...]) -> int | None:
-    first = next((frame for frame in work if not frame.is_torch_data and not frame.file.startswith("<")), None)
-    if first is None:
-        return len(work) - 1 if work else None
-    package = package_of(first.file)
-    return max(i for i, frame in enumerate(work) if package_of(frame.file) == package)
+def deepest_of_first_package(work: tuple[Frame, ...]) -> int | None:
+    """Return the deepest frame in the folder of the first package called, torch's loader and its wrappers of datasets
+    aside; of those only where there is nothing else."""
+    called = [frame for frame in work if not frame.is_torch_data and not frame.file.startswith("<")]
+    if not called:
+        return max((i for i, frame in enumerate(work) if frame.is_torch_data), default=len(work) - 1 if work else None)
+    first = next((frame for frame in called if is_installed(frame.file)), called[0])
+    if package_of(first.file) == "torch":
+        # torch's own machinery round a module of another library: that library is what was meant.
+        first = next(frame for frame in called if package_of(frame.file) == package_of(called[-1].file))
+    package, folder = package_of(first.file), _folder(first.file)
+    return max(i for i, frame in enumerate(work) if package_of(frame.file) == package and _folder(frame.file) == folder)
+
+
+def split_below(below: tuple[Frame, ...]) -> tuple[Frame | None, tuple[Frame, ...]]:
+    """Return where, in what a line has called, the time goes, and the frames below that."""
+    at = deepest_of_first_package(below)
+    return (below[at], below[at + 1 :]) if at is not None else (None, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from gpuwatch.analyze.lines.folding import Seconds, fold_samples
 from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import moments_of
 from gpuwatch.analyze.lines.speedups import speedups_if_free
+from gpuwatch.analyze.lines.step_parts import StepParts
 from gpuwatch.analyze.loops import Analysis, Loop
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.profile import Costs, RankProfile
@@ -18,13 +20,13 @@ from gpuwatch.model.profile import Costs, RankProfile
 
 def find_hot_lines(
     analysis: Analysis, ranks: tuple[RankProfile, ...], costs: Costs | None
-) -> tuple[tuple[HotLine, ...], StackQuality]:
-    """Return the lines by cost, loader lines first, and who took the samples.
+) -> tuple[tuple[HotLine, ...], StackQuality, Mapping[int, StepParts]]:
+    """Return the lines by cost, loader lines first, who took the samples, and what they say of each trainer's steps.
 
     The samples say what a line costs; what was measured of fetches and steps, whether it waits; the model, what the run
     would win without it."""
     loop_lines = LoopLines(loop.loader for loop in analysis.loops)
-    lines, quality = fold_samples(analysis.processes, _seconds(analysis, ranks), loop_lines)
+    lines, quality, parts = fold_samples(analysis.processes, _seconds(analysis, ranks), loop_lines)
     blocked = blocked_shares(lines, [loop.profile for loop in analysis.loops], ranks)
     own_loop = analysis.primary is not None and analysis.primary.profile.own_loop
     gains = speedups_if_free(lines, costs, own_loop)
@@ -32,7 +34,7 @@ def find_hot_lines(
         replace(line, blocked_share=share, speedup_if_free=gain)
         for line, share, gain in zip(lines, blocked, gains, strict=True)
     )
-    return tuple(whole), quality
+    return tuple(whole), quality, parts
 
 
 def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:

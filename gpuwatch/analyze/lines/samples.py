@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Literal, NamedTuple
 
 from gpuwatch.analyze.lines.frames import Frame
+from gpuwatch.analyze.lines.model_calls import IN_MODEL, Part
 from gpuwatch.model.hot_lines import Callee
+from gpuwatch.words.source_code import package_of
 
 LOADER_WORK = ("fetch", "collate", "serialise")
 BEFORE = ("startup", "importing")
@@ -17,7 +19,9 @@ Role = Literal["worker", "trainer"]
 
 class Sample(NamedTuple):
     """Some equal samples of one process: the line they stood on and in what activity. Weights are sample counts,
-    `seconds` is the time they stand for. `makes`: the class made there, when they were in library code of its."""
+    `seconds` is the time they stand for. `makes`: the class made there, when they were in library code of its. `part`: of
+    a trainer's step; `callback`: what of a framework's loop they were in, outside of the model. `below`: where in the
+    called code they were, and what is called there."""
 
     pid: int
     role: Role
@@ -32,18 +36,40 @@ class Sample(NamedTuple):
     seconds: float
     awaited: float
     blocked: float | None
+    part: Part = "own"
+    callback: str | None = None
+    below: Frame | None = None
+    below_callee: Callee | None = None
+
+
+Path = tuple[tuple[str, int], ...]
 
 
 def settle_long_steps(samples: Sequence[Sample]) -> list[Sample]:
-    """Give each of the trainer's lines one kind of step, the one that most of its samples fell in: a sample's time is
+    """Give each way to the trainer's lines one kind of step, the one that most of its samples fell in: a sample's time is
     known to a tenth of a second or so."""
-    long: dict[tuple[str, int], float] = defaultdict(float)
-    for sample in samples:
-        if sample.role == "trainer" and sample.activity in ("step", "long step"):
-            long[sample.file, sample.line] += sample.weight if sample.activity == "long step" else -sample.weight
+    drivers = {(s.file, s.line) for s in samples if s.part in IN_MODEL}
+    paths = [_path(sample, drivers) if _is_step(sample) else () for sample in samples]
+    long: dict[Path, float] = defaultdict(float)
+    for sample, path in zip(samples, paths, strict=True):
+        if path:
+            long[path] += sample.weight if sample.activity == "long step" else -sample.weight
     return [
-        sample._replace(activity="long step" if long[sample.file, sample.line] > 0 else "step")
-        if sample.role == "trainer" and sample.activity in ("step", "long step")
-        else sample
-        for sample in samples
+        sample._replace(activity="long step" if long[path] > 0 else "step") if path else sample
+        for sample, path in zip(samples, paths, strict=True)
     ]
+
+
+def _is_step(sample: Sample) -> bool:
+    return sample.role == "trainer" and sample.activity in ("step", "long step")
+
+
+def _path(sample: Sample, drivers: Set[tuple[str, int]]) -> Path:
+    """Return the calls that lead to a sample's line, or, where that runs a framework's loop, from it to torch."""
+    place = (sample.file, sample.line)
+    places = [(frame.file, frame.line) for frame in sample.stack]
+    if place not in places:
+        return (place,)
+    torch = next((i for i, frame in enumerate(sample.stack) if package_of(frame.file) == "torch"), len(places))
+    own = len(places) - places[::-1].index(place)
+    return tuple(places[: torch if place in drivers else min(torch, own)])

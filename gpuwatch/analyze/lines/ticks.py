@@ -12,10 +12,10 @@ from gpuwatch.analyze.lines.frames import (
 )
 from gpuwatch.analyze.lines.moments import Moments
 from gpuwatch.analyze.lines.origins import Origins
-from gpuwatch.analyze.lines.samples import Sample
+from gpuwatch.analyze.lines.samples import LOADER_WORK, Sample
+from gpuwatch.analyze.processes.sites import is_foreign
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.recording import ProcessLog
-from gpuwatch.words.source_code import is_library
 
 # The timer counts for so long before it writes; one of its ticks.
 _COUNTED_NS, _TICK_S = 2e9, 0.01
@@ -40,8 +40,9 @@ def timer_samples(processes: Processes, moments: Mapping[int, Moments]) -> Itera
             ticks = float(row["ticks"])
             activity = _timed_activity(row, when, shifts.get(log.pid, 0.0))
             place = Frame(str(row.get("function") or ""), str(row["file"]), int(row.get("line") or 0))
-            made = origins.dataset(log.pid) if activity == "fetch" and is_library(place.file) else None
-            place = made or place
+            foreign = activity in LOADER_WORK and is_foreign(place.file, origins.program)
+            made = origins.site(log.pid, activity) if foreign else None
+            inside, place = place, made or place
             yield Sample(
                 pid=log.pid,
                 role="worker" if in_worker else "trainer",
@@ -50,12 +51,13 @@ def timer_samples(processes: Processes, moments: Mapping[int, Moments]) -> Itera
                 line=place.line,
                 function=place.function,
                 callee=timed_callee(row.get("callee")),
-                makes=made.function if made else None,
+                makes=made.function if made and activity == "fetch" else None,
                 stack=(),
                 weight=ticks,
                 seconds=ticks * _TICK_S,
                 awaited=min(float(row.get("awaited") or 0), ticks),
                 blocked=min(float(row.get("blocked") or 0), ticks),
+                below=inside if made else None,
             )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from gpuwatch.analyze.loading.fetches import Maker
 from gpuwatch.analyze.numbers.arrays import to_floats
+from gpuwatch.analyze.processes.sites import is_foreign, site_of, started_program
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.measures import Place
@@ -47,8 +48,10 @@ def operation_profiles(loader: Loader, makers: list[Maker]) -> tuple[OperationPr
     if wall <= 0:
         return ()
     sums: dict[_Key, _Sum] = defaultdict(_Sum)
+    program = started_program(loader.trainer.log)
+    site = site_of(loader.first, program)
     for maker, (_, recorded) in zip(makers, chosen, strict=True):
-        _add_operations(maker, recorded, sums)
+        _add_operations(recorded, _names(maker, site.dataset or site.loader, program), sums)
     collate = sum(float(np.nansum(maker.fetches["collate_ns"][at])) for maker, at in zip(makers, rows, strict=True))
     serialise = sum(_serialise_ns(maker, at) for maker, at in zip(makers, rows, strict=True))
     _add_rest(loader, sums, wall - collate)
@@ -72,12 +75,11 @@ def _chosen(maker: Maker, makers: list[Maker]) -> tuple[np.ndarray[Any, np.dtype
     return (at[recorded] if recorded.any() else at), operations
 
 
-def _add_operations(maker: Maker, recorded: list[Any], sums: dict[_Key, _Sum]) -> None:
+def _add_operations(recorded: list[Any], names: dict[Any, tuple[_Key, int | None]], sums: dict[_Key, _Sum]) -> None:
     by_number: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
     for operations in recorded:
         for operation in operations if isinstance(operations, list) else ():
             by_number[operation[0]].append((*operation, None, None, None, None, None)[1:6])
-    names = _names(maker)
     for number, rows in by_number.items():
         if number in names:
             key, position = names[number]
@@ -96,12 +98,17 @@ def _add(into: _Sum, rows: list[tuple[Any, ...]], position: int | None) -> None:
         values.extend((size[known] / calls[known]).tolist())
 
 
-def _names(maker: Maker) -> dict[Any, tuple[_Key, int | None]]:
-    """Return each operation number's kind, name and place in this process; a later line replaces an earlier one."""
+def _names(maker: Maker, site: Place | None, program: str | None) -> dict[Any, tuple[_Key, int | None]]:
+    """Return each operation number's kind, name and place in this process; a later line replaces an earlier one.
+
+    A library's transform whose construction site is not known is at that of the dataset, or of the loader: its
+    definition is no line to act on."""
     named: dict[Any, tuple[_Key, int | None]] = {}
     for row in maker.log.table("op").dicts():
         kind = row.get("kind") if row.get("kind") in _KINDS else "transform"
         place = Place(row["file"], int(row.get("line") or 0), row.get("function")) if row.get("file") else None
+        if kind == "transform" and place and site and is_foreign(place.file, program):
+            place = Place(site.file, site.line, place.function)
         named[row.get("op")] = ((cast(Kind, kind), str(row.get("name")), place), row.get("position"))
     return named
 

@@ -10,6 +10,7 @@ from gpuwatch.analyze.loading.fetches import Maker, fetch_profile
 from gpuwatch.analyze.loading.operations import operation_profiles
 from gpuwatch.analyze.loading.queues import queue_profile
 from gpuwatch.analyze.wall_time.loaders import Loader
+from gpuwatch.analyze.wall_time.passes import count_passes
 from gpuwatch.analyze.wall_time.steps import Steps, first_batches, stops
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
@@ -42,6 +43,7 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         start_method=recorded.get("start_method"),
         dataset_length=recorded.get("length"),
         iterators=len(loader.positions),
+        passes=count_passes(loader.walk, loader.positions),
         batches=steps.batches,
         steps=steps.count,
         seconds=steps.seconds,

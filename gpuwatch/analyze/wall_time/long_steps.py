@@ -61,6 +61,7 @@ def _describe(loader: Loader, steps: Steps, at: Indices, long: Indices, values: 
         regular=regular,
         where=where,
         cause=cause,
+        evaluation_s=float(steps.nested[chosen].sum()) / 1e9 if cause != "evaluation" else 0.0,
         spans=tuple((int(a), int(b)) for a, b in zip(begin[:_MOST_SPANS], end[:_MOST_SPANS], strict=True)),
     )
 

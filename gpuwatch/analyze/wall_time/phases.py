@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gpuwatch.analyze.numbers.arrays import columns_of
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.processes.sorting import Iterator, Trainer
-from gpuwatch.model.measures import PHASES, Phase
+from gpuwatch.model.measures import PHASES, Phase, phase_rows
 
 Indices = NDArray[np.intp]
 NOBODY = -1
@@ -231,17 +231,19 @@ def _last_ones(this: Walk, active: Indices) -> set[int]:
     return {int(position) for position in before if position != NOBODY}
 
 
-def phases(this: Walk, roles: dict[int, str]) -> tuple[Phase, ...]:
-    """Divide the trainer's wall time; the rows are those of `model.PHASES` and sum to it."""
+def phases(this: Walk, roles: dict[int, str], after_evaluation: Array) -> tuple[Phase, ...]:
+    """Divide the trainer's wall time; the rows are those of `model.PHASES` and sum to it.
+
+    `after_evaluation` (ns): the part of each gap of an evaluation's loop that came after it."""
     seconds = dict.fromkeys(PHASES, 0.0)
     role = np.array([_ROLE_CODES[roles.get(p, "none")] for p in range(len(this.trainer.iterators))] + [0])
     _add_waits(this, role, seconds)
-    _add_gaps(this, role, seconds)
+    _add_gaps(this, role, after_evaluation, seconds)
     _add_ends(this, role, seconds)
     wall = (this.trainer.end_ns - this.trainer.start_ns) / 1e9
     seconds = {name: float(value) / 1e9 for name, value in seconds.items()}
     seconds["unexplained"] += wall - sum(seconds.values())
-    return tuple(Phase(name, value, value / wall if wall > 0 else 0.0) for name, value in seconds.items())
+    return phase_rows(seconds, wall)
 
 
 # What an iterator is to the phases: in its loop the step's parts are told apart, or all of it is evaluation.
@@ -260,12 +262,13 @@ def _add_waits(this: Walk, role: NDArray[np.int_], seconds: dict[str, float]) ->
     seconds["unexplained"] += wait[mine == 0].sum()
 
 
-def _add_gaps(this: Walk, role: NDArray[np.int_], seconds: dict[str, float]) -> None:
+def _add_gaps(this: Walk, role: NDArray[np.int_], after_evaluation: Array, seconds: dict[str, float]) -> None:
     owner, made = role[this.owner], role[this.made]
     seconds["evaluation"] += this.making[made == 1].sum()
     seconds["loader startup"] += this.making[made != 1].sum()
     net = this.gap - this.making
-    seconds["evaluation"] += net[owner == 1].sum()
+    seconds["evaluation"] += (net - after_evaluation)[owner == 1].sum()
+    seconds["between loops"] += after_evaluation.sum()
     _add_parts(this, net, owner == 2, "other in-step", seconds)
     outside = owner == 0
     order, (first, last) = np.arange(len(this)), _loop_events(this)

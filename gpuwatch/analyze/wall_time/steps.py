@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gpuwatch.analyze.numbers.arrays import numbers
 from gpuwatch.analyze.numbers.statistics import Array, mean_interval, ratio_interval
 from gpuwatch.analyze.wall_time.loaders import Loader
+from gpuwatch.analyze.wall_time.passes import after_evaluation
 from gpuwatch.analyze.wall_time.phases import Indices, Walk, recorded_parts
 from gpuwatch.model.measures import Interval
 
@@ -211,7 +212,7 @@ def _gpu_waits(loader: Loader, event: Indices) -> Array:
 def evaluation_time(walk: Walk, roles: dict[int, str]) -> Array:
     """Return per event the time (ns) since the event before that evaluation took."""
     is_evaluation = np.array([roles.get(p) == "evaluation" for p in range(len(walk.trainer.iterators))] + [False])
-    net = np.where(is_evaluation[walk.owner], walk.gap - walk.making, 0.0)
+    net = np.where(is_evaluation[walk.owner], walk.gap - walk.making - after_evaluation(walk, roles), 0.0)
     making = np.where(is_evaluation[walk.made], walk.making, 0.0)
     return net + making + np.where(is_evaluation[walk.iterator], walk.wait, 0.0)
 

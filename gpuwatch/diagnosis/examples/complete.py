@@ -106,6 +106,8 @@ def _finding_problems(finding: Finding) -> list[str]:
         if isinstance(evidence.value, float) and not math.isfinite(evidence.value)
     ]
     gain = finding.speedup
-    if gain is not None and not 0.9 <= gain.low <= gain.predicted <= gain.high:
+    # Only what advises nothing may say that it could lose.
+    least = 0.0 if finding.severity == "info" else 0.9
+    if gain is not None and not least <= gain.low <= gain.predicted <= gain.high:
         found.append(f"the speed-up is not low <= predicted <= high: {gain.low}, {gain.predicted}, {gain.high}")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gpuwatch.analyze.throughput import measure_costs
+from gpuwatch.analyze.costs import measure_costs
 from gpuwatch.diagnosis.examples.parts import (
     interval,
     make_fetch,
@@ -62,6 +62,8 @@ def run_of(
         "wait_ms": interval(wait),
         "compute_ms": interval(device_ms),
         "wait_share": Interval(share, share * 0.97, min(share * 1.03, 1.0), 990),
+        # The first one is part of the start-up.
+        "batches": 1001,
         "seconds": 0.99 * step,
         "wait_seconds": 0.99 * wait,
         "fetch": make_fetch(**(defaults | {"busy_share": busy} | (fetch or {}))),

@@ -3,14 +3,13 @@
 The finder leaves the original spec and loader in place and wraps `exec_module` of that one loader for one
 execution. Everything here fails open: a hook that cannot be placed leaves the module as torch made it.
 
-Every Python of the run loads this module. Hence annotations in quotes: `from __future__ import annotations` imports a
-module, which alone takes as long as this one.
+Every Python of the run loads this module, and of the hook this one alone: `inject` copies it as the package's
+`__init__.py` and appends what to watch for, as PLACED. Hence annotations in quotes: `from __future__ import annotations`
+imports a module, which alone takes as long as this one.
 """
 
 import os
 import sys
-
-from ...words.patch_points import placed_on_import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-_HOOK = (__package__ or "").rpartition(".")[0]
+# The package of the hook modules: of the copy, or where this module is in gpuwatch itself.
+_HOOK = "_gpuwatch.hook" if __name__ == "_gpuwatch" else __name__[: -len(".entry.boot")]
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
 
 
@@ -28,10 +28,10 @@ class Finder:
 
     __slots__ = ("waiting",)
 
-    def __init__(self) -> None:
+    def __init__(self, placed: "dict[str, tuple[str, ...]]") -> None:
         # Modules of the frameworks, and those of this package whose `on_import(name, module)` is called, in this
         # order, once the former has been executed.
-        self.waiting = placed_on_import()
+        self.waiting = dict(placed)
 
     def arm(self) -> None:
         """Hook what is imported already, and watch for the rest."""
@@ -87,26 +87,28 @@ class Finder:
             place(hook, name, module)
 
 
-def arm() -> None:
-    """Hook what is imported already, and watch for the rest."""
-    Finder().arm()
+def arm(placed: "dict[str, tuple[str, ...]]") -> None:
+    """Hook what is imported already, and watch for the rest; `placed` is words/patch_points' `placed_on_import()`."""
+    Finder(placed).arm()
 
 
 def place(hook: str, name: str, module: "ModuleType") -> None:
     """Let one hook module patch `module`; where that fails write so in the spool and go on."""
     try:
-        import importlib  # not above: it would be half of what an ordinary Python pays for us
-
-        importlib.import_module(_HOOK + "." + hook).on_import(name, module)
+        _module(hook).on_import(name, module)
     except Exception as error:
         _report(f"{hook} on {name}", error)
 
 
+def _module(name: str) -> "ModuleType":
+    import importlib  # not above: it would be half of what an ordinary Python pays for us
+
+    return importlib.import_module(_HOOK + "." + name)
+
+
 def _report(where: str, error: Exception) -> None:
     try:
-        from ..event_log import spool
-
-        spool.error(where, error)
+        _module("event_log.spool").error(where, error)
     except Exception:
         if _DEBUG:
             raise

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import shutil
 
 from ...words import WITH_HOOK
+from ...words.patch_points import placed_on_import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +20,9 @@ PACKAGE = "_gpuwatch"
 _ENTRY = os.path.dirname(os.path.abspath(__file__))
 _HOOK = os.path.dirname(_ENTRY)
 _WORDS = os.path.join(os.path.dirname(_HOOK), "words")
-_FIRST = "sitecustomize.py"
+_FIRST, _BOOT = "sitecustomize.py", "boot.py"
 # What the command's Pythons do not need inside the package.
-_OUTSIDE = (_FIRST, "inject.py")
+_OUTSIDE = (_FIRST, _BOOT, "inject.py")
 
 
 def install_boot(run_dir: StrPath) -> str:
@@ -30,10 +32,27 @@ def install_boot(run_dir: StrPath) -> str:
     os.makedirs(package, mode=0o700, exist_ok=True)
     os.makedirs(os.path.join(os.path.abspath(run_dir), "spool"), mode=0o700, exist_ok=True)
     shutil.copyfile(os.path.join(_ENTRY, _FIRST), os.path.join(boot, _FIRST))
-    open(os.path.join(package, "__init__.py"), "w").close()
+    _write_package(os.path.join(package, "__init__.py"))
+    _compile(os.path.join(boot, _FIRST), os.path.join(package, "__init__.py"))
     _copy_modules(_HOOK, os.path.join(package, "hook"))
     _copy_words(os.path.join(package, "words"))
     return boot
+
+
+def _write_package(target: str) -> None:
+    """Write what every Python of the run loads: `boot` and the modules that it waits for, in one file."""
+    with open(os.path.join(_ENTRY, _BOOT), encoding="utf-8") as source, open(target, "w", encoding="utf-8") as file:
+        file.write(source.read())
+        file.write(f"\n\nPLACED = {placed_on_import()!r}\n")
+
+
+def _compile(*files: str) -> None:
+    """Compile what every Python loads, for Pythons of this version that may not write bytecode themselves."""
+    for file in files:
+        try:
+            py_compile.compile(file, doraise=True)
+        except (OSError, py_compile.PyCompileError):
+            return  # they compile it themselves
 
 
 def _copy_words(target: str) -> None:

@@ -30,10 +30,10 @@ def _wanted(environ):  # type: (Mapping[str, str]) -> bool
 def _arm(here):  # type: (str) -> None
     sys.path.insert(0, here)
     try:
-        import _gpuwatch.hook.entry.boot
+        import _gpuwatch
     finally:
         sys.path.remove(here)
-    _gpuwatch.hook.entry.boot.arm()
+    _gpuwatch.arm(_gpuwatch.PLACED)
 
 
 def _chain():  # type: () -> None

@@ -2,9 +2,9 @@
 
 A spool file is JSON lines. The first line is an object, the header: `format`, `writer`, `pid`, `ppid`, `host`,
 `mono_ns` and `wall_ns` (the same instant), `process_start_ns` (monotonic, from /proc/self/stat), `python`,
-`executable`, `argv` (secrets masked), `rank`, `local_rank`, `world_size`, and `columns`: this mapping. Every
-further line is an array: the kind, then that kind's columns. Times are time.monotonic_ns; null is "not
-measured". A reader goes by the header's columns, so columns may be added at the end.
+`executable`, `program` (the installed package it was started to run), `argv` (secrets masked), `rank`, `local_rank`,
+`world_size`, and `columns`: this mapping. Every further line is an array: the kind, then that kind's columns. Times are
+time.monotonic_ns; null is "not measured". A reader goes by the header's columns, so columns may be added at the end.
 
 `activity` (in `batch` and `tail`) is what the thread did since its previous `batch` event.
 """
@@ -16,7 +16,7 @@ ACTIVITY = ("forward_ns", "backward_ns", "backward_n", "optimizer_ns", "optimize
 
 COLUMNS = {
     # A fact about the process, once known: torch, affinity, cpu_count, cuda_devices [[index, uuid, name]],
-    # threads {torch, cv2, omp, mkl}, missing_seam, hook_error, exit ("atexit"), experiment.
+    # threads {torch, cv2, omp, mkl}, missing_seam, hook_error, exit ("atexit"), experiment, cell {file, number, lines} (of a notebook).
     "meta": ("t", "key", "value"),
     # An iterator was made. `attributes`: dataset, dataset_kind, dataset_file, dataset_line, length, workers, batch_size,
     # prefetch, persistent, pin_memory, in_order, drop_last, start_method, sampler, collate, loader_class, timeout,

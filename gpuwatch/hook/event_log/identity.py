@@ -7,6 +7,8 @@ import sys
 import time
 
 from ...words.masking import mask_arguments
+from ...words.source_code import program_of
+from ..process import command_line
 from . import columns
 
 TYPE_CHECKING = False
@@ -35,22 +37,11 @@ def header() -> dict[str, Any]:
         "process_start_ns": process_start_ns(),
         "python": "{}.{}.{}".format(*sys.version_info[:3]),
         "executable": sys.executable,
+        "program": program_of(command_line()),
         "argv": [_cut(argument) for argument in mask_arguments(command_line())],
     }
     facts.update(ranks())
     return facts
-
-
-def command_line() -> list[str]:
-    """Return the arguments that this Python was started with, the interpreter first."""
-    started = getattr(sys, "orig_argv", None)
-    if started:
-        return list(started)
-    try:
-        with open("/proc/self/cmdline", "rb") as file:
-            return [os.fsdecode(part) for part in file.read().split(b"\0")[:-1]]
-    except OSError:
-        return list(getattr(sys, "argv", []))
 
 
 def _cut(argument: str) -> str:

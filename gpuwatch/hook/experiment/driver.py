@@ -1,9 +1,14 @@
-"""Finds the training loop of an experiment by what its steps do, then feeds it as ordered."""
+"""Finds the training loop of an experiment by what its steps do, then feeds it as ordered.
+
+Until the first order is there the loop runs as it is, so that it can be observed in the start-up already paid for. Then the
+first rank follows the orders. The others get the same few batches again and again: a step lasts as long as its slowest
+rank, and what is changed on the first one would not show behind loaders that stayed as they were."""
 
 from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import os
 import sys
 import weakref
@@ -13,7 +18,7 @@ from ..process import TYPE_CHECKING, process
 from ..source_code import construction_sites
 from ..step_mode import mode
 from ..trainer import activity
-from . import executor, loader_clones, windows
+from . import batches, executor, loader_clones, windows
 from .orders import Orders, write_fact
 
 if TYPE_CHECKING:
@@ -55,7 +60,8 @@ def _driven(original: Next, driver: Driver) -> Next:
 
 class Driver:
     """Feeds the training loop. `loaders`: that of each iterator; `counts`: the batches of each loader, and once the loop
-    is found of each iterator; `cache`: batches of the loaders that may turn out to be the loop's."""
+    is found of each iterator; `cache`: batches of the loaders that may turn out to be the loop's; `feed`: what gives
+    the loop its batches once it is fed."""
 
     def __init__(self, folder: str, module: Any) -> None:
         self.orders = Orders(folder)
@@ -65,7 +71,8 @@ class Driver:
         self.counts: MutableMapping[Any, int] = weakref.WeakKeyDictionary()
         self.cache: list[tuple[weakref.ref[Any], Any]] = []
         self.loader: Callable[[], Any] | None = None
-        self.executor: executor.Executor | None = None
+        self.is_found = False
+        self.feed: executor.Executor | Repeating | None = None
         self.respect_epochs = bool(os.environ.get(_RESPECT_EPOCHS))
         mode.always_full = True  # the loop is recognised by what its steps do
         process.own(self)
@@ -79,9 +86,9 @@ class Driver:
         loader = self.loaders.get(iterator)
         if loader is None:
             return original(iterator)
-        if self.executor is None and not self._is_the_loop(loader):
+        if self.feed is None and not (self._is_the_loop(loader) and self._is_wanted(loader)):
             return self._observe(iterator, loader, original)
-        feed = self.executor or self._adopt(iterator, loader)
+        feed = self.feed or self._adopt(iterator, loader)
         if self.loader is None or loader is not self.loader():
             return original(iterator)
         if self.respect_epochs and self._epoch_is_over(iterator, loader):
@@ -103,14 +110,26 @@ class Driver:
             return seen >= _TRAINING_BATCHES
         return seen >= _INFERENCE_BATCHES and seen % _INFERENCE_BATCHES == 0 and not _will_train()
 
-    def _adopt(self, iterator: Any, loader: Any) -> executor.Executor:
-        loader_clones.settle(iterator, loader_clones.REST_S)
+    def _is_wanted(self, loader: Any) -> bool:
+        """Say whether there is an order for the loop, whose facts are written when it is found."""
+        if not self.is_found:
+            self.is_found = True
+            if not _rank():
+                write_fact("loop", describe(loader))
+        return self.orders.is_there() and not (_rank() and not self._cached(loader))
+
+    def _cached(self, loader: Any) -> list[Any]:
+        return [batch for ref, batch in self.cache if ref() is loader]
+
+    def _adopt(self, iterator: Any, loader: Any) -> executor.Executor | Repeating:
         self.loader = weakref.ref(loader)
-        cache = [batch for ref, batch in self.cache if ref() is loader]
-        self.cache = []
-        self.executor = executor.Executor(self.module, loader, cache, self.orders.windows())
-        write_fact("loop", describe(loader))
-        return self.executor
+        cache, self.cache = self._cached(loader), []
+        if _rank():
+            self.feed = Repeating(cache)
+        else:
+            loader_clones.settle(iterator, loader_clones.REST_S)
+            self.feed = executor.Executor(self.module, loader, cache, self.orders.windows())
+        return self.feed
 
     def _epoch_is_over(self, iterator: Any, loader: Any) -> bool:
         self.counts[iterator] = self.counts.get(iterator, 0) + 1
@@ -118,6 +137,40 @@ class Driver:
             return self.counts[iterator] > len(loader)
         except TypeError:
             return False
+
+
+class Repeating:
+    """Feeds the loop of a rank beside the first one: a few batches again and again."""
+
+    def __init__(self, cache: list[Any]) -> None:
+        self.turns = itertools.cycle(cache)
+
+    def next_batch(self) -> Any:
+        """Return a batch for the loop."""
+        return batches.fresh(next(self.turns))
+
+    def epoch_ends(self) -> None:
+        """There is no clock to stop."""
+
+
+def _group() -> Any:
+    """Return torch.distributed where this process is in a group; None elsewhere."""
+    module = getattr(sys.modules.get("torch"), "distributed", None)
+    try:
+        return module if module is not None and module.is_initialized() else None
+    except Exception:
+        return None
+
+
+def _rank() -> int:
+    """Return this process's rank: of its process group if there is one, else of the environment."""
+    group = _group()
+    return int(group.get_rank() if group is not None else os.environ.get("RANK", "0"))
+
+
+def _ranks() -> int:
+    group = _group()
+    return int(group.get_world_size() if group is not None else os.environ.get("WORLD_SIZE", "1"))
 
 
 def _will_train() -> bool:
@@ -135,7 +188,7 @@ def describe(loader: Any) -> dict[str, Any]:
     except Exception:
         facts["length"] = None
     facts["cores"] = len(os.sched_getaffinity(0))
-    facts["ranks"] = int(os.environ.get("WORLD_SIZE", "1"))
+    facts["ranks"] = _ranks()
     facts["cuda"] = windows.cuda() is not None
     facts["made"] = construction_sites.place_of(loader)
     return facts

@@ -18,10 +18,10 @@ FOLDER = "GPUWATCH_EXPERIMENT"
 
 
 def on_import(_name: str, module: Any) -> None:
-    """Take over the loader's `__next__`, outermost, when this is an experiment and the first rank."""
+    """Take over the loader's `__next__`, outermost, when this is an experiment."""
     folder = os.environ.get(FOLDER)
     base = getattr(module, "_BaseDataLoaderIter", None)
-    if not folder or base is None or os.environ.get("RANK", "0") != "0":
+    if not folder or base is None:
         return
     from . import driver
 

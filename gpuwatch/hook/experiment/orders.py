@@ -32,11 +32,18 @@ class Orders:
         self.folder = folder
         self.conductor = os.environ.get(CONDUCTOR)
 
+    def is_there(self) -> bool:
+        """Say whether the first order was given."""
+        return os.path.exists(self._path(1))
+
+    def _path(self, number: int) -> str:
+        return os.path.join(self.folder, f"{number:04d}.json")
+
     def windows(self) -> Iterator[Order]:
         """Yield the windows of each order as it comes; end the process on a stop, or when there are no further orders."""
         number = 1
         while True:
-            order = self._await(os.path.join(self.folder, f"{number:04d}.json"))
+            order = self._await(self._path(number))
             if order is None or order.get("stop"):
                 write_fact("end", "stopped" if order else "no further order")
                 os._exit(0)

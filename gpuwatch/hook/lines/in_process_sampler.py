@@ -35,7 +35,7 @@ def passed(now_ns: int) -> None:
 
 
 def waiting(iterator: Any, seen: tuple[Any, ...] | None) -> None:
-    """Note that the trainer now waits for a batch; `seen` is what queues.Workers.before returned."""
+    """Note that the trainer now waits for a batch; `seen` is what `QueueView.before` returned."""
     state.activity = "wait"
     shared = state.sampler.shared if state.sampler is not None else None
     if shared is None or not seen:

@@ -11,7 +11,7 @@ import sys
 
 from ..attributes import CALLED_ON, original
 from ..process import TYPE_CHECKING
-from ..source_code import origins
+from ..source_code import mentions, origins
 from .containers import entries_of, family, is_function, is_transform, lists_of, method_of
 from .patches import Attribute, Entry
 from .registry import describe, registry
@@ -39,6 +39,7 @@ _MOST_VISITED = 1000  # visited things are kept alive, and some datasets make th
 # An attribute with one of these words in its name is a transform, whatever its class.
 _NAMES_OF_TRANSFORMS = ("transform", "augment", "preprocess")
 _INSIDE = ("dataset", "datasets", "source_dataset")
+_MOST_LISTED = 32
 _PLAIN = (str, bytes, int, float, bool, type(None))
 
 
@@ -51,6 +52,8 @@ class Discovery:
         self._visited: dict[int, object] = {}
         self._scripting: object = None
         self.user_files: set[str] = set()
+        # By the id of a transform in a container: the classes of all that the container holds.
+        self._lists: dict[int, tuple[str, ...]] = {}
 
     def scan_libraries(self) -> None:
         """Measure the transform classes of the libraries that are imported by now."""
@@ -105,18 +108,19 @@ class Discovery:
         found = registry.find(key)
         if found is not None:
             return found
-        place = self._place(cls, getattr(instance, "lambd", None))
+        place = self._place(instance)
         return registry.add(key, "transform", cls.__name__, place, {"params": describe(instance)}, of_class=cls)
 
-    def _place(self, cls: type, function: object) -> Place:
+    def _place(self, instance: object) -> Place:
         """Where to look: the definition of user code; of a library's class the line where the user makes it."""
+        cls, function = type(instance), getattr(instance, "lambd", None)
         if callable(function):
             return origins.callable_place(function)
         method = getattr(cls, method_of(cls) or "__call__", None)
         path, line, _name = origins.callable_place(original(method))
         if path is None or origins.is_user_file(path):
             return path, line, cls.__name__
-        made = origins.sole_mention(cls.__name__, self.user_files)
+        made = mentions.sole_call(cls, self.user_files, self._lists.get(id(instance), ()))
         return (made[0], made[1], cls.__name__) if made[0] else (path, line, cls.__name__)
 
     def visit(self, thing: object, depth: int = _DEPTH) -> None:
@@ -133,6 +137,7 @@ class Discovery:
         if isinstance(entries, tuple):
             entries = self._as_list(holder, name, entries)
         pairs = entries.items() if isinstance(entries, dict) else enumerate(entries)
+        self._lists.update(_beside(list(entries.values() if isinstance(entries, dict) else entries)))
         for key, entry in list(pairs):
             if not is_function(entry):
                 self._measure_object(entry, depth - 1)
@@ -165,6 +170,13 @@ class Discovery:
     def _visit_inside(self, value: Any, depth: int) -> None:
         for one in value if isinstance(value, (list, tuple)) else (value,):
             self.visit(one, depth)
+
+
+def _beside(entries: list[Any]) -> dict[int, tuple[str, ...]]:
+    """Return for each object of a list the classes of the objects in it, functions left out."""
+    objects = [entry for entry in entries[:_MOST_LISTED] if not is_function(entry)]
+    names = tuple(type(entry).__name__ for entry in objects)
+    return {id(entry): names for entry in objects}
 
 
 def _measured(function: Callable[..., Any]) -> MeasuredFunction:

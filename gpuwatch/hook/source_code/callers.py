@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 
@@ -17,14 +16,14 @@ if TYPE_CHECKING:
     Place = tuple[str | None, int | None, str | None]
 
 _DEEPEST = 60
-_USER, _LIBRARY, _MACHINE = "user", "library", "machinery"
+_USER, _PROGRAM, _LIBRARY, _MACHINE = "user", "program", "library", "machinery"
 
 
 def calling_place() -> Place:
     """Return (file, line, function) of the user's frame below which we were called.
 
-    The first frame outside installed packages and the standard library; else the first outside the training
-    frameworks; (None, None, None) when there is neither.
+    The first frame outside installed packages and the standard library; else the first of the installed program that
+    was started; else the first outside the training frameworks; (None, None, None) when there is none of these.
     """
     return _place_from(sys._getframe(1))
 
@@ -53,26 +52,28 @@ def _constructors(cls: type) -> set[CodeType | None]:
 
 
 def _place_from(frame: FrameType | None) -> Place:
-    fallback = None
+    nearest: dict[str, Place] = {}
     for _ in range(_DEEPEST):
         if frame is None:
             break
         kind = _kind(frame)
         if kind == _USER:
             return _place(frame)
-        if kind == _LIBRARY:
-            fallback = fallback or _place(frame)
+        if kind != _MACHINE and kind not in nearest:
+            nearest[kind] = _place(frame)
         frame = frame.f_back
-    return fallback or (None, None, None)
+    return nearest.get(_PROGRAM) or nearest.get(_LIBRARY) or (None, None, None)
 
 
 def _kind(frame: FrameType) -> str:
     file = frame.f_code.co_filename
     if source_code.is_framework(frame.f_globals.get("__name__")) or file.startswith((origins.HOOK, "<frozen")):
         return _MACHINE
+    if origins.is_programs(file):
+        return _PROGRAM
     if source_code.is_installed(file):
         return _LIBRARY
-    return _MACHINE if origins.is_standard(file) else _USER
+    return _USER if origins.is_user_file(file) else _MACHINE
 
 
 def _place(frame: FrameType) -> Place:
@@ -86,8 +87,8 @@ def _absolute(file: str) -> str:
 
 def class_place(cls: type, method: str) -> tuple[str | None, int | None]:
     """Return (file, line) where `cls` defines `method`, or else of its module; (None, None) for built-in classes."""
-    code = getattr(inspect.unwrap(getattr(cls, method, cls)), "__code__", None)
-    if code is not None:
-        return _absolute(code.co_filename), code.co_firstlineno
+    file, line, _name = origins.callable_place(getattr(cls, method, None))
+    if line is not None:
+        return file, line
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
     return (os.path.abspath(file), None) if file else (None, None)

@@ -14,25 +14,31 @@ def line_of(innermost: FrameType, in_worker: bool) -> tuple[tuple[str, int, str,
     """Return (file, line, function, callee), and whether an import is under way below the line.
 
     That is the nearest user line, and the library function called from it. Where no user code is on the stack, or in a
-    worker none below the loader, it is the outermost library line.
+    worker none below the loader, it is the nearest line of the program that was started, else the outermost library line.
     """
-    inner = last = _below_hook(innermost)
+    inner = outermost = _below_hook(innermost)
+    program: FrameType | None = None
     frame: FrameType | None = inner
     importing = False
     while frame is not None:
         filename = frame.f_code.co_filename
         if origins.is_user_file(filename):
-            last = frame
-            break
+            return _line(inner, frame), importing
         if in_worker and source_code.is_loader(filename):
             break
         importing = importing or source_code.is_importing(filename, frame.f_code.co_name)
-        if not filename.startswith((origins.HOOK, "<")):
-            last = frame
+        if program is None and origins.is_programs(filename):
+            program = frame
+        if not filename.startswith((origins.HOOK, "<")) and not source_code.is_console_script(filename):
+            outermost = frame
         frame = frame.f_back
-    file, line, name = origins.frame_place(last)
-    function = getattr(last.f_code, "co_qualname", name)
-    return (file, line, function, None if last is inner else _callee(inner, last)), importing
+    return _line(inner, program or outermost), importing
+
+
+def _line(inner: FrameType, chosen: FrameType) -> tuple[str, int, str, str | None]:
+    file, line, name = origins.frame_place(chosen)
+    function = getattr(chosen.f_code, "co_qualname", name)
+    return file, line, function, None if chosen is inner else _callee(inner, chosen)
 
 
 def _below_hook(frame: FrameType) -> FrameType:

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import sys
 
-from ..source_code import callers, construction_sites, origins
+from ..source_code import callers, construction_sites, mentions, origins
 from ..source_code.wrapped_datasets import innermost
 
 TYPE_CHECKING = False
@@ -47,19 +47,19 @@ def _dataset_attributes(loader: Any, sampler: Any, iterable: bool) -> dict[str, 
         "dataset_line": line,
         "length": _length(dataset, sampler, iterable),
         "tensor_dataset": cls.__name__ == "TensorDataset",
-        "dataset_made": dataset_place(cls.__name__, file, construction_sites.place_of(loader)[0]),
+        "dataset_made": dataset_place(cls, file, construction_sites.place_of(loader)[0]),  # type: ignore[arg-type]
     }
 
 
 @functools.lru_cache(maxsize=256)
-def dataset_place(name: str, file: str | None, loaders_file: str | None) -> list[Any] | None:
+def dataset_place(cls: type, file: str | None, loaders_file: str | None) -> list[Any] | None:
     """Return [file, line] of the user's only call of a library's dataset class; None for a dataset of the user's own."""
     if file is None or origins.is_user_file(file):
         return None
     files = origins.user_files()
     if loaders_file and origins.is_user_file(loaders_file):
         files.add(loaders_file)
-    path, line = origins.sole_mention(name, files)
+    path, line = mentions.sole_call(cls, files)
     return [path, line] if path else None
 
 

@@ -24,6 +24,7 @@ from ..attributes import RECORD, WRAPPED
 from ..event_log import spool
 from ..source_code import construction_sites
 from . import activity, delivery, describe, importlib_bootstrap, queues
+from .cells import cells
 from .iterators import Record
 from .process_facts import facts, torch_version
 from .step_sampling import sampling
@@ -105,6 +106,7 @@ def _write_iterator(iterator: Any, loader: Any, record: Record, start_ns: int) -
     try:
         record.queue = queues.view(iterator)
         facts.write()
+        cells.write_new()
         attributes = describe.loader_attributes(loader, iterator)
         workers = describe.worker_pids(iterator)
         places = (*record.place, *construction_sites.place_of(loader))

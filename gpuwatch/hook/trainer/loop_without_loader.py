@@ -14,6 +14,7 @@ from ..lines import in_process_sampler
 from ..source_code import callers
 from ..step_mode import mode
 from . import activity, batch_event
+from .cells import cells
 from .iterators import numbers
 from .process_facts import facts
 from .step_sampling import sampling
@@ -38,6 +39,7 @@ class LoopWithoutLoader:
         self.index = -1
         self.timestamps: list[int] | None = None
         facts.write()
+        cells.write_new()
         attributes = {"own_loop": True, "workers": 0, "loader_class": None}
         place = callers.calling_place()
         spool.event("iterator", self.number, loader, at_ns, at_ns, 0, attributes, [], *place, None, None, None)

@@ -1,4 +1,4 @@
-"""The optimizer step, seen by torch's own global hooks for it. Modules are never hooked.
+"""The optimizer step: torch's own by its global hooks, other libraries' by their method. Modules are never hooked.
 
 Only what torch.compile may trace is in this file: in a compiled step both hooks are nothing at all, so that the graph
 stays what it was, and the optimizer's time is part of the step's other time.
@@ -6,6 +6,7 @@ stays what it was, and the optimizer's time is part of the step's other time.
 
 from __future__ import annotations
 
+import functools
 import sys
 
 from ..step_mode import mode
@@ -28,10 +29,35 @@ def _ask_torch() -> bool:
 is_compiling: Callable[[], bool] = _ask_torch
 
 
+# The class of a library's own optimizers, and its method that updates the weights.
+_METHODS = {
+    "fastai.optimizer": ("Optimizer", "step"),
+    "keras.src.backend.torch.optimizers.torch_optimizer": ("TorchOptimizer", "apply"),
+}
+
+
 def on_import(name: str, module: Any) -> None:
-    """Place the hooks in `torch.optim.optimizer`."""
-    module.register_optimizer_step_pre_hook(step_begins)
-    module.register_optimizer_step_post_hook(step_ends)
+    """Place the hooks in `torch.optim.optimizer`, or wrap the method of a library's own optimizers."""
+    if name in _METHODS:
+        cls, method = _METHODS[name]
+        owner = getattr(module, cls)
+        setattr(owner, method, _accounted(getattr(owner, method)))
+    else:
+        module.register_optimizer_step_pre_hook(step_begins)
+        module.register_optimizer_step_post_hook(step_ends)
+
+
+def _accounted(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an optimizer's method with its beginning and its end accounted for; traced, it is the method alone."""
+
+    @functools.wraps(original)
+    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
+        step_begins(self, args, kwargs)
+        result = original(self, *args, **kwargs)
+        step_ends(self, args, kwargs)
+        return result
+
+    return step
 
 
 def step_begins(optimizer: Any, args: Any, kwargs: Any) -> None:

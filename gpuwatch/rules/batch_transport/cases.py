@@ -12,7 +12,7 @@ CASES = (
         "moving a batch of 112 tensors to the trainer takes 57% of making it",
         confidence="medium",
         where="/home/me/project/train.py:40",
-        speedup=1.735,
+        speedup=1.741,
     ),
     fires(
         run_of(fetch={"serialise_ms": 10.0, "bytes_per_batch": 4e7}, loader={"operations": (COLLATE,)}),
@@ -20,7 +20,7 @@ CASES = (
         "moving a batch of 40.0 MB to the trainer takes 78% of making it",
         confidence="medium",
         where="/home/me/project/train.py:40",
-        speedup=1.49,
+        speedup=1.494,
     ),
     fires(
         run_of(fetch={"serialise_ms": 20.0, "tensors_per_batch": 0.0, "bytes_per_batch": 1e5}),
@@ -28,7 +28,7 @@ CASES = (
         "moving a batch of 0.1 MB to the trainer takes 40% of making it",
         confidence="medium",
         where="/home/me/project/train.py:40",
-        speedup=1.421,
+        speedup=1.423,
     ),
     clear(STARVED),
     clear(HIDDEN),

@@ -96,7 +96,9 @@ def _speedup(loader: LoaderProfile, costs: Costs, batches_per_worker: float) -> 
     # An epoch's last batch may be short: the usual one is what its first is like.
     made_s = max(costs.work_ms, loader.fetch.wall_ms.median if loader.fetch else 0.0) / 1e3
     first = max(costs.startup_s - (1 - 1 / pieces) * made_s, 0.0)
-    after = replace(costs, workers=0, device_ms=per_batch, work_ms=0.0, startup_s=first)
+    # What an epoch began with is then made like the rest.
+    batches = costs.batches + (1 - 1 / pieces) * costs.iterators
+    after = replace(costs, workers=0, device_ms=per_batch, work_ms=0.0, startup_s=first, batches=batches)
     return throughput.predict(costs, after, "throughput model: the same work in finer pieces", 0.3)
 
 

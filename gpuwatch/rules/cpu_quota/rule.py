@@ -18,7 +18,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, wait_evidence
@@ -45,7 +45,7 @@ def check(profile: Profile, t: Thresholds, quota: float, seen: Starved, throttle
     machine = profile.machine
     if throttled < t.throttled_share or quota >= (machine.affinity_cores or machine.cores or 1):
         return None
-    after = replace(seen.costs, cores=float(machine.affinity_cores or machine.cores or seen.costs.cores))
+    after = throughput.on_cores(seen.costs, float(machine.affinity_cores or machine.cores or seen.costs.shared_cores))
     return Found(
         severity="critical" if throttled >= t.critical_share else "warning",
         confidence=certainty(seen.state),

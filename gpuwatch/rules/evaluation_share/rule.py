@@ -5,7 +5,8 @@ What it means
 
 How it is measured
     Iterators without a backward pass between their batches are evaluation; their time, waiting included, as a share
-    of the loop.
+    of the loop. Without a loader an evaluation is detected by stack samples: a function that calls the model in long steps
+    only.
 
 When it is wrong
     A run that is meant to evaluate has no training loop, and then this rule is not evaluated.
@@ -20,10 +21,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import loop_seconds
+from gpuwatch.diagnosis.evidence import hot_line, loop_seconds, place
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
+from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile, RankProfile
 from gpuwatch.words.units import count, duration
@@ -62,9 +64,14 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Fo
             ),
         ),
         advice="Evaluate less often or on a subset, with a larger batch, and give its loader persistent workers.",
-        where=(loader.iterated_where or loader.created_where) if loader else None,
+        where=(loader.iterated_where or loader.created_where) if loader else place(_sampled(profile)),
         speedup=_speedup(profile.costs, seconds) if profile.costs else None,
     )
+
+
+def _sampled(profile: Profile) -> HotLine | None:
+    """Return the costliest line of an evaluation that is not over a DataLoader."""
+    return hot_line(profile, "trainer", "evaluation")
 
 
 def _training(profile: Profile) -> tuple[RankProfile, ...] | Missing:
@@ -73,7 +80,7 @@ def _training(profile: Profile) -> tuple[RankProfile, ...] | Missing:
 
 
 def _how(loader: LoaderProfile | None) -> str:
-    return f", {count(loader.iterators, 'pass', 'passes')} over {loader.dataset}" if loader else ""
+    return f", {count(max(loader.passes, loader.iterators), 'pass', 'passes')} over {loader.dataset}" if loader else ""
 
 
 def _speedup(costs: Costs, seconds: float) -> Speedup:

@@ -18,7 +18,7 @@ CASES = (
         "critical",
         "Python's garbage collector takes 33% of the workers' fetches",
         where="/home/me/project/data.py:12",
-        speedup=1.49,
+        speedup=1.492,
     ),
     clear(STARVED),
     clear(HIDDEN),

@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.parts import make_costs
 from gpuwatch.diagnosis.examples.runs import ENGINE, FEW_STEPS, HIDDEN, LONE, STARVED, no_loader, run_of
+
+# A small network that two threads train on two cores, in 14 of a step's 54 ms.
+ON_BOTH_CORES = make_costs(
+    device_ms=14.4,
+    work_ms=40.0,
+    work_cpu_ms=40.0,
+    workers=0,
+    cores=2.0,
+    startup_s=0.0,
+    step_ms=54.4,
+    seconds=54.4,
+    shared_cores=2.0,
+    trainer_cores=2.3,
+    trainer_threads=2,
+)
 
 CASES = (
     fires(
@@ -12,6 +28,15 @@ CASES = (
         "batches are made in the training process (30 ms each) while the device waits",
         where="/home/me/project/train.py:40",
         speedup=3.829,
+    ),
+    fires(
+        run_of(40.0, 14.4, workers=0, cores=2.0, costs=ON_BOTH_CORES),
+        "info",
+        "batches are made in the training process (40 ms each), which computes with 2 threads on the same 2 cores:"
+        " workers may win nothing",
+        confidence="low",
+        where="/home/me/project/train.py:40",
+        speedup=1.08,
     ),
     clear(STARVED),
     clear(HIDDEN),

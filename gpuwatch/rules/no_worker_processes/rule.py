@@ -7,7 +7,9 @@ What it means
 How it is measured
     The loader has no worker processes, and the loop waits a good share of each step inside the loader's next. The
     gain comes from the throughput model: step = max(G, P / n) instead of G + P, with the measured work per batch,
-    the cores that are free, and the start-up of the workers for each epoch.
+    the cores that are free, and the start-up of the workers for each epoch. A training that computes on the CPU shares
+    the cores with its workers: its CPU time in a step counts, and where it computes with several threads the interval
+    reaches from cores shared without loss to threads and workers that hold each other up.
 
 When it is wrong
     Where threads of the training process make the batches, the loader only waits for them: then the rule is clear.
@@ -31,7 +33,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Confidence, Evidence, Severity, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
-from gpuwatch.words.units import milliseconds
+from gpuwatch.words.units import count, milliseconds
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Thresholds(NoThresholds):
 
     min_gain: Threshold = Threshold(1.05, "times", "A smaller gain is within what two runs differ by.")
     critical_gain: Threshold = Threshold(1.15, "times", "More than what runs differ by, with certainty.")
+    no_loss: Threshold = Threshold(1.0, "times", "Workers that may make the training slower are no advice.")
 
 
 def check(profile: Profile, t: Thresholds, seen: StarvedLoader, costs: Costs) -> Found | None:
@@ -48,8 +51,10 @@ def check(profile: Profile, t: Thresholds, seen: StarvedLoader, costs: Costs) ->
         return None
     crowded = False
     workers, speedup = _plan(costs)
+    if costs.trainer_threads > 1 and speedup.low < t.no_loss:
+        return _sharing(profile, seen.loader, costs, speedup)
     if speedup.predicted < t.min_gain:
-        costs, crowded = replace(costs, cores=_own_cores(profile)), True
+        costs, crowded = throughput.on_cores(costs, _own_cores(profile)), True
         workers, speedup = _plan(costs)
     if speedup.predicted < t.min_gain:
         return None
@@ -82,20 +87,44 @@ def _finding(
         severity=severity,
         confidence=confidence,
         summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each) while the device waits{crowd}",
-        evidence=(
-            wait_evidence(loader),
-            Evidence("worker processes", 0, "processes"),
-            Evidence("work per batch", round(costs.work_ms, 3), "ms", n=loader.steps),
-            Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
-            Evidence("cores for workers", round(costs.cores, 2), "cores"),
-            Evidence("used by other programs", profile.machine.other_cores, "cores"),
-        ),
+        evidence=_evidence(profile, loader, costs),
         advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.",
         where=loader.created_where,
         speedup=speedup,
         verify="try --loader",
         edit=_edit(loader, workers),
         hides=("cpu-saturated", *((Group.BATCH_COST,) if throughput.hides_input(costs, workers) else ())),
+    )
+
+
+def _sharing(profile: Profile, loader: LoaderProfile, costs: Costs, speedup: Speedup) -> Found:
+    """Say that workers would take their cores from the threads that the training computes with."""
+    cores = f"{count(round(costs.shared_cores), 'core')}"
+    return Found(
+        severity="info",
+        confidence="low",
+        summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each), which computes with"
+        f" {count(costs.trainer_threads, 'thread')} on the same {cores}: workers may win nothing",
+        evidence=_evidence(profile, loader, costs),
+        advice="Make a sample cost less CPU. Worker processes take their cores from the training's threads: measure them,"
+        " also with fewer threads for the training (torch.set_num_threads).",
+        where=loader.created_where,
+        speedup=speedup,
+        verify="try --loader",
+        hides=(),
+        decides=False,
+    )
+
+
+def _evidence(profile: Profile, loader: LoaderProfile, costs: Costs) -> tuple[Evidence, ...]:
+    return (
+        wait_evidence(loader),
+        Evidence("worker processes", 0, "processes"),
+        Evidence("work per batch", round(costs.work_ms, 3), "ms", n=loader.steps),
+        Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
+        Evidence("cores for workers", round(costs.cores, 2), "cores"),
+        Evidence("used by other programs", profile.machine.other_cores, "cores"),
+        Evidence("the training's own use of cores", round(costs.trainer_cores, 2), "cores"),
     )
 
 

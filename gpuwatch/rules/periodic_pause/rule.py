@@ -6,7 +6,9 @@ What it means
 
 How it is measured
     Steps far above the median (robustly, not waiting for data), their spacing, the time above the median in all, and
-    what ran: torch.save spans, the collector, or the line of stack samples taken then.
+    what ran: torch.save spans, the collector, or the line of stack samples taken then. An evaluation in these steps is
+    not counted: it has a phase of its own. So has a rollout of reinforcement learning, pauses in which an environment is
+    stepped and the model is called without being trained: it is by design, and reported as what it is.
 
 When it is wrong
     Changing sequence lengths or shapes make some steps long by nature; those are not regular.
@@ -24,14 +26,22 @@ from gpuwatch.diagnosis.evidence import hot_line, place
 from gpuwatch.diagnosis.needs import LOADER, RANKS
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
-from gpuwatch.diagnosis.trainer_code import own_lines
+from gpuwatch.diagnosis.trainer_code import most_at, own_lines
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
-from gpuwatch.model.profile import Costs, LongSteps, Profile, RankProfile
+from gpuwatch.model.profile import Costs, LongSteps, Profile, RankProfile, Rollout
 from gpuwatch.words.units import count, duration, milliseconds
 
 _ADVICE = "Write checkpoints in the background (copy to host memory first), less often, or smaller."
+_ADVICE_ENVIRONMENT = (
+    "This collects what is trained on next, by design. Only a cheaper environment shortens it, or several of them that are"
+    " stepped in processes of their own."
+)
+_ADVICE_POLICY = (
+    "This collects what is trained on next, by design. More environments at a time make the calls of the policy fewer and"
+    " larger."
+)
 _ADVICE_OTHER = (
     "Make what runs in these steps cheaper, run it less often, or beside the training (logs, plots, simulations)."
 )
@@ -45,32 +55,67 @@ class Thresholds(NoThresholds):
     min_count: Threshold = Threshold(3, "steps", "Two long steps have no period.")
     critical_share: Threshold = Threshold(0.2, "share of the loop", "A fifth of the loop.")
     sure_count: Threshold = Threshold(5, "steps", "From here on a period of unknown cause is certain.")
+    rollout_share: Threshold = Threshold(0.5, "share of the loop", "Half of the loop: rollouts bound the run.")
 
 
 def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...], loader: LoaderProfile) -> Found | None:
     """Report regular long steps that take 8 % of the loop or more."""
-    slowest = max(ranks, key=lambda rank: rank.long_steps.share if rank.long_steps else 0.0)
+    slowest = max(ranks, key=_share)
     long = slowest.long_steps
+    if long is not None and long.rollout is not None:
+        return _of_rollout(long, long.rollout, t) if long.rollout.share >= t.share else None
     if (long.share if long else 0.0) < t.share or long is None or long.count < t.min_count:
         return None
     if not long.regular or long.cause == "evaluation":
         return None
-    every = f" every {long.period:.0f} steps" if long.period else ""
+    line = None if long.where else _line(profile, loader, long)
     return Found(
         severity="critical" if long.share >= t.critical_share else "warning",
         confidence="high" if long.cause in ("checkpoint", "gc") or long.count >= t.sure_count else "medium",
-        summary=f"{_what(long)}{every}: {count(long.count, 'step')} take {duration(long.excess_s / long.count)} longer than the median of {milliseconds(long.median_ms)}",
+        summary=f"{_what(long)}{_every(long)}: {count(long.count, 'step')} take {duration(long.excess_s / long.count)} longer than the median of {milliseconds(long.median_ms)}{_beside(long)}{most_at(line) if line else ''}",
         evidence=(
             Evidence("time above the median step", round(long.share, 4), "share of the loop", t.share, long.count),
             Evidence("long steps", long.count, "steps", t.min_count),
             Evidence("period", long.period, "steps"),
             Evidence("cause seen", long.cause, ""),
+            *((Evidence("evaluation in these steps", round(long.evaluation_s, 2), "s"),) if long.evaluation_s else ()),
         ),
         advice=_ADVICE if long.cause == "checkpoint" else _ADVICE_OTHER,
-        where=long.where or place(_line(profile, loader, long)),
+        where=long.where or place(line),
         speedup=_speedup(profile.costs, long) if profile.costs else None,
         rank=slowest.rank if len(ranks) > 1 else None,
     )
+
+
+def _share(rank: RankProfile) -> float:
+    long = rank.long_steps
+    return 0.0 if long is None else long.share + (long.rollout.share if long.rollout else 0.0)
+
+
+def _of_rollout(long: LongSteps, rollout: Rollout, t: Thresholds) -> Found:
+    """Report a rollout as what it is, with the part of it that could be made shorter."""
+    bounds = rollout.share >= t.rollout_share
+    return Found(
+        severity="warning" if bounds else "info",
+        confidence="high" if long.count >= t.sure_count else "medium",
+        summary=f"a rollout{_every(long)} takes {rollout.share:.0%} of the loop ({duration(rollout.seconds)}): {rollout.environment:.0%} of it in the environment's step, {rollout.policy:.0%} in the model",
+        evidence=(
+            Evidence("rollout", round(rollout.share, 4), "share of the loop", t.share, long.count),
+            Evidence("rollout", round(rollout.seconds, 2), "s"),
+            Evidence("environment", round(rollout.environment, 4), "share of the rollout"),
+            Evidence("model", round(rollout.policy, 4), "share of the rollout"),
+        ),
+        advice=_ADVICE_ENVIRONMENT if rollout.environment >= rollout.policy else _ADVICE_POLICY,
+    )
+
+
+def _every(long: LongSteps) -> str:
+    return f" every {long.period:.0f} steps" if long.period else ""
+
+
+def _beside(long: LongSteps) -> str:
+    """Say that there is an evaluation in these steps, too, which is not what they are reported for."""
+    return f", beside {duration(long.evaluation_s)} of evaluation in them" if long.evaluation_s else ""
 
 
 def _line(profile: Profile, loader: LoaderProfile, long: LongSteps) -> HotLine | None:

@@ -39,6 +39,18 @@ CASES = (
             stacks=SAMPLED,
         )
     ),
+    # The first steps of a loop without a DataLoader, before they are recognised as one.
+    clear(
+        run_of(
+            8.0,
+            ranks=(make_rank(first_batch_s=12.0),),
+            hot_lines=(
+                replace(WORK_LINE, activity="importing", share=0.4, seconds=4.8),
+                replace(WORK_LINE, activity="startup", share=0.5, seconds=6.0, model_share=0.95),
+            ),
+            stacks=SAMPLED,
+        )
+    ),
     clear(run_of(8.0, ranks=(make_rank(first_batch_s=3.0, seconds=5.0),))),
     clear(
         run_of(

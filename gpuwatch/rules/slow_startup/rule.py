@@ -6,7 +6,7 @@ What it means
 
 How it is measured
     From the process's start to its first batch, against the whole run; the line comes from stack samples taken then.
-    What they show to be imports is left out: the load time of libraries is not the script's.
+    What they show to be imports is left out: the load time of libraries is not the script's. So is the model's own work.
 
 When it is wrong
     A short test of a long training has the same start-up and little else: judge by the seconds, not by the share.
@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpuwatch.diagnosis.evidence import hot_line, place
+from gpuwatch.diagnosis.evidence import place
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
+from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.profile import Profile, RankProfile
 from gpuwatch.words.units import duration
 
@@ -51,8 +52,8 @@ def check(profile: Profile, t: Thresholds, slowest: RankProfile) -> Found | None
     share = first / slowest.seconds if slowest.seconds > 0 else 0.0
     if share < t.share or first < t.seconds:
         return None
-    line = hot_line(profile, "trainer", "startup")
-    own = line is not None and line.share >= t.line_share
+    line = max(_lines(profile), key=lambda h: h.share * _own_part(h), default=None)
+    own = line is not None and line.share * _own_part(line) >= t.line_share
     spent = own_seconds(profile, slowest, t.seen_share)
     if spent is not None and (spent < t.own_seconds or spent / first < t.own_share):
         return None
@@ -86,12 +87,23 @@ def own_seconds(profile: Profile, rank: RankProfile, seen_share: float) -> float
     """Return what of a rank's start-up was not imports: its own lines and the loader's; None without samples."""
     if profile.stacks.trust == "none":
         return None
-    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in ("startup", "importing")]
+    lines = _lines(profile, "startup", "importing")
     first = rank.first_batch_s or 0.0
     if first > 0 and sum(h.seconds for h in lines) / first < seen_share:
         return None
     made = min(first, _first_epoch_s(profile, rank))
-    return sum(h.seconds for h in lines if h.activity == "startup") + made
+    return sum(h.seconds * _own_part(h) for h in lines if h.activity == "startup") + made
+
+
+def _lines(profile: Profile, *activities: str) -> list[HotLine]:
+    wanted = activities or ("startup",)
+    return [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in wanted]
+
+
+def _own_part(line: HotLine) -> float:
+    """Return the part of a line's samples that are not the model's: a loop without a DataLoader begins with steps that
+    seem to be start-up, as does a training that evaluates, or plays, before it trains."""
+    return 1.0 - (line.model_share or 0.0)
 
 
 def _first_epoch_s(profile: Profile, rank: RankProfile) -> float:

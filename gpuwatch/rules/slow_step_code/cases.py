@@ -80,7 +80,28 @@ CASES = (
         where="/home/me/project/data.py:48",
         speedup=3.333,
     ),
-    # A framework calls the model from the user's one line.
+    # A framework's callback, which runs from the user's one line.
+    fires(
+        run_of(
+            ranks=phases(input_wait=1.0, forward=2.0, backward=3.0, other_in_step=4.0),
+            hot_lines=(
+                replace(
+                    WORK_LINE,
+                    callee=Callee("lightning", "fit"),
+                    source="trainer.fit(model)",
+                    share=1.0,
+                    model_share=0.55,
+                    callback="EarlyStopping.on_train_batch_end",
+                ),
+            ),
+            stacks=SAMPLED,
+        ),
+        "critical",
+        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: trainer.fit(model)"
+        " (in EarlyStopping.on_train_batch_end)",
+        where="/home/me/project/data.py:48",
+        speedup=1.0,
+    ),
     # A checkpoint at the end of each epoch waits for the disk; samples near the loop's end seem to be in a step.
     fires(
         run_of(
@@ -112,6 +133,14 @@ CASES = (
         run_of(
             ranks=phases(input_wait=1.0, forward=2.0, backward=5.0, other_in_step=0.3),
             hot_lines=(replace(WORK_LINE, callee=Callee("lightning", "fit"), share=0.9, model_share=0.97),),
+            stacks=SAMPLED,
+        )
+    ),
+    # More of a framework's line lies outside of the model than was measured there: the samples are wrong, or it is the model.
+    clear(
+        run_of(
+            ranks=phases(input_wait=1.0, forward=2.0, backward=5.0, other_in_step=0.3),
+            hot_lines=(replace(WORK_LINE, callee=Callee("fastai", "fit_one_cycle"), share=0.95, model_share=0.2),),
             stacks=SAMPLED,
         )
     ),

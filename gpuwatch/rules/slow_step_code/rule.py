@@ -31,6 +31,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import (
     between_loops,
     calls_modules,
+    most_at,
     other_share,
     own_lines,
     own_share,
@@ -91,11 +92,13 @@ def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs, t: Thresho
     return Found(
         severity="critical" if other >= t.critical_share else "warning",
         confidence="high" if profile.stacks.trust == "high" else "medium",
-        summary=f"{other:.0%} of the step is {what}{_at(line)}",
+        summary=f"{other:.0%} of the step is {what}{most_at(line)}",
         evidence=(
             Evidence("own code in the step", round(other, 4), "share of the trainer's samples", t.share, line.samples),
             Evidence("other in-step", round(other_share(profile), 4), "share of the step", n=loader.steps),
-            Evidence("hottest line there", round(line.share, 4), "share of the trainer's samples", n=line.samples),
+            Evidence(
+                "hottest line there", round(min(line.share, other), 4), "share of the trainer's samples", n=line.samples
+            ),
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         ),
         advice=advice,
@@ -128,7 +131,7 @@ def _each_epoch(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
     return Found(
         severity="critical" if spent / whole >= t.critical_share else "warning",
         confidence="high" if profile.stacks.trust == "high" and passes >= t.sure_passes else "medium",
-        summary=f"each epoch begins or ends with {duration(spent / passes)} of the training's own code{_at(line)}",
+        summary=f"each epoch begins or ends with {duration(spent / passes)} of the training's own code{most_at(line)}",
         evidence=(
             Evidence("own code between loops", round(spent / whole, 4), "share of the loop", t.share, line.samples),
             Evidence("own code between loops", round(spent, 2), "s", n=passes),
@@ -149,14 +152,6 @@ def _saves(line: HotLine) -> bool:
     """Say whether a line writes a checkpoint."""
     called = line.callee
     return called is not None and (called.library == "safetensors" or (called.is_torch and called.function == "save"))
-
-
-def _at(line: HotLine) -> str:
-    return (
-        f", most of it at line {line.line}: {line.source.strip()}"
-        if line.source
-        else f", most of it in {line.function}"
-    )
 
 
 RULE = Rule(

@@ -14,7 +14,7 @@ CASES = (
         "workers wait for reads 80% of batch time, not for a core",
         confidence="medium",
         where="/home/me/project/data.py:12",
-        speedup=1.49,
+        speedup=1.494,
     ),
     fires(
         run_of(fetch=BLOCKED | {"rchar_per_batch": 0.0}, hot_lines=(make_hot_line(callee=Callee("socket", "recv")),)),
@@ -22,7 +22,7 @@ CASES = (
         "workers wait for reads 80% of batch time, not for a core",
         confidence="medium",
         where="/home/me/project/data.py:48",
-        speedup=1.49,
+        speedup=1.494,
     ),
     clear(STARVED),
     clear(HIDDEN),

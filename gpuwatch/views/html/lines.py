@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.measures import Place
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.html.markup import Markup, el, heat
+from gpuwatch.views.line_tables import Section, below_of, sections, share_of
+from gpuwatch.views.verdict_text import sentence
 
 LINES, MOST_LINES = 8, 40
 SMALL_LINE = 0.02
@@ -16,25 +19,22 @@ USUAL = ("fetch", "step", "compute", "")
 
 
 def hot_lines(report: Report) -> Markup:
-    """Return the lines that cost most, with their source."""
-    first = [line for line in report.hot_lines if line.share >= SMALL_LINE][:LINES]
-    rest = [line for line in report.hot_lines if line not in first][:MOST_LINES]
+    """Return the lines that cost most, with their source: one list for each thing that shares are of."""
     if not report.hot_lines:
         body: object = el("p", f"No lines: {report.stacks.note}.")
     else:
-        body = [
-            el(
-                "p",
-                "Share of the work of the loader's workers, or of the training process. ",
-                _trust(report.stacks),
-                class_="soft",
-            ),
-            _line_list(first, report.run.cwd),
-            el("details", el("summary", text.count(len(rest), "more line")), _line_list(rest, report.run.cwd))
-            if rest
-            else None,
-        ]
+        body = [el("p", _trust(report.stacks), class_="soft")]
+        body += [part for section in sections(report.hot_lines) for part in _section(section, report.run.cwd)]
     return el("section", el("h2", "Lines that cost most"), body, id="lines")
+
+
+def _section(section: Section, root: str) -> list[Markup]:
+    first = [line for line in section.lines if line.share >= SMALL_LINE][:LINES]
+    rest = [line for line in section.lines if line not in first][:MOST_LINES]
+    shown = [el("p", sentence(share_of(section.lines[0])) + ".", class_="soft"), _line_list(first, root)]
+    if rest:
+        shown.append(el("details", el("summary", text.count(len(rest), "more line")), _line_list(rest, root)))
+    return shown
 
 
 def _line_list(lines: Sequence[HotLine], root: str) -> Markup:
@@ -54,11 +54,11 @@ def _whose(line: HotLine) -> str:
 
 
 def _hot_line(line: HotLine, root: str) -> Markup:
-    path = f"{text.relative(text.clean(line.file), root)}:{line.line}"
+    path = text.place(Place(line.file, line.line), root)
     gain = f"{text.factor(line.speedup_if_free)} if it were free" if line.speedup_if_free else None
     about = [
         line.function,
-        f"in {line.callee}" if line.callee else None,
+        below_of(line, root) or (f"in {line.callee}" if line.callee else None),
         _whose(line),
         gain,
     ]

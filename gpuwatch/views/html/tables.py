@@ -95,12 +95,14 @@ def _setting(row: LoaderTrial) -> list[object]:
 
 
 def _trial(trial: Trial) -> list[object]:
-    measured = f"{text.factor(trial.ratio.median)} ({text.factor(trial.ratio.low)} to {text.factor(trial.ratio.high)})"
+    ratio = trial.ratio
+    between = f" ({text.factor(ratio.low)} to {text.factor(ratio.high)})" if ratio and ratio.n > 1 else ""
+    measured = f"{text.factor(ratio.median)}{between}" if ratio else text.DASH
     verdict = el("span", trial.verdict, class_=f"v-{trial.verdict.split()[0]}")
     return [
         trial.remedy,
-        text.value(trial.before.median, trial.unit),
-        text.value(trial.after.median, trial.unit),
+        text.value(trial.before.median, trial.unit) if trial.before else text.DASH,
+        text.value(trial.after.median, trial.unit) if trial.after else text.DASH,
         text.factor(trial.predicted),
         measured,
         verdict,

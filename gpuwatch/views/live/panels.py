@@ -24,6 +24,7 @@ PHASE_STYLES = {
     "optimizer": "#8ab6e3",
     "other in-step": "#9db4ca",
     "evaluation": "#9a82d6",
+    "rollout": "#b3a14a",
     "loader startup": "#c8a234",
     "startup": QUIET,
     "between loops": "#a6adb5",

@@ -97,7 +97,7 @@ def trials(experiment: dict[str, Any]) -> list[str]:
     return [
         f"{trial['remedy']}: {trial['ratio']['median']:.2f}× ({trial['ratio']['low']:.2f} to {trial['ratio']['high']:.2f}), "
         f"{trial['verdict']}; outputs: {trial['outputs']}"
-        if trial["ratio"]["n"]
+        if trial["ratio"] and trial["ratio"]["n"]
         else f"{trial['remedy']}: {trial['verdict']}, {trial['note']}"
         for trial in experiment["trials"]
     ]

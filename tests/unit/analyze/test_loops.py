@@ -401,3 +401,37 @@ def test_cpu_time_read_now_and_then_stands_for_the_steps_since_the_last_reading(
     trainer.ask(number, 400, 0.0, end=1)
     loader = primary_of(report_of(run))
     assert loader is not None and loader.compute_cpu_share == pytest.approx(0.5, rel=0.02)
+
+
+def endless(run: FakeRun, save_ms: float) -> None:
+    """Three epochs, each with an evaluation by an iterator that is never exhausted, and a save; then a final evaluation."""
+    trainer = run.trainer()
+    training, evaluation = trainer.iterate(line=40), trainer.iterate(loader=2, line=60, length=40)
+    done = [0, 0]
+    for _ in range(3):
+        for _ in range(20):
+            trainer.ask(training, done[0], 1.0).step(9)
+            done[0] += 1
+        for _ in range(5):
+            trainer.ask(evaluation, done[1], 1.0).step(4, train=False)
+            done[1] += 1
+        trainer.do("other", save_ms)
+    trainer.ask(training, done[0], 1.0).step(9)
+    for _ in range(5):
+        trainer.ask(evaluation, done[1], 1.0).step(4, train=False)
+        done[1] += 1
+
+
+def test_an_iterator_without_an_end_evaluates_once_for_each_pass(run: FakeRun) -> None:
+    endless(run, save_ms=0)
+    assert [(loader.role, loader.iterators, loader.passes) for loader in report_of(run).loaders] == [
+        ("training", 1, 1), ("evaluation", 1, 4),
+    ]  # fmt: skip
+
+
+def test_what_follows_such_an_evaluation_is_no_part_of_it(run: FakeRun) -> None:
+    endless(run, save_ms=300)
+    seconds = {phase.name: phase.seconds for phase in report_of(run).phases}
+    # Twice the usual time after a batch is left to the evaluation.
+    assert seconds["between loops"] == pytest.approx(3 * 0.296, abs=0.001)
+    assert seconds["evaluation"] == pytest.approx(20 * 0.005 + 3 * 0.004, abs=0.006)

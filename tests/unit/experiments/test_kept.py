@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_fields_of_a_later_version_are_passed_over(tmp_path: Path) -> None:
     raw = json.loads((tmp_path / kept.RESULT).read_text())
     (tmp_path / kept.RESULT).write_text(json.dumps({**raw, "mood": "good"}))
     assert kept.read(tmp_path) == experiment()
+
+
+def test_an_arm_that_was_not_measured_stays_null_and_zeros_of_earlier_versions_become_it(tmp_path: Path) -> None:
+    none = replace(trial(1.0, None), before=None, after=None, ratio=None)
+    kept.write(tmp_path, experiment(none))
+    assert kept.read(tmp_path) == experiment(none)
+    text = (
+        (tmp_path / kept.RESULT)
+        .read_text()
+        .replace('"ratio": null', '"ratio": {"median": 0.0, "low": 0.0, "high": 0.0, "n": 0}')
+    )
+    (tmp_path / kept.RESULT).write_text(text)
+    assert kept.read(tmp_path) == experiment(none)
 
 
 def test_results_are_found_by_their_command_with_secrets_masked(tmp_path: Path) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from gpuwatch.experiments.pairing import by_arm, is_tight, outcome, rate_interval, ratio, step_interval
+from gpuwatch.experiments.pairing import (
+    by_arm,
+    is_settled,
+    is_tight,
+    outcome,
+    rate_interval,
+    ratio,
+    rounds_to_settle,
+    step_interval,
+)
 from gpuwatch.experiments.session import Result
 from gpuwatch.model.measures import Interval
 
@@ -22,7 +31,8 @@ def test_a_drift_that_hits_both_arms_alike_leaves_the_ratio_alone() -> None:
     drift = [1.0, 1.5, 2.0, 3.0]
     found = ratio(arm("before", *(20 * d for d in drift)), arm("after", *(10 * d for d in drift)))
     assert found is not None
-    assert (found.low, found.median, found.high, found.n) == pytest.approx((2, 2, 2, 4))
+    assert (found.median, found.n) == (pytest.approx(2), 4)
+    assert 1.6 < found.low < 2 < found.high < 2.5, "the noise that was there before the first round is in it"
 
 
 def test_rounds_without_a_partner_are_left_out() -> None:
@@ -50,12 +60,27 @@ def test_rates_are_per_second() -> None:
         (Interval(1.02, 1.01, 1.03, 4), "no difference"),
         (Interval(1.0, 0.95, 1.05, 4), "no difference"),
         (Interval(1.1, 0.8, 1.5, 4), "inconclusive"),
+        (Interval(2.95, 2.61, 3.29, 2), "helps"),
+        (Interval(1.05, 0.97, 1.14, 8), "inconclusive"),
         (Interval(1.5, 1.5, 1.5, 1), "inconclusive"),
         (None, "failed"),
     ],
 )
 def test_a_verdict_says_no_more_than_the_interval(interval: Interval | None, said: str) -> None:
     assert outcome(interval) == said
+
+
+def test_a_ratio_is_settled_once_more_rounds_would_not_change_its_verdict() -> None:
+    assert is_settled(Interval(3.0, 1.8, 5.0, 2)) and is_settled(Interval(1.0, 0.97, 1.04, 12))
+    assert not is_settled(Interval(1.0, 0.92, 1.08, 6)), "no difference so far, but one of 8 % is not excluded"
+    assert not is_settled(Interval(3.0, 3.0, 3.0, 1)) and not is_settled(None)
+
+
+def test_the_rounds_that_would_settle_a_ratio_grow_as_the_effect_shrinks() -> None:
+    wide, narrow, none = (rounds_to_settle(Interval(ratio, ratio / 1.2, ratio * 1.2, 6)) for ratio in (1.5, 1.15, 1.0))
+    assert wide is not None and narrow is not None and none is not None
+    assert wide <= 6 < narrow < none
+    assert rounds_to_settle(Interval(1.0, 0.2, 5.0, 8)) is None and rounds_to_settle(None) is None
 
 
 def test_a_tight_interval_needs_no_more_rounds() -> None:

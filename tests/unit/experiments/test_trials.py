@@ -20,7 +20,7 @@ def windows(arm: str, *steps_ms: float, steps: int = 10) -> list[Result]:
     ("after", "verdict"), [(10, "helps"), (20, "no difference"), (40, "hurts"), (19.7, "no difference")]
 )
 def test_a_verdict_comes_from_the_pairs(after: float, verdict: str) -> None:
-    drift = (1.0, 1.3, 0.8, 1.1)
+    drift = (1.0, 1.3, 0.8, 1.1, 0.9, 1.2, 1.0, 0.7)
     results = [*windows("unchanged", *(20 * d for d in drift)), *windows("plain", *(after * d for d in drift))]
     (trial,) = trials.conclude(results, [PLAIN], {}, {})
     assert trial.verdict == verdict and trial.ratio.median == pytest.approx(20 / after)
@@ -38,6 +38,34 @@ def test_a_remedy_that_does_not_fit_fails_with_its_reason_and_the_other_stays() 
 def test_before_there_is_a_pair_nothing_is_concluded() -> None:
     (trial,) = trials.conclude(windows("plain", 10), [PLAIN], {}, {})
     assert trial.verdict == "inconclusive"
+
+
+def test_an_arm_without_a_window_is_null_with_its_reason() -> None:
+    (half,) = trials.conclude(windows("plain", 10), [PLAIN], {}, {})
+    assert half.before is None and half.ratio is None and half.after is not None
+    assert half.note.startswith("the budget ended before")
+    none = trials.unmeasured(PLAIN, "no round fitted")
+    assert (none.before, none.after, none.ratio, none.verdict, none.note) == (
+        None,
+        None,
+        None,
+        "inconclusive",
+        "no round fitted",
+    )
+
+
+def test_a_large_gain_is_known_after_two_rounds_and_says_nothing_of_rounds() -> None:
+    results = [*windows("unchanged", 60, 63), *windows("plain", 20, 20.5)]
+    (trial,) = trials.conclude(results, [PLAIN], {}, {})
+    assert trial.verdict == "helps" and trial.ratio is not None and trial.ratio.low > 1 and not trial.note
+    assert trials.is_settled_trial(trial)
+
+
+def test_what_is_not_concluded_says_what_is_open_and_how_many_rounds_would_settle_it() -> None:
+    results = [*windows("unchanged", 20, 24, 20, 22), *windows("plain", 20, 20, 19, 21)]
+    (trial,) = trials.conclude(results, [PLAIN], {}, {})
+    assert trial.verdict == "inconclusive" and "4 rounds leave" in trial.note
+    assert (trials.rounds_left(trial) or 0) >= 4
 
 
 def test_the_gain_of_epochs_is_that_of_a_whole_one() -> None:

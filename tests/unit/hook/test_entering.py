@@ -217,7 +217,7 @@ def test_the_finder_leaves_modules_as_torch_made_them(tmp_path: Path, torch: Pat
 
 def test_torch_imported_before_us_is_hooked(tmp_path: Path, torch: Path) -> None:
     source = (
-        "import torch, sys; sys.path.insert(0, sys.argv[1]); import _gpuwatch.hook.entry.boot as b; b.arm(); "
+        "import torch, sys; sys.path.insert(0, sys.argv[1]); import _gpuwatch as b; b.arm(b.PLACED); "
         + TRAIN.replace("\n", ";").strip(";")
     )
     wanted = environment(tmp_path / "run", PYTHONPATH=str(torch))

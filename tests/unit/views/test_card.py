@@ -24,6 +24,7 @@ from gpuwatch.diagnosis.examples.parts import (
 from gpuwatch.model.experiment import Experiment, Trial
 from gpuwatch.model.findings import NotEvaluated, Speedup
 from gpuwatch.model.hot_lines import Callee
+from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Overhead
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Training
@@ -288,3 +289,32 @@ def test_several_trainings_are_listed_with_their_own_verdicts() -> None:
     assert "Trainings of this run" in screen and "python a.py --epochs 3" in screen
     assert card.prepare(make_report()).trainings == ()
     assert "| 2 (here) | python b.py |" in markdown.render(report) and "Trainings" not in markdown.render(make_report())
+
+
+def test_lines_of_two_kinds_are_apart_in_order_and_say_what_their_shares_are_of() -> None:
+    step = make_hot_line(process_role="trainer", activity="step", share=0.9, line=7, callee=None)
+    hot = (make_hot_line(share=0.03, line=4), make_hot_line(share=0.78, line=5), step)
+    blamed = make_finding(where=Place(step.file, step.line))
+    rows = card.prepare(make_report(hot_lines=hot, findings=(blamed,)))
+    assert [(line.share, line.where[-2:]) for line in rows.lines] == [("90%", ":7"), ("78%", ":5"), ("3%", ":4")]
+    shown = drawn(make_report(hot_lines=hot, findings=(blamed,)), 120)
+    order = [
+        shown.index(part) for part in ("share of the training loop's own code", "90%", "share of making batches", "78%")
+    ]
+    assert order == sorted(order) and not rows.lines_note.startswith("share")
+
+
+def test_a_line_and_the_place_below_it_are_both_on_the_card() -> None:
+    base = Place("/env/lib/python3.11/site-packages/ultralytics/data/base.py", 231, "load_image")
+    line = make_hot_line(
+        below=base, below_callee=Callee("cv2", "imdecode", qualified=True), makes="YOLODataset", callee=None
+    )
+    shown = drawn(make_report(hot_lines=(line,)), 120)
+    assert "data.py:48" in shown and "→ ultralytics/data/base.py:231 → cv2.imdecode" in shown
+
+
+def test_a_cell_of_a_notebook_has_its_number_and_no_file() -> None:
+    rows = card.prepare(make_report(hot_lines=(make_hot_line(file="cell [3]", line=2),)))
+    assert (rows.lines[0].where, rows.lines[0].path) == ("cell [3], line 2", "")
+    rows = card.prepare(make_report(hot_lines=(make_hot_line(file="/tmp/ipykernel_97/311.py", line=2),)))
+    assert rows.lines[0].where == "notebook cell, line 2"

@@ -11,6 +11,7 @@ from rich.console import Console
 from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, PredictionScore, Trial
 from gpuwatch.model.measures import Interval
 from gpuwatch.views import experiment as view
+from gpuwatch.views.experiment import estimate
 from gpuwatch.views.html import tables
 from gpuwatch.views.trials import newest, score
 from tests.builders import make_report
@@ -59,6 +60,14 @@ def test_an_edit_is_shown_line_by_line_and_only_where_it_helps() -> None:
 def test_a_remedy_that_does_not_fit_says_why_below_the_table() -> None:
     text = drawn(replace(EMPTY, trials=(trial("a", "failed", note="the loader has no workers"),)))
     assert "a: the loader has no workers" in text and "2.00×" not in text
+
+
+def test_an_arm_that_was_not_measured_has_dashes_and_its_reason() -> None:
+    none = trial("a", "inconclusive", before=None, after=None, ratio=None, note="no round of it fitted")
+    text = drawn(replace(EMPTY, trials=(none,)))
+    assert "0.0" not in text and "–" in text and "a: no round of it fitted" in text
+    assert estimate(none) == "a: no round of it fitted"
+    assert estimate(trial("a")) == "a: 2.00× (1.96–2.04) after 4 rounds, helps"
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])

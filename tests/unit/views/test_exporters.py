@@ -178,7 +178,7 @@ def test_lines_stand_in_a_table_of_what_their_shares_are_of() -> None:
     )  # fmt: skip
     found = line_tables.sections(hot)
     assert [(part.title, [one.line for one in part.lines]) for part in found] == [
-        (line_tables.IN_WORKERS, [1, 7]), (line_tables.IN_LOOP, [2]), (line_tables.BETWEEN, [3]), (line_tables.START, [4, 6]),
+        (line_tables.IN_WORKERS, [1]), (line_tables.IN_LOOP, [2]), (line_tables.BETWEEN, [3]), (line_tables.START, [4, 6]),
         (line_tables.WORKER_START, [5]),
     ]  # fmt: skip
     assert [part.title for part in line_tables.sections((hot[0], line(line=5, activity="startup", samples=2)))] == [
@@ -290,3 +290,33 @@ def test_a_file_that_was_edited_since_is_told(tmp_path: Path) -> None:
     began = file.stat().st_mtime_ns
     (old,), (new,) = lines.excerpts([hot], [hot], "/", began), lines.excerpts([hot], [hot], "/", began - 10**11)
     assert not old.note and "may have moved" in new.note and new.lines == old.lines
+
+
+def test_one_place_is_one_line_of_what_its_shares_are_of_and_in_order() -> None:
+    hot = (
+        line(line=1, share=0.03, activity="collate"), line(line=2, share=0.78), line(line=1, share=0.19),
+        line(line=1, share=1.0, process_role="trainer", activity="step"), line(line=9, share=0.004),
+    )  # fmt: skip
+    found = line_tables.sections(hot)
+    assert [(part.title, [(one.line, round(one.share, 2)) for one in part.lines]) for part in found] == [
+        (line_tables.IN_WORKERS, [(2, 0.78), (1, 0.22)]), (line_tables.IN_LOOP, [(1, 1.0)]),
+    ]  # fmt: skip
+
+
+BASE = Place("/env/lib/python3.11/site-packages/ultralytics/data/base.py", 231, "load_image")
+IMDECODE = Callee("cv2", "imdecode", qualified=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, ""),
+        ({"below": Place("/env/lib/python3.11/site-packages/PIL/ImageFile.py", 300)}, ""),
+        ({"below": BASE, "below_callee": IMDECODE, "makes": "YOLODataset"}, "→ ultralytics/data/base.py:231 → cv2.imdecode"),
+        ({"below": BASE, "below_callee": IMDECODE, "callee": None}, "→ ultralytics/data/base.py:231 → cv2.imdecode"),
+        ({"below_callee": IMDECODE, "callee": None}, "→ cv2.imdecode"),
+        ({"below": BASE, "makes": "Photos"}, "→ ultralytics/data/base.py:231"),
+    ],
+)  # fmt: skip
+def test_the_place_below_is_shown_where_the_line_does_not_say_it(changes: dict[str, Any], text: str) -> None:
+    assert line_tables.below_of(line(**changes), "/home/me") == text

@@ -1,0 +1,133 @@
+"""What the throughput model needs, measured: a loader's fetches, the trainer's own time and the cores that both share."""
+
+from __future__ import annotations
+
+import math
+
+from gpuwatch.analyze.throughput import MOST_QUEUED
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.machine_profile import MachineProfile
+from gpuwatch.model.profile import Costs
+
+# A trainer that uses this many cores in its own part of a step computes with several threads.
+SEVERAL_THREADS = 1.15
+# A share of the step that the sampler's seconds do not tell from nothing.
+NOISE = 0.05
+
+
+def measure_costs(
+    loader: LoaderProfile,
+    machine: MachineProfile,
+    rest_s: float,
+    queued_share: float = 0.0,
+    trainer_cores: float | None = None,
+    library_threads: int | None = None,
+) -> Costs | None:
+    """Fit the model's parameters to what one loader did; None when it never made a batch.
+
+    `rest_s`: seconds of the training loop that were neither this loader's steps nor its start-up. `queued_share`: of the
+    loop, in which the trainer could run but had no core. `trainer_cores`: what all threads of the trainer used while the
+    loop ran; `library_threads`: how many torch may use in it.
+    """
+    fetch = loader.fetch
+    if loader.steps < 1 or loader.compute_ms is None or loader.seconds <= 0:
+        return None
+    step_ms = 1e3 * loader.seconds / loader.steps
+    wait_ms = 1e3 * loader.wait_seconds / loader.steps
+    device_ms = max(step_ms - wait_ms, 1e-3)
+    if loader.gpu_wait_ms is not None:
+        device_ms = max(step_ms - max(loader.gpu_wait_ms.median, 0.0), 1e-3)
+    work_ms, cpu_ms = _work(loader)
+    cores, spare = _cores(loader, machine, step_ms)
+    load = cpu_ms / step_ms if fetch and loader.workers else 0.0
+    own_cores = _own_cpu_ms(loader, trainer_cores, step_ms) / device_ms
+    return Costs(
+        device_ms=device_ms,
+        work_ms=work_ms if fetch else wait_ms,
+        work_cpu_ms=cpu_ms if fetch else wait_ms,
+        workers=loader.workers,
+        cores=cores,
+        spare_cores=spare,
+        batches=_later_batches(loader),
+        iterators=float(max(len(loader.first_batch_s), 1)),
+        startup_s=_mean(loader.first_batch_s) + sum(loader.stop_s) / max(len(loader.first_batch_s), 1),
+        step_ms=step_ms,
+        seconds=loader.seconds + sum(loader.first_batch_s) + sum(loader.stop_s) + max(rest_s, 0.0),
+        # The delay is told for whole steps; the part that falls into the wait for a batch is gone with the wait.
+        queued_ms=_queued_ms(machine, queued_share * device_ms, device_ms, load),
+        load=load,
+        # What was seen fits on the cores.
+        shared_cores=max(shared_cores(machine), load),
+        trainer_cores=own_cores,
+        trainer_threads=_trainer_threads(loader, own_cores, library_threads),
+    )
+
+
+def shared_cores(machine: MachineProfile, beside_others: bool = True) -> float:
+    """Return the cores that a trainer and its workers have together, beside other programs or without them."""
+    usable = machine.usable_cores or machine.cores or 1.0
+    others = (machine.other_cores or 0.0) if beside_others else 0.0
+    return max((usable - others) / max(machine.local_ranks, 1), 0.25)
+
+
+def _own_cpu_ms(loader: LoaderProfile, trainer_cores: float | None, step_ms: float) -> float:
+    """Return the CPU time of the trainer in a step, of all its threads, without making the batch (ms); 0 beside workers,
+    where the cores left to them say it.
+
+    While the trainer makes a batch itself, its other threads are the model's, which spin on for a while.
+    """
+    if loader.workers:
+        return 0.0
+    thread_ms = min(loader.compute_cpu_share or 0.0, 1.0) * (loader.compute_ms.median if loader.compute_ms else 0.0)
+    if trainer_cores is None or loader.fetch is None:
+        return thread_ms
+    other_ms = trainer_cores * step_ms - (loader.fetch.cpu_ms or 0.0)
+    return other_ms if other_ms > thread_ms + NOISE * step_ms else thread_ms
+
+
+def _trainer_threads(loader: LoaderProfile, cores: float, library_threads: int | None) -> int:
+    """Return the threads that the trainer computes with; 1 where workers ran beside it: then the step has it."""
+    if loader.workers or cores < SEVERAL_THREADS:
+        return 1
+    return max(library_threads or math.ceil(cores), 1)
+
+
+def _later_batches(loader: LoaderProfile) -> float:
+    """Return the batches that a step was waited for: the first of each iterator is part of its start-up."""
+    batches = float(loader.batches or loader.steps)
+    return batches if loader.has_an_iterator_for_each_step else max(batches - len(loader.first_batch_s), 1.0)
+
+
+def _work(loader: LoaderProfile) -> tuple[float, float]:
+    """Return a batch's worker time with a core to itself, and the CPU time in it (ms)."""
+    fetch = loader.fetch
+    if fetch is None:
+        return 0.0, 0.0
+    serialise = (fetch.serialise_ms or 0.0) if loader.workers else 0.0
+    wall = max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-3) + serialise
+    # In the trainer the other threads are the model's; a worker's are the library's, at work on the batch.
+    threads = fetch.process_cpu_ms if loader.workers else fetch.cpu_ms
+    cpu = threads if threads is not None else fetch.cpu_ms
+    return wall, (wall if cpu is None else cpu + serialise)
+
+
+def _cores(loader: LoaderProfile, machine: MachineProfile, step_ms: float) -> tuple[float, float]:
+    """Return the cores the workers may use in all, and those of them that stand idle now."""
+    usable = (machine.usable_cores or machine.cores or 1.0) / max(machine.local_ranks, 1)
+    trainer = min(loader.compute_cpu_share or 0.0, 1.0) * _compute_share(loader, step_ms)
+    spare = machine.spare_cores if machine.spare_cores is not None else usable - (machine.busy_cores or 0.0)
+    return max(shared_cores(machine) - trainer, 0.25), max(spare / max(machine.local_ranks, 1), 0.0)
+
+
+def _compute_share(loader: LoaderProfile, step_ms: float) -> float:
+    return min(loader.compute_ms.median / step_ms, 1.0) if loader.compute_ms and step_ms else 1.0
+
+
+def _queued_ms(machine: MachineProfile, queued_ms: float, device_ms: float, load: float) -> float:
+    """Return the part of a step that the trainer waited for a core of its workers; other programs hold cores too."""
+    holding = load + (machine.other_cores or 0.0)
+    return min(queued_ms, MOST_QUEUED * device_ms) * load / holding if load > 0 else 0.0
+
+
+def _mean(values: tuple[float, ...]) -> float:
+    return sum(values) / len(values) if values else 0.0

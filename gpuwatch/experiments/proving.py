@@ -1,0 +1,116 @@
+"""Proving remedies: the one with the largest predicted gain first, in rounds until each is known or the budget is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gpuwatch.experiments import budget, trials
+from gpuwatch.experiments.conductor import WINDOW_S, Conductor
+from gpuwatch.experiments.remedies import Remedy
+from gpuwatch.experiments.session import Window
+from gpuwatch.model.experiment import Trial
+
+# Remedies that are tried in turns with each other; more at a time would keep more workers in memory.
+GROUP = 3
+USUAL_ROUNDS, MOST_ROUNDS = 3, 24
+# The part of the budget that a group may take while others wait, and that comparing samples may take of the end.
+SHARE, COMPARING = 0.6, 0.08
+
+
+def by_gain(remedies: Sequence[Remedy]) -> list[Remedy]:
+    """Return remedies in the order of their predicted gain, those without one last."""
+    return sorted(remedies, key=lambda remedy: -(remedy.predicted or 0.0))
+
+
+@dataclass(slots=True)
+class Proving:
+    """Tries remedies group after group; `tail_share` of what is left of the budget stays for what comes after."""
+
+    conductor: Conductor
+    tail_share: float = 0.0
+
+    def run(self, remedies: Sequence[Remedy]) -> None:
+        """Add the remedies' trials; the rounds that were measured stay when it is interrupted."""
+        self.conductor.tell("remedies")
+        tail_s = self.tail_share * self.conductor.left_s
+        waiting = list(remedies)
+        while waiting:
+            left_s = self.conductor.left_s - tail_s - COMPARING * self.conductor.budget_s
+            group = waiting[: self._fitting(waiting, left_s)]
+            waiting = waiting[len(group) :]
+            if left_s < self._round_s(group):
+                for remedy in (*group, *waiting):
+                    self.conductor.add_trial(trials.unmeasured(remedy, self._too_small((*group, *waiting))))
+                return
+            self._try(group, left_s * (SHARE if waiting else 1.0))
+
+    def _fitting(self, remedies: Sequence[Remedy], left_s: float) -> int:
+        """Return with how many remedies a few rounds fit; one at least."""
+        counts = range(min(GROUP, len(remedies)), 1, -1)
+        return next((n for n in counts if USUAL_ROUNDS * self._round_s(remedies[:n]) <= left_s), 1)
+
+    def _round_s(self, remedies: Sequence[Remedy]) -> float:
+        return self.conductor.round_s([window.arm for window in trials.round_of(remedies, 0, 0.0)])
+
+    def _try(self, group: Sequence[Remedy], seconds: float) -> None:
+        """Run rounds over a group within `seconds`; a remedy that is known leaves it."""
+        conductor, done, begun = self.conductor, self.conductor.experiment.trials, len(self.conductor.taken)
+
+        def update() -> None:
+            found = trials.conclude(conductor.results[begun:], group, conductor.session.outputs, conductor.session.loop)
+            conductor.experiment = replace(conductor.experiment, trials=(*done, *found))
+
+        conductor.update = update
+        conductor.planned = conductor.done + USUAL_ROUNDS * len(trials.round_of(group, 0, 0.0))
+        unsettled = self._rounds(group, conductor.left_s - seconds)
+        conductor.run(trials.closing(group))
+        conductor.run([remedy.window("compare") for remedy in group if remedy.hook and self._deserves(remedy)])
+        update()
+        self._explain(unsettled, group)
+
+    def _rounds(self, group: Sequence[Remedy], end_s: float) -> list[Remedy]:
+        """Run rounds until every remedy is known, or `end_s` seconds are left; return those that are not."""
+        unsettled = list(group)
+        for number in range(MOST_ROUNDS):
+            if number and self.conductor.left_s - self._round_s(unsettled) < end_s:
+                break
+            self.conductor.run(trials.round_of(unsettled, number, WINDOW_S))
+            self.conductor.round_ended([remedy.name for remedy in unsettled])
+            settled = [remedy for remedy in unsettled if self._is_settled(remedy)]
+            unsettled = [remedy for remedy in unsettled if remedy not in settled]
+            if not unsettled or not self.conductor.left_s:
+                break
+            self.conductor.run([Window(remedy.name, "close") for remedy in settled])
+        return unsettled
+
+    def _trial(self, remedy: Remedy) -> Trial | None:
+        return next((trial for trial in self.conductor.experiment.trials if trial.id == remedy.name), None)
+
+    def _is_settled(self, remedy: Remedy) -> bool:
+        trial = self._trial(remedy)
+        return trial is not None and trials.is_settled_trial(trial)
+
+    def _deserves(self, remedy: Remedy) -> bool:
+        """Say whether what a remedy does to the samples matters: not when it does not help."""
+        trial = self._trial(remedy)
+        return trial is not None and trial.verdict in ("helps", "inconclusive")
+
+    def _explain(self, unsettled: Sequence[Remedy], group: Sequence[Remedy]) -> None:
+        """Say of what is not known which budget would settle it."""
+        for remedy in unsettled:
+            trial = self._trial(remedy)
+            if trial is None:
+                self.conductor.add_trial(trials.unmeasured(remedy, self._too_small(group)))
+            elif trial.verdict == "inconclusive":
+                self.conductor.add_trial(replace(trial, note=f"{trial.note}; {self._settling(remedy, trial)}"))
+
+    def _settling(self, remedy: Remedy, trial: Trial) -> str:
+        rounds = trials.rounds_left(trial)
+        if rounds is None:
+            return "they differ too much for a budget within reach to settle it"
+        return f"{budget.enough(self.conductor.spent_s + rounds * self._round_s([remedy]))} would settle it"
+
+    def _too_small(self, remedies: Sequence[Remedy]) -> str:
+        needed = self.conductor.spent_s + USUAL_ROUNDS * self._round_s(remedies)
+        return f"no round of it fitted into the budget; {budget.enough(needed)} holds some"

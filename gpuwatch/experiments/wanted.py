@@ -1,0 +1,122 @@
+"""Which experiments are wanted, and in which order: what may be worth most first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpuwatch.experiments import budget, ceilings, earlier, remedies
+from gpuwatch.experiments.conductor import Conductor
+from gpuwatch.experiments.observing import Observation
+from gpuwatch.experiments.proving import Proving, by_gain
+from gpuwatch.experiments.remedies import Remedy
+from gpuwatch.experiments.trials import round_of
+from gpuwatch.words.units import factor
+
+# The part of the rest of the budget that stays for the ceilings and the sweep when they were asked for beside remedies.
+ASKED_SHARE = 0.4
+LEAST_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for; nothing named means the remedies that the findings ask for, then the ceilings.
+
+    `names`: of remedies; an empty list are those of the findings, None none at all."""
+
+    command: tuple[str, ...]
+    base: Path
+    cores: Sequence[int]
+    all_cores: int
+    ceilings: bool = False
+    sweep: bool = False
+    names: Sequence[str] | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Say whether nothing was named."""
+        return not (self.ceilings or self.sweep or self.names is not None)
+
+    def run(self, conductor: Conductor) -> None:
+        """Run what is wanted within the conductor's budget."""
+        wanted = self._remedies(conductor) if self.names is not None or self.everything else []
+        if not conductor.session.loop:
+            conductor.tell("starting the training")
+            conductor.session.find_loop()
+        if not conductor.session.loop:
+            return  # the budget ended before it, which whoever conducts says
+        self._plan(conductor, wanted)
+        if wanted:
+            Proving(conductor, ASKED_SHARE if self.ceilings or self.sweep else 0.0).run(wanted)
+        if self.sweep:
+            conductor.sweep(self.all_cores)
+        if self.ceilings or (self.everything and self._has_room(conductor)):
+            conductor.ceilings(self.cores or [self.all_cores])
+
+    def _has_room(self, conductor: Conductor) -> bool:
+        """Say whether two rounds of the ceilings fit into what is left, which is said when they do not."""
+        needed = LEAST_ROUNDS * conductor.round_s([name for name, _ in ceilings.ARMS])
+        if needed <= conductor.left_s:
+            return True
+        conductor.note(
+            f"Ceilings were skipped: two rounds need about {needed:.0f} s, {conductor.left_s:.0f} s were left."
+        )
+        return False
+
+    def _remedies(self, conductor: Conductor) -> list[Remedy]:
+        """Return the remedies to try, the largest predicted gain first, fitted to a run's report where there is one."""
+        conductor.tell("looking for an earlier run")
+        found = earlier.find_alike(self.command, self.base)
+        if found is not None:
+            conductor.report = found.report
+            conductor.say(f"findings of run {found.report.run.id}" + _differing(found.differences))
+        else:
+            conductor.tell("no earlier run of this command: observing the training first")
+            conductor.report = Observation(conductor.session).make()
+            if not conductor.session.loop:
+                return []
+        if self.names:
+            return by_gain(remedies.named(self.names, conductor.report))
+        wanted = by_gain(remedies.asked_for(conductor.report)) if conductor.report else []
+        if conductor.report is None:
+            conductor.note(_unknown(conductor))
+        elif not wanted:
+            conductor.note("The findings ask for no remedy that gpuwatch can apply; name some with --remedies.")
+        return wanted
+
+    def _plan(self, conductor: Conductor, wanted: Sequence[Remedy]) -> None:
+        """Say what is going to be done, in which order, and whether the budget holds it."""
+        parts = [_named(remedy) for remedy in wanted]
+        parts += ["loader sweep"] * self.sweep
+        parts += ["ceilings"] if self.ceilings else ["ceilings with what is left"] * self.everything
+        started = conductor.session.startup_s or 0.0
+        conductor.say(
+            f"plan: {', then '.join(parts)}; start-up took {started:.0f} s,"
+            f" {conductor.left_s:.0f} s are left; it stops when all is known"
+        )
+        arms = [w.arm for w in round_of(wanted[:1], 0, 0.0)] if wanted else [name for name, _ in ceilings.ARMS]
+        needed = LEAST_ROUNDS * conductor.round_s(arms)
+        if needed > conductor.left_s:
+            whole = budget.enough(conductor.spent_s + needed)
+            conductor.note(
+                f"{started:.0f} s of start-up: --budget {budget.written(conductor.budget_s)} leaves"
+                f" {conductor.left_s:.0f} s; two rounds need about {needed:.0f} s: {whole}."
+            )
+
+
+def _differing(differences: Sequence[str]) -> str:
+    return f", whose command differs: {', '.join(differences)}" if differences else ""
+
+
+def _named(remedy: Remedy) -> str:
+    return f"{remedy.name} (predicted {factor(remedy.predicted)})" if remedy.predicted else remedy.name
+
+
+def _unknown(conductor: Conductor) -> str:
+    """Return why the observed run says nothing, with the budget that would let it."""
+    observed_s = conductor.spent_s - (conductor.session.startup_s or 0.0)
+    return (
+        f"{observed_s:.0f} s of the training were too few steps to find what slows it, so no finding asks for a remedy:"
+        f" {budget.enough(3 * conductor.budget_s)}, or name remedies with --remedies."
+    )
