@@ -129,6 +129,8 @@ def _of_verdict(verdict: Verdict) -> list[str]:
         found.append("the share of input wait lies outside of its interval, or of 0 to 1")
     if free is not None and not free.low <= free.predicted <= free.high:
         found.append("the gain of a free input lies outside of its interval")
+    if free is not None and free.predicted < 1.0 - ROUNDING:
+        found.append("an input that costs nothing would make the run slower")
     return found
 
 

@@ -174,7 +174,7 @@ def test_gains_that_overlap_are_said_not_to_multiply() -> None:
     starved = report_of(STARVED)
     one, other = make_finding(speedup=gain(1.4)), make_finding("expensive-decode", speedup=gain(1.3))
     both = card.prepare(replace(starved, findings=(one, other)))
-    assert both.together == "The gains overlap: changes to the input win 1.49× at most, all together."
+    assert both.together == "The gains overlap: changes to the input win 1.50× at most, all together."
     assert card.prepare(replace(starved, findings=(one, make_finding("periodic-pause")))).together == ""
     for render in (markdown.render, html.render):
         assert both.together in render(replace(starved, findings=(one, other)))
