@@ -243,6 +243,15 @@ def test_the_cores_are_not_the_bound_where(changes: dict[str, Any]) -> None:
     assert_consistent(report)
 
 
+def test_a_free_input_makes_no_run_slower_where_others_hold_the_cores() -> None:
+    crowded = replace(BOTH, other_cores=1.6, run_cores=0.4)
+    profile = run_of(10.0, 50.0, workers=0, cores=2.0, machine=crowded, loader={"compute_cpu_share": 1.0})
+    free = verdict_on(profile).speedup_if_input_free
+    assert free is not None and free.predicted == pytest.approx(1.2, abs=0.02)
+    slower = replace(verdict_on(profile), speedup_if_input_free=gain(0.7))
+    assert "an input that costs nothing would make the run slower" in contradictions(slower, (), ())
+
+
 def test_a_busy_gpu_hides_that_its_kernels_are_launched_late() -> None:
     idle, busy = (verdict_on(contended(devices=(make_device(busy=share),))) for share in (0.4, 0.97))
     gains = [v.speedup_if_input_free.predicted for v in (idle, busy) if v.speedup_if_input_free]
