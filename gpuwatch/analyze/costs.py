@@ -57,7 +57,7 @@ def measure_costs(
         queued_ms=_queued_ms(machine, queued_share * device_ms, device_ms, load),
         load=load,
         # What was seen fits on the cores.
-        shared_cores=max(shared_cores(machine), load),
+        shared_cores=max(shared_cores(machine), load, own_cores),
         trainer_cores=own_cores,
         trainer_threads=_trainer_threads(loader, own_cores, library_threads),
     )

@@ -121,12 +121,16 @@ def _of_verdict(verdict: Verdict) -> list[str]:
         found.append("the input is to be left alone, and making it free would win a good part of the run")
     if verdict.leave_input_alone and verdict.bound != "compute":
         found.append(f"the input is to be left alone, and the run is bound by {verdict.bound}")
+    if verdict.leave_input_alone and verdict.confidence == "borderline":
+        found.append("the input is to be left alone, and another run may find it to be the bound")
     if (verdict.bound == "cpu") != (verdict.speedup_if_compute_free is not None):
         found.append("the cores are the bound, and what the training holds of them is not known")
     if share is not None and not -ROUNDING <= share.low <= share.median <= share.high <= 1.0 + ROUNDING:
         found.append("the share of input wait lies outside of its interval, or of 0 to 1")
     if free is not None and not free.low <= free.predicted <= free.high:
         found.append("the gain of a free input lies outside of its interval")
+    if free is not None and free.predicted < 1.0 - ROUNDING:
+        found.append("an input that costs nothing would make the run slower")
     return found
 
 

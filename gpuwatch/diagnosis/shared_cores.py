@@ -33,9 +33,10 @@ WORTH = 1.0 / (1.0 - float(STARVED_SHARE))
 
 
 class Contention(NamedTuple):
-    """The cores that a loop and its workers share, and what the loop would win without its own computing."""
+    """The cores that a loop and its workers share, and what the loop would win without either's work."""
 
     cores: SharedCores
+    input_free: Speedup
     compute_free: Speedup
 
 
@@ -45,7 +46,18 @@ def find_contention(profile: Profile, loader: LoaderProfile, free: Speedup | Non
     if cores is None or costs is None or free is None or free.predicted < WORTH:
         return None
     others = (profile.machine.other_cores or 0.0) / max(profile.machine.local_ranks, 1)
-    return Contention(cores, throughput.free_compute(costs, max(cores.usable - others, 1.0)))
+    return Contention(
+        cores, _with_all_threads(cores, free), throughput.free_compute(costs, max(cores.usable - others, 1.0))
+    )
+
+
+def _with_all_threads(cores: SharedCores, free: Speedup) -> Speedup:
+    """Return a free input's gain whose high end is that of a training that fills all cores with its threads.
+
+    The wait for a core is measured for the training thread: torch's other threads wait as well."""
+    if cores.training <= 1.0:
+        return free
+    return replace(free, high=max(free.high, round(cores.usable / cores.training, 3)))
 
 
 def _shared(profile: Profile, loader: LoaderProfile) -> SharedCores | None:

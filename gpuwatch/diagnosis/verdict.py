@@ -56,11 +56,17 @@ def _of_compute(profile: Profile, loader: LoaderProfile, verdict: Verdict, findi
     free = verdict.speedup_if_input_free
     contention = find_contention(profile, loader, free)
     if contention is None:
-        return replace(verdict, leave_input_alone=_wins_little(free) and not _advised(findings))
+        sure = verdict.confidence != "borderline"
+        return replace(verdict, leave_input_alone=sure and _wins_little(free) and not _advised(findings))
     steps = replace(_steps_of(loader), cores=contention.cores)
     unsure: Confidence = "medium" if verdict.confidence == "high" else verdict.confidence
     return replace(
-        verdict, bound="cpu", confidence=unsure, reason=steps, speedup_if_compute_free=contention.compute_free
+        verdict,
+        bound="cpu",
+        confidence=unsure,
+        reason=steps,
+        speedup_if_input_free=contention.input_free,
+        speedup_if_compute_free=contention.compute_free,
     )
 
 

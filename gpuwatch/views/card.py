@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ from gpuwatch.views.card_rows import (
     training,
     trial,
 )
-from gpuwatch.views.explained import also
+from gpuwatch.views.explained import also, together
 from gpuwatch.views.text import clean
 from gpuwatch.views.verdict_text import sentence
 from gpuwatch.views.wall_time import of_run
@@ -56,7 +55,7 @@ def prepare(report: Report) -> Card:
         actions=tuple(_action(finding, base) for finding in report.findings[:SHOWN_ACTIONS]),
         more=_more(report),
         also=also(report),
-        together=_together(report),
+        together=together(report, SHOWN_ACTIONS),
         nothing=_nothing(report),
         tried=tuple(trial(each) for each in trials.newest(report)),
         phases=tuple(_slice(phase) for phase in of_run(report) if phase.share >= SMALLEST_PHASE),
@@ -152,15 +151,6 @@ def _more(report: Report) -> str:
     if not rest:
         return ""
     return f"{len(rest)} more: " + ", ".join(finding.id for finding in rest)
-
-
-def _together(report: Report) -> str:
-    """Say that gains overlap, where their product is more than an input that costs nothing would win."""
-    most = report.verdict.speedup_if_input_free
-    shown = [f.speedup.predicted for f in report.findings[:SHOWN_ACTIONS] if f.traits.about_input and f.speedup]
-    if most is None or len(shown) < 2 or math.prod(shown) <= most.predicted:
-        return ""
-    return f"The gains overlap: changes to the input win {text.factor(most.predicted)} at most, all together."
 
 
 def _nothing(report: Report) -> str:

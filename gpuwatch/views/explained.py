@@ -1,6 +1,8 @@
-"""Findings that another one explains, and that a person may act on instead: what a batch costs, where workers would hide it."""
+"""What gains have to do with each other: alternatives to a finding, which another one explains, and gains that overlap."""
 
 from __future__ import annotations
+
+import math
 
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.report import Report
@@ -13,6 +15,15 @@ SHOWN = 2
 def also(report: Report) -> tuple[str, ...]:
     """Return a line for each explained finding with an edit and a gain of its own."""
     return tuple(_line(f, _causes(f, report)) for f in report.suppressed if _is_own(f, report))[:SHOWN]
+
+
+def together(report: Report, shown: int) -> str:
+    """Say that gains overlap, where the product of the first ones is more than an input that costs nothing would win."""
+    most = report.verdict.speedup_if_input_free
+    gains = [f.speedup.predicted for f in report.findings[:shown] if f.traits.about_input and f.speedup]
+    if most is None or len(gains) < 2 or math.prod(gains) <= most.predicted:
+        return ""
+    return f"The gains overlap: changes to the input win {text.factor(most.predicted)} at most, all together."
 
 
 def _is_own(finding: Finding, report: Report) -> bool:

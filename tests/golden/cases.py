@@ -19,6 +19,7 @@ from gpuwatch.diagnosis.examples.parts import (
     make_rank,
     make_run,
 )
+from gpuwatch.diagnosis.examples.runs import contended
 from gpuwatch.model.hot_lines import Callee, StackQuality
 from gpuwatch.model.loader_profile import QueueProfile
 from gpuwatch.model.measures import Interval, Phase
@@ -176,10 +177,16 @@ def ranks() -> Report:
     return make_report(make_profile(loaders[0], ranks=each, loaders=loaders, devices=devices, hot_lines=hot))
 
 
+def cpu_bound() -> Report:
+    """A training on the CPU whose workers use the cores that it needs."""
+    return make_report(contended())
+
+
 REPORTS: dict[str, Callable[[], Report]] = {
     "input": input_bound,
     "borderline": borderline,
     "compute": compute_bound,
+    "cpu": cpu_bound,
     "unknown": unknown,
     "ranks": ranks,
 }

@@ -128,6 +128,24 @@ def phases(**seconds: float) -> tuple[Any, ...]:
     return (make_rank(seconds=whole, phases=tuple(Phase(n, v, v / whole) for n, v in named.items())),)
 
 
+# Two cores that are used up, by this run.
+BOTH = make_machine(
+    cores=2, usable_cores=2.0, affinity_cores=2, spare_cores=0.05, busy_cores=1.95, run_cores=1.9, other_cores=0.05
+)
+
+
+def contended(delay: float = 0.3, **changes: Any) -> Profile:
+    """Return a training on the CPU whose batches are there in time, but are made on the cores that it needs."""
+    settings: dict[str, Any] = {
+        "machine": BOTH,
+        "ranks": (make_rank(device="cpu", run_queue_delay_share=delay),),
+    } | changes
+    profile = run_of(40.0, 50.0, 2, cores=2.0, loader={"compute_cpu_share": settings.pop("cpu", 0.95)}, **settings)
+    assert profile.costs is not None
+    queued = replace(profile.costs, queued_ms=50.0 * delay, load=0.8)
+    return replace(profile, costs=queued)
+
+
 STARVED = run_of()
 HIDDEN = run_of(work_ms=8.0, workers=2)
 LONE = run_of(workers=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gpuwatch.model.findings import Evidence, Finding
 from gpuwatch.model.report import Report
 from gpuwatch.views import text, verdict_text
-from gpuwatch.views.explained import also
+from gpuwatch.views.explained import also, together
 from gpuwatch.views.html.markup import Markup, content, el, table
 from gpuwatch.views.html.verdict import CONFIDENCE
 
@@ -28,6 +28,8 @@ def what_to_do(report: Report) -> Markup:
     if not steps:
         steps = [el("p", _nothing_to_do(report))]
     body = [el("ol", steps[:OPEN], class_="steps") if report.findings else steps]
+    overlap = together(report, OPEN)
+    body += [el("p", overlap, class_="soft")] if overlap else []
     body += [el("p", el("b", "Also: "), line) for line in also(report)]
     return el("section", el("h2", "What to do"), body, _more(steps[OPEN:], "more steps"), id="what-to-do")
 

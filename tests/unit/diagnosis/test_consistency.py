@@ -18,7 +18,7 @@ from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.consistency import agree, contradictions, lifted, settle
 from gpuwatch.diagnosis.engine import judge
 from gpuwatch.diagnosis.examples.parts import make_device, make_machine, make_rank
-from gpuwatch.diagnosis.examples.runs import HIDDEN, STARVED, epochs, long_steps, run_of
+from gpuwatch.diagnosis.examples.runs import BOTH, HIDDEN, STARVED, contended, epochs, long_steps, run_of
 from gpuwatch.diagnosis.shared_cores import WORTH
 from gpuwatch.model.findings import Evidence, Finding, Speedup, Verdict
 from gpuwatch.model.loader_profile import QueueProfile
@@ -176,7 +176,8 @@ def test_gains_that_overlap_are_said_not_to_multiply() -> None:
     both = card.prepare(replace(starved, findings=(one, other)))
     assert both.together == "The gains overlap: changes to the input win 1.50× at most, all together."
     assert card.prepare(replace(starved, findings=(one, make_finding("periodic-pause")))).together == ""
-    assert both.together in markdown.render(replace(starved, findings=(one, other)))
+    for render in (markdown.render, html.render):
+        assert both.together in render(replace(starved, findings=(one, other)))
 
 
 def test_no_finding_wins_more_than_its_share_of_the_loop() -> None:
@@ -214,28 +215,13 @@ def test_the_input_is_not_left_alone_where_a_finding_advises_to_change_it() -> N
 
 # CPU contention: input and training need the same two cores.
 
-BOTH = make_machine(
-    cores=2, usable_cores=2.0, affinity_cores=2, spare_cores=0.05, busy_cores=1.95, run_cores=1.9, other_cores=0.05
-)
-
-
-def contended(delay: float = 0.3, **changes: Any) -> Profile:
-    """Return a training on the CPU whose batches are there in time, but are made on the cores that it needs."""
-    settings: dict[str, Any] = {
-        "machine": BOTH,
-        "ranks": (make_rank(device="cpu", run_queue_delay_share=delay),),
-    } | changes
-    profile = run_of(40.0, 50.0, 2, cores=2.0, loader={"compute_cpu_share": settings.pop("cpu", 0.95)}, **settings)
-    assert profile.costs is not None
-    queued = replace(profile.costs, queued_ms=50.0 * delay, load=0.8)
-    return replace(profile, costs=queued)
-
 
 def test_input_and_training_on_the_same_cores_are_a_bound_of_its_own() -> None:
     report = report_of(contended())
     verdict, free = report.verdict, report.verdict.speedup_if_input_free
     assert (verdict.bound, verdict.confidence) == ("cpu", "medium") and not verdict.leave_input_alone
     assert free is not None and free.predicted == pytest.approx(1.43, abs=0.02)
+    assert free.high == pytest.approx(2.0 / 1.1, abs=0.01)  # with all of torch's threads on the cores
     other = verdict.speedup_if_compute_free
     assert other is not None and other.predicted == pytest.approx(50 / 20.5, abs=0.15)
     assert_consistent(report)
@@ -255,6 +241,15 @@ def test_the_cores_are_not_the_bound_where(changes: dict[str, Any]) -> None:
     report = report_of(contended(**changes))
     assert report.verdict.bound != "cpu"
     assert_consistent(report)
+
+
+def test_a_free_input_makes_no_run_slower_where_others_hold_the_cores() -> None:
+    crowded = replace(BOTH, other_cores=1.6, run_cores=0.4)
+    profile = run_of(10.0, 50.0, workers=0, cores=2.0, machine=crowded, loader={"compute_cpu_share": 1.0})
+    free = verdict_on(profile).speedup_if_input_free
+    assert free is not None and free.predicted == pytest.approx(1.2, abs=0.02)
+    slower = replace(verdict_on(profile), speedup_if_input_free=gain(0.7))
+    assert "an input that costs nothing would make the run slower" in contradictions(slower, (), ())
 
 
 def test_a_busy_gpu_hides_that_its_kernels_are_launched_late() -> None:
