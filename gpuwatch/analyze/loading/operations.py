@@ -80,7 +80,9 @@ def _chosen(maker: Maker, makers: list[Maker]) -> tuple[np.ndarray[Any, np.dtype
     return (at[recorded] if recorded.any() else at), operations
 
 
-def _add_operations(recorded: list[Any], names: dict[Any, tuple[_Key, int | None]], sums: dict[_Key, _Sum]) -> None:
+def _add_operations(
+    recorded: list[Any], names: dict[Any, tuple[_Key, int | None, _Opened | None]], sums: dict[_Key, _Sum]
+) -> None:
     by_number: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
     for operations in recorded:
         for operation in operations if isinstance(operations, list) else ():
