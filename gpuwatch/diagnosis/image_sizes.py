@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
-from gpuwatch.words.images import is_copy
+from gpuwatch.words.images import has_no_scaled_decode, is_copy
 
 # Reading every coefficient costs the same whatever the output size: a byte of the file as much as this many pixels.
 # Measured with Pillow's libjpeg-turbo by `scripts/bench_jpeg`: about half of decoding a file of 0.1 to 0.5 bytes per pixel.
@@ -46,8 +46,9 @@ def usable_scale(decode: OperationProfile, shrink: OperationProfile | None) -> i
 
 
 def kept_work(loader: LoaderProfile, decode: OperationProfile, shrink: OperationProfile, scale: int) -> float:
-    """Return the share of a fetch's work that stays when the decoder works at 1/scale."""
-    entropy = entropy_share(decode)
+    """Return the share of a fetch's work that stays when the decoder works at 1/scale; of a format that has no such decoder,
+    when the files are stored at that size."""
+    entropy = 0.0 if has_no_scaled_decode(decode.name) else entropy_share(decode)
     kept_decode = decode.share * (entropy + (1 - entropy) / scale**2)
     full = sum(o.share for o in full_size_operations(loader, decode, shrink))
     rest = 1.0 - decode.share - full

@@ -15,6 +15,7 @@ from gpuwatch.experiments.session import Window
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.report import Report
+from gpuwatch.words.images import has_no_scaled_decode
 
 # Operations that turn an image into floats: four times the bytes for whatever comes after.
 TO_FLOAT = ("ToTensor", "ToDtype", "ConvertImageDtype", "ConvertDtype")
@@ -68,8 +69,10 @@ def _one_thread(seen: LoaderProfile | None) -> Remedy:
     return Remedy("", hook="single-threaded-workers", edit=edit + _loader_edit(seen, loader))
 
 
-def _scaled(seen: LoaderProfile | None) -> Remedy:
+def _scaled(seen: LoaderProfile | None) -> Remedy | None:
     decode = _decode(seen)
+    if decode is not None and has_no_scaled_decode(decode.name):
+        return None
     scale = max(usable_scale(decode, first_shrink(seen, decode)) if seen and decode else 2, 2)
     library = draft_edit(decode, scale) if decode else None
     place = (opened_by_user(decode) or decode.where) if decode else None

@@ -14,7 +14,8 @@ When it is wrong
     small images the scaled decode gains nothing, and the rule is clear.
 
 What to do
-    Image.draft("RGB", (w, h)) before the first access, cv2.IMREAD_REDUCED_COLOR_2/4/8, or images stored smaller.
+    Image.draft("RGB", (w, h)) before the first access, cv2.IMREAD_REDUCED_COLOR_2/4/8, or images stored smaller. PNG and most
+    other formats have no decoder for a part of the size: store them smaller.
 """
 
 from __future__ import annotations
@@ -32,9 +33,13 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.images import has_no_scaled_decode
 from gpuwatch.words.units import count
 
-DRAFT = "image.draft('RGB', (w, h))"
+_DECODE = "Decode at 1/{} of the size: {} before the first use, or store smaller images."
+_STORE = "Store the images at 1/{} of the size: this format cannot be decoded at a part of its size."
+_SCALED = "scaled JPEG decode: entropy decoding stays, the rest shrinks with the pixels"
+_STORED = "files stored smaller: all work until the image shrinks goes by the pixels"
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | N
         return None
     kept = kept_work(seen.loader, top, shrink, scale)
     after = throughput.with_work(seen.costs, kept)
+    stored = has_no_scaled_decode(top.name)
     library = draft_edit(top, scale)
     used = math.sqrt(shrink.pixels_out or 1.0)
     return Found(
@@ -74,13 +80,11 @@ def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | N
             Evidence("scaled decode possible", scale, "times smaller per side", t.min_scale),
             Evidence("decoding", round(top.share, 4), "share of the fetch", t.min_share, seen.fetch.n),
         ),
-        advice=f"Decode at 1/{scale} of the size: {library or DRAFT} before the first use, or store smaller images.",
+        advice=_STORE.format(scale) if stored else _DECODE.format(scale, library or "image.draft('RGB', (w, h))"),
         where=opened_by_user(top) or top.where,
-        speedup=throughput.predict(
-            seen.costs, after, "scaled JPEG decode: entropy decoding stays, the rest shrinks with the pixels", 0.3
-        ),
-        verify="try --remedies scaled-decode",
-        edit=library or "image = Image.open(path); image.draft('RGB', (2 * size, 2 * size))",
+        speedup=throughput.predict(seen.costs, after, _STORED if stored else _SCALED, 0.3),
+        verify=None if stored else "try --remedies scaled-decode",
+        edit=None if stored else library or "image = Image.open(path); image.draft('RGB', (2 * size, 2 * size))",
         hides=("expensive-decode", *_cheaper_too(seen.loader, shrink), *saturation(1.0 - kept, SAVING)),
     )
 

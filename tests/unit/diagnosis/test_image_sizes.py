@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gpuwatch.diagnosis.examples.parts import make_loader, make_operation
+from gpuwatch.diagnosis.examples.runs import run_of
 from gpuwatch.diagnosis.image_sizes import decoders, first_shrink, full_size_operations, kept_work, usable_scale
+from gpuwatch.model.findings import Finding
+from gpuwatch.rules.oversized_decode.rule import RULE as oversized_decode
 
 # A JPEG of 1600x1200 and 0.6 MB, converted and resized to 64x64 by the dataset's own code, as measured.
 LOAD = make_operation(
@@ -43,3 +48,13 @@ def test_what_works_on_the_small_image_stays() -> None:
 
 def test_a_conversion_decodes_no_file() -> None:
     assert decoders(PHOTOS) == [LOAD]
+
+
+def test_a_png_is_stored_smaller_for_want_of_a_scaled_decoder() -> None:
+    png = replace(LOAD, name="PIL.PngImageFile.load")
+    photos = make_loader(operations=(png, RESIZE, CONVERT, REST))
+    assert kept_work(photos, png, RESIZE, 8) == pytest.approx(0.98 / 64 + 0.02)
+    profile = run_of(workers=0, loader={"operations": photos.operations})
+    finding = oversized_decode.evaluate(profile)
+    assert isinstance(finding, Finding) and finding.edit is None
+    assert finding.advice == "Store the images at 1/8 of the size: this format cannot be decoded at a part of its size."
