@@ -102,7 +102,9 @@ def _machine(analysis: Analysis) -> MachineProfile:
 def _costs(analysis: Analysis, primary: Loop, machine: MachineProfile, ranks: tuple[RankProfile, ...]) -> Costs | None:
     trainer = primary.loader.trainer
     rank = next(rank for rank in ranks if rank.pid == trainer.log.pid)
-    used = [cores_used(usage, analysis.window) for usage in analysis.usages if usage.pid == trainer.log.pid]
+    # With a GPU the trainer's other threads are the input's libraries, or drivers.
+    computing = [usage for usage in analysis.usages if usage.pid == trainer.log.pid and rank.device == "cpu"]
+    used = [cores_used(usage, analysis.window) for usage in computing]
     threads = trainer.meta.get("threads")
     return measure_costs(
         primary.profile,
