@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gpuwatch.analyze.costs import measure_costs
+from gpuwatch.analyze.lines.engines import engine_problems
 from gpuwatch.analyze.lines.hot_lines import find_hot_lines
 from gpuwatch.analyze.lines.sampled_phases import with_samples
 from gpuwatch.analyze.loading.fetches import find_makers
@@ -11,6 +14,7 @@ from gpuwatch.analyze.loops import Analysis, Loop, main_loop
 from gpuwatch.analyze.machine.devices import device_profiles
 from gpuwatch.analyze.machine.host import machine_profile
 from gpuwatch.analyze.machine.usage import Window, cores_used, read_usage, sampled_window
+from gpuwatch.analyze.numbers.arrays import numbers
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.overhead import overhead
 from gpuwatch.analyze.processes.gaps import find_gaps, find_unentered, hook_problems
@@ -48,7 +52,11 @@ def profile_of(analysis: Analysis) -> Profile:
         run=recording.run,
         seconds=processes.seconds,
         ranks=ranks,
-        loaders=tuple(loop.profile for loop in analysis.loops),
+        loaders=tuple(
+            loop.profile
+            for loop in analysis.loops
+            if loop is primary or loop.loader.own_loop or _was_asked(loop.loader)
+        ),
         primary=primary.profile if primary else None,
         machine=machine,
         devices=device_profiles(processes, analysis.window),
@@ -58,7 +66,7 @@ def profile_of(analysis: Analysis) -> Profile:
         costs=costs,
         overhead=overhead(processes, analysis.walks),
         gaps=find_gaps(processes),
-        problems=(*recording.problems, *hook_problems(recording)),
+        problems=(*recording.problems, *hook_problems(recording), *engine_problems(lines)),
         seen_pythons=len(recording.by_writer("hook")),
         torch_seen=any("torch" in meta_of(log) for log in recording.by_writer("hook")),
     )
@@ -67,6 +75,12 @@ def profile_of(analysis: Analysis) -> Profile:
 def _loop(loader: Loader, evaluation: Array) -> Loop:
     steps, makers = find_steps(loader, evaluation), find_makers(loader)
     return Loop(loader, steps, makers, loader_profile(loader, steps, makers))
+
+
+def _was_asked(loader: Loader) -> bool:
+    """Say whether any of a loader's iterators was ever asked for a batch; Keras makes one more, for its first batch."""
+    asked = numbers(loader.trainer.log.table("batch"), "iterator")
+    return bool(np.isin(asked, [iterator.id for iterator in loader.iterators]).any())
 
 
 def _window(processes: Processes, primary: Loop | None) -> Window:
@@ -88,7 +102,9 @@ def _machine(analysis: Analysis) -> MachineProfile:
 def _costs(analysis: Analysis, primary: Loop, machine: MachineProfile, ranks: tuple[RankProfile, ...]) -> Costs | None:
     trainer = primary.loader.trainer
     rank = next(rank for rank in ranks if rank.pid == trainer.log.pid)
-    used = [cores_used(usage, analysis.window) for usage in analysis.usages if usage.pid == trainer.log.pid]
+    # With a GPU the trainer's other threads are the input's libraries, or drivers.
+    computing = [usage for usage in analysis.usages if usage.pid == trainer.log.pid and rank.device == "cpu"]
+    used = [cores_used(usage, analysis.window) for usage in computing]
     threads = trainer.meta.get("threads")
     return measure_costs(
         primary.profile,

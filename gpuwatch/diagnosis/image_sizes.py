@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
+from gpuwatch.words.images import has_no_scaled_decode, is_copy
 
 # Reading every coefficient costs the same whatever the output size: a byte of the file as much as this many pixels.
 # Measured with Pillow's libjpeg-turbo by `scripts/bench_jpeg`: about half of decoding a file of 0.1 to 0.5 bytes per pixel.
@@ -17,6 +18,12 @@ MARGIN = 2.0
 SHRINK = 0.5
 # Shrinking operations that save about as much as the best: the first of them is meant.
 NEARLY = 0.85
+
+
+def decoders(loader: LoaderProfile) -> list[OperationProfile]:
+    """Return the operations that decode files, the costliest first."""
+    found = [o for o in loader.operations if o.kind == "decode" and not is_copy(o.name)]
+    return sorted(found, key=lambda o: -o.share)
 
 
 def first_shrink(loader: LoaderProfile, decode: OperationProfile) -> OperationProfile | None:
@@ -39,16 +46,30 @@ def usable_scale(decode: OperationProfile, shrink: OperationProfile | None) -> i
 
 
 def kept_work(loader: LoaderProfile, decode: OperationProfile, shrink: OperationProfile, scale: int) -> float:
-    """Return the share of a fetch's work that stays when the decoder works at 1/scale."""
-    last = shrink.position if shrink.position is not None else 99
-    pixelwise = [
-        o for o in loader.operations if o.kind == "transform" and o.position is not None and o.position <= last
-    ]
-    entropy = entropy_share(decode)
+    """Return the share of a fetch's work that stays when the decoder works at 1/scale; of a format that has no such decoder,
+    when the files are stored at that size."""
+    entropy = 0.0 if has_no_scaled_decode(decode.name) else entropy_share(decode)
     kept_decode = decode.share * (entropy + (1 - entropy) / scale**2)
-    kept_pixels = sum(o.share for o in pixelwise) / scale**2
-    rest = 1.0 - decode.share - sum(o.share for o in pixelwise)
-    return max(kept_decode + kept_pixels + rest, 0.02)
+    full = sum(o.share for o in full_size_operations(loader, decode, shrink))
+    rest = 1.0 - decode.share - full
+    return max(kept_decode + full / scale**2 + rest, 0.02)
+
+
+def full_size_operations(
+    loader: LoaderProfile, decode: OperationProfile, shrink: OperationProfile
+) -> list[OperationProfile]:
+    """Return what else works on the decoded pixels until the image shrinks, that operation included.
+
+    One whose pixels are not known counts by its place in the order.
+    """
+    last = shrink.position if shrink.position is not None else 99
+    least = SHRINK * (decode.pixels_out or 0)
+    return [
+        o
+        for o in loader.operations
+        if o is not decode and o.kind in ("decode", "transform") and o.position is not None
+        if o.position <= last and (o.pixels_in is None or o.pixels_in >= least)
+    ]
 
 
 def entropy_share(decode: OperationProfile) -> float:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gpuwatch.diagnosis.image_sizes import early_operations, first_shrink, shrinking_operation, usable_scale
+from gpuwatch.diagnosis.frameworks import draft_edit, loader_edit, maker_of, opened_by_user
+from gpuwatch.diagnosis.image_sizes import decoders, early_operations, first_shrink, shrinking_operation, usable_scale
 from gpuwatch.errors import UsageError
 from gpuwatch.experiments import edits
 from gpuwatch.experiments.session import Window
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.report import Report
+from gpuwatch.words.images import has_no_scaled_decode
 
 # Operations that turn an image into floats: four times the bytes for whatever comes after.
 TO_FLOAT = ("ToTensor", "ToDtype", "ConvertImageDtype", "ConvertDtype")
@@ -46,7 +48,14 @@ Make = Callable[[LoaderProfile | None], Remedy | None]
 
 
 def _settings(epochs: bool = False, **loader: Any) -> Make:
-    return lambda seen: Remedy("", loader=loader, edit=edits.loader_call(_made_at(seen), loader), epochs=epochs)
+    return lambda seen: Remedy("", loader=loader, edit=_loader_edit(seen, loader), epochs=epochs)
+
+
+def _loader_edit(seen: LoaderProfile | None, settings: dict[str, Any]) -> str:
+    """Return the edit of the loader's constructor call, or of what the library that makes it takes."""
+    if seen is not None and maker_of(seen) is not None:
+        return f"+ {loader_edit(seen, settings)}"
+    return edits.loader_call(_made_at(seen), settings)
 
 
 def _made_at(seen: LoaderProfile | None) -> tuple[str, int] | None:
@@ -57,19 +66,22 @@ def _made_at(seen: LoaderProfile | None) -> tuple[str, int] | None:
 def _one_thread(seen: LoaderProfile | None) -> Remedy:
     loader = {"worker_init_fn": edits.Code("one_thread")}
     edit = "+ def one_thread(worker):\n+     cv2.setNumThreads(0)  # and torch.set_num_threads(1), OMP_NUM_THREADS=1\n"
-    return Remedy("", hook="single-threaded-workers", edit=edit + edits.loader_call(_made_at(seen), loader))
+    return Remedy("", hook="single-threaded-workers", edit=edit + _loader_edit(seen, loader))
 
 
-def _scaled(seen: LoaderProfile | None) -> Remedy:
+def _scaled(seen: LoaderProfile | None) -> Remedy | None:
     decode = _decode(seen)
+    if decode is not None and has_no_scaled_decode(decode.name):
+        return None
     scale = max(usable_scale(decode, first_shrink(seen, decode)) if seen and decode else 2, 2)
-    edit = edits.scaled_decode(decode.where if decode else None, scale)
+    library = draft_edit(decode, scale) if decode else None
+    place = (opened_by_user(decode) or decode.where) if decode else None
+    edit = f"+ {library}" if library else edits.scaled_decode(place, scale)
     return Remedy("", hook="scaled-decode", parameters={"scale": scale}, edit=edit)
 
 
 def _decode(seen: LoaderProfile | None) -> OperationProfile | None:
-    decodes = (o for o in (seen.operations if seen else ()) if o.kind == "decode")
-    return max(decodes, key=lambda o: o.share, default=None)
+    return next(iter(decoders(seen)), None) if seen else None
 
 
 def _shrink(seen: LoaderProfile | None) -> Remedy:
@@ -177,7 +189,7 @@ def _make(name: str, report: Report | None) -> Remedy | None:
     count = _workers(name)
     if count is not None:
         setting = {"num_workers": count}
-        made: Remedy | None = Remedy("", loader=setting, edit=edits.loader_call(_made_at(loader), setting))
+        made: Remedy | None = Remedy("", loader=setting, edit=_loader_edit(loader, setting))
     else:
         made = REMEDIES[name](loader)
     if made is None:

@@ -11,7 +11,8 @@ from gpuwatch.model.measures import Interval, Place
 @dataclass(frozen=True, slots=True)
 class OperationProfile:
     """One named stage of a fetch. `ms_per_sample` and `share` count the operation's own time, not that of
-    the operations inside it. `position` is its order of first call in a sample; pixels are medians per call."""
+    the operations inside it. `position` is its order of first call in a sample; pixels are medians per call.
+    `opened_by`: of a decoded image, the module that opened the file, at `opened_where`."""
 
     name: str
     kind: Literal["decode", "transform", "dataset", "collate", "serialise"]
@@ -23,6 +24,8 @@ class OperationProfile:
     pixels_in: float | None = None
     pixels_out: float | None = None
     bytes_in: float | None = None
+    opened_by: str | None = None
+    opened_where: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ _MOST_FETCHES = 5_000
 _KINDS = ("decode", "transform", "dataset")
 
 
+# The module that opened a file, and where.
+_Opened = tuple[str, Place]
+
+
 @dataclass(slots=True)
 class _Sum:
     own_ns: float = 0.0
@@ -32,6 +36,7 @@ class _Sum:
     pixels_out: list[float] = field(default_factory=list)
     bytes_in: list[float] = field(default_factory=list)
     position: int | None = None
+    opened: _Opened | None = None
 
 
 _Key = tuple[Kind, str, Place | None]
@@ -75,15 +80,18 @@ def _chosen(maker: Maker, makers: list[Maker]) -> tuple[np.ndarray[Any, np.dtype
     return (at[recorded] if recorded.any() else at), operations
 
 
-def _add_operations(recorded: list[Any], names: dict[Any, tuple[_Key, int | None]], sums: dict[_Key, _Sum]) -> None:
+def _add_operations(
+    recorded: list[Any], names: dict[Any, tuple[_Key, int | None, _Opened | None]], sums: dict[_Key, _Sum]
+) -> None:
     by_number: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
     for operations in recorded:
         for operation in operations if isinstance(operations, list) else ():
             by_number[operation[0]].append((*operation, None, None, None, None, None)[1:6])
     for number, rows in by_number.items():
         if number in names:
-            key, position = names[number]
+            key, position, opened = names[number]
             _add(sums[key], rows, position)
+            sums[key].opened = sums[key].opened or opened
 
 
 def _add(into: _Sum, rows: list[tuple[Any, ...]], position: int | None) -> None:
@@ -98,19 +106,29 @@ def _add(into: _Sum, rows: list[tuple[Any, ...]], position: int | None) -> None:
         values.extend((size[known] / calls[known]).tolist())
 
 
-def _names(maker: Maker, site: Place | None, program: str | None) -> dict[Any, tuple[_Key, int | None]]:
-    """Return each operation number's kind, name and place in this process; a later line replaces an earlier one.
+def _names(maker: Maker, site: Place | None, program: str | None) -> dict[Any, tuple[_Key, int | None, _Opened | None]]:
+    """Return each operation number's kind, name and place in this process, its order, and who opened the file; a later
+    line replaces an earlier one.
 
     A library's transform whose construction site is not known is at that of the dataset, or of the loader: its
     definition is no line to act on."""
-    named: dict[Any, tuple[_Key, int | None]] = {}
+    named: dict[Any, tuple[_Key, int | None, _Opened | None]] = {}
     for row in maker.log.table("op").dicts():
         kind = row.get("kind") if row.get("kind") in _KINDS else "transform"
         place = Place(row["file"], int(row.get("line") or 0), row.get("function")) if row.get("file") else None
         if kind == "transform" and place and site and is_foreign(place.file, program):
             place = Place(site.file, site.line, place.function)
-        named[row.get("op")] = ((cast(Kind, kind), str(row.get("name")), place), row.get("position"))
+        key = (cast(Kind, kind), str(row.get("name")), place)
+        named[row.get("op")] = (key, row.get("position"), _opened(row.get("detail")))
     return named
+
+
+def _opened(detail: Any) -> _Opened | None:
+    opened = detail.get("opened") if isinstance(detail, dict) else None
+    if not isinstance(opened, list) or len(opened) != 3:
+        return None
+    module, file, line = opened
+    return str(module), Place(str(file), int(line or 0))
 
 
 def _serialise_ns(maker: Maker, at: np.ndarray[Any, np.dtype[np.intp]]) -> float:
@@ -150,6 +168,8 @@ def _profile(key: _Key, value: _Sum, work_ns: float, samples: float) -> Operatio
         pixels_in=_median(value.pixels_in),
         pixels_out=_median(value.pixels_out),
         bytes_in=_median(value.bytes_in),
+        opened_by=value.opened[0] if value.opened else None,
+        opened_where=value.opened[1] if value.opened else None,
     )
 
 

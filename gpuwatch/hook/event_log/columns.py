@@ -21,8 +21,9 @@ COLUMNS = {
     "meta": ("t", "key", "value"),
     # An iterator was made. `attributes`: dataset, dataset_kind, dataset_file, dataset_line, length, workers, batch_size,
     # prefetch, persistent, pin_memory, in_order, drop_last, start_method, sampler, collate, loader_class, timeout,
-    # tensor_dataset, dataset_inner (the class inside torch's wrappers), dataset_made. `workers`: [[worker, pid], ...].
-    # `file, line, function`: the user's frame that asked for it;
+    # tensor_dataset, dataset_inner (the class inside torch's wrappers), dataset_made, made_by ([module, file, line] of a
+    # library's call of the constructor). `workers`: [[worker, pid], ...]. `file, line, function`: the user's frame that
+    # asked for it;
     # `made_...`: the user's call of the loader's constructor, null of a copied or unpickled loader.
     "iterator": ("iterator", "loader", "t0", "t1", "epoch", "attributes", "workers", "file", "line", "function", "made_file", "made_line", "made_function"),
     # The loader was asked for a batch (t0) and gave it (t1). `end`: 0 a batch, 1 exhausted, 2 an exception.
@@ -48,7 +49,7 @@ COLUMNS = {
     # `slowest_ns`: the slowest sample. `batched`: __getitems__ or an iterable made it whole.
     "fetch": ("worker", "index", "idle_t0", "t0", "t1", "cpu_ns", "process_cpu_ns", "delay_ns", "collate_ns", "gc_ns", "samples", "rchar", "read_bytes", "slowest_ns", "batched", "operations"),
     # An operation named in `fetch.operations`; `kind` decode | transform | dataset. `position`: order of first call in a sample.
-    # `detail`: e.g. {"params": "Resize(size=[224])", "threads": 4, "random": true}.
+    # `detail`: e.g. {"params": "Resize(size=[224])", "threads": 4, "random": true, "opened": [module, file, line]}.
     "op": ("op", "kind", "name", "file", "line", "function", "position", "detail"),
     # A batch was serialised and handed over, in the queue's feeder thread. `tensor_bytes`: moved by shared memory.
     # `float_bytes`: of them float32 or float64. `write_ns`: getting the bytes into the pipe (its lock and a full pipe in

@@ -10,6 +10,7 @@ import functools
 import os
 import sys
 
+from ...words.images import COPYING
 from ..attributes import measures, original
 from ..process import TYPE_CHECKING
 from ..source_code import origins
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from .patches import Patches
     from .registry import Operation
+    from .timing import Opener
 
 # module -> functions that decode or read a file whole
 _FUNCTIONS = {
@@ -78,6 +80,10 @@ class Decoders:
             cls = getattr(sys.modules.get(module_name), class_name, None)
             if isinstance(cls, type) and self._is_new((cls, "image")):
                 self._image_calls(cls, names, f"PIL.{class_name}")
+        for module_name, class_name, names in COPYING:  # part of decoding, when a dataset calls it by itself
+            cls = getattr(sys.modules.get(module_name), class_name, None)
+            if isinstance(cls, type) and self._is_new((cls, "copy")):
+                self._image_calls(cls, names, f"PIL.{class_name}", "decode")
         self._images()
 
     def _is_new(self, key: object) -> bool:
@@ -96,11 +102,11 @@ class Decoders:
                 package = module.__name__.replace(".image", "")
                 self._add(module, name, _measured_reader(reader, f"{package}.{name}"))
 
-    def _image_calls(self, owner: object, names: Iterable[str], prefix: str) -> None:
+    def _image_calls(self, owner: object, names: Iterable[str], prefix: str, kind: str = "transform") -> None:
         for name in names:
             call = original(vars(owner).get(name))
             if callable(call):
-                self._add(owner, name, _measured_image_call(call, f"{prefix}.{name}"))
+                self._add(owner, name, _measured_image_call(call, f"{prefix}.{name}", kind))
 
     def _images(self) -> None:
         root = getattr(sys.modules.get("PIL.ImageFile"), "ImageFile", None)
@@ -109,6 +115,8 @@ class Decoders:
         for cls in family(root):
             if self._is_new(cls) and "load" in vars(cls):
                 self._add(cls, "load", _measured_load(original(vars(cls)["load"])))
+        if self._is_new((root, "__init__")):
+            self._add(root, "__init__", _remembered_opening(original(vars(root)["__init__"])))
 
 
 def _measured_reader(reader: Callable[..., Any], label: str) -> Callable[..., Any]:
@@ -126,7 +134,25 @@ def _measured_reader(reader: Callable[..., Any], label: str) -> Callable[..., An
     return measures(reader, measured)
 
 
-def _measured_image_call(call: Callable[..., Any], label: str) -> Callable[..., Any]:
+def _remembered_opening(constructor: Any) -> Callable[..., Any]:
+    """Return the constructor of images of files, with a note of who opened the file: the first caller outside Pillow."""
+    library = os.path.dirname(constructor.__code__.co_filename) + os.sep
+
+    @functools.wraps(constructor)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        counters = thread.counters
+        if counters is not None:
+            caller: FrameType | None = sys._getframe(1)
+            while caller is not None and caller.f_code.co_filename.startswith((library, origins.HOOK)):
+                caller = caller.f_back
+            if caller is not None:
+                counters.opener = caller.f_globals.get("__name__"), caller.f_code, caller.f_lineno
+        constructor(self, *args, **kwargs)
+
+    return measures(constructor, __init__)
+
+
+def _measured_image_call(call: Callable[..., Any], label: str, kind: str) -> Callable[..., Any]:
     library = _package_folder(call, label)
 
     @functools.wraps(call)
@@ -134,7 +160,7 @@ def _measured_image_call(call: Callable[..., Any], label: str) -> Callable[..., 
         counters = thread.counters
         if counters is None or counters.running is not None or not args:
             return call(*args, **kwargs)
-        operation = _operation(label, sys._getframe(1), library, None, "transform")
+        operation = _operation(label, sys._getframe(1), library, None, kind)
         # In-place methods give None: then the image itself is what came out.
         product = args[0] if label.endswith(".thumbnail") else None
         return run(counters, operation, call, args, kwargs, args[0], product=product)
@@ -149,9 +175,10 @@ def _measured_load(method: Any) -> Callable[..., Any]:
     def load(self: Any) -> Any:
         counters = thread.counters
         # Loaded already, or a subclass's load calling ImageFile's: nothing of its own to count.
-        if counters is None or not self.tile or getattr(counters.running, "kind", None) == "decode":
+        if counters is None or not self.tile or getattr(counters.running, "name", "").endswith(".load"):
             return method(self)
-        operation = _operation(f"PIL.{type(self).__name__}.load", sys._getframe(1), library, _image_facts(self))
+        facts = _image_facts(self, counters.opener)
+        operation = _operation(f"PIL.{type(self).__name__}.load", sys._getframe(1), library, facts)
         return run(counters, operation, method, (self,), {}, None, _size_of(self), _full_pixels(self), product=self)
 
     return measures(method, load)
@@ -166,8 +193,9 @@ def _operation(
     return found if found is not None else registry.add(key, kind, label, place, detail or {}, of_class=label)
 
 
-def _image_facts(image: Any) -> dict[str, Any]:
-    return {"format": image.format, "draft": _draft_scale(image)}
+def _image_facts(image: Any, opener: Opener | None) -> dict[str, Any]:
+    opened = [opener[0], opener[1].co_filename, opener[2]] if opener else None
+    return {"format": image.format, "draft": _draft_scale(image), "opened": opened}
 
 
 def _draft_scale(image: Any) -> int | None:

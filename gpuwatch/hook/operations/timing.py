@@ -15,8 +15,11 @@ from .registry import Operation, registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from types import CodeType
+    from typing import Any, Optional
 
+    # Module, code and line that opened an image file.
+    Opener = tuple[Optional[str], CodeType, int]
     # Number, calls, own_ns, pixels_in, pixels_out, bytes_in: an entry of the `operations` of a `fetch` event.
     Row = list[int | None]
 
@@ -25,15 +28,16 @@ _now = time.monotonic_ns
 
 class Counters:
     """What a fetch has spent so far, by operation. `inner_ns`: what operations took inside the one `running`;
-    `previous`: the one that completed last in this sample."""
+    `previous`: the one that completed last in this sample; `opener`: who opened an image file last."""
 
-    __slots__ = ("inner_ns", "previous", "rows", "running")
+    __slots__ = ("inner_ns", "opener", "previous", "rows", "running")
 
     def __init__(self) -> None:
         self.rows: dict[Operation, Any] = {}
         self.inner_ns = 0
         self.running: Operation | None = None
         self.previous: Operation | None = None
+        self.opener: Opener | None = None
 
 
 class Thread(threading.local):

@@ -33,11 +33,26 @@ def constructing_place(made: object) -> tuple[Place, bool]:
 
     A subclass's own call of `super().__init__` constructs nothing: the call of the class itself is meant.
     """
+    frame = _constructing_frame(made)
+    return _place_from(frame), frame is not None and _kind(frame) != _MACHINE
+
+
+def constructing_library(made: object) -> tuple[str, str, int] | None:
+    """Return (module, file, line) of an installed package's call that constructed `made`; None for a call of the user's."""
+    frame = _constructing_frame(made)
+    if frame is None:
+        return None
+    module, file = str(frame.f_globals.get("__name__")), frame.f_code.co_filename
+    library = source_code.is_installed(file) or source_code.is_framework(module)
+    return (module, _absolute(file), frame.f_lineno) if library else None
+
+
+def _constructing_frame(made: object) -> FrameType | None:
     constructors = _constructors(type(made))
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and (frame.f_code.co_filename.startswith(origins.HOOK) or frame.f_code in constructors):
         frame = frame.f_back
-    return _place_from(frame), frame is not None and _kind(frame) != _MACHINE
+    return frame
 
 
 def _constructors(cls: type) -> set[CodeType | None]:

@@ -20,11 +20,20 @@ _MARK = "_gpuwatch_making"
 _NOWHERE = (None, None, None)
 
 
+class Site:
+    """Where a loader was constructed; whether by the user's own code, else by which (module, file, line) of a library."""
+
+    __slots__ = ("direct", "library", "place")
+
+    def __init__(self, place: callers.Place, direct: bool, library: tuple[str, str, int] | None) -> None:
+        self.place, self.direct, self.library = place, direct, library
+
+
 class Sites:
-    """The construction site of each loader, and whether the user's own code called the constructor."""
+    """The construction site of each loader."""
 
     def __init__(self) -> None:
-        self.of: weakref.WeakKeyDictionary[Any, tuple[callers.Place, bool]] = weakref.WeakKeyDictionary()
+        self.of: weakref.WeakKeyDictionary[Any, Site] = weakref.WeakKeyDictionary()
 
     def after_fork(self) -> None:
         """Keep all: the child inherits the loaders."""
@@ -33,18 +42,19 @@ class Sites:
         """Note who called the constructor of `loader`, which has just returned."""
         try:
             place, direct = callers.constructing_place(loader)
-            if not direct:
-                place = self._users_own(loader) or place
-            self.of[loader] = place, direct
+            library = callers.constructing_library(loader)
+            earlier = None if direct else self._over_the_same_data(loader)
+            if earlier is not None:
+                place, library = earlier.place, earlier.library
+            self.of[loader] = Site(place, direct, library)
         except Exception:
             pass  # the loader is made, only its place is not known
 
-    def _users_own(self, loader: Any) -> callers.Place | None:
+    def _over_the_same_data(self, loader: Any) -> Site | None:
+        """Return the site of the loader that a framework makes again: the user's own, else the first."""
         dataset = vars(loader).get("dataset")
-        for other, (place, direct) in list(self.of.items()):
-            if direct and vars(other).get("dataset") is dataset:
-                return place
-        return None
+        sites = [site for other, site in list(self.of.items()) if vars(other).get("dataset") is dataset]
+        return next((site for site in sites if site.direct), next(iter(sites), None))
 
 
 _sites = process.own(Sites())
@@ -59,11 +69,21 @@ def on_import(name: str, module: Any) -> None:
 
 def place_of(loader: Any) -> callers.Place:
     """Return (file, line, function) of the user's call that made `loader`; (None, None, None) where it is not known."""
+    known = _site(loader)
+    return known.place if known is not None else _NOWHERE
+
+
+def library_of(loader: Any) -> tuple[str, str, int] | None:
+    """Return (module, file, line) of the library's call that made `loader`; None where the user's own code made it."""
+    known = _site(loader)
+    return known.library if known is not None else None
+
+
+def _site(loader: Any) -> Site | None:
     try:
-        known = _sites.of.get(loader)
+        return _sites.of.get(loader)
     except TypeError:  # a loader that cannot be hashed or referenced weakly
-        known = None
-    return known[0] if known is not None else _NOWHERE
+        return None
 
 
 def _remembered(original: Callable[..., None]) -> Callable[..., None]:

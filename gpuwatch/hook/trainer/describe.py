@@ -6,6 +6,7 @@ import functools
 import multiprocessing
 import os
 import sys
+import types
 
 from ..source_code import callers, construction_sites, mentions, origins
 from ..source_code.wrapped_datasets import innermost
@@ -32,24 +33,42 @@ def loader_attributes(loader: Any, iterator: Any) -> dict[str, Any]:
         "sampler": type(sampler).__name__,
         "collate": _name(getattr(loader, "collate_fn", None)),
         "loader_class": _name(type(loader)),
+        "made_by": construction_sites.library_of(loader),
         "timeout": getattr(loader, "timeout", None),
     }
 
 
 def _dataset_attributes(loader: Any, sampler: Any, iterable: bool) -> dict[str, Any]:
     dataset = loader.dataset
-    cls = type(innermost(dataset))
-    file, line = callers.class_place(cls, "__iter__" if iterable else "__getitem__")
+    behind = _behind_generator(dataset) if iterable else None
+    cls: type = type(innermost(dataset)) if behind is None else behind
+    file, line = callers.class_place(cls, "__iter__" if iterable and behind is None else "__getitem__")
     return {
-        "dataset": type(dataset).__name__,
+        "dataset": type(dataset).__name__ if behind is None else behind.__name__,
         "dataset_inner": cls.__name__,
         "dataset_kind": "iterable" if iterable else "map",
         "dataset_file": file,
         "dataset_line": line,
         "length": _length(dataset, sampler, iterable),
         "tensor_dataset": cls.__name__ == "TensorDataset",
-        "dataset_made": dataset_place(cls, file, construction_sites.place_of(loader)[0]),  # type: ignore[arg-type]
+        "dataset_made": dataset_place(cls, file, construction_sites.place_of(loader)[0]),
     }
+
+
+def _behind_generator(dataset: Any) -> type | None:
+    """Return the user's class of batches behind a library's dataset that hands on a generator over it, as Keras makes."""
+    if origins.is_user_file(str(callers.class_place(type(dataset), "__iter__")[0])):
+        return None
+    generators = (
+        value for value in getattr(dataset, "__dict__", {}).values() if isinstance(value, types.GeneratorType)
+    )
+    for frame in (generator.gi_frame for generator in generators):
+        owner = frame.f_locals.get("self") if frame is not None else None
+        for value in list(vars(owner).values()) if hasattr(owner, "__dict__") else ():
+            file = callers.class_place(type(value), "__getitem__")[0] if hasattr(value, "__getitem__") else None
+            if file and origins.is_user_file(file):
+                return type(value)
+    return None
 
 
 @functools.lru_cache(maxsize=256)

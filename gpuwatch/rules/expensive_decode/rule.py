@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, saturation, share_of, wait_evidence
+from gpuwatch.diagnosis.image_sizes import decoders
 from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -50,11 +51,11 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
     share = share_of(seen.loader, "decode")
     if share < t.share:
         return None
-    top = decodes[0]
+    top = next(iter(decoders(seen.loader)), decodes[0])
     return Found(
         severity="warning",
         confidence=certainty(seen.state),
-        summary=f"{top.name} takes {share:.0%} of making a batch ({milliseconds(top.ms_per_sample)} per sample)",
+        summary=f"{top.name if len(decodes) == 1 else 'decoding'} takes {share:.0%} of making a batch ({milliseconds(sum(o.ms_per_sample for o in decodes))} per sample)",
         evidence=(
             wait_evidence(seen.loader),
             Evidence("decoding", round(share, 4), "share of the fetch", t.share, seen.fetch.n),

@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_threads
 from gpuwatch.diagnosis.evidence import certainty, hot_line, wait_evidence
+from gpuwatch.diagnosis.frameworks import loader_edit, who_set
 from gpuwatch.diagnosis.needs import COSTS, STARVED_LOADER, StarvedLoader
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -88,7 +89,7 @@ def _finding(
         confidence=confidence,
         summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each) while the device waits{crowd}",
         evidence=_evidence(profile, loader, costs),
-        advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.",
+        advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.{who_set(loader)}",
         where=loader.created_where,
         speedup=speedup,
         verify="try --loader",
@@ -138,8 +139,9 @@ def _plan(costs: Costs) -> tuple[int, Speedup]:
 
 
 def _edit(loader: LoaderProfile, workers: int) -> str:
-    many = ", persistent_workers=True" if loader.iterators > 1 else ""
-    return f"DataLoader(..., num_workers={workers}{many})"
+    return loader_edit(
+        loader, {"num_workers": workers} | ({"persistent_workers": True} if loader.iterators > 1 else {})
+    )
 
 
 RULE = Rule(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
 from gpuwatch.diagnosis.examples.parts import make_operation
 from gpuwatch.diagnosis.examples.runs import DECODE, HIDDEN, RESIZE, no_loader, run_of, with_operations
@@ -13,6 +15,13 @@ CASES = (
         "images of 12 megapixels are decoded whole and then shrunk to about 224×224",
         where="/home/me/project/train.py:20",
         speedup=1.492,
+    ),
+    fires(
+        with_operations(replace(DECODE, name="PIL.PngImageFile.load"), RESIZE),
+        "warning",
+        "images of 12 megapixels are decoded whole and then shrunk to about 224×224",
+        where="/home/me/project/train.py:20",
+        speedup=1.493,
     ),
     clear(HIDDEN),
     clear(with_operations(DECODE)),

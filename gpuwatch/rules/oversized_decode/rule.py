@@ -2,7 +2,7 @@
 
 What it means
     A 12-megapixel photo is decoded whole, then shrunk to 224 pixels. JPEG can be decoded at 1/2, 1/4 or 1/8 of its
-    size for a fraction of the cost, and every step until the shrink then works on fewer pixels.
+    size for a fraction of the cost, and every step until the shrink (a conversion or copy too) then works on fewer pixels.
 
 How it is measured
     Pixels that come out of the decoder against the smallest image that a later operation makes of it. The decoder can
@@ -14,7 +14,8 @@ When it is wrong
     small images the scaled decode gains nothing, and the rule is clear.
 
 What to do
-    Image.draft("RGB", (w, h)) before the first access, cv2.IMREAD_REDUCED_COLOR_2/4/8, or images stored smaller.
+    Image.draft("RGB", (w, h)) before the first access, cv2.IMREAD_REDUCED_COLOR_2/4/8, or images stored smaller. PNG and most
+    other formats have no decoder for a part of the size: store them smaller.
 """
 
 from __future__ import annotations
@@ -24,14 +25,21 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import SAVING, certainty, operations, saturation, wait_evidence
-from gpuwatch.diagnosis.image_sizes import first_shrink, kept_work, usable_scale
+from gpuwatch.diagnosis.frameworks import draft_edit, opened_by_user
+from gpuwatch.diagnosis.image_sizes import decoders, first_shrink, kept_work, usable_scale
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.images import has_no_scaled_decode
 from gpuwatch.words.units import count
+
+_DECODE = "Decode at 1/{} of the size: {} before the first use, or store smaller images."
+_STORE = "Store the images at 1/{} of the size: this format cannot be decoded at a part of its size."
+_SCALED = "scaled JPEG decode: entropy decoding stays, the rest shrinks with the pixels"
+_STORED = "files stored smaller: all work until the image shrinks goes by the pixels"
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Thresholds(NoThresholds):
 
 def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | None:
     """Report a decode whose output could be at least four times smaller."""
-    decodes = [o for o in operations(seen.loader, "decode") if o.pixels_out]
+    decodes = [o for o in decoders(seen.loader) if o.pixels_out]
     if not seen.loader.operations:
         return Missing("sizes of the decoded images")
     if (decodes[0].share if decodes else 0.0) < t.min_share:
@@ -58,6 +66,8 @@ def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | N
         return None
     kept = kept_work(seen.loader, top, shrink, scale)
     after = throughput.with_work(seen.costs, kept)
+    stored = has_no_scaled_decode(top.name)
+    library = draft_edit(top, scale)
     used = math.sqrt(shrink.pixels_out or 1.0)
     return Found(
         severity="warning",
@@ -70,13 +80,11 @@ def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | N
             Evidence("scaled decode possible", scale, "times smaller per side", t.min_scale),
             Evidence("decoding", round(top.share, 4), "share of the fetch", t.min_share, seen.fetch.n),
         ),
-        advice=f"Decode at 1/{scale} of the size: image.draft('RGB', (w, h)) before the first use, or store smaller images.",
-        where=top.where,
-        speedup=throughput.predict(
-            seen.costs, after, "scaled JPEG decode: entropy decoding stays, the rest shrinks with the pixels", 0.3
-        ),
-        verify="try --remedies scaled-decode",
-        edit="image = Image.open(path); image.draft('RGB', (2 * size, 2 * size))",
+        advice=_STORE.format(scale) if stored else _DECODE.format(scale, library or "image.draft('RGB', (w, h))"),
+        where=opened_by_user(top) or top.where,
+        speedup=throughput.predict(seen.costs, after, _STORED if stored else _SCALED, 0.3),
+        verify=None if stored else "try --remedies scaled-decode",
+        edit=None if stored else library or "image = Image.open(path); image.draft('RGB', (2 * size, 2 * size))",
         hides=("expensive-decode", *_cheaper_too(seen.loader, shrink), *saturation(1.0 - kept, SAVING)),
     )
 

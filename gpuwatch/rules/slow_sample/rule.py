@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, wait_evidence
+from gpuwatch.diagnosis.frameworks import loader_edit
 from gpuwatch.diagnosis.needs import QUEUE, SEVERAL_WORKERS, STARVED_LOOP, Starved
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -76,7 +77,7 @@ def check(
         where=seen.loader.created_where,
         speedup=speedup,
         verify="try --remedies out-of-order",
-        edit="DataLoader(..., in_order=False)",
+        edit=loader_edit(seen.loader, {"in_order": False}),
     )
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gpuwatch.analyze.lines.engines import engine_of
 from gpuwatch.diagnosis.evidence import place
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -70,7 +71,7 @@ def check(profile: Profile, t: Thresholds, slowest: RankProfile) -> Found | None
                 if p.name in ("startup", "loader startup")
             ),
         ),
-        advice=_advice(profile),
+        advice=_advice(profile, line),
         where=place(line) if own else None,
         speedup=_speedup(first if spent is None else min(spent, first), slowest.seconds),
         rank=slowest.rank if len(profile.ranks) > 1 else None,
@@ -113,7 +114,10 @@ def _first_epoch_s(profile: Profile, rank: RankProfile) -> float:
     return max(firsts, default=0.0)
 
 
-def _advice(profile: Profile) -> str:
+def _advice(profile: Profile, line: HotLine | None) -> str:
+    engine = engine_of(line)
+    if engine is not None:
+        return f"{engine.start}: {engine.name} and its processes are started again in each run."
     workers = profile.primary.workers if profile.primary else 0
     fewer = ", and start fewer workers" if workers > 1 else ""
     lazily = "load lazily" if fewer else "and load lazily"

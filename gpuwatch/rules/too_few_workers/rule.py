@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import takes_turns
 from gpuwatch.diagnosis.evidence import certainty, hot_line, wait_evidence
+from gpuwatch.diagnosis.frameworks import loader_edit, who_set
 from gpuwatch.diagnosis.needs import BUSY_WORKERS, IDLE_CORES, STARVED_LOADER, WORKERS, StarvedLoader
 from gpuwatch.diagnosis.rule import Found, Group, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -67,11 +68,11 @@ def check(
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
             Evidence("idle cores", round(costs.spare_cores, 2), "cores"),
         ),
-        advice=f"Raise num_workers from {workers} to {best}.",
+        advice=f"Raise num_workers from {workers} to {best}.{who_set(loader)}",
         where=loader.created_where,
         speedup=speedup,
         verify="try --loader",
-        edit=f"DataLoader(..., num_workers={best})",
+        edit=loader_edit(loader, {"num_workers": best}),
         hides=(Group.BATCH_COST,) if throughput.hides_input(costs, best) else (),
     )
 

@@ -21,6 +21,7 @@ import math
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.frameworks import loader_edit
 from gpuwatch.diagnosis.needs import BUSY_WORKERS, MEASURED_LOOP, SEVERAL_WORKERS, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -64,7 +65,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, workers: int, bus
         speedup=throughput.predict(
             costs, throughput.with_workers(costs, enough), "throughput model: start-up of fewer workers", 0.5
         ),
-        edit=f"DataLoader(..., num_workers={enough})",
+        edit=loader_edit(loader, {"num_workers": enough}),
     )
 
 

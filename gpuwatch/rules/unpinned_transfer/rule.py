@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.frameworks import loader_edit
 from gpuwatch.diagnosis.needs import DEVICE_EVENTS, MEASURED_LOOP, MeasuredLoop
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -60,7 +61,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, waited: Interval,
         where=loader.created_where,
         speedup=throughput.predict(costs, after, "copies overlapped with compute", 0.6),
         verify="try --remedies pinned-memory",
-        edit="DataLoader(..., pin_memory=True)",
+        edit=loader_edit(loader, {"pin_memory": True}),
     )
 
 

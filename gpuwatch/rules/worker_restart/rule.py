@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import MIN_STEPS, restart_seconds
+from gpuwatch.diagnosis.frameworks import loader_edit, maker_of
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import between_loops
@@ -91,10 +92,22 @@ _ADVICE = {
     True: "Make the DataLoader once, before the loop over the epochs, with persistent_workers=True: while a new one is "
     "made for each epoch, persistent_workers keeps nothing.",
 }
-_EDIT = {
-    False: "DataLoader(..., persistent_workers=True)",
-    True: "loader = DataLoader(..., persistent_workers=True)  # once, before the loop over the epochs",
-}
+_PERSISTENT = {"persistent_workers": True}
+
+
+def _advice(loader: LoaderProfile) -> str:
+    by_library = maker_of(loader) is not None and not remade(loader)
+    return (
+        f"Keep the workers from epoch to epoch: {loader_edit(loader, _PERSISTENT)}."
+        if by_library
+        else _ADVICE[remade(loader)]
+    )
+
+
+def _edit(loader: LoaderProfile) -> str:
+    if remade(loader) and maker_of(loader) is None:
+        return "loader = DataLoader(..., persistent_workers=True)  # once, before the loop over the epochs"
+    return loader_edit(loader, _PERSISTENT)
 
 
 def _finding(loader: LoaderProfile, costs: Costs, share: float, t: Thresholds) -> Found:
@@ -115,12 +128,12 @@ def _finding(loader: LoaderProfile, costs: Costs, share: float, t: Thresholds) -
             Evidence("batches per epoch", loader.epoch_batches, "batches"),
             Evidence("start method", loader.start_method, ""),
         ),
-        advice=_KEEP if each_step else _ADVICE[remade(loader)],
+        advice=_KEEP if each_step else _advice(loader),
         where=loader.iterated_where if each_step else loader.created_where,
         speedup=throughput.predict(costs, after, "start-up of later epochs reduced to one batch"),
         # The remedy keeps the workers of one DataLoader; of many made one after the other it can keep none.
         verify=None if each_step or remade(loader) else "try --remedies persistent-workers",
-        edit="batches = iter(loader)  # once, before the loop" if each_step else _EDIT[remade(loader)],
+        edit="batches = iter(loader)  # once, before the loop" if each_step else _edit(loader),
     )
 
 

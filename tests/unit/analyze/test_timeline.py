@@ -228,3 +228,10 @@ def test_a_pause_in_a_step_that_was_only_timed_is_other(run: FakeRun) -> None:
     phases = phases_of(run)
     assert phases["other in-step"] == pytest.approx(4 + 0.4 + 996)
     assert phases["backward"] == pytest.approx(16 + 1.6)
+
+
+def test_a_loader_that_was_never_asked_for_a_batch_is_no_loader(run: FakeRun) -> None:
+    trainer = run.trainer()
+    trainer.iterate(loader=2, line=11)
+    trainer.loop(batches=20, wait_ms=5, compute_ms=10, loader=1, line=10)
+    assert [loader.batches for loader in report_of(run).loaders] == [20]

@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,3 +287,24 @@ def test_files_read_by_numpy_and_cv2_are_booked_at_the_users_line(measuring, tmp
 )
 def test_pixels(value, count):
     assert pixels(value) == count
+
+
+def test_copies_of_the_whole_picture_are_part_of_decoding(measuring):
+    picture = lazy_jpeg().convert("RGB")
+    np.asarray(picture)
+    picture.resize((30, 40)).convert("L")
+    rows = summed()
+    assert list(rows) == ["PIL.JpegImageFile.load", "PIL.Image.convert", "PIL.Image.tobytes", "PIL.Image.resize"]
+    kinds = {operation.name: operation.kind for operation in registry.order}
+    assert kinds["PIL.Image.convert"] == kinds["PIL.Image.tobytes"] == "decode"
+    # One call on the whole picture, one on the small one.
+    assert rows["PIL.Image.convert"][1] == 2 and rows["PIL.Image.convert"][3] == 160 * 120 + 1200
+    assert rows["PIL.JpegImageFile.load"][1] == 1
+
+
+def test_who_opened_the_file_is_told(measuring):
+    lazy_jpeg().load()
+    load = next(operation for operation in registry.order if operation.name == "PIL.JpegImageFile.load")
+    summed()
+    module, file, line = load.detail["opened"]
+    assert module == __name__ and "Image.open(" in Path(file).read_text().splitlines()[line - 1]

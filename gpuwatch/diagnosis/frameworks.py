@@ -1,0 +1,131 @@
+"""Libraries that make the DataLoader or open the image files for their user: what he can pass them, in one table each.
+
+Who made and who opened is recorded by the hook. Of a library that no table names, the file and line are reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
+from gpuwatch.model.measures import Place
+from gpuwatch.words.source_code import is_library, package_of
+
+_T = TypeVar("_T")
+TRAINING_ARGUMENTS = {
+    "num_workers": "dataloader_num_workers",
+    "persistent_workers": "dataloader_persistent_workers",
+    "pin_memory": "dataloader_pin_memory",
+    "prefetch_factor": "dataloader_prefetch_factor",
+}
+SAME = {name: name for name in ("num_workers", "persistent_workers", "pin_memory", "prefetch_factor")}
+WORKERS = {"num_workers": "num_workers"}
+
+
+@dataclass(frozen=True)
+class LoaderMaker:
+    """A library that makes the DataLoader: the call of its user's, and its options by the names of torch's.
+
+    `also` goes with more workers; `note`: what it does with the number.
+    """
+
+    call: str
+    options: Mapping[str, str]
+    also: str = ""
+    note: str = ""
+
+
+# By the name of the module that makes the loader, or that defines its class.
+LOADER_MAKERS = {
+    "keras": LoaderMaker("PyDataset(..., {})", {"num_workers": "workers"}, also="use_multiprocessing=True"),
+    "transformers": LoaderMaker("TrainingArguments(..., {})", TRAINING_ARGUMENTS),
+    "sentence_transformers": LoaderMaker("SentenceTransformerTrainingArguments(..., {})", TRAINING_ARGUMENTS),
+    "fastai": LoaderMaker("DataLoaders(..., {})", {"num_workers": "num_workers", "pin_memory": "pin_memory"}),
+    "ultralytics": LoaderMaker("train(..., {})", {"num_workers": "workers"}, note="on the CPU it takes 0 whatever is passed"),
+    "lightning": LoaderMaker("LightningDataModule.from_datasets(..., {})", WORKERS),
+    "pytorch_lightning": LoaderMaker("LightningDataModule.from_datasets(..., {})", WORKERS),
+    "recbole": LoaderMaker("config: {}", {"num_workers": "worker"}),
+    "timm": LoaderMaker("create_loader(..., {})", SAME),
+    "open_clip_train": LoaderMaker("--{}", {"num_workers": "workers"}),
+    "anomalib": LoaderMaker("the datamodule's (..., {})", WORKERS),
+    "lightly_train": LoaderMaker("train(..., {})", WORKERS),
+    "pytorch_forecasting": LoaderMaker("to_dataloader(..., {})", SAME),
+    "scvi": LoaderMaker("scvi.settings.{}", {"num_workers": "dl_num_workers", "persistent_workers": "dl_persistent_workers"}),
+}  # fmt: skip
+# By the name of the module that opens the file: what makes the user's code open it.
+FILE_OPENERS = {
+    "datasets": 'dataset.cast_column("image", Image(decode=False)), then PIL.Image.open the path or bytes, and {}',
+    "streaming": 'sample["image"]{}',
+    "webdataset": '.map_dict(jpg=...) with a function that opens the bytes in the place of .decode("pil"), and {}',
+    "torchvision": "ImageFolder(..., loader=...) with a function that opens the path, and {}",
+}
+
+
+def maker_of(loader: LoaderProfile) -> tuple[str, Place | None] | None:
+    """Return the library's module that made a loader, and where; None where the user's own code made it."""
+    made = loader.attributes.get("made_by")
+    if isinstance(made, (list, tuple)) and len(made) == 3:
+        return str(made[0]), Place(str(made[1]), int(made[2] or 0))
+    module = str(loader.attributes.get("loader_class") or "")
+    return (module, None) if _of(LOADER_MAKERS, module) is not None else None
+
+
+def loader_edit(loader: LoaderProfile, settings: Mapping[str, object]) -> str:
+    """Return the call with the settings: the DataLoader's, or that of the library that makes it."""
+    made = maker_of(loader)
+    if made is None:
+        return f"DataLoader(..., {_words(settings)})"
+    library = _of(LOADER_MAKERS, made[0])
+    known = (
+        {library.options[name]: value for name, value in settings.items() if name in library.options} if library else {}
+    )
+    if library is None or not known:
+        return f"the option of {made[0].partition('.')[0]} for {_words(settings)}"
+    more = f", {library.also}" if library.also and settings.get("num_workers") else ""
+    return library.call.format(_words(known) + more)
+
+
+def who_set(loader: LoaderProfile) -> str:
+    """Return a further sentence that says which library's line set the number of workers; empty for the user's own."""
+    made = maker_of(loader)
+    if made is None:
+        return ""
+    library = _of(LOADER_MAKERS, made[0])
+    note = f"; {library.note}" if library and library.note else ""
+    where = short(made[1]) if made[1] else made[0].partition(".")[0]
+    return f" {where} makes the DataLoader, with num_workers={loader.workers}{note}."
+
+
+def draft_edit(decode: OperationProfile, scale: int) -> str | None:
+    """Return how to decode at a part of the size where a library opens the file; None where the user's own code does."""
+    if decode.opened_by is None or decode.opened_where is None or not is_library(decode.opened_where.file):
+        return None
+    draft = f'.draft("RGB", (width // {scale}, height // {scale}))'
+    way = _of(FILE_OPENERS, decode.opened_by)
+    if way is None:
+        library = decode.opened_by.partition(".")[0]
+        return f"{short(decode.opened_where)} opens the file: have {library} hand over the path or bytes, open it, and {draft}"
+    return way.format(draft)
+
+
+def opened_by_user(decode: OperationProfile) -> Place | None:
+    """Return the line of the user's that opens the file; None where a library does, or that was not recorded."""
+    opened = decode.opened_where
+    return None if opened is None or is_library(opened.file) else opened
+
+
+def short(place: Place) -> str:
+    """Return a library's place from its package on: `ultralytics/data/build.py:212`."""
+    package, file = package_of(place.file), place.file.replace("\\", "/")
+    _, found, rest = file.rpartition(f"/{package}/")
+    return f"{package}/{rest if found else file.rpartition('/')[2]}:{place.line}"
+
+
+def _of(table: Mapping[str, _T], module: str) -> _T | None:
+    return table.get(module.partition(".")[0])
+
+
+def _words(settings: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in settings.items())

@@ -1,0 +1,51 @@
+"""What the throughput model's parameters are of a recording: the cores that a training uses by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpuwatch.model.profile import Costs
+from tests.spools import MS, SECOND, START, FakeRun, report_of
+
+
+def costs_of(run: FakeRun, trainer_cores: float, **facts: Any) -> Costs:
+    """Return the costs of a training that makes its batches itself, in 40 of 100 ms; two cores, two threads."""
+    trainer = run.trainer()
+    for key, value in ({"affinity": 2, "torch": "2.8", "threads": {"torch": 2}} | facts).items():
+        trainer.add("meta", t=trainer.now, key=key, value=value)
+    number = trainer.iterate()
+    for index in range(100):
+        t0 = trainer.now
+        trainer.ask(number, index, 40, cpu_ns=60 * MS)
+        made = {"worker": -1, "index": index, "idle_t0": t0, "t0": t0, "t1": t0 + 40 * MS, "samples": 8}
+        trainer.add("fetch", **made, cpu_ns=40 * MS, delay_ns=0, collate_ns=0, operations=[]).step(60)
+    trainer.ask(number, 100, 0.0, end=1)
+    sampler = run.sampler()
+    for second in range(11):
+        t = START + second * SECOND
+        used = int(trainer_cores * second * SECOND)
+        sampler.add("cpu", t=t, interval_ns=SECOND, busy=[1.0, trainer_cores - 1.0])
+        sampler.add("tick", t=t, late_ns=0, cpu_ns=0, rss_bytes=1)
+        sampler.add("process", t=t, pid=100, role="tree", cpu_ns=used, delay_ns=0, rss_bytes=1, threads=3)
+    costs = report_of(run).costs
+    assert costs is not None
+    return costs
+
+
+def test_a_training_of_one_thread_uses_one_core(run: FakeRun) -> None:
+    costs = costs_of(run, 1.0)
+    assert costs.trainer_threads == 1 and costs.trainer_cores == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_training_of_several_threads_uses_what_making_the_batch_left(run: FakeRun) -> None:
+    # 160 ms of CPU in 100 ms, 40 of them for the batch.
+    costs = costs_of(run, 1.6)
+    assert costs.trainer_threads == 2 and costs.trainer_cores == pytest.approx(2.0, abs=0.05)
+    assert costs.shared_cores == pytest.approx(2.0, abs=0.05)
+
+
+def test_with_a_gpu_the_other_threads_are_not_the_models(run: FakeRun) -> None:
+    costs = costs_of(run, 1.6, cuda_devices=[[0, "abc", "NVIDIA H200"]])
+    assert costs.trainer_threads == 1 and costs.trainer_cores <= 1.0

@@ -1,0 +1,99 @@
+"""What the user of a library that makes the loader, or opens the files, is told to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpuwatch.diagnosis.examples.parts import make_loader, make_operation
+from gpuwatch.diagnosis.examples.runs import run_of
+from gpuwatch.diagnosis.frameworks import draft_edit, loader_edit, maker_of, opened_by_user, who_set
+from gpuwatch.model.findings import Finding
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.measures import Place
+from gpuwatch.rules.no_worker_processes.rule import RULE as no_worker_processes
+
+LIBRARIES = "/env/lib/python3.11/site-packages/"
+WORKERS = {"num_workers": 2, "persistent_workers": True}
+
+
+def made_by(module: str, line: int = 212, **changes: Any) -> LoaderProfile:
+    file = f"{LIBRARIES}{module.replace('.', '/')}.py"
+    return make_loader(attributes={"made_by": [module, file, line]}, **changes)
+
+
+def test_the_users_own_loader_takes_the_options_of_torch() -> None:
+    loader = make_loader(attributes={"made_by": None, "loader_class": "torch.utils.data.dataloader.DataLoader"})
+    assert maker_of(loader) is None and who_set(loader) == ""
+    assert loader_edit(loader, WORKERS) == "DataLoader(..., num_workers=2, persistent_workers=True)"
+
+
+@pytest.mark.parametrize(
+    ("module", "edit"),
+    [
+        ("keras.src.trainers.data_adapters.data_adapter_utils", "PyDataset(..., workers=2, use_multiprocessing=True)"),
+        (
+            "transformers.trainer",
+            "TrainingArguments(..., dataloader_num_workers=2, dataloader_persistent_workers=True)",
+        ),
+        ("ultralytics.data.build", "train(..., workers=2)"),
+        ("recbole.data.utils", "config: worker=2"),
+        ("some_lab.loops", "the option of some_lab for num_workers=2, persistent_workers=True"),
+    ],
+)
+def test_a_librarys_loader_takes_the_librarys_options(module: str, edit: str) -> None:
+    assert loader_edit(made_by(module), WORKERS) == edit
+
+
+def test_the_findings_name_the_librarys_option_and_the_line_that_decides() -> None:
+    profile = run_of(workers=0, loader={"attributes": made_by("ultralytics.data.build").attributes})
+    finding = no_worker_processes.evaluate(profile)
+    assert isinstance(finding, Finding) and finding.edit == "train(..., workers=3)"
+    assert finding.advice == (
+        "Load in 3 worker processes: train(..., workers=3). ultralytics/data/build.py:212 makes the DataLoader, with"
+        " num_workers=0; on the CPU it takes 0 whatever is passed."
+    )
+
+
+def test_fastais_own_loader_is_known_by_its_class() -> None:
+    loader = make_loader(attributes={"loader_class": "fastai.data.load._FakeLoader"})
+    assert loader_edit(loader, {"num_workers": 4}) == "DataLoaders(..., num_workers=4)"
+
+
+def test_who_set_the_number_of_workers_is_said() -> None:
+    assert who_set(made_by("ultralytics.data.build", workers=0)) == (
+        " ultralytics/data/build.py:212 makes the DataLoader, with num_workers=0;"
+        " on the CPU it takes 0 whatever is passed."
+    )
+    assert who_set(made_by("some_lab.loops", 7, workers=1)) == (
+        " some_lab/loops.py:7 makes the DataLoader, with num_workers=1."
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "edit"),
+    [
+        ("streaming.base.format.mds.encodings", 'sample["image"].draft("RGB", (width // 4, height // 4))'),
+        (
+            "datasets.features.image",
+            'dataset.cast_column("image", Image(decode=False)), then PIL.Image.open the path or bytes, and'
+            ' .draft("RGB", (width // 4, height // 4))',
+        ),
+        (
+            "some_lab.io",
+            "some_lab/io.py:9 opens the file: have some_lab hand over the path or bytes, open it, and"
+            ' .draft("RGB", (width // 4, height // 4))',
+        ),
+    ],
+)
+def test_where_a_library_opens_the_file_the_edit_is_the_librarys(module: str, edit: str) -> None:
+    place = Place(f"{LIBRARIES}{module.replace('.', '/')}.py", 9)
+    decode = make_operation("PIL.JpegImageFile.load", kind="decode", opened_by=module, opened_where=place)
+    assert draft_edit(decode, 4) == edit and opened_by_user(decode) is None
+
+
+def test_where_the_users_code_opens_the_file_that_line_is_the_place() -> None:
+    place = Place("/home/me/project/data.py", 9)
+    decode = make_operation("PIL.JpegImageFile.load", kind="decode", opened_by="__main__", opened_where=place)
+    assert draft_edit(decode, 4) is None and opened_by_user(decode) == place
