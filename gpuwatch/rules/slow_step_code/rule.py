@@ -106,6 +106,7 @@ def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs, t: Thresho
         where=place(line),
         speedup=_without(other, sampler, costs, t),
         hides=(),
+        decides=other >= t.critical_share,
     )
 
 
