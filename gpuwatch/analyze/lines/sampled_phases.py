@@ -30,7 +30,7 @@ def with_samples(rank: RankProfile, sampled: StepParts | None) -> RankProfile:
 
 def _without_pauses(long: LongSteps, sampled: StepParts, seconds: dict[str, float]) -> LongSteps:
     """Give evaluation and rollouts inside steps their phases; what is left is what the long steps are long for."""
-    if long.cause != "unknown" or not sampled.long:
+    if long.cause not in ("unknown", "checkpoint") or not sampled.long:
         return long
     evaluation = _move(seconds, long.excess_s * sampled.evaluation / sampled.long, "evaluation")
     acting = _move(seconds, long.excess_s * sampled.rollout / sampled.long, "rollout")

@@ -139,9 +139,12 @@ def _rollout(long: Sequence[Sample], trains: Functions) -> dict[int, str]:
 
 
 def _in_environment(long: Sequence[Sample], trains: Functions) -> list[Sample]:
-    """Return the samples below an environment's step: a function of that name below which no model is called."""
+    """Return the samples below an environment's step: a function of that name below which no model is called.
+
+    Nor torch: the step of a diffusion model's noise schedule is no environment's."""
     models = trains | _functions(sample for sample in long if sample.part in IN_MODEL)
-    return [sample for sample in long if any(_is_environment(frame, models) for frame in sample.stack)]
+    outside = [sample for sample in long if sample.part not in (*IN_MODEL, "torch")]
+    return [sample for sample in outside if any(_is_environment(frame, models) for frame in sample.stack)]
 
 
 def _is_environment(frame: Frame, models: Functions) -> bool:

@@ -25,6 +25,7 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
     steps_per_s = steps.count / steps.seconds if steps.seconds > 0 else None
     samples = fetch.samples_per_batch if fetch and fetch.samples_per_batch else recorded.get("batch_size")
     own_loop = loader.own_loop
+    used = sum(len(loader.walk.of(position)) > 0 for position in loader.positions) or len(loader.positions)
     return LoaderProfile(
         id=loader.id,
         rank=loader.trainer.rank,
@@ -42,7 +43,7 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         in_order=recorded.get("in_order") is not False,
         start_method=recorded.get("start_method"),
         dataset_length=recorded.get("length"),
-        iterators=len(loader.positions),
+        iterators=used,
         passes=count_passes(loader.walk, loader.positions),
         batches=steps.batches,
         steps=steps.count,
@@ -57,7 +58,7 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         wait_clock="cuda" if on_gpu else "host",
         wait_seconds=steps.wait_seconds,
         compute_cpu_share=_compute_cpu_share(loader, steps),
-        epoch_batches=steps.batches / len(loader.positions) if loader.positions else None,
+        epoch_batches=steps.batches / used if used else None,
         startup_s=startup,
         first_batch_s=first_batch,
         queue=queue_profile(loader, steps, makers),

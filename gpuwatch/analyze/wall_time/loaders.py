@@ -80,10 +80,15 @@ def _of_one(walk: Walk) -> list[Loader]:
 def _sites(walk: Walk) -> dict[str, tuple[object, ...]]:
     """Return what makes loaders one: a loader re-created each epoch is the same to its user when it is made (or, where
     that is unknown, asked for) at the same line over the same data with the same settings. Loaders in use at the
-    same time are never one: two that are zipped may well be made by one line."""
+    same time are never one: two that are zipped may well be made by one line. One that gave no batch was not in use:
+    Keras makes an iterator only to look at the data."""
     sites: dict[str, tuple[object, ...]] = {}
     free_since: dict[tuple[object, ...], list[float]] = defaultdict(list)
+    used = {iterator.loader for position, iterator in enumerate(walk.trainer.iterators) if len(walk.of(position))}
     for loader, (site, begin, end) in _uses(walk).items():
+        if loader not in used:
+            sites[loader] = (*site, 0)
+            continue
         until = free_since[site]
         number = next((n for n, free in enumerate(until) if free <= begin), len(until))
         until[number : number + 1] = [end]

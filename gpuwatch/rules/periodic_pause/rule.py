@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import hot_line, place
+from gpuwatch.diagnosis.evidence import place
 from gpuwatch.diagnosis.needs import LOADER, RANKS
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -120,9 +120,11 @@ def _beside(long: LongSteps) -> str:
 
 def _line(profile: Profile, loader: LoaderProfile, long: LongSteps) -> HotLine | None:
     """Return the line sampled in long steps, else the trainer's own line with about as much time as the pauses took."""
-    sampled = hot_line(profile, "trainer", "long step")
+    sampled = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "long step"]
     own = [line for line in own_lines(profile, loader) if line.share >= long.share / 2]
-    return sampled or next(iter(own), None)
+    # A long step has a forward and a backward like any other, too.
+    longest = max(sampled, key=lambda h: h.share * (1.0 - (h.model_share or 0.0)), default=None)
+    return longest or next(iter(own), None)
 
 
 def _what(long: LongSteps) -> str:

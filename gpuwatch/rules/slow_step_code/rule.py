@@ -7,9 +7,11 @@ What it means
 
 How it is measured
     Lines of the training process from stack samples in the step, other than the model's forward, the backward pass and
-    the optimizer; a line that sleeps or waits is not Python's work and does not count. Between loops, and while one
-    begins, the same for lines that are neither torch's nor the start of workers. The user's own sampler counts
-    too: a loader asks it for indices in the training process, in time that is otherwise input wait.
+    the optimizer, also where a framework calls these from the user's one line; then the callback that takes the time is
+    named. No more is reported than was measured outside of the three, whatever the samples say. A line that sleeps or
+    waits is not Python's work and does not count. Between loops, and while one begins, the same for lines that are neither
+    torch's nor the start of workers. The user's own sampler counts too: a loader asks it for indices in the training
+    process, in time that is otherwise input wait.
 
 When it is wrong
     Without stack samples, waiting for a device outside of the backward pass looks the same; then the rule is not
@@ -105,6 +107,7 @@ def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs, t: Thresho
         where=place(line),
         speedup=_without(other, sampler, costs, t),
         hides=(),
+        decides=other >= t.critical_share,
     )
 
 

@@ -435,3 +435,12 @@ def test_what_follows_such_an_evaluation_is_no_part_of_it(run: FakeRun) -> None:
     # Twice the usual time after a batch is left to the evaluation.
     assert seconds["between loops"] == pytest.approx(3 * 0.296, abs=0.001)
     assert seconds["evaluation"] == pytest.approx(20 * 0.005 + 3 * 0.004, abs=0.006)
+
+
+def test_an_iterator_that_gives_no_batch_is_no_evaluation(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for epoch in range(3):
+        trainer.iterate(loader=10 + epoch, line=28)
+        trainer.loop(batches=10, loader=20 + epoch, line=28)
+    (loader,) = report_of(run).loaders
+    assert (loader.role, loader.iterators, loader.batches, loader.epoch_batches) == ("training", 3, 30, 10)

@@ -169,9 +169,12 @@ def test_a_rollout_in_a_framework_has_one_line_and_paths_of_its_own() -> None:
     learn = (*USER, *site(("PPO.learn", "stable_baselines3/ppo/ppo.py")))
     collect = (*learn, *site(("collect_rollouts", "stable_baselines3/common/on_policy.py")))
     train = (*learn, *site(("PPO.train", "stable_baselines3/ppo/ppo.py")))
+    environment = site(
+        ("DummyVecEnv.step_wait", "stable_baselines3/vec.py"), ("CartPole.step", "gymnasium/cartpole.py")
+    )
     samples = [
         sample((*collect, *NET), 30, "long step"),
-        sample((*collect, *site(("DummyVecEnv.step_wait", "stable_baselines3/vec.py"))), 50, "long step"),
+        sample((*collect, *environment), 50, "long step"),
         # The time of a sample is known to a tenth of a second or so.
         sample((*collect, *NET), 10, "step"),
         sample((*train, *NET), 20, "step"),
@@ -197,3 +200,14 @@ def test_a_forward_that_seems_to_be_in_the_long_steps_only_is_that_of_the_traini
     # Another way to the model from the function that trains, as in a GAN.
     placed, _ = counted(*TRAINED, sample((Frame("main", "/home/me/train.py", 33), *NET), 25, "long step"))
     assert placed[3].activity == "long step"
+
+
+def test_pictures_drawn_by_a_diffusion_model_are_an_evaluation() -> None:
+    draw = (Frame("main", "/home/me/train.py", 15), Frame("log_validation", "/home/me/train.py", 8))
+    pipeline = (*draw, *site(("DDPMPipeline.__call__", "diffusers/pipelines/ddpm.py")))
+    schedule = (*pipeline, *site(("DDPMScheduler.step", "diffusers/schedulers/ddpm.py")))
+    noise = (*schedule, *site(("randn", "torch/functional.py")))
+    weights = ((*pipeline, *NET), 80), (schedule, 10), (noise, 10)
+    placed, counts = counted(*TRAINED, *(sample(stack, weight, "long step") for stack, weight in weights))
+    assert {s.activity for s in placed[3:]} == {"evaluation"}
+    assert (counts.evaluation, counts.rollout) == (100, 0)
