@@ -56,10 +56,10 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 )
 @click.option(
     "--budget",
-    default="3m",
+    default="5m",
     show_default=True,
     metavar="TIME",
-    help="Stop after this time: 90s, 3m, 1h.",
+    help="Stop after this time, or before it once all is known: 90s, 3m, 1h.",
 )
 @click.option(
     "--scratch",

@@ -231,7 +231,6 @@ class Session:
         self._read = 0
         self._check_at = time.monotonic() + _CHECK_S
         with (self.path / LOG).open("ab") as log:
-            # A session of its own: what is typed here is for gpuwatch, which then ends the training whole.
             self._process = self._popen(environment, log)
         pid = self._process.pid
         folder.write_info(run, replace(info, child_pid=pid, child_start=liveness.start_ticks(pid)))
@@ -286,6 +285,11 @@ class Session:
         new, self._read = rows[self._read :], len(rows)
         self.resolved += len(new)
         yield from (_result(row) for row in new)
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether the command runs."""
+        return self._process is not None and not self._has_ended()
 
     def _has_ended(self) -> bool:
         return self._process is not None and self._process.poll() is not None

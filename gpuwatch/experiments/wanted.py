@@ -116,6 +116,11 @@ def _named(remedy: Remedy) -> str:
 def _unknown(conductor: Conductor) -> str:
     """Return why the observed run says nothing, with the budget that would let it."""
     observed_s = conductor.spent_s - (conductor.session.startup_s or 0.0)
+    if not conductor.session.is_running:
+        return (
+            "The training ended after too few steps to find what slows it, so no finding asks for a remedy: give it more"
+            " data or epochs, or name remedies with --remedies."
+        )
     return (
         f"{observed_s:.0f} s of the training were too few steps to find what slows it, so no finding asks for a remedy:"
         f" {budget.enough(3 * conductor.budget_s)}, or name remedies with --remedies."

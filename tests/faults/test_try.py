@@ -62,6 +62,17 @@ def test_a_script_that_cannot_be_driven_gets_a_clear_line(tmp_path: Path, way: s
     )
 
 
+def test_a_large_gain_is_known_within_one_start_without_an_earlier_run(tmp_path: Path) -> None:
+    """One worker hides 16 ms of loading behind 10 ms of work: (16 + 10) / 16."""
+    done = run(tmp_path, "plain", "--remedies", "workers=1", "--budget", "120s", "--json", WORKERS=0)
+    assert done.returncode == 0, done.stderr
+    assert "observing the training first" in done.stderr and "plan: workers=1" in done.stderr
+    (trial,) = json.loads(done.stdout)["trials"]
+    assert trial["verdict"] == "helps" and trial["ratio"]["low"] > 1 and trial["ratio"]["n"] >= 2
+    assert len(list(tmp_path.glob(".gpuwatch/*-try/start-*"))) == 1
+    assert [path.name for path in tmp_path.glob(".gpuwatch/2*") if not path.name.endswith("-try")] == []
+
+
 def test_a_command_that_is_not_there_gets_a_clear_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [*GPUWATCH, "try", "--ceilings", "--", "no-such-command"], cwd=tmp_path, env=environment(), capture_output=True,

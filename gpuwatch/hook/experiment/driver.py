@@ -101,7 +101,7 @@ class Driver:
         self.counts[loader] = self.counts.get(loader, 0) + 1
         self.cache = [kept for kept in self.cache if kept[0]() is not None][-3 * windows.CACHED_BATCHES :]
         if self.counts[loader] <= windows.CACHED_BATCHES:
-            self.cache.append((weakref.ref(loader), batch))
+            self.cache.append((weakref.ref(loader), batches.fresh(batch)))  # the loop may take its own apart
         return batch
 
     def _is_the_loop(self, loader: Any) -> bool:

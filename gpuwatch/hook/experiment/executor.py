@@ -71,7 +71,7 @@ class Executor:
         else:
             batch = self._variants_batch(window)
             if len(self.cache) < windows.CACHED_BATCHES and not window.order.get("remedy"):
-                self.cache.append(batch)
+                self.cache.append(batches.fresh(batch))  # the loop may take its own apart
         window.given(batch)
         return batch
 

@@ -31,6 +31,7 @@ class Session:
         self.loop: dict[str, Any] = {"num_workers": 0, "length": 100}
         self.outputs: dict[str, dict[str, Any]] = {}
         self.windows: list[Window] = []
+        self.is_running = True
 
     def run(self, windows: Sequence[Window], seen: Callable[[Result], None]) -> list[Result]:
         found = []
