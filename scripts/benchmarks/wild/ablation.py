@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ from typing import Any
 
 from scripts.benchmarks.machine import cpu_model, progress
 from scripts.benchmarks.wild import catalogue
+from scripts.benchmarks.wild.bystanders import DISTURBING
 from scripts.benchmarks.wild.preparation import versions
 from scripts.benchmarks.wild.project import Variant
 from scripts.benchmarks.wild.running import AS_IS, Ablation, Run, run, words
@@ -68,13 +70,15 @@ def parts(place: Workplace) -> list[Part]:
 
 
 def measure(place: Workplace, repeats: int, file: Path, keep: Callable[[Truth], None]) -> Truth:
-    """Run all parts in turns and return what they showed; what `file` keeps of an earlier, broken-off one counts."""
+    """Run all parts in turns and return what they showed; of what `file` keeps, the undisturbed runs count."""
     wanted = parts(place)
     truth = _begun(place, wanted, file)
     for repeat in range(repeats):
         for part in wanted:
-            if truth.of(part.name, repeat) is not None:
+            known = truth.of(part.name, repeat)
+            if known is not None and known["others"] < DISTURBING and not known["failed"]:
                 continue
+            truth.runs = [each for each in truth.runs if each is not known]
             truth.runs.append(_measured(place, part, repeat, truth))
             truth.gains = {other.name: _gain(truth, other.name, repeats) for other in wanted[1:]}
             keep(truth)
@@ -96,7 +100,7 @@ def _begun(place: Workplace, wanted: list[Part], file: Path) -> Truth:
     about = {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "cpu": cpu_model(),
-        "cores": len(_cores()),
+        "cores": len(os.sched_getaffinity(0)),
         "python": place.project.python,
         "versions": versions(place),
     }
@@ -111,12 +115,6 @@ def _begun(place: Workplace, wanted: list[Part], file: Path) -> Truth:
         {part.name: part.what for part in wanted},
         [each for each in runs if marks.get(each["variant"]) == each["mark"]],
     )
-
-
-def _cores() -> set[int]:
-    import os
-
-    return os.sched_getaffinity(0)
 
 
 def _mark(place: Workplace, part: Part) -> str:
@@ -148,7 +146,7 @@ def _ablation(part: Part, truth: Truth) -> Ablation:
 
 def told_of(done: Run) -> dict[str, Any]:
     """Return what is kept of a run."""
-    told: dict[str, Any] = {"wall_s": round(done.wall_s, 2), "failed": done.failed}
+    told: dict[str, Any] = {"wall_s": round(done.wall_s, 2), "failed": done.failed, "others": round(done.others, 2)}
     pace = done.pace
     if pace is None:
         return told
@@ -168,19 +166,25 @@ def told_of(done: Run) -> dict[str, Any]:
 def sentence(done: Run) -> str:
     """Return what a run showed, for a progress line."""
     pace = done.pace
+    failed = f" ({done.failed})" if done.failed else ""
+    others = f", others used {done.others:.1f} cores" if done.others >= DISTURBING else ""
     if pace is None:
-        return f"{done.wall_s:.1f} s, no steps seen{f' ({done.failed})' if done.failed else ''}"
+        return f"{done.wall_s:.1f} s, no steps seen{others}{failed}"
     step = f"{pace.step_s * 1e3:.1f} ms a step" if pace.step_s else "too few steps to tell their time"
     wait = f", {pace.wait_share:.0%} of it waiting" if pace.wait_share is not None else ""
-    failed = f" ({done.failed})" if done.failed else ""
-    return f"{done.wall_s:.1f} s, loop {pace.loop_s:.1f} s, {pace.steps} steps, {step}{wait}{failed}"
+    return f"{done.wall_s:.1f} s, loop {pace.loop_s:.1f} s, {pace.steps} steps, {step}{wait}{others}{failed}"
 
 
 def _gain(truth: Truth, part: str, repeats: int) -> dict[str, Any]:
-    """Return as-is over variant, of the loop and of a step, from the turns in which both succeeded."""
+    """Return as-is over variant, of the loop and of a step, from the turns in which both succeeded undisturbed, if any."""
     pairs = [(truth.of("as is", repeat), truth.of(part, repeat)) for repeat in range(repeats)]
     both = [(a, b) for a, b in pairs if a and b and not a["failed"] and not b["failed"]]
-    told: dict[str, Any] = {"step": ratio([(a.get("step_ms"), b.get("step_ms")) for a, b in both])}
+    calm = [pair for pair in both if all(each["others"] < DISTURBING for each in pair)]
+    disturbed, both = not calm, calm or both
+    told: dict[str, Any] = {
+        "disturbed": disturbed,
+        "step": ratio([(a.get("step_ms"), b.get("step_ms")) for a, b in both]),
+    }
     if part != LOADER:
         told["loop"] = ratio([(a.get("loop_s"), b.get("loop_s")) for a, b in both])
     return told

@@ -25,7 +25,7 @@ def options(about: str | None) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help="projects (default: all)")
     verbs = parser.add_mutually_exclusive_group()
     verbs.add_argument("--check", action="store_true", help="install, make data, run once bare with stamps")
-    verbs.add_argument("--truth", action="store_true", help="run the ablations; go on with those broken off")
+    verbs.add_argument("--truth", action="store_true", help="run the ablations, again those that others disturbed")
     verbs.add_argument("--score", action="store_true", help="run bare and under gpuwatch in turns, and judge")
     verbs.add_argument("--rejudge", action="store_true", help="run nothing: analyze the kept recordings again")
     verbs.add_argument("--try", dest="tried", action="store_true", help="run `gpuwatch try` and keep what it said")
@@ -99,8 +99,11 @@ def gains(found: ablation.Truth) -> str:
     def cell(told: dict[str, float] | None) -> str:
         return f"{told['median']:.2f} ({told['low']:.2f} … {told['high']:.2f})" if told else "-"
 
-    rows = [[name, cell(told.get("step")), cell(told.get("loop"))] for name, told in found.gains.items()]
-    return aligned(["variant", "step", "loop"], rows)
+    rows = [
+        [name, cell(told.get("step")), cell(told.get("loop")), "disturbed" if told["disturbed"] else ""]
+        for name, told in found.gains.items()
+    ]
+    return aligned(["variant", "step", "loop", ""], rows)
 
 
 def score(place: Workplace, args: argparse.Namespace) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 
 # An iterator trains when at least one of this many of its batches is followed by an update.
 ACCUMULATED = 64
+# A pass of fewer batches is judged by its last one too.
+TELLING = 3
 WARM_STEPS = 2
 PREFETCHED = 2
 
@@ -105,11 +107,16 @@ def _passes(events: Iterable[list[Any]]) -> list[Pass]:
 
 
 def _training(passes: list[Pass], updates: list[int]) -> list[Pass]:
-    """Return the passes whose batches are followed by updates; an update belongs to the batch before it."""
-    handed = sorted((got, each.number) for each in passes for _, got in each.batches)
-    times = [got for got, _ in handed]
-    owners = Counter(handed[at - 1][1] for at in (bisect_right(times, update) for update in updates) if at)
-    return [each for each in passes if owners[each.number] * ACCUMULATED >= len(each.batches)]
+    """Return the passes between whose batches updates are; an update belongs to the batch before it.
+
+    Not what follows a pass's last batch: after an evaluation in the middle of an epoch the training goes on."""
+    handed = sorted((got, each.number, got == each.batches[-1][1]) for each in passes for _, got in each.batches)
+    times = [got for got, _, _ in handed]
+    owners = [handed[at - 1] for at in (bisect_right(times, update) for update in updates) if at]
+    between = Counter(number for _, number, last in owners if not last)
+    after = Counter(number for _, number, _ in owners)
+    counted = {each.number: (between if len(each.batches) >= TELLING else after)[each.number] for each in passes}
+    return [each for each in passes if counted[each.number] * ACCUMULATED >= len(each.batches)]
 
 
 def _end(each: Pass) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.benchmarks.wild import catalogue
+from scripts.benchmarks.wild.bystanders import Bystanders, end_group
 from scripts.benchmarks.wild.pace import Pace, read
 from scripts.benchmarks.wild.preparation import last_line
 from scripts.benchmarks.wild.project import Variant
@@ -38,13 +39,15 @@ class Ablation:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How one run went. `failed` is empty, or says why in a line. `results` are the lines that must not change."""
+    """How one run went. `failed` is empty, or says why in a line. `others`: cores that others used
+    meanwhile. `results`: what must not change."""
 
     status: int | None
     wall_s: float
     said: str
     pace: Pace | None
     failed: str = ""
+    others: float = 0.0
     results: tuple[str, ...] = field(default=())
 
 
@@ -64,13 +67,14 @@ def run(
     variables = place.variables(variant.environment)
     if stamped:
         variables |= _injection(place, variant, ablation, stamps, variables.get("PYTHONPATH"))
-    began = time.monotonic_ns()
+    bystanders, began = Bystanders(), time.monotonic_ns()
     command = [*before, *place.written(words(place, variant))]
     status, said = _watched(command, place.working_folder(), variables, limit_s or place.project.timeout_s)
     wall_s = (time.monotonic_ns() - began) / 1e9
     alone = ablation.training[0] if ablation.mode == "loader" and ablation.training else None
     pace = read(stamps, place.project.pace, began, alone)
-    return Run(status, wall_s, said, pace, place.masked(_why(status, said)), _results(place.project.results, said))
+    failed, others = place.masked(_why(status, said)), bystanders.cores()
+    return Run(status, wall_s, said, pace, failed, others, _results(place.project.results, said))
 
 
 def words(place: Workplace, variant: Variant) -> tuple[str, ...]:
@@ -106,17 +110,11 @@ def _watched(command: list[str], folder: Path, variables: dict[str, str], limit_
             status: int | None = process.wait(limit_s)
         except subprocess.TimeoutExpired:
             status = None
-        finally:
-            _end_group(process.pid)
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        finally:
+            end_group(process.pid)
     return status, said.read_text(encoding="utf-8", errors="replace")
-
-
-def _end_group(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _why(status: int | None, said: str) -> str:

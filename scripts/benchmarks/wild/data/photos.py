@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--names", default="train,val")
     args = parser.parse_args()
     random = numpy.random.default_rng(0)
-    for split, count in zip(args.names.split(","), (args.train, args.val)):
+    for split, count in zip(args.names.split(","), (args.train, args.val), strict=False):
         for number in range(count):
             folder = args.root / split / f"class{number % args.classes}"
             folder.mkdir(parents=True, exist_ok=True)

@@ -57,13 +57,13 @@ def main():
     model = create_model(args.model, num_classes=4)
     dataset_train = create_dataset("", root=args.data, split="train", is_training=True)
     dataset_eval = create_dataset("", root=args.data, split="val")
-    common = dict(
-        input_size=(3, args.img_size, args.img_size),
-        batch_size=args.batch_size,
-        num_workers=args.workers,
-        use_prefetcher=False,
-        device=torch.device("cpu"),
-    )
+    common = {
+        "input_size": (3, args.img_size, args.img_size),
+        "batch_size": args.batch_size,
+        "num_workers": args.workers,
+        "use_prefetcher": False,
+        "device": torch.device("cpu"),
+    }
     loader_train = create_loader(dataset_train, is_training=True, auto_augment=args.aa, re_prob=0.25, **common)
     loader_eval = create_loader(dataset_eval, is_training=False, **common)
     optimizer = create_optimizer_v2(model, opt="sgd", lr=0.01, momentum=0.9)
