@@ -76,7 +76,7 @@ def measure(place: Workplace, repeats: int, file: Path, keep: Callable[[Truth], 
     for repeat in range(repeats):
         for part in wanted:
             known = truth.of(part.name, repeat)
-            if known is not None and known["others"] < DISTURBING and not known["failed"]:
+            if known is not None and known.get("others", 0.0) < DISTURBING and not known["failed"]:
                 continue
             truth.runs = [each for each in truth.runs if each is not known]
             truth.runs.append(_measured(place, part, repeat, truth))
@@ -179,7 +179,7 @@ def _gain(truth: Truth, part: str, repeats: int) -> dict[str, Any]:
     """Return as-is over variant, of the loop and of a step, from the turns in which both succeeded undisturbed, if any."""
     pairs = [(truth.of("as is", repeat), truth.of(part, repeat)) for repeat in range(repeats)]
     both = [(a, b) for a, b in pairs if a and b and not a["failed"] and not b["failed"]]
-    calm = [pair for pair in both if all(each["others"] < DISTURBING for each in pair)]
+    calm = [pair for pair in both if all(each.get("others", 0.0) < DISTURBING for each in pair)]
     disturbed, both = not calm, calm or both
     told: dict[str, Any] = {
         "disturbed": disturbed,

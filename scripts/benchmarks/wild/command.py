@@ -76,7 +76,8 @@ def check(place: Workplace, args: argparse.Namespace) -> str:
     """Run once bare."""
     preparation.prepare(place)
     done = run(place)
-    (place.folder / "checked").touch()
+    if not done.failed:
+        (place.folder / "checked").touch()
     tail = "\n".join(done.said.splitlines()[-15:])
     print(tail, file=sys.stderr)
     if place.project.results:
