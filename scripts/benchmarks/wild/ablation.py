@@ -120,9 +120,9 @@ def _begun(place: Workplace, wanted: list[Part], file: Path) -> Truth:
 def _mark(place: Workplace, part: Part) -> str:
     """Return a mark that changes with all that a run depends on."""
     project, variant = place.project, part.variant
-    patch = catalogue.files(project) / variant.patch
+    patch = catalogue.patch_file(project, variant)
     told = [words(place, variant), project.environment, variant.environment, project.data, part.mode, project.pace]
-    told.append(patch.read_text(encoding="utf-8") if variant.patch else "")
+    told.append(patch.read_text(encoding="utf-8") if patch else "")
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from scripts.benchmarks.wild.project import FOLDER, Project
+from scripts.benchmarks.wild.project import FOLDER, Project, Variant
+
+PATCHES = Path(__file__).parent / "patches"
 
 
 def names() -> list[str]:
@@ -28,3 +30,9 @@ def load(name: str) -> Project:
 def files(project: Project) -> Path:
     """Return the folder of what the project needs beside its declaration."""
     return FOLDER / project.name
+
+
+def patch_file(project: Project, variant: Variant) -> Path | None:
+    """Return the file that a variant executes: the project's own, or one that several share; None without one."""
+    own = files(project) / variant.patch
+    return (own if own.exists() else PATCHES / variant.patch) if variant.patch else None

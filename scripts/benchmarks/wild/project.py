@@ -13,7 +13,7 @@ class Variant:
     """The same training with something changed, without gpuwatch: an ablation, or the change that a finding advises.
 
     `what` says the change in a few words. `arguments` are appended to the command, or `command` replaces it whole;
-    `environment` is added to the environment; `patch` is a Python file of the project's folder that is executed right
+    `environment` is added to the environment; `patch` is a Python file of the project's folder, or of `patches`, that is executed right
     after torch was imported, in each process; in it `after_import(module_name, function)` calls `function(module)` once
     that module was imported. `{data}` and `{files}` (the project's folder) are replaced in all of them.
     """

@@ -85,7 +85,8 @@ def words(place: Workplace, variant: Variant) -> tuple[str, ...]:
 def _injection(
     place: Workplace, variant: Variant, ablation: Ablation, stamps: Path, path: str | None
 ) -> dict[str, str]:
-    patch = {"WILD_PATCH": str(catalogue.files(place.project) / variant.patch)} if variant.patch else {}
+    file = catalogue.patch_file(place.project, variant)
+    patch = {"WILD_PATCH": str(file)} if file else {}
     first = os.pathsep.join(filter(None, [str(INJECTED), path]))
     return {"PYTHONPATH": first, "WILD_STAMPS": str(stamps), **ablation.variables(), **patch}
 

@@ -24,7 +24,7 @@ def test_a_project_names_only_what_exists(name: str) -> None:
     assert {*truth.causes, *truth.also, *filter(None, [truth.advice])} <= findings
     measured = {variant.name for variant in project.variants} | {f"workers={number}" for number in project.workers}
     assert not truth.fix or truth.fix in measured
-    assert all((files / variant.patch).exists() for variant in project.variants if variant.patch)
+    assert all(catalogue.patch_file(project, each).exists() for each in project.variants if each.patch)
     assert not project.data or (files / project.data[0]).exists() or (MAKERS / project.data[0]).exists()
     words = [*project.command, *(word for variant in project.variants for word in variant.command)]
     scripts = [word.replace("{files}", str(files)) for word in words if word.startswith("{files}/")]

@@ -10,6 +10,14 @@ PROJECT = Project(
     command=(*SCRIPT, "0", "3"),
     data=("photos.py", "{data}", "--train", "240", "--val", "32", "--size", "1600x1200"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
-    variants=(Variant("2 workers", "ImageDataLoaders with num_workers=2", command=(*SCRIPT, "2", "3")),),
+    variants=(
+        Variant("2 workers", "ImageDataLoaders with num_workers=2", command=(*SCRIPT, "2", "3")),
+        Variant(
+            "scaled decode",
+            "JPEGs decoded at a smaller scale",
+            patch="scaled_decode.py",
+            environment=(("SCALED_TO", "128"),),
+        ),
+    ),
     results=r"^(\[.*?), '",
 )

@@ -1,6 +1,13 @@
 """lightly-train: self-supervised pretraining of a small ResNet by its command line."""
 
-from scripts.benchmarks.wild.project import Project, Truth
+from scripts.benchmarks.wild.project import Project, Truth, Variant
+
+SCALED_DECODE = Variant(
+    "scaled decode",
+    "JPEGs decoded at a smaller scale",
+    patch="scaled_decode.py",
+    environment=(("SCALED_TO", "192"),),
+)
 
 PROJECT = Project(
     name="lightly_train",
@@ -12,5 +19,7 @@ PROJECT = Project(
     ),
     data=("photos.py", "{data}", "--train", "256", "--val", "0", "--size", "800x600"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
+    workers=(0,),
+    variants=(SCALED_DECODE,),
     results=r"train_loss[^0-9]*([\d.]+)",
 )  # fmt: skip

@@ -1,6 +1,13 @@
 """ultralytics: `yolo classify train` of YOLOv8n-cls from its configuration, on class folders."""
 
-from scripts.benchmarks.wild.project import Project, Truth
+from scripts.benchmarks.wild.project import Project, Truth, Variant
+
+SCALED_DECODE = Variant(
+    "scaled decode",
+    "JPEGs decoded at a smaller scale",
+    patch="scaled_decode.py",
+    environment=(("SCALED_TO", "192"),),
+)
 
 PROJECT = Project(
     name="ultralytics_classify",
@@ -11,5 +18,6 @@ PROJECT = Project(
     ),
     data=("photos.py", "{data}", "--train", "320", "--val", "32", "--size", "1024x768"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
+    variants=(SCALED_DECODE,),
     results=r"^\s+(\d/3 +\S+ +[\d.]+) .*100%",
 )  # fmt: skip
