@@ -18,7 +18,7 @@ pytest.importorskip("torch")
 TRAINING = """
 import os, sys
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())
@@ -30,11 +30,16 @@ class Slow(Dataset):
         say("made", index)
         return torch.full((3,), float(index))
 
+class Stream(IterableDataset):
+    def __iter__(self):
+        return map(Slow().__getitem__, range(20))
+
 def main():
     model = torch.nn.Linear(3, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     workers = int(sys.argv[1])
-    loader = DataLoader(Slow(), batch_size=2, num_workers=workers, persistent_workers=workers > 0)
+    dataset = Stream() if "stream" in sys.argv else Slow()
+    loader = DataLoader(dataset, batch_size=2, num_workers=workers, persistent_workers=workers > 0)
     for batch in DataLoader(Slow(), batch_size=10):
         model(batch)
     for epoch in range(2):
@@ -57,10 +62,10 @@ def train(tmp_path: Path):
     script.write_text(TRAINING)
     (tmp_path / "stamps").mkdir()
 
-    def run(workers: int = 0, **told: str) -> list[str]:
+    def run(workers: int = 0, *more: str, **told: str) -> list[str]:
         told = {"WILD_STAMPS": str(tmp_path / "stamps"), "PYTHONPATH": str(INJECTED), **told}
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GPUWATCH_")}
-        words = [sys.executable, str(script), str(workers)]
+        words = [sys.executable, str(script), str(workers), *more]
         done = subprocess.run(words, capture_output=True, text=True, timeout=110, env=environment | told, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
@@ -80,9 +85,9 @@ def test_batches_and_updates_are_stamped_and_evaluation_is_told_apart(train, tmp
     assert 0 < found.step_s < found.loop_s
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_cached_batches_come_as_often_as_the_loader_would_give_them_and_unchanged(train, workers: int) -> None:
-    said = train(workers, WILD_MODE="cached", WILD_TRAINING="1,2", WILD_BATCHES="10")
+@pytest.mark.parametrize(("workers", "kind"), [(0, "map"), (1, "map"), (0, "stream")])
+def test_cached_batches_come_as_often_as_the_loader_would_give_them(train, workers: int, kind: str) -> None:
+    said = train(workers, kind, WILD_MODE="cached", WILD_TRAINING="1,2", WILD_BATCHES="10")
     assert fed(said) == [0, 2, 4, 6, 0, 2, 4, 6, 0, 2] * 2
     made = sum(line.startswith("made") for line in said)
     assert made <= 20 + 2 * (8 + 2 * 2 * workers)

@@ -23,6 +23,8 @@ KEPT = 4
 TRAINING = frozenset(int(number) for number in os.environ.get("WILD_TRAINING", "").split(",") if number)
 BATCHES = int(os.environ.get("WILD_BATCHES") or 0)
 FLUSH_NS = 200000000
+# torch's _DatasetKind.Iterable.
+ITERABLE = 1
 now = time.monotonic_ns
 
 
@@ -99,7 +101,7 @@ def cached(iterator, epoch, take):
 
 def endless(iterator):
     """Say whether the end is the dataset's affair, not the sampler's."""
-    return type(iterator._index_sampler).__name__ == "_InfiniteConstantSampler"
+    return iterator._dataset_kind == ITERABLE
 
 
 def copied(batch):
