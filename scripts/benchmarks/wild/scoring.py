@@ -120,8 +120,11 @@ class Scorer:
         return run(place, before=before, limit_s=place.project.timeout_s + 60)
 
     def _analyze(self, folder: Path, report: Path) -> None:
-        words = [str(self.executable), "report", "--dir", str(folder), "--json", str(report)]
-        subprocess.run(words, capture_output=True, timeout=REPORT_LIMIT_S)
+        # The oldest: `gpuwatch try` puts its own runs beside it.
+        recorded = sorted(folder.glob("*/run.json"))
+        if recorded:
+            words = [str(self.executable), "report", str(recorded[0].parent), "--json", str(report)]
+            subprocess.run(words, capture_output=True, timeout=REPORT_LIMIT_S)
 
     def _recordings(self, place: Workplace) -> Path:
         return place.folder / self.label / "recordings"
