@@ -11,6 +11,7 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGES = {
     "scenarios": "accuracy.md",
     "heldout": "accuracy.md",
+    "wild": "accuracy.md",
     "lines": "accuracy.md",
     "budgets": "overhead.md",
     "bursts": "overhead.md",

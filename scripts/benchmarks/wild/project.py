@@ -13,9 +13,9 @@ class Variant:
     """The same training with something changed, without gpuwatch: an ablation, or the change that a finding advises.
 
     `what` says the change in a few words. `arguments` are appended to the command, or `command` replaces it whole;
-    `environment` is added to the environment; `patch` is a Python file of the project's folder that the injected
-    sitecustomize executes before the training's first import of torch. `{data}` and `{files}` (the project's folder) are
-    replaced in all of them.
+    `environment` is added to the environment; `patch` is a Python file of the project's folder, or of `patches`, that is executed right
+    after torch was imported, in each process; in it `after_import(module_name, function)` calls `function(module)` once
+    that module was imported. `{data}` and `{files}` (the project's folder) are replaced in all of them.
     """
 
     name: str
@@ -62,10 +62,13 @@ class Project:
     """A training program that ships in a package of the registry, started by the entry point that its users use.
 
     `command` runs with the environment's `bin` first on PATH, in an empty working folder of its own. `data` is a script
-    of the `data` folder with its arguments; it runs once with the project's own Python and writes to `{data}`.
-    `results` is a regular expression; what it matches in the output must be the same bare and under gpuwatch.
-    `pace` names what marks a step for the ablations: a batch that a DataLoader hands over, or an optimizer's step.
-    `python` is the version of the environment.
+    of the `data` folder, or of the project's own, with its arguments; it runs once with the project's own Python, in that
+    folder, and writes to `{data}`, which does not exist before; empty where the project needs no data.
+    `results` is a regular expression (`^` and `$` at lines); all that it matches in the output must be the same bare and
+    under gpuwatch.
+    `pace` names what marks a step for the ablations: `batches` that a DataLoader hands over, or `steps` of an optimizer
+    (backward passes where there is no torch optimizer).
+    `workers` are the numbers of worker processes that the ablations try. `python` is the version of the environment.
     """
 
     name: str

@@ -1,0 +1,83 @@
+"""Hold a report of gpuwatch against what the ablations of its project showed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.benchmarks.wild import contradictions
+from scripts.benchmarks.wild.contradictions import Report, predicted
+from scripts.benchmarks.wild.project import Place, Truth
+
+# What says something of the machine or of the recording, and advises nothing about the training's code.
+NOTICES = frozenset(
+    [
+        "not-instrumented",
+        "gpu-shared",
+        "gpu-throttled",
+        "gpu-memory-near-limit",
+        "shared-memory-low",
+        "cpu-quota",
+        "preempted-launcher",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one report got right. None where the project has nothing to compare."""
+
+    bound: str
+    bound_right: bool
+    findings: tuple[str, ...]
+    first_right: bool
+    line: str | None
+    line_right: bool | None
+    wrong: tuple[str, ...]
+    contradictions: tuple[str, ...]
+    predicted: float | None = None
+    measured: float | None = None
+
+    @property
+    def error(self) -> float | None:
+        """Distance of the predicted gain, relative to the measured one."""
+        return abs(self.predicted - self.measured) / self.measured if self.predicted and self.measured else None
+
+
+def judge(truth: Truth, report: Report, gains: dict[str, dict[str, Any]]) -> Judgement:
+    """Return what a report got right; `gains` are those that the ablations measured, by variant.
+
+    Where nothing is to fix, the cause counts as named when nothing wrong is advised."""
+    findings = [finding for finding in report["findings"] if finding["id"] not in NOTICES]
+    named = tuple(finding["id"] for finding in findings)
+    wrong = tuple(name for name in named if name not in (*truth.causes, *truth.also))
+    where = acted_on(findings, report["hot_lines"])
+    advised = next((finding for finding in findings if finding["id"] == truth.advice), None)
+    return Judgement(
+        bound=report["verdict"]["bound"],
+        bound_right=report["verdict"]["bound"] in truth.bounds,
+        findings=named,
+        first_right=bool(named) and named[0] in truth.causes if truth.causes else not wrong,
+        line=f"{contradictions.place(where)} {where.get('function') or ''}".rstrip() if where else None,
+        line_right=any(is_at(place, where) for place in truth.places) if truth.places else None,
+        wrong=wrong,
+        contradictions=tuple(contradictions.found(report)),
+        predicted=predicted((advised or {}).get("speedup")),
+        measured=((gains.get(truth.fix) or {}).get("loop") or {}).get("median"),
+    )
+
+
+def acted_on(findings: list[dict[str, Any]], hot_lines: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the place that a reader looks at first: the first finding's, else the first hot line."""
+    if findings and findings[0].get("where"):
+        where: dict[str, Any] = findings[0]["where"]
+        return where
+    return hot_lines[0] if hot_lines else None
+
+
+def is_at(place: Place, where: dict[str, Any] | None) -> bool:
+    """Tell whether a place of a report is the one declared."""
+    if where is None or not where["file"].endswith(place.file):
+        return False
+    function = where.get("function") or ""
+    return not place.function or function == place.function or function.endswith(f".{place.function}")

@@ -1,0 +1,25 @@
+"""lightly-train: self-supervised pretraining of a small ResNet by its command line."""
+
+from scripts.benchmarks.wild.project import Project, Truth, Variant
+
+SCALED_DECODE = Variant(
+    "scaled decode",
+    "JPEGs decoded at a smaller scale",
+    patch="scaled_decode.py",
+    environment=(("SCALED_TO", "192"),),
+)
+
+PROJECT = Project(
+    name="lightly_train",
+    requires=("lightly-train",),
+    command=(
+        "lightly-train", "pretrain", "out=out", "data={data}/train", "model=torchvision/resnet18", "method=simclr",
+        "epochs=3", "batch_size=16", "num_workers=2", "accelerator=cpu", "devices=1", "overwrite=True", "seed=1",
+        "transform_args.image_size=[64,64]",
+    ),
+    data=("photos.py", "{data}", "--train", "256", "--val", "0", "--size", "800x600"),
+    truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
+    workers=(0,),
+    variants=(SCALED_DECODE,),
+    results=r"train_loss[^0-9]*([\d.]+)",
+)  # fmt: skip

@@ -1,0 +1,21 @@
+"""timm: create_dataset, create_loader with RandAugment, create_model, in a script as its documentation shows one."""
+
+from scripts.benchmarks.wild.project import Project, Truth, Variant
+
+SCALED_DECODE = Variant(
+    "scaled decode",
+    "JPEGs decoded at a smaller scale",
+    patch="scaled_decode.py",
+    environment=(("SCALED_TO", "192"),),
+)
+
+PROJECT = Project(
+    name="timm_loader",
+    requires=("timm", "pillow<12"),
+    command=("python", "{files}/train.py", "{data}", "--epochs", "3"),
+    data=("photos.py", "{data}", "--train", "400", "--val", "64", "--size", "800x600"),
+    truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
+    workers=(0, 1),
+    variants=(SCALED_DECODE,),
+    results=r"Loss: ([\d.]+)|Acc@1: ([\d.]+)",
+)
