@@ -41,11 +41,11 @@ train_dataloader = training.to_dataloader(train=True, batch_size=batch_size, num
 val_dataloader = validation.to_dataloader(train=False, batch_size=batch_size * 10, num_workers=0)
 
 trainer = pl.Trainer(
-    max_epochs=4,
+    max_epochs=3,
     accelerator="cpu",
     enable_model_summary=True,
     gradient_clip_val=0.1,
-    limit_train_batches=30,
+    limit_train_batches=20,
     enable_progress_bar=False,
 )
 tft = TemporalFusionTransformer.from_dataset(

@@ -7,7 +7,7 @@ import scvi
 
 parser = argparse.ArgumentParser()
 parser.add_argument("h5ad")
-parser.add_argument("--epochs", type=int, default=6)
+parser.add_argument("--epochs", type=int, default=5)
 parser.add_argument("--dense", action="store_true", help="make the counts dense before training")
 args = parser.parse_args()
 
