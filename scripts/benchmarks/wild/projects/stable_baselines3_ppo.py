@@ -10,7 +10,9 @@ PROJECT = Project(
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
     variants=(
         Variant("free_environment", "CartPole's step without its equations", patch="free_environment.py"),
-        Variant("free_rollout", "the second and later rollouts cost nothing: the first is kept", patch="free_rollout.py"),
+        Variant(
+            "free_rollout", "the second and later rollouts cost nothing: the first is kept", patch="free_rollout.py"
+        ),
         Variant("one_thread", "torch on one thread", environment=(("OMP_NUM_THREADS", "1"),)),
     ),
     results=r"\|\s+loss\s+\|\s+(\S+)",

@@ -4,7 +4,9 @@
 def install(module):
     trainer = module.nnUNetTrainer
 
-    def get_training_transforms(patch_size, rotation, scales, *args, is_cascaded=False, foreground_labels=None, **given):
+    def get_training_transforms(
+        patch_size, rotation, scales, *args, is_cascaded=False, foreground_labels=None, **given
+    ):
         kept = {name: given[name] for name in ("regions", "ignore_label") if name in given}
         return trainer.get_validation_transforms(scales, is_cascaded, foreground_labels, **kept)
 

@@ -3,9 +3,11 @@
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+CUDA = torch.device("cuda")
+
 
 class nnUNetTrainerShort(nnUNetTrainer):
-    def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cuda")):
+    def __init__(self, plans, configuration, fold, dataset_json, device=CUDA):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.num_epochs = 3
         self.num_iterations_per_epoch = 25

@@ -17,7 +17,12 @@ class PetModel(pl.LightningModule):
         super().__init__()
         self.t_max = t_max
         self.model = smp.create_model(
-            arch, encoder_name=encoder_name, in_channels=in_channels, classes=out_classes, encoder_weights=None, **kwargs
+            arch,
+            encoder_name=encoder_name,
+            in_channels=in_channels,
+            classes=out_classes,
+            encoder_weights=None,
+            **kwargs,
         )
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255)
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255)
@@ -37,7 +42,9 @@ class PetModel(pl.LightningModule):
         return loss
 
     def shared_epoch_end(self, stage):
-        tp, fp, fn, tn = (torch.cat([output[key] for output in self.outputs[stage]]) for key in ("tp", "fp", "fn", "tn"))
+        tp, fp, fn, tn = (
+            torch.cat([output[key] for output in self.outputs[stage]]) for key in ("tp", "fp", "fn", "tn")
+        )
         iou = smp.metrics.iou_score(tp, fp, fn, tn, reduction="micro")
         loss = torch.stack([output["loss"] for output in self.outputs[stage]]).mean()
         print(f"{stage} loss {loss:.5f} iou {iou:.5f}")

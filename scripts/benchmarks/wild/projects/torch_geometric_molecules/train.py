@@ -15,7 +15,9 @@ from torch_geometric.utils import to_undirected
 parser = argparse.ArgumentParser()
 parser.add_argument("root", type=Path)
 parser.add_argument("--epochs", type=int, default=5)
-parser.add_argument("--pre-transform", action="store_true", help="compute the encodings once, when the data is processed")
+parser.add_argument(
+    "--pre-transform", action="store_true", help="compute the encodings once, when the data is processed"
+)
 args = parser.parse_args()
 
 
