@@ -1,7 +1,7 @@
 """Write texts of made words, spread as words are in a language, and a byte-pair tokenizer trained on them.
 
 Usage: text.py FOLDER KIND DOCUMENTS WORDS VOCABULARY. KIND is one of: labelled (train.csv and test.csv with text and label),
-plain (train.jsonl and test.jsonl with text), pairs (train.jsonl and test.jsonl with anchor and positive), files (01.txt …).
+plain (train.jsonl and test.jsonl with text), pairs (train.jsonl and test.jsonl with anchor and positive).
 WORDS is the mean length of a document. The tokenizer is written to FOLDER/tokenizer as transformers reads one.
 """
 
@@ -17,7 +17,6 @@ from pathlib import Path
 
 SYLLABLES = [c + v + e for c in "bdfgklmnprstvw" for v in "aeiou" for e in ("", "n", "r", "s", "l")]
 TEST_SHARE = 0.1
-FILES = 8
 
 
 class Language:
@@ -57,16 +56,13 @@ def plain(language: Language, documents: int, words: int) -> list[dict[str, str 
 def pairs(language: Language, documents: int, words: int) -> list[dict[str, str | int]]:
     """Return a question and an answer about the same topic."""
     return [
-        {"anchor": language.text(i % 90, words // 4), "positive": language.text(i % 90, words)} for i in range(documents)
+        {"anchor": language.text(i % 90, words // 4), "positive": language.text(i % 90, words)}
+        for i in range(documents)
     ]
 
 
 def write(folder: Path, kind: str, rows: list[dict[str, str | int]]) -> None:
     """Write the rows in the files that `kind` has."""
-    if kind == "files":
-        for i in range(FILES):
-            (folder / f"{i:02}.txt").write_text("\n\n".join(str(row["text"]) for row in rows[i::FILES]))
-        return
     cut = int(len(rows) * TEST_SHARE)
     for name, part in (("test", rows[:cut]), ("train", rows[cut:])):
         if kind == "labelled":
@@ -93,7 +89,8 @@ def write_tokenizer(folder: Path, texts: Iterator[str], vocabulary: int) -> None
     folder.mkdir()
     tokenizer.save(str(folder / "tokenizer.json"))
     names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "eos_token")
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512, **dict(zip(names, special, strict=True))}
+    tokens = {"bos_token": special[-1], **dict(zip(names, special, strict=True))}
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512, **tokens}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
 
 
@@ -101,11 +98,12 @@ def main() -> None:
     """Write the texts and the tokenizer that the arguments describe."""
     folder, kind, (documents, words, vocabulary) = Path(sys.argv[1]), sys.argv[2], map(int, sys.argv[3:])
     folder.mkdir(parents=True, exist_ok=True)
-    made = {"labelled": labelled, "plain": plain, "pairs": pairs, "files": plain}[kind]
+    made = {"labelled": labelled, "plain": plain, "pairs": pairs}[kind]
     rows = made(Language(), documents, words)
     write(folder, kind, rows)
     sample = (str(text) for row in rows[:2000] for text in row.values())
     write_tokenizer(folder / "tokenizer", sample, vocabulary)
 
 
-main()
+if __name__ == "__main__":
+    main()

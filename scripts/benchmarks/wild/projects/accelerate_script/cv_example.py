@@ -60,7 +60,9 @@ def training_function(config, args):
     train_split, eval_split = random_perm[:cut], random_perm[cut:]
 
     train_tfm = Compose([RandomResizedCrop(image_size, scale=(0.5, 1.0)), ToTensor()])
-    train_dataset = PetsDataset([file_names[i] for i in train_split], image_transform=train_tfm, label_to_id=label_to_id)
+    train_dataset = PetsDataset(
+        [file_names[i] for i in train_split], image_transform=train_tfm, label_to_id=label_to_id
+    )
     eval_tfm = Compose([Resize(image_size), ToTensor()])
     eval_dataset = PetsDataset([file_names[i] for i in eval_split], image_transform=eval_tfm, label_to_id=label_to_id)
 
@@ -105,7 +107,9 @@ def training_function(config, args):
             num_elems += accurate_preds.shape[0]
             accurate += accurate_preds.long().sum()
         eval_metric = accurate.item() / num_elems
-        accelerator.print(f"epoch {epoch}: {100 * eval_metric:.2f}, loss {total_loss.item() / len(train_dataloader):.5f}")
+        accelerator.print(
+            f"epoch {epoch}: {100 * eval_metric:.2f}, loss {total_loss.item() / len(train_dataloader):.5f}"
+        )
         accelerator.save_state(f"epoch_{epoch}")
     accelerator.end_training()
 
@@ -118,7 +122,7 @@ def main():
     parser.add_argument("--num_workers", type=int, default=4)
     parser.add_argument("--num_epochs", type=int, default=3)
     args = parser.parse_args()
-    config = {"lr": 3e-2, "num_epochs": args.num_epochs, "seed": 42, "batch_size": 32, "image_size": 160}
+    config = {"lr": 3e-2, "num_epochs": args.num_epochs, "seed": 42, "batch_size": 32, "image_size": 112}
     training_function(config, args)
 
 

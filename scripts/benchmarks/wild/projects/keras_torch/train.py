@@ -57,7 +57,11 @@ def main():
     args = parser.parse_args()
     keras.utils.set_random_seed(1)
     classes = sorted(os.listdir(args.data))
-    files = [(os.path.join(args.data, c, f), i) for i, c in enumerate(classes) for f in sorted(os.listdir(f"{args.data}/{c}"))]
+    files = [
+        (os.path.join(args.data, c, f), i)
+        for i, c in enumerate(classes)
+        for f in sorted(os.listdir(f"{args.data}/{c}"))
+    ]
     order = np.random.default_rng(0).permutation(len(files))
     paths, labels = [files[i][0] for i in order], np.array([files[i][1] for i in order])
     cut = len(files) // 10

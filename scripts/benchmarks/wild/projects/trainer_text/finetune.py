@@ -35,7 +35,7 @@ def compute_metrics(eval_pred):
     return {"accuracy": float((predictions == labels).mean())}
 
 
-config = DistilBertConfig(vocab_size=len(tokenizer), dim=192, hidden_dim=768, n_layers=3, n_heads=6, num_labels=4)
+config = DistilBertConfig(vocab_size=len(tokenizer), dim=96, hidden_dim=384, n_layers=2, n_heads=4, num_labels=4)
 model = AutoModelForSequenceClassification.from_config(config)
 
 trainer = Trainer(

@@ -13,11 +13,11 @@ dataset = load_dataset("json", data_files={"train": f"{data}/train.jsonl", "test
 tokenizer = AutoTokenizer.from_pretrained(f"{data}/tokenizer")
 config = LlamaConfig(
     vocab_size=len(tokenizer),
-    hidden_size=256,
-    intermediate_size=704,
-    num_hidden_layers=4,
-    num_attention_heads=8,
-    num_key_value_heads=4,
+    hidden_size=128,
+    intermediate_size=352,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
     pad_token_id=tokenizer.pad_token_id,
     eos_token_id=tokenizer.eos_token_id,
 )
