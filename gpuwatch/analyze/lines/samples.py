@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Literal, NamedTuple
 
 from gpuwatch.analyze.lines.frames import Frame
@@ -45,19 +45,37 @@ class Sample(NamedTuple):
 Path = tuple[tuple[str, int], ...]
 
 
+# So many samples of a way to a line decide for it; fewer go by what they have in common with others.
+_DECISIVE = 20
+# Ways that are in long steps by so much more than all samples (ratio of odds) are, also if that is not most of their time.
+_FAR_MORE, _SOME = 3.0, 0.2
+
+
 def settle_long_steps(samples: Sequence[Sample]) -> list[Sample]:
-    """Give each way to the trainer's lines one kind of step, the one that most of its samples fell in: a sample's time is
-    known to a tenth of a second or so."""
+    """Give each way to the trainer's lines one kind of step: the one that most of its samples fell in, or that they fell in
+    far more than others. A sample's time is known to a tenth of a second or so."""
     drivers = {(s.file, s.line) for s in samples if s.part in IN_MODEL}
     paths = [_path(sample, drivers) if _is_step(sample) else () for sample in samples]
     long: dict[Path, float] = defaultdict(float)
+    whole: dict[Path, float] = defaultdict(float)
     for sample, path in zip(samples, paths, strict=True):
-        if path:
-            long[path] += sample.weight if sample.activity == "long step" else -sample.weight
+        for end in range(len(path) + 1) if path else ():
+            whole[path[:end]] += sample.weight
+            long[path[:end]] += sample.weight if sample.activity == "long step" else 0.0
+    kinds = {path: _is_long(path, long, whole) for path in set(paths) if path}
     return [
-        sample._replace(activity="long step" if long[path] > 0 else "step") if path else sample
+        sample._replace(activity="long step" if kinds[path] else "step") if path else sample
         for sample, path in zip(samples, paths, strict=True)
     ]
+
+
+def _is_long(path: Path, long: Mapping[Path, float], whole: Mapping[Path, float]) -> bool:
+    ends = range(len(path), 0, -1)
+    decisive = next((path[:end] for end in ends if whole[path[:end]] >= _DECISIVE), path)
+    share, overall = long[decisive] / whole[decisive], long[()] / whole[()]
+    odds = share * (1.0 - overall)
+    usual = overall * (1.0 - share)
+    return odds >= usual if share > 0.5 else share >= _SOME and odds >= _FAR_MORE * usual
 
 
 def _is_step(sample: Sample) -> bool:

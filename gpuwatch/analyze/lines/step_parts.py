@@ -21,8 +21,8 @@ _IN_STEP = ("step", "long step")
 # What calls a model for this share of a pause evaluates it; an environment that takes this share of one is stepped in it.
 _EVALUATES, _ENVIRONMENT, _POLICY = 0.1, 0.05, 0.03
 _FEWEST = 10
-# A forward pass takes no less than this of what its backward takes.
-_TRAINED = 0.1
+# A forward pass, its loss included, takes no less than this of what its backward takes; and its modules alone.
+_TRAINED, _CALLED = 0.1, 0.03
 # What environments of every library call the method that moves them on, alone or several at a time.
 _STEPS = ("step", "step_wait", "step_async")
 # How the methods of callbacks begin: those of Lightning, Transformers, Keras and Ultralytics, and those of fastai.
@@ -170,8 +170,11 @@ def _evaluation(samples: Sequence[Sample], long: Sequence[Sample], trains: Funct
 def _trains_elsewhere(samples: Sequence[Sample]) -> bool:
     """Say whether the forward that is trained is among the usual steps: else samples of it may have seemed to be in the
     long ones, which begin and end with a step like any other."""
-    forward = _weight(s for s in samples if s.part == "forward" and s.activity == "step")
-    return forward >= _TRAINED * _weight(s for s in samples if s.part == "backward")
+    usual = [sample for sample in samples if sample.activity == "step"]
+    forward = _weight(s for s in usual if s.part == "forward")
+    backward = _weight(s for s in samples if s.part == "backward")
+    loss = _weight(s for s in usual if s.part == "torch")
+    return forward >= _CALLED * backward and forward + loss >= _TRAINED * backward
 
 
 def _caller(stack: Sequence[Frame]) -> tuple[str, str] | None:

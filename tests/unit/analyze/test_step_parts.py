@@ -211,3 +211,18 @@ def test_pictures_drawn_by_a_diffusion_model_are_an_evaluation() -> None:
     placed, counts = counted(*TRAINED, *(sample(stack, weight, "long step") for stack, weight in weights))
     assert {s.activity for s in placed[3:]} == {"evaluation"}
     assert (counts.evaluation, counts.rollout) == (100, 0)
+
+
+def kinds(*samples: Sample) -> dict[int, str]:
+    return {s.line: s.activity for s in counted(*samples)[0] if s.part == "own"}
+
+
+def test_lines_far_more_often_in_long_steps_than_others_belong_there() -> None:
+    def at(line: int, step: float, long: float) -> list[Sample]:
+        stack = (Frame("main", "/home/me/train.py", line),)
+        return [sample(stack, step), sample(stack, long, "long step")]
+
+    # Pauses are short beside what the time of a sample may be off: half of their samples seem to be in usual steps.
+    assert kinds(*at(30, 380, 20), *at(24, 45, 45)) == {30: "step", 24: "long step"}
+    # Where they take most of the time, most of everything seems to be in them.
+    assert kinds(*at(30, 45, 55), *at(24, 30, 170)) == {30: "step", 24: "long step"}
