@@ -55,7 +55,7 @@ def why_undriven(recording: Recording, has_ended: bool = False) -> tuple[str, st
 def _of_short_end(logs: list[ProcessLog]) -> tuple[str, str] | None:
     if not logs:
         return (
-            f"{CANNOT}: none of its Python processes loaded gpuwatch's hook",
+            f"{CANNOT}: it ended, and no Python process of it had loaded gpuwatch's hook",
             "`gpuwatch run` with the same command names each with its reason (-I, -E, sudo, a replaced PYTHONPATH)",
         )
     batches = max(_loops(log).batches for log in logs)

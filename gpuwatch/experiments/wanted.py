@@ -41,7 +41,7 @@ class Wanted:
     def run(self, conductor: Conductor) -> None:
         """Run what is wanted within the conductor's budget."""
         wanted = self._remedies(conductor) if self.names is not None or self.everything else []
-        if not conductor.session.loop:
+        if not conductor.session.loop and conductor.left_s:
             conductor.tell("starting the training")
             conductor.session.find_loop()
         if not conductor.session.loop:

@@ -60,4 +60,4 @@ def test_a_loop_that_ended_too_early_says_how_many_batches_it_had(tmp_path: Path
 
 def test_a_command_without_a_hooked_python_says_so(tmp_path: Path) -> None:
     found = reason(FakeRun(tmp_path), has_ended=True)
-    assert found is not None and "none of its Python processes loaded gpuwatch's hook" in found[0]
+    assert found is not None and "no Python process of it had loaded gpuwatch's hook" in found[0]
