@@ -40,15 +40,20 @@ def engine_of(line: HotLine | None) -> Engine | None:
     return next((ENGINES[package] for package in packages if package in ENGINES), None)
 
 
-def engine_problems(lines: Iterable[HotLine]) -> tuple[str, ...]:
-    """Return the sentence that says what of the input was not seen, where the loop waits for an engine's processes."""
+def waited_for(lines: Iterable[HotLine]) -> dict[Engine, HotLine]:
+    """Return the engines that a trainer's loop waits for, each with the line that asks it."""
     waiting = [
         line
         for line in lines
         if line.process_role == "trainer" and line.share >= WAITED_SHARE
         if line.activity in ("fetch", "step", "long step") and waits_for_others(line.stack)
     ]
-    engines = dict.fromkeys(engine for line in waiting if (engine := engine_of(line)) is not None)
+    return {engine: line for line in reversed(waiting) if (engine := engine_of(line)) is not None}
+
+
+def engine_problems(lines: Iterable[HotLine]) -> tuple[str, ...]:
+    """Return the sentence that says what of the input was not seen, where the loop waits for an engine's processes."""
     return tuple(
-        f"{e.name} makes the batches in {e.processes}, which gpuwatch does not enter: {e.shown_by}" for e in engines
+        f"{e.name} makes the batches in {e.processes}, which gpuwatch does not enter: {e.shown_by}"
+        for e in waited_for(lines)
     )

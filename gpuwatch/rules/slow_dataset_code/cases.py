@@ -24,8 +24,21 @@ from gpuwatch.diagnosis.examples.runs import (
     run_of,
     with_operations,
 )
+from gpuwatch.model.measures import Place
+
+RAY = Place("/env/lib/python3.11/site-packages/ray/data/iterator.py", 200, "__iter__")
+# Its workers' lines are those of the user's functions alone: they say nothing of its readers.
+RAY_LINE = replace(HANDED_LINE, stack=(HANDED_LINE.stack[0], RAY, HANDED_LINE.stack[1]))
+BY_RAY = own_loop(MODEL_LINE, RAY_LINE, make_hot_line(source="scale(row)", samples=90))
 
 CASES = (
+    fires(
+        BY_RAY,
+        "critical",
+        "40% of each step is spent waiting for Ray Data, which makes the batches in Ray's workers",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+    ),
     fires(
         with_operations(DATASET),
         "critical",

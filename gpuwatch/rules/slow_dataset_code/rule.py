@@ -23,9 +23,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
+from gpuwatch.analyze.lines.engines import Engine, waited_for
 from gpuwatch.analyze.lines.waiting import takes_turns, waits_for_threads
 from gpuwatch.diagnosis.evidence import MIN_STEPS, certainty, hot_line, place, saturation, share_of, wait_evidence
-from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
+from gpuwatch.diagnosis.needs import WORKING_LOOP, MeasuredLoop, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import handed_share
@@ -138,6 +139,8 @@ def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Foun
     waited = handed_share(profile, loader)
     if waited < t.waited_share:
         return None
+    for engine, asks in waited_for(profile.hot_lines).items():
+        return _by_engine(engine, asks, MeasuredLoop(loader, costs), waited, t)
     if line is None:
         return Missing("stack samples of the thread or process that the loop waits for")
     after = throughput.with_step(costs, costs.device_ms - min(waited, 0.95) * costs.step_ms)
@@ -156,6 +159,22 @@ def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Foun
         advice=_ADVICE_PROCESS if process else _ADVICE_THREAD,
         where=place(line),
         speedup=throughput.predict(costs, after, "the batches there in time", 0.4),
+        hides=("slow-step-code", "periodic-pause"),
+    )
+
+
+def _by_engine(engine: Engine, asks: HotLine, loop: MeasuredLoop, waited: float, t: Thresholds) -> Found:
+    """Report a loop that waits for an engine's processes, of whose own operators the samples tell nothing."""
+    return Found(
+        severity="critical" if waited >= t.critical_waited_share else "warning",
+        confidence="medium",
+        summary=f"{waited:.0%} of each step is spent waiting for {engine.name}, which makes the batches in {engine.processes}",
+        evidence=(
+            Evidence("waiting for others", round(waited, 4), "share of the trainer's samples", t.waited_share),
+            Evidence("step", round(loop.costs.step_ms, 3), "ms", n=loop.loader.steps),
+        ),
+        advice=f"Make the costliest operator cheaper, or give {engine.name} more cores: {engine.shown_by}.",
+        where=place(asks),
         hides=("slow-step-code", "periodic-pause"),
     )
 
