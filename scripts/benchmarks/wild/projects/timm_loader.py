@@ -13,7 +13,7 @@ PROJECT = Project(
     name="timm_loader",
     requires=("timm", "pillow<12"),
     command=("python", "{files}/train.py", "{data}", "--epochs", "3"),
-    data=("photos.py", "{data}", "--train", "400", "--val", "64", "--size", "800x600"),
+    data=("photos.py", "{data}", "--train", "240", "--val", "32", "--size", "800x600"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
     workers=(0, 1),
     variants=(SCALED_DECODE,),
