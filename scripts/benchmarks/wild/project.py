@@ -15,7 +15,7 @@ class Variant:
     `what` says the change in a few words. `arguments` are appended to the command, or `command` replaces it whole;
     `environment` is added to the environment; `patch` is a Python file of the project's folder, or of `patches`, that is executed right
     after torch was imported, in each process; in it `after_import(module_name, function)` calls `function(module)` once
-    that module was imported. `{data}` and `{files}` (the project's folder) are replaced in all of them.
+    that module was imported. `{data}`, `{files}` (the project's folder) and `{work}` (where it runs) are replaced in all of them.
     """
 
     name: str
@@ -64,8 +64,8 @@ class Project:
     `command` runs with the environment's `bin` first on PATH, in an empty working folder of its own. `data` is a script
     of the `data` folder, or of the project's own, with its arguments; it runs once with the project's own Python, in that
     folder, and writes to `{data}`, which does not exist before; empty where the project needs no data.
-    `results` is a regular expression (`^` and `$` at lines); all that it matches in the output must be the same bare and
-    under gpuwatch.
+    `results` is a regular expression (`^` and `$` at lines, of which a progress bar's updates are some; without colours);
+    all that it matches in the output must be the same bare and under gpuwatch.
     `pace` names what marks a step for the ablations: `batches` that a DataLoader hands over, or `steps` of an optimizer
     (backward passes where there is no torch optimizer).
     `workers` are the numbers of worker processes that the ablations try. `python` is the version of the environment.

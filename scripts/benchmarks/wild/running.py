@@ -19,6 +19,7 @@ from scripts.benchmarks.wild.preparation import last_line
 from scripts.benchmarks.wild.project import Variant
 from scripts.benchmarks.wild.workplace import Workplace
 
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 INJECTED = Path(__file__).parent / "injected"
 AS_IS = Variant("as is", "the command as its users give it")
 
@@ -74,7 +75,7 @@ def run(
     alone = ablation.training[0] if ablation.mode == "loader" and ablation.training else None
     pace = read(stamps, place.project.pace, began, alone)
     failed, others = place.masked(_why(status, said)), bystanders.cores()
-    return Run(status, wall_s, said, pace, failed, others, _results(place.project.results, said))
+    return Run(status, wall_s, said, pace, failed, others, results_in(place.project.results, said))
 
 
 def words(place: Workplace, variant: Variant) -> tuple[str, ...]:
@@ -126,8 +127,13 @@ def _why(status: int | None, said: str) -> str:
     return f"exit {status}: {last_line(said)[-300:]}"
 
 
-def _results(pattern: str, said: str) -> tuple[str, ...]:
-    return tuple(_flat(found) for found in re.findall(pattern, said, re.MULTILINE)) if pattern else ()
+def results_in(pattern: str, said: str) -> tuple[str, ...]:
+    """Return what the pattern matches; what a progress bar shows again and again counts once."""
+    if not pattern:
+        return ()
+    lines = CONTROL.sub("", said).replace("\r", "\n")
+    found = [_flat(each) for each in re.findall(pattern, lines, re.MULTILINE)]
+    return tuple(each for at, each in enumerate(found) if at == 0 or each != found[at - 1])
 
 
 def _flat(found: str | tuple[str, ...]) -> str:

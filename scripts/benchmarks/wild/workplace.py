@@ -45,13 +45,20 @@ class Workplace:
     def data(self) -> Path:
         return self.folder / "data"
 
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
     def written(self, words: Sequence[str]) -> list[str]:
         """Return the words of a command with this machine's folders in it."""
         return [self.placed(word) for word in words]
 
     def placed(self, word: str) -> str:
-        """Return a word with `{data}` and `{files}` replaced."""
-        return word.replace("{data}", str(self.data)).replace("{files}", str(catalogue.files(self.project)))
+        """Return a word with `{data}`, `{files}` and `{work}` replaced."""
+        known = {"{data}": self.data, "{files}": catalogue.files(self.project), "{work}": self.work}
+        for name, path in known.items():
+            word = word.replace(name, str(path))
+        return word
 
     def variables(self, extra: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
         """Return the environment of a training: the caller's without what is foreign, a home of its own."""
@@ -68,10 +75,9 @@ class Workplace:
 
     def working_folder(self) -> Path:
         """Return the empty folder in which a command runs."""
-        folder = self.folder / "work"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
+        return self.work
 
     def masked(self, text: str) -> str:
         """Return a text without the paths of this machine."""

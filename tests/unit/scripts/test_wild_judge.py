@@ -10,7 +10,7 @@ import pytest
 from scripts.benchmarks.wild import contradictions, table
 from scripts.benchmarks.wild.judge import judge
 from scripts.benchmarks.wild.project import Place, Truth
-from scripts.benchmarks.wild.running import Run
+from scripts.benchmarks.wild.running import Run, results_in
 from scripts.benchmarks.wild.scoring import compared, outcome, overhead, shortened
 
 TRUTH = Truth(
@@ -174,3 +174,9 @@ def test_the_table_shows_what_was_wrong(monkeypatch: pytest.MonkeyPatch, code: P
     assert table.row("yolo", {"failed": "no wheel"})[2] == "no wheel"
     assert "Verdict right: 0/1." in table.totals({"yolo": result})
     assert shortened(shown, str)["findings"][0]["where"].endswith("data/base.py:10")
+
+
+def test_a_progress_bars_last_word_is_a_result_once() -> None:
+    said = "\r\x1b[K  1/2  0G  1.5: 50%\r\x1b[K  1/2  0G  1.4: 100% 3s\r\x1b[K  1/2  0G  1.4: 100% 4s\n"
+    assert results_in(r"^ +(\S+) +0G +([\d.]+): 100%", said) == ("1/2 1.4",)
+    assert results_in("", said) == ()

@@ -12,10 +12,9 @@ SCALED_DECODE = Variant(
 PROJECT = Project(
     name="anomalib_folder",
     requires=("anomalib",),
-    command=("python", "{files}/train.py", "{data}", "2", "3"),
-    data=("defects.py", "{data}", "--good", "120", "--bad", "16"),
+    command=("python", "{files}/train.py", "{data}", "2", "2"),
+    data=("defects.py", "{data}", "--good", "80", "--bad", "8"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
-    workers=(0,),
     variants=(SCALED_DECODE,),
     results=r"image_AUROC\D*([\d.]+)",
 )

@@ -7,11 +7,11 @@ SCRIPT = ("python", "{files}/train.py", "{data}")
 PROJECT = Project(
     name="fastai_folder",
     requires=("fastai",),
-    command=(*SCRIPT, "0", "3"),
-    data=("photos.py", "{data}", "--train", "240", "--val", "32", "--size", "1600x1200"),
+    command=(*SCRIPT, "0", "2"),
+    data=("photos.py", "{data}", "--train", "160", "--val", "32", "--size", "1280x960"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
     variants=(
-        Variant("2 workers", "ImageDataLoaders with num_workers=2", command=(*SCRIPT, "2", "3")),
+        Variant("2 workers", "ImageDataLoaders with num_workers=2", command=(*SCRIPT, "2", "2")),
         Variant(
             "scaled decode",
             "JPEGs decoded at a smaller scale",

@@ -15,11 +15,10 @@ PROJECT = Project(
     command=(
         "lightly-train", "pretrain", "out=out", "data={data}/train", "model=torchvision/resnet18", "method=simclr",
         "epochs=3", "batch_size=16", "num_workers=2", "accelerator=cpu", "devices=1", "overwrite=True", "seed=1",
-        "transform_args.image_size=[64,64]",
+        "transform_args.image_size=[48,48]",
     ),
-    data=("photos.py", "{data}", "--train", "256", "--val", "0", "--size", "800x600"),
+    data=("photos.py", "{data}", "--train", "160", "--val", "0", "--size", "800x600"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
-    workers=(0,),
     variants=(SCALED_DECODE,),
     results=r"train_loss[^0-9]*([\d.]+)",
 )  # fmt: skip

@@ -12,10 +12,10 @@ SCALED_DECODE = Variant(
 PROJECT = Project(
     name="timm_loader",
     requires=("timm", "pillow<12"),
-    command=("python", "{files}/train.py", "{data}", "--epochs", "3"),
-    data=("photos.py", "{data}", "--train", "400", "--val", "64", "--size", "800x600"),
+    command=("python", "{files}/train.py", "{data}", "--epochs", "3", "--model", "resnet10t"),
+    data=("photos.py", "{data}", "--train", "240", "--val", "32", "--size", "800x600"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
-    workers=(0, 1),
+    workers=(0,),
     variants=(SCALED_DECODE,),
     results=r"Loss: ([\d.]+)|Acc@1: ([\d.]+)",
 )

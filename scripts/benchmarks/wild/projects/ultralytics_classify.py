@@ -13,11 +13,11 @@ PROJECT = Project(
     name="ultralytics_classify",
     requires=("ultralytics", "opencv-python-headless"),
     command=(
-        "yolo", "classify", "train", "model=yolov8n-cls.yaml", "data={data}", "epochs=3", "imgsz=64", "batch=16",
-        "workers=2", "device=cpu", "project=runs", "plots=False", "amp=False", "pretrained=False", "exist_ok=True",
+        "yolo", "classify", "train", "model=yolov8n-cls.yaml", "data={data}", "epochs=4", "imgsz=64", "batch=16",
+        "workers=2", "device=cpu", "project={work}/runs", "plots=False", "amp=False", "pretrained=False", "exist_ok=True",
     ),
     data=("photos.py", "{data}", "--train", "320", "--val", "32", "--size", "1024x768"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
     variants=(SCALED_DECODE,),
-    results=r"^\s+(\d/3 +\S+ +[\d.]+) .*100%",
+    results=r"^ +(\d/4 +\S+ +[\d.]+) .*: 100%",
 )  # fmt: skip

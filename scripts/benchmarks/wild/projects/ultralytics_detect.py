@@ -13,8 +13,8 @@ PROJECT = Project(
     name="ultralytics_detect",
     requires=("ultralytics", "opencv-python-headless"),
     command=(
-        "yolo", "detect", "train", "model=yolov8n.yaml", "data={data}/data.yaml", "epochs=3", "imgsz=96", "batch=8",
-        "workers=2", "device=cpu", "project=runs", "plots=False", "amp=False", "pretrained=False", "exist_ok=True",
+        "yolo", "detect", "train", "model=yolov8n.yaml", "data={data}/data.yaml", "epochs=4", "imgsz=96", "batch=8",
+        "workers=2", "device=cpu", "project={work}/runs", "plots=False", "amp=False", "pretrained=False", "exist_ok=True",
     ),
     data=("yolo_boxes.py", "{data}", "--train", "96", "--val", "16", "--size", "1280x960"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
@@ -22,5 +22,5 @@ PROJECT = Project(
         Variant("cache=ram", "each picture decoded and scaled once, kept in memory", arguments=("cache=ram",)),
         SCALED_DECODE,
     ),
-    results=r"^\s+(\d/3 +\S+ +[\d.]+ +[\d.]+ +[\d.]+) .*100%",
+    results=r"^ +(\d/4 +\S+ +[\d.]+ +[\d.]+ +[\d.]+) .*: 100%",
 )  # fmt: skip
