@@ -1,0 +1,14 @@
+"""scvi-tools: SCVI on sparse counts, as in its quick start."""
+
+from scripts.benchmarks.wild.project import Project, Truth, Variant
+
+PROJECT = Project(
+    name="scvi_tools_scvi",
+    requires=("scvi-tools",),
+    command=("python", "{files}/train.py", "{data}/cells.h5ad"),
+    data=("cells.py", "{data}", "12000", "2000"),
+    truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
+    variants=(Variant("dense", "the counts are made dense before the training", arguments=("--dense",)),),
+    results=r"elbo ([\d.]+)",
+    workers=(2,),
+)
