@@ -2,10 +2,12 @@
 
 from scripts.benchmarks.wild.project import Project, Truth, Variant
 
+TRAIN = ("nnUNetv2_train", "1", "2d", "0", "-device", "cpu", "-tr")
+
 PROJECT = Project(
     name="nnunetv2_train",
     requires=("nnunetv2",),
-    command=("nnUNetv2_train", "1", "2d", "0", "-tr", "nnUNetTrainerShort", "-device", "cpu"),
+    command=(*TRAIN, "nnUNetTrainerShort"),
     data=("prepare.py", "{data}", "5", "64x64x16"),
     environment=(
         ("nnUNet_raw", "{data}/raw"),
@@ -17,7 +19,7 @@ PROJECT = Project(
     variants=(
         Variant("cached", "the same augmented batches again and again: the device's ceiling", patch="cached.py"),
         Variant("workers=1", "1 augmenting process", environment=(("nnUNet_n_proc_DA", "1"),)),
-        Variant("no_augmentation", "patches without augmentation", patch="no_augmentation.py"),
+        Variant("no_augmentation", "patches without augmentation", command=(*TRAIN, "nnUNetTrainerShortNoDA")),
     ),
     pace="steps",
 )

@@ -9,6 +9,6 @@ PROJECT = Project(
     data=("cells.py", "{data}", "12000", "2000"),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
     variants=(Variant("dense", "the counts are made dense before the training", arguments=("--dense",)),),
-    results=r"reconstruction ([\d.]+)",
+    results=r"elbo ([\d.]+)",
     workers=(2,),
 )

@@ -1,7 +1,8 @@
-"""A trainer of a few short epochs, as nnU-Net's documentation asks for: a subclass found by `nnUNet_extTrainer`."""
+"""Trainers of a few short epochs, as nnU-Net's documentation asks for: subclasses found by `nnUNet_extTrainer`."""
 
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.training.nnUNetTrainer.variants.data_augmentation.nnUNetTrainerNoDA import nnUNetTrainerNoDA
 
 CUDA = torch.device("cuda")
 
@@ -12,3 +13,7 @@ class nnUNetTrainerShort(nnUNetTrainer):
         self.num_epochs = 3
         self.num_iterations_per_epoch = 25
         self.num_val_iterations_per_epoch = 5
+
+
+class nnUNetTrainerShortNoDA(nnUNetTrainerShort, nnUNetTrainerNoDA):
+    """The same without augmentation."""

@@ -19,4 +19,4 @@ if args.dense:
 scvi.model.SCVI.setup_anndata(adata, batch_key="batch")
 model = scvi.model.SCVI(adata, n_layers=2, n_latent=30, gene_likelihood="nb")
 model.train(max_epochs=args.epochs, accelerator="cpu")
-print("reconstruction", model.history["elbo_train"].iloc[-1].item())
+print("elbo", model.history["elbo_train"].iloc[-1].item())

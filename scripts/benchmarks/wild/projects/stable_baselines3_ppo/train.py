@@ -8,5 +8,5 @@ from stable_baselines3.common.env_util import make_vec_env
 vec_env = make_vec_env("CartPole-v1", n_envs=4, seed=0)
 
 model = PPO("MlpPolicy", vec_env, verbose=1, seed=0)
-model.learn(total_timesteps=int(sys.argv[1]) if len(sys.argv) > 1 else 16_000)
+model.learn(total_timesteps=int(sys.argv[1]) if len(sys.argv) > 1 else 25_000)
 model.save("ppo_cartpole")
