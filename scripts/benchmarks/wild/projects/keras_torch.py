@@ -1,0 +1,23 @@
+"""keras on torch: model.fit over a PyDataset that decodes photos, with the threads and processes of its default: none."""
+
+from scripts.benchmarks.wild.project import Project, Truth, Variant
+
+PROJECT = Project(
+    name="keras_torch",
+    requires=("keras", "torch", "pillow"),
+    command=("python", "{files}/train.py", "{data}/train", "--epochs", "2"),
+    data=("photos.py", "{data}", "--train", "240", "--val", "0", "--size", "1280x960"),
+    truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
+    variants=(
+        Variant(
+            "draft",
+            "JPEG files decoded at a quarter of their size",
+            environment=(("DRAFT_SIDE", "200"),),
+            patch="../patches/draft.py",
+        ),
+        Variant("two threads", "PyDataset(workers=2)", ("--workers", "2")),
+        Variant("two processes", "PyDataset(workers=2, use_multiprocessing=True)", ("--workers", "2", "--processes")),
+    ),
+    environment=(("KERAS_BACKEND", "torch"),),
+    results=r"(?:val_)?loss: ([\d.]+)",
+)
