@@ -28,7 +28,7 @@ def test_a_project_names_only_what_exists(name: str) -> None:
     assert not project.data or (files / project.data[0]).exists() or (MAKERS / project.data[0]).exists()
     words = [*project.command, *(word for variant in project.variants for word in variant.command)]
     scripts = [word.replace("{files}", str(files)) for word in words if word.startswith("{files}/")]
-    assert all((files / word.rpartition("/")[2]).exists() for word in scripts)
+    assert all((files / word.removeprefix("{files}/")).exists() for word in scripts)
 
 
 def test_a_declaration_must_have_the_name_of_its_file(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ THINGS = ("dog", "house", "river", "bicycle", "table", "mountain", "market", "wi
 MANNERS = ("in the rain", "at night", "seen from above", "behind a fence", "with two people", "in an old photograph")
 MODEL = {
     "embed_dim": 256,
-    "vision_cfg": {"image_size": 128, "layers": 4, "width": 256, "patch_size": 16},
+    "vision_cfg": {"image_size": 128, "layers": 4, "width": 256, "patch_size": 32},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 2},
 }
 

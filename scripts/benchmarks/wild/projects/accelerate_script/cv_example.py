@@ -122,7 +122,7 @@ def main():
     parser.add_argument("--num_workers", type=int, default=4)
     parser.add_argument("--num_epochs", type=int, default=3)
     args = parser.parse_args()
-    config = {"lr": 3e-2, "num_epochs": args.num_epochs, "seed": 42, "batch_size": 32, "image_size": 112}
+    config = {"lr": 3e-2, "num_epochs": args.num_epochs, "seed": 42, "batch_size": 16, "image_size": 112}
     training_function(config, args)
 
 

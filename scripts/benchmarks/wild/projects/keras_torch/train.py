@@ -17,7 +17,7 @@ SIZE = 128
 class Photos(keras.utils.PyDataset):
     """Load a batch of JPEG files, resized to what the network takes."""
 
-    def __init__(self, files, labels, batch_size=32, **kwargs):
+    def __init__(self, files, labels, batch_size=16, **kwargs):
         super().__init__(**kwargs)
         self.files = files
         self.labels = labels

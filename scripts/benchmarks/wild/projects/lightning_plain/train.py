@@ -19,13 +19,13 @@ class PhotosDataModule(L.LightningDataModule):
         normalize = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
         self.train_transform = transforms.Compose(
             [
-                transforms.RandomCrop(96, padding=8),
+                transforms.RandomCrop(64, padding=4),
                 transforms.RandomHorizontalFlip(),
                 transforms.ToTensor(),
                 normalize,
             ]
         )
-        self.val_transform = transforms.Compose([transforms.CenterCrop(96), transforms.ToTensor(), normalize])
+        self.val_transform = transforms.Compose([transforms.CenterCrop(64), transforms.ToTensor(), normalize])
 
     def setup(self, stage):
         train = ImageFolder(self.hparams.data_dir, self.train_transform)
