@@ -38,6 +38,8 @@ OPPOSITES = (
     ("too-few-workers", "too-many-workers"),
     ("too-few-workers", "no-worker-processes"),
 )
+# Lines that a reader sees; the rest is the tail of the samples.
+SHOWN = 3
 WALL_SLACK_S, WALL_SLACK_SHARE = 1.5, 0.03
 
 
@@ -72,7 +74,8 @@ def _shares(report: Report) -> Iterator[str]:
     for line in report["hot_lines"]:
         if line["share"] > 1.005:
             yield f"{place(line)} takes {line['share']:.0%} of the work"
-        if line["share"] < 0.005 and (line.get("speedup_if_free") or 1) <= 1.01:
+    for line in report["hot_lines"][:SHOWN]:
+        if line["share"] < 0.005:
             yield f"{place(line)} is a hot line of {line['share']:.1%}"
 
 
