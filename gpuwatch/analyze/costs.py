@@ -41,6 +41,8 @@ def measure_costs(
     cores, spare = _cores(loader, machine, step_ms)
     load = cpu_ms / step_ms if fetch and loader.workers else 0.0
     own_cores = _own_cpu_ms(loader, trainer_cores, step_ms) / device_ms
+    # What was seen fits on the cores.
+    together = max(shared_cores(machine), load)
     return Costs(
         device_ms=device_ms,
         work_ms=work_ms if fetch else wait_ms,
@@ -56,9 +58,9 @@ def measure_costs(
         # The delay is told for whole steps; the part that falls into the wait for a batch is gone with the wait.
         queued_ms=_queued_ms(machine, queued_share * device_ms, device_ms, load),
         load=load,
-        # What was seen fits on the cores.
-        shared_cores=max(shared_cores(machine), load, own_cores),
-        trainer_cores=own_cores,
+        shared_cores=together,
+        # What threads spin beyond them is in no step's time.
+        trainer_cores=min(own_cores, together),
         trainer_threads=_trainer_threads(loader, own_cores, library_threads),
     )
 

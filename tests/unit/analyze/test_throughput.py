@@ -160,3 +160,15 @@ def test_cheaper_work_never_slows_and_never_beats_a_free_input(
     costs = exact(work, device, workers, cores)
     cheaper = throughput.predict(costs, throughput.with_work(costs, kept), "").predicted
     assert 1.0 - 1e-3 <= cheaper <= throughput.free_input(costs).predicted + 2e-3
+
+
+def test_threads_that_spin_beyond_the_cores_leave_a_free_input_its_gain() -> None:
+    # 3.2 cores in the step's own 3 ms, as threads spin on while the batch is made; two cores, one of them another program's.
+    loader = make_loader(workers=0, seconds=17.0, steps=1000, wait_seconds=14.0, compute_ms=interval(3.0))
+    loader = replace(loader, compute_cpu_share=1.0, fetch=make_fetch(cpu_ms=14.0, mean_wall_ms=14.0, delay_ms=0.0))
+    for others in (0.0, 1.0):
+        machine = make_machine(usable_cores=2.0, other_cores=others)
+        costs = measure_costs(loader, machine, 0.0, trainer_cores=1.4, library_threads=2)
+        assert costs is not None and costs.shared_cores == 2.0 - others and costs.trainer_threads == 2
+        assert costs.trainer_cores == costs.shared_cores
+        assert throughput.free_input(costs).predicted == pytest.approx(17.0 / 3.0, rel=0.1)
