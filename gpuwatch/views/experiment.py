@@ -16,6 +16,8 @@ from gpuwatch.views import text
 from gpuwatch.views.text import clean
 
 _STYLES = {"helps": "green", "hurts": "red", "no difference": "dim", "inconclusive": "yellow", "failed": "yellow"}
+# A single round shows that the two halves compete when the loop is slower than this part of either.
+FAR = 0.7
 
 
 def render(experiment: Experiment) -> RenderableType:
@@ -67,6 +69,9 @@ def balance(experiment: Experiment) -> str:
     most = max(experiment.ceilings, key=lambda c: c.cores)
     cores = experiment.balance_cores
     on = f"With {text.count(most.cores, 'core')} "
+    if most.limit != "loader" and _compete(most):
+        part = text.percent(most.end_to_end.median / most.device.median)
+        return on + f"the two compete, for the cores most likely: together they reach {part} of the device alone."
     if most.limit == "device":
         return on + "the device is the limit: a faster input pipeline would win nothing."
     if most.limit == "balanced":
@@ -74,6 +79,12 @@ def balance(experiment: Experiment) -> str:
     lost = 1.0 - most.end_to_end.median / most.device.median
     sentence = on + f"the input pipeline costs the device {text.percent(max(lost, 0.0))} of its throughput."
     return sentence + (f" About {text.count(cores, 'core', digits=2)} would balance the two." if cores else "")
+
+
+def _compete(row: Ceiling) -> bool:
+    """Say whether the loop is clearly slower than both halves alone; of one round only when by far."""
+    whole, slower = row.end_to_end, min((row.device, row.loader), key=lambda rate: rate.median)
+    return whole.high < slower.low if whole.n > 1 else whole.median < FAR * slower.median
 
 
 def sweep_table(rows: Iterable[LoaderTrial]) -> Table:

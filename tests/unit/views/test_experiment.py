@@ -50,6 +50,14 @@ def test_the_ceilings_end_in_a_sentence(limit: str, device: float, loader: float
     assert said in drawn(replace(EMPTY, ceilings=(ceiling(2, device, loader, limit),), balance_cores=5.0))
 
 
+def test_halves_that_compete_are_not_called_limited_by_one() -> None:
+    one = Interval(0.29, 0.29, 0.29, 1)
+    row = replace(ceiling(2, 1.14, 2.2, "device"), end_to_end=one)
+    text = " ".join(drawn(replace(EMPTY, ceilings=(row,))).split())
+    assert "together they reach 25% of the device alone" in text and "would win nothing" not in text
+    assert "would win nothing" in drawn(replace(EMPTY, ceilings=(ceiling(2, 1.14, 2.2, "device"),)))
+
+
 def test_an_edit_is_shown_line_by_line_and_only_where_it_helps() -> None:
     text = drawn(replace(EMPTY, trials=(trial("a"), trial("b", "hurts", edit="- never\n+ shown"))))
     assert "  - old\n" in text.replace(" \n", "\n") or "- old" in text

@@ -19,8 +19,8 @@ PROJECT = Project(
         Variant(
             "draft",
             "JPEG files decoded at a quarter of their size",
-            environment=(("DRAFT_SIDE", "200"),),
-            patch="../patches/draft.py",
+            environment=(("SCALED_TO", "200"),),
+            patch="scaled_decode.py",
         ),
     ),
     workers=(0, 1),

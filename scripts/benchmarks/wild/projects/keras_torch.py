@@ -21,8 +21,8 @@ PROJECT = Project(
         Variant(
             "draft",
             "JPEG files decoded at a quarter of their size",
-            environment=(("DRAFT_SIDE", "200"),),
-            patch="../patches/draft.py",
+            environment=(("SCALED_TO", "200"),),
+            patch="scaled_decode.py",
         ),
         Variant("two threads", "PyDataset(workers=2)", ("--workers", "2")),
         Variant("two processes", "PyDataset(workers=2, use_multiprocessing=True)", ("--workers", "2", "--processes")),

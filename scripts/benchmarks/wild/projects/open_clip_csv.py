@@ -21,8 +21,8 @@ PROJECT = Project(
         Variant(
             "draft",
             "JPEG files decoded at a quarter of their size",
-            environment=(("DRAFT_SIDE", "160"),),
-            patch="../patches/draft.py",
+            environment=(("SCALED_TO", "160"),),
+            patch="scaled_decode.py",
         ),
     ),
     workers=(0, 1),
