@@ -188,6 +188,11 @@ def inside(profile: Profile, operation: OperationProfile) -> Place | None:
     return place(max(lines, key=lambda h: h.share, default=None), made)
 
 
+def is_on_the_cpu(profile: Profile) -> bool:
+    """Say whether the training computes on the CPU: no rank has a device, and none of its processes is on a GPU."""
+    return all((rank.device or "cpu") == "cpu" for rank in profile.ranks) and not any(d.ranks for d in profile.devices)
+
+
 def loop_seconds(profile: Profile) -> float:
     """Return the mean seconds of the ranks from the first batch on, shut-down left out."""
     outside = ("startup", "shutdown")

@@ -28,13 +28,13 @@ WORKERS = {"num_workers": "num_workers"}
 class LoaderMaker:
     """A library that makes the DataLoader: the call of its user's, and its options by the names of torch's.
 
-    `also` goes with more workers; `note`: what it does with the number.
+    `also` goes with more workers; `none_on_cpu`: it takes no workers for a training on the CPU, whatever is passed.
     """
 
     call: str
     options: Mapping[str, str]
     also: str = ""
-    note: str = ""
+    none_on_cpu: bool = False
 
 
 # By the name of the module that makes the loader, or that defines its class.
@@ -43,7 +43,7 @@ LOADER_MAKERS = {
     "transformers": LoaderMaker("TrainingArguments(..., {})", TRAINING_ARGUMENTS),
     "sentence_transformers": LoaderMaker("SentenceTransformerTrainingArguments(..., {})", TRAINING_ARGUMENTS),
     "fastai": LoaderMaker("DataLoaders(..., {})", {"num_workers": "num_workers", "pin_memory": "pin_memory"}),
-    "ultralytics": LoaderMaker("train(..., {})", {"num_workers": "workers"}, note="on the CPU it takes 0 whatever is passed"),
+    "ultralytics": LoaderMaker("train(..., {})", {"num_workers": "workers"}, none_on_cpu=True),
     "lightning": LoaderMaker("LightningDataModule.from_datasets(..., {})", WORKERS),
     "pytorch_lightning": LoaderMaker("LightningDataModule.from_datasets(..., {})", WORKERS),
     "recbole": LoaderMaker("config: {}", {"num_workers": "worker"}),
@@ -54,6 +54,8 @@ LOADER_MAKERS = {
     "pytorch_forecasting": LoaderMaker("to_dataloader(..., {})", SAME),
     "scvi": LoaderMaker("scvi.settings.{}", {"num_workers": "dl_num_workers", "persistent_workers": "dl_persistent_workers"}),
 }  # fmt: skip
+# OpenCV's decoders, with what they are given.
+CV2_DECODERS = {"cv2.imread": "path", "cv2.imdecode": "data"}
 # By the name of the module that opens the file: what makes the user's code open it.
 FILE_OPENERS = {
     "datasets": 'dataset.cast_column("image", Image(decode=False)), then PIL.Image.open the path or bytes, and {}',
@@ -92,14 +94,22 @@ def who_set(loader: LoaderProfile) -> str:
     made = maker_of(loader)
     if made is None:
         return ""
-    library = _of(LOADER_MAKERS, made[0])
-    note = f"; {library.note}" if library and library.note else ""
     where = short(made[1]) if made[1] else made[0].partition(".")[0]
-    return f" {where} makes the DataLoader, with num_workers={loader.workers}{note}."
+    return f" {where} makes the DataLoader, with num_workers={loader.workers}."
+
+
+def refuses_workers(loader: LoaderProfile) -> str | None:
+    """Return the library that makes this loader without workers because the training is on the CPU; None otherwise."""
+    made = maker_of(loader)
+    library = _of(LOADER_MAKERS, made[0]) if made and not loader.workers else None
+    return made[0].partition(".")[0] if made and library and library.none_on_cpu else None
 
 
 def draft_edit(decode: OperationProfile, scale: int) -> str | None:
-    """Return how to decode at a part of the size where a library opens the file; None where the user's own code does."""
+    """Return how to decode at a part of the size where OpenCV decodes or a library opens the file; None where the user's own
+    code opens it with Pillow."""
+    if decode.name in CV2_DECODERS:
+        return f"{decode.name}({CV2_DECODERS[decode.name]}, cv2.IMREAD_REDUCED_COLOR_{scale})"
     if decode.opened_by is None or decode.opened_where is None or not is_library(decode.opened_where.file):
         return None
     draft = f'.draft("RGB", (width // {scale}, height // {scale}))'

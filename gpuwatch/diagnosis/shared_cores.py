@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import STARVED_SHARE, finds_batches_ready
+from gpuwatch.diagnosis.evidence import STARVED_SHARE, finds_batches_ready, is_on_the_cpu
 from gpuwatch.diagnosis.thresholds import Threshold
 from gpuwatch.model.findings import Speedup
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -75,7 +75,7 @@ def _shared(profile: Profile, loader: LoaderProfile) -> SharedCores | None:
 
 def _computes_on_the_cpu(profile: Profile, loader: LoaderProfile) -> bool:
     """Say whether no rank has a device, and the training thread runs, or waits for a core, for most of its step."""
-    if any((rank.device or "cpu") != "cpu" for rank in profile.ranks) or any(d.ranks for d in profile.devices):
+    if not is_on_the_cpu(profile):
         return False
     delays = [rank.run_queue_delay_share or 0.0 for rank in profile.ranks if rank.rank == loader.rank]
     return (loader.compute_cpu_share or 0.0) + max(delays, default=0.0) >= COMPUTES

@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.evidence import is_on_the_cpu
 from gpuwatch.diagnosis.needs import COSTS, SEVERAL_RANKS, STACKS
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -83,8 +84,12 @@ def check(
 
 def _waits_in_backward(line: HotLine, profile: Profile, t: Thresholds) -> bool:
     """Say whether a CPU training is inside backward without using its core: DDP's exchange has no frame of its own."""
-    on_cpu = all((rank.device or "cpu") == "cpu" for rank in profile.ranks)
-    if profile.primary is None or not on_cpu or line.callee is None or "backward" not in line.callee.name:
+    if (
+        profile.primary is None
+        or not is_on_the_cpu(profile)
+        or line.callee is None
+        or "backward" not in line.callee.name
+    ):
         return False
     return waiting_share(profile, profile.primary) > t.idle_share
 

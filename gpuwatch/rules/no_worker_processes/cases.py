@@ -20,6 +20,9 @@ ON_BOTH_CORES = make_costs(
     trainer_cores=2.3,
     trainer_threads=2,
 )
+# ultralytics makes the loader; on the CPU it takes no workers.
+MADE_BY = ("ultralytics.data.build", "/env/lib/python3.11/site-packages/ultralytics/data/build.py", 404)
+REFUSED = run_of(40.0, 14.4, workers=0, loader={"attributes": {"made_by": MADE_BY}}, devices=())
 
 CASES = (
     fires(
@@ -37,6 +40,12 @@ CASES = (
         confidence="low",
         where="/home/me/project/train.py:40",
         speedup=1.08,
+    ),
+    fires(
+        REFUSED,
+        "info",
+        "batches are made in the training process (40 ms each): ultralytics uses no workers on the CPU",
+        where="/home/me/project/train.py:40",
     ),
     clear(STARVED),
     clear(HIDDEN),

@@ -26,8 +26,8 @@ from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_threads
-from gpuwatch.diagnosis.evidence import certainty, hot_line, wait_evidence
-from gpuwatch.diagnosis.frameworks import loader_edit, who_set
+from gpuwatch.diagnosis.evidence import certainty, hot_line, is_on_the_cpu, wait_evidence
+from gpuwatch.diagnosis.frameworks import loader_edit, refuses_workers, who_set
 from gpuwatch.diagnosis.needs import COSTS, STARVED_LOADER, StarvedLoader
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -50,6 +50,9 @@ def check(profile: Profile, t: Thresholds, seen: StarvedLoader, costs: Costs) ->
     """Report a starved loop whose loader has no workers and would gain from some."""
     if waits_for_threads(hot_line(profile, "trainer", "fetch")):
         return None
+    library = refuses_workers(seen.loader) if is_on_the_cpu(profile) else None
+    if library:
+        return _refused(profile, seen.loader, costs, library)
     crowded = False
     workers, speedup = _plan(costs)
     if costs.trainer_threads > 1 and speedup.low < t.no_loss:
@@ -112,6 +115,20 @@ def _sharing(profile: Profile, loader: LoaderProfile, costs: Costs, speedup: Spe
         where=loader.created_where,
         speedup=speedup,
         verify="try --loader",
+        hides=(),
+        decides=False,
+    )
+
+
+def _refused(profile: Profile, loader: LoaderProfile, costs: Costs, library: str) -> Found:
+    """Say that the library which makes the loader takes no workers on the CPU: more of them is no advice."""
+    return Found(
+        severity="info",
+        confidence="high",
+        summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each): {library} uses no workers on the CPU",
+        evidence=_evidence(profile, loader, costs),
+        advice=f"Make a sample cost less. On a GPU {library} uses the workers that you pass.{who_set(loader)}",
+        where=loader.created_where,
         hides=(),
         decides=False,
     )

@@ -52,8 +52,24 @@ def test_the_findings_name_the_librarys_option_and_the_line_that_decides() -> No
     assert isinstance(finding, Finding) and finding.edit == "train(..., workers=3)"
     assert finding.advice == (
         "Load in 3 worker processes: train(..., workers=3). ultralytics/data/build.py:212 makes the DataLoader, with"
-        " num_workers=0; on the CPU it takes 0 whatever is passed."
+        " num_workers=0."
     )
+
+
+def test_workers_are_no_advice_where_the_library_takes_none() -> None:
+    attributes = made_by("ultralytics.data.build").attributes
+    on_the_cpu = no_worker_processes.evaluate(run_of(workers=0, loader={"attributes": attributes}, devices=()))
+    assert isinstance(on_the_cpu, Finding) and (on_the_cpu.severity, on_the_cpu.speedup) == ("info", None)
+    assert on_the_cpu.advice == (
+        "Make a sample cost less. On a GPU ultralytics uses the workers that you pass. ultralytics/data/build.py:212 makes"
+        " the DataLoader, with num_workers=0."
+    )
+
+
+def test_opencv_decodes_at_a_part_of_the_size_by_a_flag() -> None:
+    for name, given in (("cv2.imread", "path"), ("cv2.imdecode", "data")):
+        decode = make_operation(name, kind="decode")
+        assert draft_edit(decode, 4) == f"{name}({given}, cv2.IMREAD_REDUCED_COLOR_4)"
 
 
 def test_fastais_own_loader_is_known_by_its_class() -> None:
