@@ -47,11 +47,11 @@ def test_a_librarys_loader_takes_the_librarys_options(module: str, edit: str) ->
 
 
 def test_the_findings_name_the_librarys_option_and_the_line_that_decides() -> None:
-    profile = run_of(workers=0, loader={"attributes": made_by("ultralytics.data.build").attributes})
+    profile = run_of(workers=0, loader={"attributes": made_by("lightly_train._loader").attributes})
     finding = no_worker_processes.evaluate(profile)
-    assert isinstance(finding, Finding) and finding.edit == "train(..., workers=3)"
+    assert isinstance(finding, Finding) and finding.edit == "train(..., num_workers=3)"
     assert finding.advice == (
-        "Load in 3 worker processes: train(..., workers=3). ultralytics/data/build.py:212 makes the DataLoader, with"
+        "Load in 3 worker processes: train(..., num_workers=3). lightly_train/_loader.py:212 makes the DataLoader, with"
         " num_workers=0."
     )
 
@@ -79,8 +79,7 @@ def test_fastais_own_loader_is_known_by_its_class() -> None:
 
 def test_who_set_the_number_of_workers_is_said() -> None:
     assert who_set(made_by("ultralytics.data.build", workers=0)) == (
-        " ultralytics/data/build.py:212 makes the DataLoader, with num_workers=0;"
-        " on the CPU it takes 0 whatever is passed."
+        " ultralytics/data/build.py:212 makes the DataLoader, with num_workers=0."
     )
     assert who_set(made_by("some_lab.loops", 7, workers=1)) == (
         " some_lab/loops.py:7 makes the DataLoader, with num_workers=1."
