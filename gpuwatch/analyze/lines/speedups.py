@@ -10,6 +10,9 @@ from gpuwatch.analyze.lines.samples import LOADER_WORK
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.profile import Costs
 
+# Of the step; less is what the samples cannot tell from none.
+LEAST_OWN = 0.05
+
 
 def speedups_if_free(lines: Sequence[HotLine], costs: Costs | None, own_loop: bool) -> list[float | None]:
     """Return each line's: by the throughput model for loader lines, by the step for others; None where nothing tells.
@@ -24,7 +27,9 @@ def _speedup(line: HotLine, costs: Costs) -> float | None:
     if line.activity in LOADER_WORK:
         return throughput.predict(costs, throughput.without_operation(costs, min(line.share, 0.999)), basis).predicted
     if line.activity in ("step", "long step") and line.process_role == "trainer":
-        return throughput.predict(
-            costs, throughput.with_step(costs, costs.device_ms * (1 - line.share)), basis
-        ).predicted
+        own = line.share * (1.0 - (line.model_share or 0.0))
+        # What a framework's call runs of the model is the training itself.
+        if own < LEAST_OWN:
+            return None
+        return throughput.predict(costs, throughput.with_step(costs, costs.device_ms * (1 - own)), basis).predicted
     return None

@@ -9,7 +9,7 @@ CASES = (
     fires(
         with_operations(JITTER),
         "warning",
-        "ColorJitter takes 50% of making a batch (470 µs per sample)",
+        "50% of making a batch is ColorJitter (470 µs per sample)",
         where="/home/me/project/train.py:20",
         speedup=1.492,
     ),

@@ -48,7 +48,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
     return Found(
         severity="critical" if top.share >= t.critical_share else "warning",
         confidence=certainty(seen.state),
-        summary=f"{top.name} takes {top.share:.0%} of making a batch ({milliseconds(top.ms_per_sample)} per sample)",
+        summary=f"{top.share:.0%} of making a batch is {top.name} ({milliseconds(top.ms_per_sample)} per sample)",
         evidence=(
             wait_evidence(seen.loader),
             Evidence(top.name, round(top.share, 4), "share of the fetch", t.share, seen.fetch.n),
@@ -56,8 +56,8 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
             Evidence("pixels in", top.pixels_in, "pixels"),
             Evidence("calls per sample", round(top.calls_per_sample, 2), "calls"),
         ),
-        advice=f"Make {top.name} cheaper: after the image is small, on the whole batch on the GPU, with a faster library, or"
-        " pre-computed if it is not random.",
+        advice=f"Make {top.name} cheaper: {'after the image is small, ' if top.pixels_in else ''}on the whole batch on the"
+        " GPU, with a faster library, or pre-computed if it is not random.",
         where=inside(profile, top),
         speedup=_speedup(seen, top),
         verify="try --remedies cache-items",

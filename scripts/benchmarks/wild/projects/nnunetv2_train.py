@@ -13,7 +13,7 @@ PROJECT = Project(
         ("nnUNet_raw", "{data}/raw"),
         ("nnUNet_preprocessed", "{data}/preprocessed"),
         ("nnUNet_results", "results"),
-        ("nnUNet_extTrainer", "{files}"),
+        ("nnUNet_extTrainer", "{files}/trainers"),
     ),
     truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
     variants=(
