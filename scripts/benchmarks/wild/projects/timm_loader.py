@@ -17,7 +17,7 @@ PROJECT = Project(
     truth=Truth(
         bounds=("compute", "cpu"),
         causes=(),
-        why="as it is no step waits for its batch, and the loader alone takes 76 ms a batch of the 180 ms that a step "
+        why="1 % of a step of 259 ms is asking for its batch, and the loader alone takes 76 ms a batch of the 180 ms that a step "
         "computes; the other ablations were disturbed by other programs and are to be run again",
         also=("cpu-saturated", "thread-oversubscription", "too-many-workers"),
     ),
