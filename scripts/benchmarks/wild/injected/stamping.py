@@ -20,6 +20,7 @@ import time
 
 MODE = os.environ.get("WILD_MODE", "")
 KEPT = 4
+KEPT_BATCHES = {}
 TRAINING = frozenset(int(number) for number in os.environ.get("WILD_TRAINING", "").split(",") if number)
 BATCHES = int(os.environ.get("WILD_BATCHES") or 0)
 FLUSH_NS = 200000000
@@ -60,7 +61,7 @@ class Epoch:
 
     def __init__(self, iterator, made):
         self.number, Epoch.count = Epoch.count, Epoch.count + 1
-        self.sampler, self.handed, self.drawn, self.kept = iterator._sampler_iter, 0, None, []
+        self.sampler, self.handed, self.drawn = iterator._sampler_iter, 0, None
         stamps.add("i", self.number, getattr(iterator, "_num_workers", 0), made)
 
     @property
@@ -85,9 +86,11 @@ def cached(iterator, epoch, take):
     """Hand over the first batches again and again, as many as the iterator would have given."""
     if not epoch.trains:
         return take(iterator)
-    if epoch.handed < KEPT:
+    # The dataset is kept too: another one must not get its id.
+    _, kept = KEPT_BATCHES.setdefault(id(iterator._dataset), (iterator._dataset, []))
+    if len(kept) < KEPT:
         batch = take(iterator)
-        epoch.kept.append(copied(batch))
+        kept.append(copied(batch))
         return batch
     if epoch.drawn is None:
         epoch.drawn = max(epoch.handed, getattr(iterator, "_send_idx", 0))
@@ -96,7 +99,7 @@ def cached(iterator, epoch, take):
     if epoch.handed >= epoch.drawn:
         next(iterator._sampler_iter)
         epoch.drawn += 1
-    return copied(epoch.kept[epoch.handed % KEPT])
+    return copied(kept[epoch.handed % KEPT])
 
 
 def endless(iterator):
