@@ -24,6 +24,16 @@ CASES = (
     clear(STARVED),
     clear(HIDDEN),
     clear(run_of(1.0, 0.2, 0, loader={"dataset_kind": "tensor"}, fetch={"batched": True})),
+    # The dataset's own collate function works on the whole batch: that is no access to rows.
+    clear(
+        run_of(
+            1.0,
+            0.2,
+            0,
+            loader={"operations": (COLLATE,), "attributes": {"collate": "recbole.data.TrainDataLoader.collate_fn"}},
+            fetch={"rchar_per_batch": 0.0},
+        )
+    ),
     unknown(no_loader(), "no DataLoader was seen in use"),
     unknown(run_of(fetch={"samples_per_batch": None}), "samples per batch"),
 )

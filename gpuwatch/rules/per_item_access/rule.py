@@ -51,8 +51,9 @@ class Thresholds(NoThresholds):
 def check(profile: Profile, t: Thresholds, seen: Starved, samples: float) -> Found | None:
     """Report a starved loop over data in memory that is taken row by row."""
     loader, fetch = seen.loader, seen.fetch
-    us = 1e3 * fetch.wall_ms.median / samples
-    speedup = _speedup(seen.costs)
+    access = 1.0 - (share_of(loader, "collate") if _has_own_collate(loader) else 0.0)
+    us = access * 1e3 * fetch.wall_ms.median / samples
+    speedup = _speedup(seen.costs, access)
     if fetch.batched or samples < t.min_samples or us > t.us_per_sample or not _in_memory(loader, t):
         return None
     if speedup.predicted < t.min_gain:
@@ -84,15 +85,25 @@ def _in_memory(loader: LoaderProfile, t: Thresholds) -> bool:
     """Say whether items only index something in memory: the dataset says so, or nothing else is in the fetch."""
     if loader.dataset_kind in IN_MEMORY:
         return True
+    if _has_own_collate(loader):
+        return False
     fetch = loader.fetch
     per_sample = (fetch.rchar_per_batch or 0.0) / max(fetch.samples_per_batch or 1.0, 1.0) if fetch else 0.0
     plain = share_of(loader, "decode") + share_of(loader, "transform") < t.work_share
     return plain and per_sample < t.read_bytes and share_of(loader, "collate") >= t.collate_share
 
 
-def _speedup(costs: Costs) -> Speedup:
+def _has_own_collate(loader: LoaderProfile) -> bool:
+    """Say whether another collate function than torch's makes the batch: its work is not the stacking of rows."""
+    collate = str(loader.attributes.get("collate") or "torch.")
+    return not collate.startswith("torch.")
+
+
+def _speedup(costs: Costs, access: float) -> Speedup:
+    """Predict the fetch with its part `access` taken by one indexing call."""
     # Start-up is left as it is: that workers are started at all is worker-restart's to say.
-    after = replace(costs, workers=0, work_ms=costs.work_ms / CHEAPER, work_cpu_ms=costs.work_cpu_ms / CHEAPER)
+    kept = 1.0 - access + access / CHEAPER
+    after = replace(costs, workers=0, work_ms=costs.work_ms * kept, work_cpu_ms=costs.work_cpu_ms * kept)
     return throughput.predict(
         costs, after, f"one indexing call per batch, {CHEAPER:.0f} times cheaper, in the trainer", 0.4
     )
