@@ -20,11 +20,11 @@ class Origins:
         self._sites = _sites(processes, self.program)
 
     def site(self, pid: int, activity: str) -> Frame | None:
-        """Return the line that makes what a process loads with: its library's dataset, for the rest its loader."""
+        """Return the line that makes what a process loads with: its library's dataset where that is known, else its loader."""
         found = self._sites.get(pid)
         if found is None:
             return None
-        return _frame(found.dataset if activity == "fetch" else found.loader)
+        return _frame((found.dataset if activity == "fetch" else None) or found.loader)
 
 
 def _frame(place: Place | None) -> Frame | None:

@@ -65,7 +65,8 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
 
 def _where(profile: Profile, seen: Starved) -> Place | None:
     named = operations(seen.loader, "collate")
-    return place(hot_line(profile, "worker", "collate"), named[0].where if named else None)
+    line = hot_line(profile, "worker" if seen.loader.workers else "trainer", "collate")
+    return place(line, (named[0].where if named else None) or seen.loader.created_where)
 
 
 def _speedup(seen: Starved, share: float) -> Speedup:
