@@ -14,7 +14,7 @@ from gpuwatch.analyze.lines.origins import Origins
 from gpuwatch.analyze.lines.placing import place
 from gpuwatch.analyze.lines.samples import Role, Sample
 from gpuwatch.analyze.lines.statements import statement_line
-from gpuwatch.analyze.lines.torn import Sources
+from gpuwatch.analyze.lines.torn import Roots, Sources, Thread
 from gpuwatch.analyze.numbers.arrays import as_list
 from gpuwatch.analyze.processes.sites import is_foreign
 from gpuwatch.analyze.processes.sorting import Processes, shift_of
@@ -79,7 +79,14 @@ def _read_stacks(log: ProcessLog, processes: Processes) -> list[tuple[dict[str, 
     """Return the stacks that were: with those that py-spy read while they changed, nothing begins."""
     read = [(row, frames) for row in log.table("stack").dicts() if (frames := read_frames(row.get("frames")))]
     sources = Sources([frames for _, frames in read], processes.recording.run.started_wall_ns)
-    return [(row, frames) for row, frames in read if not sources.is_torn(frames)]
+    roots = Roots((_thread(row), frames, int(row.get("weight") or 0)) for row, frames in read)
+    return [
+        (row, frames) for row, frames in read if not sources.is_torn(frames) and not roots.is_cut(_thread(row), frames)
+    ]
+
+
+def _thread(row: Mapping[str, Any]) -> Thread:
+    return row.get("pid"), row.get("tid")
 
 
 def _bursts(log: ProcessLog, shift: float) -> dict[int, _Burst]:

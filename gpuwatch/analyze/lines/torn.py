@@ -1,14 +1,16 @@
 """Stacks that never were: py-spy does not stop what it looks at, and of one that changes meanwhile it may read anything.
 
 Judged once, where stacks are read. A name that is no file's, a line beyond a file's end, and, on the machine that has
-the run's other sources, a file that does not exist.
+the run's other sources, a file that does not exist. And a stack that begins in the middle of a library: a thread's
+stacks all begin with the same frame.
 """
 
 from __future__ import annotations
 
 import linecache
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from gpuwatch.analyze.lines.frames import Frame
@@ -16,6 +18,31 @@ from gpuwatch.words.source_code import is_cell, is_library
 
 # No source file has so many lines.
 _MOST_LINES = 1_000_000
+
+
+Thread = tuple[object, object]
+Root = tuple[str, str]
+
+
+class Roots:
+    """The frame that each thread's stacks begin with, by how many samples do; a stack is given with its thread's."""
+
+    def __init__(self, stacks: Iterable[tuple[Thread, Sequence[Frame], int]]) -> None:
+        counted: Mapping[Thread, Counter[Root]] = defaultdict(Counter)
+        for thread, frames, weight in stacks:
+            counted[thread][_root(frames)] += weight
+        self._usual = {thread: roots.most_common(1)[0][0] for thread, roots in counted.items()}
+
+    def is_cut(self, thread: Thread, frames: Sequence[Frame]) -> bool:
+        """Say whether a stack has lost its beginning."""
+        outer = frames[0]
+        if outer.function == "<module>" or outer.file.startswith("<") or not is_library(outer.file):
+            return False
+        return _root(frames) != self._usual.get(thread)
+
+
+def _root(frames: Sequence[Frame]) -> Root:
+    return frames[0].file, frames[0].function
 
 
 class Sources:

@@ -154,6 +154,12 @@ def test_a_stack_that_changed_while_it_was_read_is_no_line(run: FakeRun, tmp_pat
     assert found[0].samples == 20
 
 
+def test_a_stack_that_begins_in_the_middle_of_a_library_is_no_line(run: FakeRun) -> None:
+    whole = [[LOOP, FETCH, ["load", "/home/me/train.py", line]] for line in (2, 3)]
+    cut = [["BatchSampler.__iter__", f"{DATA}/sampler.py", 343]]
+    assert {short(line)[:2] for line in lines(run, *whole, cut)} == {("/home/me/train.py", 2), ("/home/me/train.py", 3)}
+
+
 def test_of_another_machine_no_file_exists_and_all_lines_are_kept(run: FakeRun) -> None:
     stacks = [[LOOP, FETCH, ["load", f"/home/me/{name}.py", 3]] for name in ("a", "b")]
     assert {line.file for line in lines(run, *stacks)} == {"/home/me/a.py", "/home/me/b.py"}
