@@ -155,7 +155,7 @@ def test_a_stack_that_changed_while_it_was_read_is_no_line(run: FakeRun, tmp_pat
 
 
 def test_a_stack_that_begins_in_the_middle_of_a_library_is_no_line(run: FakeRun) -> None:
-    whole = [[LOOP, FETCH, ["load", "/home/me/train.py", line]] for line in (2, 3)]
+    whole = [[MAIN, NEXT, FETCH, ["load", "/home/me/train.py", line]] for line in (2, 3)]
     cut = [["BatchSampler.__iter__", f"{DATA}/sampler.py", 343]]
     assert {short(line)[:2] for line in lines(run, *whole, cut)} == {("/home/me/train.py", 2), ("/home/me/train.py", 3)}
 
