@@ -30,6 +30,9 @@ RAY = Place("/env/lib/python3.11/site-packages/ray/data/iterator.py", 200, "__it
 # Its workers' lines are those of the user's functions alone: they say nothing of its readers.
 RAY_LINE = replace(HANDED_LINE, stack=(HANDED_LINE.stack[0], RAY, HANDED_LINE.stack[1]))
 BY_RAY = own_loop(MODEL_LINE, RAY_LINE, make_hot_line(source="scale(row)", samples=90))
+# A library's dataset is shown where the user makes it.
+SERIES = Place("/env/lib/python3.11/site-packages/pytorch_forecasting/data/timeseries.py", 2262, "__getitem__")
+MADE_HERE = make_hot_line(line=18, source="training = TimeSeriesDataSet(", makes="TimeSeriesDataSet", below=SERIES)
 
 CASES = (
     fires(
@@ -51,6 +54,14 @@ CASES = (
         "critical",
         'the dataset\'s own code takes 80% of making a batch at line 48: image = Image.open(path).convert("RGB")',
         where="/home/me/project/data.py:48",
+        speedup=1.494,
+    ),
+    fires(
+        with_operations(DATASET, hot_lines=(MADE_HERE,), stacks=SAMPLED),
+        "critical",
+        "the code of pytorch_forecasting's TimeSeriesDataSet takes 80% of making a batch, made at line 18: training ="
+        " TimeSeriesDataSet(",
+        where="/home/me/project/data.py:18",
         speedup=1.494,
     ),
     fires(

@@ -34,7 +34,12 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.source_code import is_library, package_of
 
+_ADVICE = "Make this line cheaper: vectorise it, move it out of __getitem__ (prepare once), keep files open, or cache the result."
+_ADVICE_LIBRARY = (
+    "Have the library do less for each sample: prepare the data once beforehand, or cache what it returns."
+)
 _ADVICE_THREAD = "Make this line cheaper, or make batches in the worker processes of a DataLoader: a thread shares the interpreter lock with the training."
 _ADVICE_PROCESS = "Make this line cheaper, or have more processes make batches: num_workers of a DataLoader does that."
 
@@ -77,10 +82,12 @@ def _in_fetch(profile: Profile, seen: Starved, share: float, t: Thresholds) -> F
     if line is not None and takes_turns(line):
         return _locked(seen, line, t)
     at = f" at {_place(line)}" if line and line.source else ""
+    library = _library(line)
+    whose = f"the code of {library}'s {line.makes}" if library and line else "the dataset's own code"
     return Found(
         severity="critical" if share >= t.critical_share else "warning",
         confidence=certainty(seen.state),
-        summary=f"the dataset's own code takes {share:.0%} of making a batch{at}",
+        summary=f"{whose} takes {share:.0%} of making a batch{', made' if library else ''}{at}",
         evidence=(
             wait_evidence(seen.loader),
             Evidence("dataset code", round(share, 4), "share of the fetch", t.share, seen.fetch.n),
@@ -92,12 +99,19 @@ def _in_fetch(profile: Profile, seen: Starved, share: float, t: Thresholds) -> F
                 else ()
             ),
         ),
-        advice="Make this line cheaper: vectorise it, move it out of __getitem__ (prepare once), keep files open, or cache the result.",
+        advice=_ADVICE_LIBRARY if library else _ADVICE,
         where=place(line, seen.loader.dataset_where),
         speedup=_speedup(seen, share, line),
         verify="try --remedies cache-items",
         hides=("gc-pause", *saturation(share)),
     )
+
+
+def _library(line: HotLine | None) -> str | None:
+    """Return the library whose dataset the line only makes; None where the line is the dataset's own code."""
+    if line is None or line.makes is None or line.below is None or not is_library(line.below.file):
+        return None
+    return package_of(line.below.file)
 
 
 def _place(line: HotLine) -> str:

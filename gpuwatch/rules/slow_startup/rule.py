@@ -73,7 +73,8 @@ def check(profile: Profile, t: Thresholds, slowest: RankProfile) -> Found | None
         ),
         advice=_advice(profile, line),
         where=place(line) if own else None,
-        speedup=_speedup(first if spent is None else min(spent, first), slowest.seconds),
+        # Without samples of its own code, what of it could be saved is not known: it may be imports.
+        speedup=_speedup(first if spent is None else min(spent, first), slowest.seconds) if own or spent else None,
         rank=slowest.rank if len(profile.ranks) > 1 else None,
         decides=share >= t.most,
     )
