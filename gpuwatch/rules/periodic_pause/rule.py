@@ -110,7 +110,7 @@ def _of_rollout(long: LongSteps, rollout: Rollout, t: Thresholds) -> Found:
 
 
 def _every(long: LongSteps) -> str:
-    return f" every {long.period:.0f} steps" if long.period else ""
+    return f" every {long.period:.0f} steps" if long.period and long.regular else ""
 
 
 def _beside(long: LongSteps) -> str:
