@@ -180,3 +180,8 @@ def test_a_progress_bars_last_word_is_a_result_once() -> None:
     said = "\r\x1b[K  1/2  0G  1.5: 50%\r\x1b[K  1/2  0G  1.4: 100% 3s\r\x1b[K  1/2  0G  1.4: 100% 4s\n"
     assert results_in(r"^ +(\S+) +0G +([\d.]+): 100%", said) == ("1/2 1.4",)
     assert results_in("", said) == ()
+
+
+def test_the_time_of_a_launcher_is_no_gap_in_the_phases_of_its_rank() -> None:
+    launched = report() | {"run": {"ranks": 1, "duration_s": 15.0}, "ranks": [{"start_s": 4.0, "seconds": 10.0}]}
+    assert contradictions.found(launched) == []
