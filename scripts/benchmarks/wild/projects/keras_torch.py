@@ -12,8 +12,7 @@ PROJECT = Project(
         causes=("oversized-decode", "expensive-decode", "no-worker-processes"),
         also=("slow-dataset-code", "evaluation-share"),
         places=(Place("keras_torch/train.py", "load"), Place("keras_torch/train.py", "__getitem__")),
-        why="cached 2.8x, two processes 2.7x, draft 1.6x a step (photos of 1600x1200 in batches of 32; once, while others "
-        "used a core: to be measured again)",
+        why="cached batches make the loop 2.1, a smaller decode 1.69 and two processes 1.05 times as fast",
         advice="oversized-decode",
         fix="draft",
     ),

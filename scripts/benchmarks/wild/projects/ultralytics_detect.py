@@ -22,7 +22,7 @@ PROJECT = Project(
         causes=("oversized-decode",),
         why="32 % of a step is asking for the batch, cached batches and cache=ram make the loop 1.7 and 2.2 times as fast, "
         "decoding at a smaller scale 1.5 times; on a CPU ultralytics sets the asked 2 workers to 0",
-        also=("expensive-decode",),
+        also=("expensive-decode", "no-worker-processes"),
         places=(Place("ultralytics/data/base.py"), Place("ultralytics/utils/patches.py")),
         advice="oversized-decode",
         fix="scaled decode",
