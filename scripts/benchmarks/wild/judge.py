@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks.wild import contradictions
@@ -79,5 +81,19 @@ def is_at(place: Place, where: dict[str, Any] | None) -> bool:
     """Tell whether a place of a report is the one declared."""
     if where is None or not where["file"].endswith(place.file):
         return False
-    function = where.get("function") or ""
+    function = where.get("function") or enclosing_function(where["file"], where["line"])
     return not place.function or function == place.function or function.endswith(f".{place.function}")
+
+
+def enclosing_function(file: str, line: int) -> str:
+    """Return the innermost function that a line is in, for places that were recorded without one; empty where unknown."""
+    try:
+        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return ""
+    around = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    return max(around, key=lambda node: node.lineno).name if around else ""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.benchmarks.wild import contradictions, table
-from scripts.benchmarks.wild.judge import judge
+from scripts.benchmarks.wild.judge import is_at, judge
 from scripts.benchmarks.wild.project import Place, Truth
 from scripts.benchmarks.wild.running import Run, results_in
 from scripts.benchmarks.wild.scoring import compared, outcome, overhead, shortened
@@ -185,3 +185,9 @@ def test_a_progress_bars_last_word_is_a_result_once() -> None:
 def test_the_time_of_a_launcher_is_no_gap_in_the_phases_of_its_rank() -> None:
     launched = report() | {"run": {"ranks": 1, "duration_s": 15.0}, "ranks": [{"start_s": 4.0, "seconds": 10.0}]}
     assert contradictions.found(launched) == []
+
+
+def test_a_place_without_a_function_is_judged_by_the_one_around_its_line(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("def main():\n    def load(file):\n        return open(file)\n    return load\n")
+    where = {"file": str(tmp_path / "train.py"), "line": 3, "function": None}
+    assert is_at(Place("train.py", "load"), where) and not is_at(Place("train.py", "main"), where)
