@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks import pages
-from scripts.benchmarks.wild import catalogue
+from scripts.benchmarks.wild import ablation, catalogue
 from scripts.benchmarks.wild.scoring import RESULTS
 
 HEAD = (
@@ -55,6 +55,24 @@ def row(name: str, result: Result) -> list[str]:
     if judgement is None:
         return [name, bounds, result.get("failed") or "not run", *[""] * 8, tried(result)]
     first = judgement["findings"][0] if judgement["findings"] else "none"
+    if not is_measured(name):
+        said = [
+            judgement["bound"],
+            first,
+            judgement["line"] or "none",
+            "",
+            str(len(judgement["contradictions"]) or "–"),
+        ]
+        return [
+            name,
+            "not measured",
+            *said,
+            "",
+            "",
+            percent(result.get("overhead")),
+            same(result.get("results")),
+            tried(result),
+        ]
     return [
         name,
         bounds,
@@ -71,9 +89,18 @@ def row(name: str, result: Result) -> list[str]:
     ]
 
 
+def is_measured(name: str) -> bool:
+    """Say whether ablations of the project are kept that other programs did not disturb: without them nothing is known to be
+    right or wrong."""
+    truth = ablation.load(ablation.TRUTHS / f"{name}.json")
+    gains = truth.gains.values() if truth is not None else ()
+    return any((told.get("step") or told.get("loop")) and not told.get("disturbed") for told in gains)
+
+
 def totals(results: dict[str, Result]) -> str:
     """Return the sums as a list."""
-    judged = [result["judgement"] for result in results.values() if result.get("judgement")]
+    reported = [result["judgement"] for result in results.values() if result.get("judgement")]
+    judged = [r["judgement"] for name, r in results.items() if r.get("judgement") and is_measured(name)]
     lined = [each["line_right"] for each in judged if each["line_right"] is not None]
     overheads = [result["overhead"]["median"] for result in results.values() if result.get("overhead")]
     compared = [result["results"]["identical"] for result in results.values() if result.get("results")]
@@ -81,13 +108,14 @@ def totals(results: dict[str, Result]) -> str:
     errors = [abs(e["predicted"] - e["measured"]) / e["measured"] for e in judged if e["predicted"] and e["measured"]]
     tries = [result["try"]["works"] for result in results.values() if result.get("try")]
     lines = [
-        f"Projects: {len(results)}, without a report: {len(results) - len(judged)}.",
+        f"Projects: {len(results)}, without a report: {len(results) - len(reported)}; ablations measured: {len(judged)}, the "
+        "figures that need them are of those.",
         f"Verdict right: {sum(each['bound_right'] for each in judged)}/{len(judged)}.",
         f"Cause first: {sum(each['first_right'] for each in judged)}/{len(judged)}.",
         f"Line that the project's user can act on: {sum(lined)}/{len(lined)}.",
         f"Wrong advice: {sum(len(each['wrong']) for each in judged)} in {sum(bool(e['wrong']) for e in judged)} projects.",
-        f"Contradictions: {sum(len(each['contradictions']) for each in judged)} "
-        f"in {sum(bool(each['contradictions']) for each in judged)} projects.",
+        f"Contradictions: {sum(len(each['contradictions']) for each in reported)} "
+        f"in {sum(bool(each['contradictions']) for each in reported)} of {len(reported)} projects.",
         f"Predicted gain within 20 %: {sum(error <= 0.2 for error in errors)}/{len(errors)}.",
         f"Overhead: median {statistics.median(overheads):.1%} of {len(overheads)}."
         if overheads

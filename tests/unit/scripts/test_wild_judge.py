@@ -164,6 +164,7 @@ def test_try_works_from_two_rounds_on() -> None:
 
 def test_the_table_shows_what_was_wrong(monkeypatch: pytest.MonkeyPatch, code: Path) -> None:
     monkeypatch.setattr(table.catalogue, "load", lambda name: type("P", (), {"truth": TRUTH}))
+    monkeypatch.setattr(table, "is_measured", lambda name: name == "yolo")
     shown = report("host", [finding("slow-step-code", code, 10)])
     judgement = judge(TRUTH, shown, GAINS)
     result = {"judgement": {name: getattr(judgement, name) for name in judgement.__slots__}}
@@ -173,6 +174,9 @@ def test_the_table_shows_what_was_wrong(monkeypatch: pytest.MonkeyPatch, code: P
     assert (cells["predicted"], cells["measured"], cells["`try`"]) == ("–", "2.00×", "–")
     assert table.row("yolo", {"failed": "no wheel"})[2] == "no wheel"
     assert "Verdict right: 0/1." in table.totals({"yolo": result})
+    unknown = dict(zip(table.HEAD, table.row("unmeasured", result), strict=True))
+    assert (unknown["true bound"], unknown["verdict"]) == ("not measured", "host")
+    assert "Verdict right: 0/0." in table.totals({"unmeasured": result})
     assert shortened(shown, str)["findings"][0]["where"].endswith("data/base.py:10")
 
 
