@@ -117,7 +117,7 @@ def reason(verdict: Verdict) -> str:
 def _ended_early(steps: int, needed: int, how: str) -> str:
     if not steps:
         return f"the command {how} before a training step was observed"
-    return f"the command {how} after {count(steps, 'step')} after warm-up; {needed} are needed"
+    return f"the command {how}: only {count(steps, 'step')} after warm-up, {needed} are needed"
 
 
 def _ended(code: int | None, signal: int | None) -> str:

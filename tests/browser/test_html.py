@@ -138,7 +138,7 @@ def test_thin_runs_have_a_page(page: chromium.Page, tmp_path: Path, report: obje
     shown(page, report(), tmp_path)  # type: ignore[operator]
     assert page.errors == []
     assert page.run("document.querySelector('h1').textContent").startswith(
-        "Only 3 steps" if report is reports.three_steps else "No training"
+        "The command was killed by signal 9: only 3 steps" if report is reports.three_steps else "No training"
     )
 
 

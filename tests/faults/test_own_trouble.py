@@ -115,7 +115,7 @@ def test_a_run_recorded_nowhere_fails_only_what_was_asked_of_us(
     assert not (tmp_path / "out.json").exists()
 
 
-@pytest.mark.parametrize("broken", ["inject.install_boot", "folder.new_info", "_start_sampler"])
+@pytest.mark.parametrize("broken", ["inject.install_boot", "folder.new_info", "start_sampler"])
 def test_whatever_fails_of_ours_is_told_and_the_command_is_waited_for(tmp_path: Path, broken: str) -> None:
     code = (
         "import gpuwatch.record as record\n"
@@ -133,11 +133,11 @@ def test_whatever_fails_of_ours_is_told_and_the_command_is_waited_for(tmp_path: 
 def test_a_second_interrupt_keeps_how_the_command_ended(tmp_path: Path) -> None:
     code = (
         "import gpuwatch.record as record, os, signal\n"
-        "genuine = record._stop_sampler\n"
+        "genuine = record.stop_sampler\n"
         "def interrupted(*arguments):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    genuine(*arguments)\n"
-        "record._stop_sampler = interrupted\n"
+        "record.stop_sampler = interrupted\n"
         "from gpuwatch.__main__ import main\n"
         "main()\n"
     )

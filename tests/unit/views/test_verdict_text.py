@@ -103,7 +103,7 @@ def test_the_headline_is_the_name_and_the_claim(said: Verdict, headline: str) ->
         ),
         (FewSteps(1, 8, 30), "only 1 step after warm-up; 8 are needed, about 30 for a sure verdict"),
         (EndedEarly(0, 8, 1, None), "the command ended with status 1 before a training step was observed"),
-        (EndedEarly(3, 8, None, 9), "the command was killed by signal 9 after 3 steps after warm-up; 8 are needed"),
+        (EndedEarly(3, 8, None, 9), "the command was killed by signal 9: only 3 steps after warm-up, 8 are needed"),
         (NoLoop("no Python"), "the command started no Python that gpuwatch could instrument"),
         (NoLoop("no torch"), "Python ran, but used no torch DataLoader"),
     ],
