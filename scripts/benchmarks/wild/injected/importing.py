@@ -12,6 +12,7 @@ class Finder:
 
     def __init__(self):
         self.waiting = {}
+        self.asking = set()
 
     def after(self, name, then):
         """Call `then(module)` once the module has been executed, at once where it has been already."""
@@ -21,17 +22,21 @@ class Finder:
             self.waiting.setdefault(name, []).append(then)
 
     def find_spec(self, name, path=None, target=None):
-        waiting = self.waiting.pop(name, None)
-        if waiting is None:
+        if name not in self.waiting or name in self.asking:
             return None
-        spec = importlib.util.find_spec(name)
+        self.asking.add(name)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self.asking.discard(name)
         if spec is None or spec.loader is None:
             return spec
         execute = spec.loader.exec_module
 
         def exec_module(module):
             execute(module)
-            for then in waiting:
+            # Not before: libraries look for torch without importing it.
+            for then in self.waiting.pop(name, ()):
                 then(module)
 
         spec.loader.exec_module = exec_module
