@@ -16,8 +16,7 @@ PROJECT = Project(
         causes=("oversized-decode", "expensive-decode", "no-worker-processes"),
         also=("transform-order", "evaluation-share"),
         places=(Place("trainer_images/train.py", "transforms"),),
-        why="cached batches make the loop 2.7 and two workers 1.2 times as fast; that the smaller decode won nothing (0.99) is not "
-        "understood yet",
+        why="cached batches make the loop 2.7, a smaller decode 1.45 and two workers 1.2 times as fast",
         advice="oversized-decode",
         fix="draft",
     ),
