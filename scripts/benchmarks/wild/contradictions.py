@@ -9,30 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.scenarios.catalogue import INPUT_ADVICE
+
 Report = dict[str, Any]
 FREE_INPUT_MATTERS = 1.1
 # Verdicts beside which gpuwatch says that the input is to be left alone.
 INPUT_IS_FINE = ("compute", "host", "transfer", "communication")
-INPUT_ADVICE = frozenset(
-    [
-        "no-worker-processes",
-        "too-few-workers",
-        "cpu-saturated",
-        "thread-oversubscription",
-        "worker-restart",
-        "slow-sample",
-        "coarse-batches",
-        "storage-wait",
-        "expensive-decode",
-        "oversized-decode",
-        "expensive-transform",
-        "transform-order",
-        "slow-dataset-code",
-        "per-item-access",
-        "expensive-collate",
-        "batch-transport",
-    ]
-)
+# What wins time by a faster input. Fewer workers save memory, and pinning is about the copy in the step.
+ABOUT_INPUT = INPUT_ADVICE - {"too-many-workers", "unpinned-transfer"}
 OPPOSITES = (
     ("no-worker-processes", "too-many-workers"),
     ("too-few-workers", "too-many-workers"),
@@ -58,7 +42,7 @@ def _verdict(report: Report) -> Iterator[str]:
         yield f"the verdict is input, and an input that cost nothing would win nothing ({free:.2f})"
     for finding in report["findings"]:
         gain = predicted(finding.get("speedup"))
-        if gain is None or finding["id"] not in INPUT_ADVICE:
+        if gain is None or finding["id"] not in ABOUT_INPUT:
             continue
         if bound in INPUT_IS_FINE and gain > FREE_INPUT_MATTERS:
             yield f"the verdict is {bound}, and {finding['id']} would win {gain:.2f}"

@@ -26,6 +26,16 @@ class Variant:
     patch: str = ""
 
 
+def scaled_decode(side: int) -> Variant:
+    """Return the variant in which JPEGs are decoded at the smallest scale that keeps `side` pixels a side."""
+    return Variant(
+        "scaled decode",
+        "JPEGs decoded at a smaller scale",
+        patch="scaled_decode.py",
+        environment=(("SCALED_TO", str(side)),),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A line that the project's user can act on: in a file whose path ends with `file`, inside `function`.

@@ -1,6 +1,6 @@
 """accelerate: its example of computer vision under `accelerate launch --cpu`, photos decoded by four workers."""
 
-from scripts.benchmarks.wild.project import Project, Truth, Variant
+from scripts.benchmarks.wild.project import Project, Truth, scaled_decode
 
 PROJECT = Project(
     name="accelerate_script",
@@ -18,14 +18,7 @@ PROJECT = Project(
         why="cached batches make the loop 1.11 and a smaller decode 1.18 times as fast, though a step waits 0 %: the four "
         "workers take cores from the training (one worker: 1.15)",
     ),
-    variants=(
-        Variant(
-            "draft",
-            "JPEG files decoded at a quarter of their size",
-            environment=(("SCALED_TO", "200"),),
-            patch="scaled_decode.py",
-        ),
-    ),
+    variants=(scaled_decode(200),),
     workers=(0, 1),
     results=r"^(epoch \d.*)$",
 )

@@ -1,6 +1,6 @@
 """fastai: ImageDataLoaders.from_folder and vision_learner, as its quick start shows."""
 
-from scripts.benchmarks.wild.project import Place, Project, Truth, Variant
+from scripts.benchmarks.wild.project import Place, Project, Truth, Variant, scaled_decode
 
 SCRIPT = ("python", "{files}/train.py", "{data}")
 
@@ -21,12 +21,7 @@ PROJECT = Project(
     ),
     variants=(
         Variant("2 workers", "ImageDataLoaders with num_workers=2", command=(*SCRIPT, "2", "2")),
-        Variant(
-            "scaled decode",
-            "JPEGs decoded at a smaller scale",
-            patch="scaled_decode.py",
-            environment=(("SCALED_TO", "128"),),
-        ),
+        scaled_decode(128),
     ),
     results=r"^(\[.*?), '",
 )

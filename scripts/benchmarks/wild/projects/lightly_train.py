@@ -1,13 +1,6 @@
 """lightly-train: self-supervised pretraining of a small ResNet by its command line."""
 
-from scripts.benchmarks.wild.project import Project, Truth, Variant
-
-SCALED_DECODE = Variant(
-    "scaled decode",
-    "JPEGs decoded at a smaller scale",
-    patch="scaled_decode.py",
-    environment=(("SCALED_TO", "192"),),
-)
+from scripts.benchmarks.wild.project import Project, Truth, scaled_decode
 
 PROJECT = Project(
     name="lightly_train",
@@ -25,6 +18,6 @@ PROJECT = Project(
         "ablations are still to be run",
         also=("cpu-saturated", "thread-oversubscription", "too-many-workers"),
     ),
-    variants=(SCALED_DECODE,),
+    variants=(scaled_decode(192),),
     results=r"train_loss[^0-9]*([\d.]+)",
 )  # fmt: skip

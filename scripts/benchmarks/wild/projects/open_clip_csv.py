@@ -1,6 +1,6 @@
 """open-clip-torch: its training main on a table of photos and captions, with its four workers."""
 
-from scripts.benchmarks.wild.project import Project, Truth, Variant
+from scripts.benchmarks.wild.project import Project, Truth, scaled_decode
 
 PROJECT = Project(
     name="open_clip_csv",
@@ -17,14 +17,7 @@ PROJECT = Project(
         causes=(),
         why="0 % of the loop waited for four workers in one run beside others' work; ablations not measured yet",
     ),
-    variants=(
-        Variant(
-            "draft",
-            "JPEG files decoded at a quarter of their size",
-            environment=(("SCALED_TO", "160"),),
-            patch="scaled_decode.py",
-        ),
-    ),
+    variants=(scaled_decode(160),),
     workers=(0, 1),
     results=r"Contrastive_loss: ([\d.]+)",
 )

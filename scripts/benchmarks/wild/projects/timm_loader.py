@@ -1,13 +1,6 @@
 """timm: create_dataset, create_loader with RandAugment, create_model, in a script as its documentation shows one."""
 
-from scripts.benchmarks.wild.project import Project, Truth, Variant
-
-SCALED_DECODE = Variant(
-    "scaled decode",
-    "JPEGs decoded at a smaller scale",
-    patch="scaled_decode.py",
-    environment=(("SCALED_TO", "192"),),
-)
+from scripts.benchmarks.wild.project import Project, Truth, scaled_decode
 
 PROJECT = Project(
     name="timm_loader",
@@ -22,6 +15,6 @@ PROJECT = Project(
         "fast: workers and training share the two cores",
     ),
     workers=(0,),
-    variants=(SCALED_DECODE,),
+    variants=(scaled_decode(192),),
     results=r"Loss: ([\d.]+)|Acc@1: ([\d.]+)",
 )

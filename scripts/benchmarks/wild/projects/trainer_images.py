@@ -1,6 +1,6 @@
 """transformers: Trainer on an imagefolder of large photos, transformed in with_transform, no worker process (the default)."""
 
-from scripts.benchmarks.wild.project import Place, Project, Truth, Variant
+from scripts.benchmarks.wild.project import Place, Project, Truth, scaled_decode
 
 PROJECT = Project(
     name="trainer_images",
@@ -18,16 +18,9 @@ PROJECT = Project(
         places=(Place("trainer_images/train.py", "transforms"),),
         why="cached batches make the loop 2.7, a smaller decode 1.45 and two workers 1.2 times as fast",
         advice="oversized-decode",
-        fix="draft",
+        fix="scaled decode",
     ),
-    variants=(
-        Variant(
-            "draft",
-            "JPEG files decoded at a quarter of their size",
-            environment=(("SCALED_TO", "200"),),
-            patch="scaled_decode.py",
-        ),
-    ),
+    variants=(scaled_decode(200),),
     workers=(1, 2),
     results=r"'(?:eval_loss|train_loss)': '?([\d.e-]+)",
 )

@@ -1,13 +1,6 @@
 """ultralytics: `yolo classify train` of YOLOv8n-cls from its configuration, on class folders."""
 
-from scripts.benchmarks.wild.project import Place, Project, Truth, Variant
-
-SCALED_DECODE = Variant(
-    "scaled decode",
-    "JPEGs decoded at a smaller scale",
-    patch="scaled_decode.py",
-    environment=(("SCALED_TO", "192"),),
-)
+from scripts.benchmarks.wild.project import Place, Project, Truth, scaled_decode
 
 PROJECT = Project(
     name="ultralytics_classify",
@@ -28,6 +21,6 @@ PROJECT = Project(
         fix="scaled decode",
     ),
     workers=(2,),
-    variants=(SCALED_DECODE,),
+    variants=(scaled_decode(192),),
     results=r"^ +(\d/4 +\S+ +[\d.]+) .*: 100%",
 )  # fmt: skip
