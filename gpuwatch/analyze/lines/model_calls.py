@@ -38,11 +38,6 @@ def part_of(frames: Sequence[Frame]) -> Part:
     return _outside(frames)
 
 
-def is_in_model(frames: Sequence[Frame]) -> bool:
-    """Say whether a stack is in a module's forward, a backward pass or an optimizer's update."""
-    return part_of(frames) in IN_MODEL
-
-
 def timed_part(function: str, library: str | None) -> Part:
     """Return what is known of a line without a stack, by its function and the library that it called."""
     if function in ("forward", "backward"):

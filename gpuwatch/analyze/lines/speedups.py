@@ -10,7 +10,7 @@ from gpuwatch.analyze.lines.samples import LOADER_WORK
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.profile import Costs
 
-# Of the step; less is what the samples cannot tell from none.
+# Of the step: less, beside the model in the same line, is what the samples cannot tell from none.
 LEAST_OWN = 0.05
 
 
@@ -27,9 +27,10 @@ def _speedup(line: HotLine, costs: Costs) -> float | None:
     if line.activity in LOADER_WORK:
         return throughput.predict(costs, throughput.without_operation(costs, min(line.share, 0.999)), basis).predicted
     if line.activity in ("step", "long step") and line.process_role == "trainer":
-        own = line.share * (1.0 - (line.model_share or 0.0))
         # What a framework's call runs of the model is the training itself.
-        if own < LEAST_OWN:
+        model = line.model_share or 0.0
+        own = line.share * (1.0 - model)
+        if model and own < LEAST_OWN:
             return None
         return throughput.predict(costs, throughput.with_step(costs, costs.device_ms * (1 - own)), basis).predicted
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpuwatch.analyze.lines.frames import Frame
-from gpuwatch.analyze.lines.model_calls import is_in_model
+from gpuwatch.analyze.lines.model_calls import IN_MODEL, part_of
 
 SITE = "/v/lib/python3.11/site-packages"
 FIT = (Frame("main", "/home/me/train.py", 9), Frame("Trainer.fit", f"{SITE}/lightning/trainer.py", 500))
@@ -35,7 +35,7 @@ CLOSURE = Frame("Closure.__call__", f"{SITE}/lightning/closure.py", 130)
     ],
 )
 def test_the_model_is_found_below_whatever_calls_it(frames: tuple[Frame, ...]) -> None:
-    assert is_in_model(frames)
+    assert part_of(frames) in IN_MODEL
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_the_model_is_found_below_whatever_calls_it(frames: tuple[Frame, ...]) -
     ],
 )
 def test_other_code_is_not_the_model(frames: tuple[Frame, ...]) -> None:
-    assert not is_in_model(frames)
+    assert part_of(frames) not in IN_MODEL
