@@ -12,7 +12,7 @@ from gpuwatch.analyze.overhead import hook_us_per_step
 from gpuwatch.analyze.wall_time.loaders import roles_of
 from gpuwatch.analyze.wall_time.long_steps import find_long_steps
 from gpuwatch.analyze.wall_time.passes import after_evaluation
-from gpuwatch.analyze.wall_time.phases import Walk, phases
+from gpuwatch.analyze.wall_time.phases import Walk, phases, recorded_parts
 from gpuwatch.model.profile import RankProfile
 
 
@@ -40,7 +40,7 @@ def rank_profile(analysis: Analysis, this: Walk) -> RankProfile:
         steps=steps.count if steps else 0,
         warmup_steps=steps.warmup if steps else 0,
         step_ms=main.profile.step_ms if main else None,
-        wait_share=main.profile.wait_share if main else None,
+        wait_share=main.profile.waited_share if main else None,
         backward_ms=_backward_ms(this, trained),
         long_steps=find_long_steps(main.loader, main.steps) if main else None,
         gc_seconds=(total(this.fields["gc_ns"][1:]) or 0.0) / 1e9,  # the first event's are the imports'
@@ -49,6 +49,7 @@ def rank_profile(analysis: Analysis, this: Walk) -> RankProfile:
         first_batch_s=_first_batch_s(this, main),
         run_queue_delay_share=_delay_share(this),
         start_s=(trainer.start_ns - analysis.processes.start_ns) / 1e9,
+        batches_per_backward=_batches_per_backward(this, trained),
     )
 
 
@@ -63,6 +64,13 @@ def _device_name(meta: dict[str, Any]) -> str | None:
 def _backward_ms(this: Walk, trained: np.ndarray[Any, np.dtype[np.bool_]]) -> float | None:
     backward = this.parts["backward"][trained & (np.nan_to_num(this.fields["backward_n"]) > 0)]
     return float(np.median(backward)) / 1e6 if len(backward) else None
+
+
+def _batches_per_backward(this: Walk, trained: np.ndarray[Any, np.dtype[np.bool_]]) -> float | None:
+    """Return the batches of the training's loaders for each backward pass, of the steps that were measured in full."""
+    recorded = trained & recorded_parts(this)
+    backward = float(np.nan_to_num(this.fields["backward_n"][recorded]).sum())
+    return float(recorded.sum()) / backward if backward > 0 else None
 
 
 def _first_batch_s(this: Walk, main: Loop | None) -> float | None:
