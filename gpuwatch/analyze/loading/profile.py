@@ -12,7 +12,7 @@ from gpuwatch.analyze.loading.queues import queue_profile
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.passes import count_passes
 from gpuwatch.analyze.wall_time.steps import Steps, first_batches, stops
-from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile
 from gpuwatch.model.measures import Place
 
 
@@ -57,7 +57,7 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         wait_share=None if own_loop else on_gpu or steps.wait_share(),
         wait_clock="cuda" if on_gpu else "host",
         wait_seconds=steps.wait_seconds,
-        compute_cpu_share=_compute_cpu_share(loader, steps),
+        compute_cpu_share=_compute_cpu_share(loader, steps, fetch),
         epoch_batches=steps.batches / used if used else None,
         startup_s=startup,
         first_batch_s=first_batch,
@@ -75,12 +75,20 @@ def _place(file: Any, line: Any) -> Place | None:
     return Place(str(file), int(line or 0)) if file else None
 
 
-def _compute_cpu_share(loader: Loader, steps: Steps) -> float | None:
+def _compute_cpu_share(loader: Loader, steps: Steps, fetch: FetchProfile | None) -> float | None:
     """Return the CPU time of the training thread per time of its own code. Of short steps only some tell it: each reading
-    covers the time since the one before."""
+    covers the time since the one before, and the batches that the thread made itself in it."""
     cpu = loader.walk.fields["cpu_ns"][steps.event[steps.steady]]
     known = np.flatnonzero(np.isfinite(cpu))
     recorded = known[1:] if len(known) > 1 else known
     covered = slice(known[0] + 1 if len(known) > 1 else 0, known[-1] + 1) if len(known) else slice(0)
     compute = float(steps.compute[steps.steady][covered].sum())
-    return min(float(cpu[recorded].sum()) / compute, 1.0) if compute > 0 else None
+    made = _cpu_of_making(loader, fetch) * float(steps.wait[steps.steady][covered].sum())
+    return min(max(float(cpu[recorded].sum()) - made, 0.0) / compute, 1.0) if compute > 0 else None
+
+
+def _cpu_of_making(loader: Loader, fetch: FetchProfile | None) -> float:
+    """Return the CPU time of the training thread per time of its waits, in which it makes batches itself; 0 with workers."""
+    if loader.first.worker_count or fetch is None or fetch.cpu_ms is None or fetch.mean_wall_ms <= 0:
+        return 0.0
+    return min(fetch.cpu_ms / fetch.mean_wall_ms, 1.0)
