@@ -89,6 +89,15 @@ def loader_edit(loader: LoaderProfile, settings: Mapping[str, object]) -> str:
     return library.call.format(_words(known) + more)
 
 
+def keeps_workers(loader: LoaderProfile) -> bool:
+    """Say whether persistent workers can be had: the loader is one for all passes, and its maker has the option."""
+    made = maker_of(loader)
+    library = _of(LOADER_MAKERS, made[0]) if made else None
+    return not loader.attributes.get("remade") and (
+        made is None or (library is not None and "persistent_workers" in library.options)
+    )
+
+
 def who_set(loader: LoaderProfile) -> str:
     """Return a further sentence that says which library's line set the number of workers; empty for the user's own."""
     made = maker_of(loader)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gpuwatch.diagnosis.evaluation import find_waiting
 from gpuwatch.diagnosis.evidence import (
     MIN_STEPS,
     STARVED_SHARE,
@@ -42,7 +43,17 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     confidence = "borderline" if state == "borderline" else _sureness(loader.steps)
     bound: Bound = "input" if state != "no" and share.median >= STARVED_SHARE else _other(findings)
     verdict = Verdict(bound, confidence, share, loader.wait_clock, free, _steps_of(loader))
+    if bound == "input" and state == "no":
+        return _of_evaluation(profile, verdict)
     return _of_compute(profile, loader, verdict, findings) if bound == "compute" else verdict
+
+
+def _of_evaluation(profile: Profile, verdict: Verdict) -> Verdict:
+    """Return the verdict on a run whose training does not wait for data, and whose evaluation does."""
+    waiting, steps = find_waiting(profile), verdict.reason
+    if waiting is None or not isinstance(steps, LoaderSteps):
+        return verdict
+    return replace(verdict, reason=replace(steps, evaluation_wait=waiting.of_loop))
 
 
 def _sureness(steps: int) -> Confidence:
