@@ -85,7 +85,8 @@ def judge_evaluation(
     costs = measure_costs(loader, profile.machine, max(loop_seconds(profile) - _seconds(loader), 0.0))
     found = [f for f in evaluate(replace(profile, primary=loader, costs=costs)) if _is_about_the_wait(f)]
     # Beside a forward alone workers hardly hide what a batch costs, but they are what an evaluation without any lacks.
-    first = next((f for f in found if f.traits.workers == "more"), found[0] if found else None)
+    more = (f for f in found if f.traits.workers == "more" and f.confidence != "low")
+    first = next(more, found[0] if found else None)
     if first is None or first.id in {finding.id for finding in known}:
         return []
     costly = found[0].summary if found[0] is not first else ""

@@ -15,6 +15,7 @@ from gpuwatch.diagnosis.evidence import (
     starved,
     waited_share,
 )
+from gpuwatch.diagnosis.messages import find_messages
 from gpuwatch.diagnosis.shared_cores import WORTH, find_contention, free_input
 from gpuwatch.diagnosis.trainer_code import handed_share, model_share, sleeping_share, waiting_share
 from gpuwatch.model.findings import Bound, Confidence, Finding, Speedup, Verdict
@@ -110,7 +111,8 @@ def _median(value: Interval | None) -> float | None:
 
 def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding]) -> Verdict:
     """Decide by stack samples what bounds a loop that is not over a DataLoader: nothing else tells what it waits for."""
-    waited, model, asleep = handed_share(profile, loader), model_share(profile, loader), sleeping_share(profile)
+    waited = 0.0 if find_messages(profile) else handed_share(profile, loader)
+    model, asleep = model_share(profile, loader), sleeping_share(profile)
     sampled = profile.stacks.trust not in ("none", "low")
     other = _other(findings)
     bound: Bound = "unknown"

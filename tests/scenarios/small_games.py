@@ -42,7 +42,7 @@ class Apart:
 
     def play(self, actions):
         for pipe, action in zip(self.pipes, actions, strict=True):
-            pipe.send(action)
+            pipe.send(action)  # <- cause
         return [pipe.recv() for pipe in self.pipes]  # <- cause
 
     def close(self):

@@ -22,12 +22,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.evaluation import MOSTLY_WAITS
 from gpuwatch.diagnosis.evidence import hot_line, loop_seconds, place
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Costs, Profile, RankProfile
 from gpuwatch.words.units import count, duration
 
@@ -67,16 +69,25 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Fo
             ),
         ),
         advice=_advice(loader),
-        where=(loader.iterated_where or loader.created_where) if loader else place(_sampled(profile)),
+        where=_where(loader) if loader else place(_sampled(profile)),
         speedup=_speedup(profile.costs, seconds) if profile.costs else None,
     )
+
+
+def _where(loader: LoaderProfile) -> Place | None:
+    """Return the loop, or, of one that mostly waits, where its loader is made."""
+    waits = loader.waited_share.median if loader.waited_share else 0.0
+    return loader.created_where if waits >= MOSTLY_WAITS else loader.iterated_where or loader.created_where
 
 
 def _advice(loader: LoaderProfile | None) -> str:
     """Return what to do by what was measured: how often it ran, and whether it computes or starts workers."""
     passes = max(loader.passes, loader.iterators) if loader else 2
-    how = "Evaluate less often, or on a subset" if passes > 1 else "Evaluate on a subset: it ran once"
     waits = loader.waited_share.median if loader and loader.waited_share else None
+    if loader is not None and waits is not None and waits >= MOSTLY_WAITS:
+        made = f"with {count(loader.workers, 'worker')}" if loader.workers else "without workers"
+        return f"Make its batches faster, not fewer: it waits for data {waits:.0%} of its time, {made}."
+    how = "Evaluate less often, or on a subset" if passes > 1 else "Evaluate on a subset: it ran once"
     why = f": it computes, and waits for data {waits:.0%} of its time" if waits is not None and waits < WAITS else ""
     return f"{how}, with a larger batch and torch.inference_mode(){why}.{_starts(loader)}"
 
