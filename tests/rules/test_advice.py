@@ -12,11 +12,13 @@ from gpuwatch.diagnosis.examples.runs import (
     BLOCKED,
     DECODE,
     JITTER,
+    epochs,
     long_steps,
     phases,
     run_of,
 )
 from gpuwatch.model.findings import Finding
+from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile, Rollout
 from gpuwatch.rules import RULES
 
@@ -66,6 +68,15 @@ def test_evaluating_less_often_is_no_advice_for_one_evaluation() -> None:
     twice = advice("evaluation-share", evaluating(passes=2, iterators=2, workers=0, first_batch_s=(0.1, 0.1)))
     assert twice.startswith("Evaluate less often") and "persistent" not in twice
     assert "it ran once" in advice("evaluation-share", evaluating(passes=1, iterators=1, workers=0))
+
+
+def test_an_evaluation_that_mostly_waits_is_to_be_fed_faster_not_to_run_less() -> None:
+    waiting = evaluating(
+        passes=3, iterators=3, workers=0, wait_share=Interval(0.86, 0.8, 0.9, 100), first_batch_s=(0.1,) * 3
+    )
+    said = RULE["evaluation-share"].evaluate(waiting)
+    assert isinstance(said, Finding) and said.where == waiting.loaders[-1].created_where
+    assert said.advice == "Make its batches faster, not fewer: it waits for data 86% of its time, without workers."
 
 
 def test_workers_of_an_evaluation_are_kept_where_starting_them_takes_a_good_part_of_it() -> None:
@@ -127,3 +138,11 @@ def test_a_cache_is_said_to_pay_from_the_second_pass() -> None:
         "expensive-decode", run_of(cores=2.0, loader=once)
     )
     assert "second epoch" not in advice("expensive-decode", run_of(cores=2.0, loader=often))
+
+
+def test_workers_that_would_keep_an_old_copy_of_the_dataset_are_warned_of() -> None:
+    def said(**attributes: Any) -> str:
+        return advice("worker-restart", epochs(5, 1.0, 20, attributes=attributes))
+
+    assert "the dataset's epoch changes from pass to pass" in said(changed_values=["epoch"])
+    assert "changes from pass to pass" not in said()

@@ -66,9 +66,24 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         operations=operation_profiles(loader, makers),
         worker_pids=tuple(dict.fromkeys(pid for iterator in loader.iterators for _, pid in iterator.workers)),
         dataset_kind=recorded.get("dataset_kind"),
-        attributes=dict(recorded) | ({"remade": True} if len({i.loader for i in loader.iterators}) > 1 else {}),
+        attributes=_attributes(loader),
         own_loop=own_loop,
     )
+
+
+def _attributes(loader: Loader) -> dict[str, Any]:
+    """Return what was recorded of a loader, whether it was constructed again, and which of its dataset's plain values were
+    changed between its passes."""
+    remade = len({iterator.loader for iterator in loader.iterators}) > 1
+    recorded = {name: value for name, value in loader.first.attributes.items() if name != "dataset_values"}
+    changed = [] if remade else _changed([iterator.attributes.get("dataset_values") for iterator in loader.iterators])
+    return recorded | ({"remade": True} if remade else {}) | ({"changed_values": changed} if changed else {})
+
+
+def _changed(marks: list[Any]) -> list[str]:
+    known = [each for each in marks if isinstance(each, dict)]
+    names = dict.fromkeys(name for each in known for name in each)
+    return [name for name in names if len({each[name] for each in known if name in each}) > 1]
 
 
 def _place(file: Any, line: Any) -> Place | None:

@@ -86,7 +86,9 @@ def _advice(loader: LoaderProfile | None) -> str:
     waits = loader.waited_share.median if loader and loader.waited_share else None
     if loader is not None and waits is not None and waits >= MOSTLY_WAITS:
         made = f"with {count(loader.workers, 'worker')}" if loader.workers else "without workers"
-        return f"Make its batches faster, not fewer: it waits for data {waits:.0%} of its time, {made}."
+        return (
+            f"Make its batches faster, not fewer: it waits for data {waits:.0%} of its time, {made}.{_starts(loader)}"
+        )
     how = "Evaluate less often, or on a subset" if passes > 1 else "Evaluate on a subset: it ran once"
     why = f": it computes, and waits for data {waits:.0%} of its time" if waits is not None and waits < WAITS else ""
     return f"{how}, with a larger batch and torch.inference_mode(){why}.{_starts(loader)}"

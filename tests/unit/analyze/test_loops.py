@@ -494,3 +494,11 @@ def test_the_share_of_waiting_is_one_figure_in_verdict_rank_and_loader(run: Fake
     assert loader.waited_share == rank.wait_share == report.verdict.input_wait_share
     assert loader.waited_share.median > 0.3
     assert prepare(report).loaders[0].cells[-1] == percent(loader.waited_share.median)
+
+
+def test_values_of_the_dataset_that_change_between_passes_are_named(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for epoch in range(3):
+        trainer.loop(batches=20, workers=WORKERS, dataset_values={"epoch": epoch, "size": 7})
+    attributes = loader_of(run).attributes
+    assert attributes["changed_values"] == ["epoch"] and "dataset_values" not in attributes
