@@ -9,6 +9,7 @@ import numpy as np
 from gpuwatch.analyze.loading.fetches import Maker, fetch_profile
 from gpuwatch.analyze.loading.operations import operation_profiles
 from gpuwatch.analyze.loading.queues import queue_profile
+from gpuwatch.analyze.processes.sorting import meta_of
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.passes import count_passes
 from gpuwatch.analyze.wall_time.steps import Steps, first_batches, stops
@@ -77,7 +78,16 @@ def _attributes(loader: Loader) -> dict[str, Any]:
     remade = len({iterator.loader for iterator in loader.iterators}) > 1
     recorded = {name: value for name, value in loader.first.attributes.items() if name != "dataset_values"}
     changed = [] if remade else _changed([iterator.attributes.get("dataset_values") for iterator in loader.iterators])
-    return recorded | ({"remade": True} if remade else {}) | ({"changed_values": changed} if changed else {})
+    found = {"remade": remade, "changed_values": changed, "splits": _asks_for_its_worker(loader)}
+    return recorded | {name: value for name, value in found.items() if value}
+
+
+def _asks_for_its_worker(loader: Loader) -> bool:
+    """Say whether code of an iterable dataset was seen to ask which worker it is in: so it takes its part of the data."""
+    if loader.first.attributes.get("dataset_kind") != "iterable":
+        return False
+    workers = [one for i in loader.iterators for one in loader.trainer.workers.get(i.id, ())]
+    return any("worker_info" in meta_of(log) for log in (loader.trainer.log, *(worker.log for worker in workers)))
 
 
 def _changed(marks: list[Any]) -> list[str]:

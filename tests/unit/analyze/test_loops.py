@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpuwatch.analyze.numbers.statistics import block_length, median_interval, period, ratio_interval
-from gpuwatch.diagnosis.evidence import waited_share
+from gpuwatch.diagnosis.evidence import splits_its_data, waited_share
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.views.card import prepare
 from gpuwatch.words.units import percent
@@ -502,3 +502,14 @@ def test_values_of_the_dataset_that_change_between_passes_are_named(run: FakeRun
         trainer.loop(batches=20, workers=WORKERS, dataset_values={"epoch": epoch, "size": 7})
     attributes = loader_of(run).attributes
     assert attributes["changed_values"] == ["epoch"] and "dataset_values" not in attributes
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_an_iterable_dataset_splits_its_data_where_its_code_asks_for_its_worker(run: FakeRun, asks: bool) -> None:
+    trainer, worker = run.trainer(), run.worker(201)
+    if asks:
+        worker.add("meta", t=worker.now, key="worker_info", value=["/home/me/data.py", 7, "__iter__"])
+    for index in range(20):
+        worker.fetch(index, 40.0)
+    trainer.loop(batches=20, workers=[[0, 201]], dataset_kind="iterable")
+    assert splits_its_data(loader_of(run)) is asks
