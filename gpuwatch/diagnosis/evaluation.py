@@ -25,12 +25,15 @@ LESS_OFTEN = "evaluation-share"
 
 
 class WaitingEvaluation(NamedTuple):
-    """An evaluation loop that waits for data: its loader, the seconds waited, and their shares of it and of all loops."""
+    """An evaluation loop that waits for data: its loader, the seconds waited, and their shares of it and of all loops.
+
+    `bounds`: whether it may bound the run; samples alone say what bounds a training without a DataLoader."""
 
     loader: LoaderProfile
     seconds: float
     share: float
     of_loop: float
+    bounds: bool
 
 
 def find_waiting(profile: Profile) -> WaitingEvaluation | None:
@@ -43,7 +46,7 @@ def find_waiting(profile: Profile) -> WaitingEvaluation | None:
     if loader is None or waited_s(loader) / loop < STARVED_SHARE:
         return None
     seconds, whole = waited_s(loader), loader.seconds + sum(loader.first_batch_s)
-    return WaitingEvaluation(loader, seconds, min(seconds / whole, 1.0), min(seconds / loop, 1.0))
+    return WaitingEvaluation(loader, seconds, min(seconds / whole, 1.0), min(seconds / loop, 1.0), not primary.own_loop)
 
 
 def waited_s(loader: LoaderProfile) -> float:
@@ -105,7 +108,7 @@ def _is_about_the_wait(finding: Finding) -> bool:
 
 def _of_evaluation(finding: Finding, waiting: WaitingEvaluation, otherwise: str) -> Finding:
     """Return a finding that says that it is about evaluation, and explains a long one that mostly waits."""
-    bound = "input" if finding.confidence not in ("low", "borderline") else None
+    bound = "input" if waiting.bounds and finding.confidence not in ("low", "borderline") else None
     share = Evidence(
         "waiting in evaluation", round(waiting.of_loop, 4), "share of the loops", STARVED_SHARE, waiting.loader.steps
     )
