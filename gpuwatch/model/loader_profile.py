@@ -71,7 +71,7 @@ class QueueProfile:
     which later batches were ready and held back by in-order delivery. `awaited_skew`: share of the waited time
     owed to the most-awaited worker. `unmade_share`: share of the waited time before the wanted batch had been sent.
     `receive_ms`: per request, the time inside it after the wanted batch had been sent: it is read from the pipe, its
-    tensors are rebuilt, and pinned. `mean_ready` and `awaited_skew` are for `--json` only."""
+    tensors are rebuilt, and pinned; without waits for a core. `mean_ready` and `awaited_skew` are for `--json` only."""
 
     ready_share: float | None
     mean_ready: float | None

@@ -34,6 +34,9 @@ def advice(id: str, profile: Profile) -> str:
 def test_workers_beyond_the_cores_are_advised_where_they_wait_only() -> None:
     waits = advice("too-few-workers", run_of(60.0, 5.0, cores=2.0, fetch=BLOCKED | {"cpu_ms": 2.0, "blocked_ms": 58.0}))
     assert "more than there are cores: they mostly wait, and waiting needs no core" in waits
+    alone = {"fetch": BLOCKED | {"cpu_ms": 2.0, "blocked_ms": 58.0}}
+    assert "They may be more than the cores" in advice("no-worker-processes", run_of(60.0, 5.0, 0, 2.0, **alone))
+    assert "more than the cores" not in advice("no-worker-processes", run_of(60.0, 30.0, 0, 2.0))
     computes = advice("too-few-workers", run_of(60.0, 5.0, workers=1, cores=3.0))
     assert computes.startswith("Raise num_workers from 1 to 3") and "cores for no more" in computes
 

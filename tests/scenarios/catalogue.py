@@ -279,7 +279,7 @@ SCENARIOS = (
         "score_of_all_parts", "35", "slow-step-code", ("evaluation-share",), ("host", "compute"), flags=_TWO_RANKS
     ),
     Scenario("spectra_jittered", "50", "slow-dataset-code", WORKERS, same=("expensive-transform",)),
-    Scenario("records_read_once", "46", "slow-dataset-code", ("storage-wait", "no-worker-processes")),
+    Scenario("records_read_once", "46", "no-worker-processes", line=False, same=("storage-wait", "slow-dataset-code")),
     Scenario("held_out_rows", "86 % of the evaluation", "no-worker-processes", ("slow-dataset-code",)),
     Scenario("one_stream", "unsplit stream", "slow-dataset-code", (), wrong=("too-few-workers", "no-worker-processes")),
     # nothing to win in the input

@@ -67,7 +67,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, workers: int) -> Found
     """Report serialising, moving or receiving batches that costs a good part of making them or of the step."""
     if seen.fetch.serialise_ms is None or seen.fetch.tensors_per_batch is None:
         return Missing("events of the batches' serialisation")
-    received = receive_share(profile, seen.loader)
+    received = receive_share(seen.loader)
     found = _received(seen, received, t) if received >= t.receive_share else None
     return found or _moved(seen, t)
 
@@ -106,13 +106,13 @@ def _moved(seen: Starved, t: Thresholds) -> Found | None:
 
 def _received(seen: Starved, share: float, t: Thresholds) -> Found | None:
     """Report what the training process does to receive a batch, with the better of no workers and a lighter batch."""
-    fetch, costs, receive_ms = seen.fetch, seen.costs, receive_share_ms(seen.loader)
+    fetch, costs, receive_ms = seen.fetch, seen.costs, receive_ms_of(seen.loader)
     many = (fetch.tensors_per_batch or 0.0) >= t.many_tensors
     alone = throughput.predict(costs, without_workers(seen), "made in the training process, nothing handed over", 0.3)
-    lighter = throughput.predict(costs, _lighter(costs, receive_ms), f"received {LIGHTER:.0f} times faster", 0.5)
+    lighter = throughput.predict(costs, _lighter(seen, receive_ms), f"received {LIGHTER:.0f} times faster", 0.5)
     none = alone.predicted >= lighter.predicted
     best = alone if none else lighter
-    if best.predicted < t.min_gain:
+    if best.predicted < t.min_gain or not (none or _can_be_lighter(fetch, t)):
         return None
     made = f"it makes one in {milliseconds(without_workers(seen).work_ms)}"
     return Found(
@@ -138,15 +138,27 @@ def _received(seen: Starved, share: float, t: Thresholds) -> Found | None:
     )
 
 
+def _can_be_lighter(fetch: FetchProfile, t: Thresholds) -> bool:
+    """Say whether a batch is of many tensors, of wide ones, or of other objects."""
+    tensors = fetch.tensors_per_batch or 0.0
+    wide = (fetch.bytes_per_batch or 0.0) >= t.large_bytes and (fetch.float_bytes_share or 0.0) >= t.float_share
+    return tensors >= t.many_tensors or tensors < t.min_tensors or wide
+
+
 def without_workers(seen: Starved) -> Costs:
-    """Return the costs of the loop that makes its batches itself: no worker starts, and nothing is sent."""
-    work_ms = max(seen.fetch.mean_wall_ms - (seen.fetch.delay_ms or 0.0), 1e-3)
+    """Return the costs of the loop that makes its batches itself: no worker starts, and nothing is sent.
+
+    It waits for a core as long as a worker does."""
+    work_ms = max(seen.fetch.mean_wall_ms, 1e-3)
     return replace(seen.costs, workers=0, work_ms=work_ms, startup_s=min(seen.costs.startup_s, work_ms / 1e3))
 
 
-def _lighter(costs: Costs, receive_ms: float) -> Costs:
-    """Return the costs of a loop whose steps wait for the rest of the receiving alone."""
-    step = max(costs.step_ms - receive_ms * (1.0 - 1.0 / LIGHTER), costs.device_ms)
+def _lighter(seen: Starved, receive_ms: float) -> Costs:
+    """Return the costs of a loop whose batches are sent and received faster: no faster than its workers make them."""
+    costs, workers = seen.costs, max(seen.loader.workers, 1)
+    made_ms = seen.fetch.mean_wall_ms - (seen.fetch.delay_ms or 0.0) + (seen.fetch.serialise_ms or 0.0) / LIGHTER
+    least = max(costs.device_ms, made_ms / workers, made_ms / costs.cores)
+    step = max(costs.step_ms - receive_ms * (1.0 - 1.0 / LIGHTER), min(least, costs.step_ms))
     return replace(costs, workers=0, work_ms=step - costs.device_ms)
 
 
@@ -154,16 +166,15 @@ def _size(fetch: FetchProfile, many: bool) -> str:
     return f"{fetch.tensors_per_batch:.0f} tensors" if many else f"{(fetch.bytes_per_batch or 0) / 1e6:.1f} MB"
 
 
-def receive_share_ms(loader: LoaderProfile) -> float:
+def receive_ms_of(loader: LoaderProfile) -> float:
     """Return what a batch takes to be received (ms); 0 where that was not recorded."""
     return (loader.queue.receive_ms or 0.0) if loader.queue is not None else 0.0
 
 
-def receive_share(profile: Profile, loader: LoaderProfile) -> float:
-    """Return the share of the step in which a batch is received, without the time in which the thread waits for a core."""
+def receive_share(loader: LoaderProfile) -> float:
+    """Return the share of the step in which a batch is received."""
     step_ms = loader.step_ms.median if loader.step_ms else 0.0
-    delays = [rank.run_queue_delay_share or 0.0 for rank in profile.ranks if rank.rank == loader.rank]
-    return max(receive_share_ms(loader) / step_ms - max(delays, default=0.0), 0.0) if step_ms > 0 else 0.0
+    return receive_ms_of(loader) / step_ms if step_ms > 0 else 0.0
 
 
 def _loop(profile: Profile) -> Starved | Missing | NotSo:
@@ -172,7 +183,7 @@ def _loop(profile: Profile) -> Starved | Missing | NotSo:
     loader, costs = profile.primary, profile.costs
     if seen is not NOT_SO or loader is None or loader.fetch is None or costs is None:
         return seen
-    receives = receive_share(profile, loader) >= THRESHOLDS.receive_share
+    receives = receive_share(loader) >= THRESHOLDS.receive_share
     return Starved(loader, loader.fetch, costs, "yes") if receives else NOT_SO
 
 

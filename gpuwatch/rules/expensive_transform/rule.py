@@ -39,6 +39,9 @@ from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.profile import Profile
 from gpuwatch.words.units import milliseconds
 
+# Fewer values than a picture of 64 by 64 pixels are none.
+IMAGE = 64 * 64
+
 
 @dataclass(frozen=True)
 class Thresholds(NoThresholds):
@@ -65,7 +68,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
             Evidence("pixels in", top.pixels_in, "pixels"),
             Evidence("calls per sample", round(top.calls_per_sample, 2), "calls"),
         ),
-        advice=f"Make {top.name} cheaper: {'after the image is small, ' if top.pixels_in else ''}{_where(profile, seen)},"
+        advice=f"Make {top.name} cheaper: {'after the image is small, ' if (top.pixels_in or 0.0) >= IMAGE else ''}{_where(profile, seen)},"
         " with a faster library, or pre-computed if it is not random.",
         where=inside(profile, top),
         speedup=_speedup(profile, seen, top),

@@ -27,9 +27,16 @@ from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_threads
-from gpuwatch.diagnosis.evidence import certainty, hot_line, is_on_the_cpu, splits_its_data, wait_evidence
+from gpuwatch.diagnosis.evidence import (
+    blocked_share,
+    certainty,
+    hot_line,
+    is_on_the_cpu,
+    splits_its_data,
+    wait_evidence,
+)
 from gpuwatch.diagnosis.frameworks import keeps_workers, loader_edit, refuses_workers, who_set
-from gpuwatch.diagnosis.needs import COSTS, STARVED_LOADER, StarvedLoader
+from gpuwatch.diagnosis.needs import BLOCKED_SHARE, COSTS, STARVED_LOADER, StarvedLoader
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Confidence, Evidence, Severity, Speedup, Traits
@@ -99,7 +106,8 @@ def _finding(
         confidence=confidence,
         summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each) while the device waits{crowd}",
         evidence=_evidence(profile, loader, costs),
-        advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.{_slower(costs)}"
+        advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.{_beyond(profile, loader, workers)}"
+        f"{_slower(costs)}"
         f"{_no_more(loader)}{who_set(loader)}",
         where=loader.created_where,
         speedup=speedup,
@@ -107,6 +115,14 @@ def _finding(
         edit=_edit(loader, workers),
         hides=("cpu-saturated", *((Group.BATCH_COST,) if throughput.hides_input(costs, workers) else ())),
     )
+
+
+def _beyond(profile: Profile, loader: LoaderProfile, workers: int) -> str:
+    """Say why workers may be more than the cores."""
+    blocked = blocked_share(loader) or 0.0
+    if blocked < BLOCKED_SHARE or workers <= (profile.machine.usable_cores or workers):
+        return ""
+    return f" They may be more than the cores: making a batch is waiting for {blocked:.0%} of its time, which needs no core."
 
 
 def _slower(costs: Costs) -> str:
