@@ -146,11 +146,10 @@ def _can_be_lighter(fetch: FetchProfile, t: Thresholds) -> bool:
 
 
 def without_workers(seen: Starved) -> Costs:
-    """Return the costs of the loop that makes its batches itself: no worker starts, and nothing is sent.
+    """Return the costs of the loop that makes its batches itself, and is sent none.
 
-    It waits for a core as long as a worker does."""
-    work_ms = max(seen.fetch.mean_wall_ms, 1e-3)
-    return replace(seen.costs, workers=0, work_ms=work_ms, startup_s=min(seen.costs.startup_s, work_ms / 1e3))
+    It waits for a core as long as a worker does. What its workers' start-up costs is worker-restart's matter."""
+    return replace(seen.costs, workers=0, work_ms=max(seen.fetch.mean_wall_ms, 1e-3))
 
 
 def _lighter(seen: Starved, receive_ms: float) -> Costs:
