@@ -1,6 +1,7 @@
 """The evaluation loop judged like the training loop: where it waits for data, the same rules look at its loader.
 
-A change to the training's input often is one to the evaluation's, too: then it wins there as well. Its own findings say that they are about evaluation, win what the whole loop would win, and never rest on the training's wait.
+A change to the training's input often is one to the evaluation's, too: then it wins there as well. Its own findings say
+that they are about evaluation, win what the whole loop would win, and never rest on the training's wait.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ class Costs:
     workers held, `load` L cores of them on average. `shared_cores`: those that trainer and workers have together. Where no
     workers were beside it: `trainer_cores` H, what all threads of the trainer use in its own part of a step,
     `trainer_threads`, how many it computes with, and `threads_ms` W, the CPU time of its other threads in making a batch; else
-    0, 1 and 0. A worker has one library thread: P and C of workers are W more than the trainer's own. k fits the input term to `step_ms`, the measured mean step."""
+    0, 1 and 0. A worker has one library thread: P and C of workers are W more than the trainer's own. k fits the input term
+    to `step_ms`, the measured mean step."""
 
     device_ms: float
     work_ms: float

@@ -68,13 +68,17 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
             Evidence("pixels in", top.pixels_in, "pixels"),
             Evidence("calls per sample", round(top.calls_per_sample, 2), "calls"),
         ),
-        advice=f"Make {top.name} cheaper: {'after the image is small, ' if (top.pixels_in or 0.0) >= IMAGE else ''}{_where(profile, seen)},"
+        advice=f"Make {top.name} cheaper: {_when(top)}{_where(profile, seen)},"
         " with a faster library, or pre-computed if it is not random.",
         where=inside(profile, top),
         speedup=_speedup(profile, seen, top),
         verify="try --remedies cache-items",
         hides=saturation(top.share),
     )
+
+
+def _when(top: OperationProfile) -> str:
+    return "after the image is small, " if (top.pixels_in or 0.0) >= IMAGE else ""
 
 
 def _where(profile: Profile, seen: Starved) -> str:

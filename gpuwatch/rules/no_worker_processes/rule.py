@@ -106,8 +106,8 @@ def _finding(
         confidence=confidence,
         summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each) while the device waits{crowd}",
         evidence=_evidence(profile, loader, costs),
-        advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.{_beyond(profile, loader, workers)}"
-        f"{_slower(costs)}"
+        advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}."
+        f"{_beyond(profile, loader, workers)}{_slower(costs)}"
         f"{_no_more(loader)}{who_set(loader)}",
         where=loader.created_where,
         speedup=speedup,

@@ -5,8 +5,8 @@ What it means
     the others finish early and wait in the gradient exchange, which looks like a long backward pass.
 
 How it is measured
-    Input wait and step time of each rank, from one backward pass to the next, against the median of the others. The rank with more wait than the others, by
-    more than noise, is the culprit; ranks with a longer backward and less wait are its victims.
+    Input wait and step time of each rank, from one backward pass to the next, against the median of the others. The rank
+    with more wait than the others, by more than noise, is the culprit; ranks with a longer backward and less wait are its victims.
 
 When it is wrong
     A slow link or GPU also makes a straggler, without input wait: then only the ranks' compute differs, and phases
