@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gpuwatch.diagnosis.evaluation import with_evaluation
+from gpuwatch.diagnosis.examples.parts import make_loader
+from gpuwatch.diagnosis.examples.runs import run_of
+from gpuwatch.model.findings import Speedup
 from gpuwatch.model.report import Report
 from gpuwatch.views import verdict_text
 from tests.spools import MS, SECOND, START, FakeRun, FakeTrainer, report_of
@@ -69,3 +74,17 @@ def test_an_evaluation_that_computes_or_is_short_beside_the_training_has_no_find
 ) -> None:
     found = [*validating(run, **case).findings]
     assert not [finding for finding in found if finding.summary.startswith("in evaluation")]
+
+
+def test_a_change_to_the_input_wins_in_evaluation_too() -> None:
+    profile = run_of(10.0, 10.0, workers=0, cores=2.0)
+    assert profile.costs is not None
+    gain = Speedup(1.5, 1.4, 1.6, "")
+    assert with_evaluation(profile, gain, lambda _: 1.0) == gain
+    seconds = profile.costs.seconds
+    held = make_loader(
+        id="r0.l1", role="evaluation", workers=0, wait_seconds=0.15 * seconds, first_batch_s=(0.05 * seconds,)
+    )
+    both = replace(profile, loaders=(*profile.loaders, held))
+    assert with_evaluation(both, gain, lambda _: 1.0).predicted == pytest.approx(1 / (1 / 1.5 - 0.2), rel=0.01)
+    assert with_evaluation(both, gain, lambda _: 0.5).predicted == pytest.approx(1 / (1 / 1.5 - 0.1), rel=0.01)
