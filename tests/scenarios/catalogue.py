@@ -281,6 +281,15 @@ SCENARIOS = (
     Scenario("spectra_jittered", "50", "slow-dataset-code", WORKERS, same=("expensive-transform",)),
     Scenario("records_read_once", "46", "no-worker-processes", line=False, same=("storage-wait", "slow-dataset-code")),
     Scenario("held_out_rows", "86 % of the evaluation", "no-worker-processes", ("slow-dataset-code",)),
+    Scenario(
+        "questions_held_back",
+        "a stream in the evaluation",
+        "no-worker-processes",
+        ("slow-dataset-code",),
+        ("input", "compute"),
+        same=("slow-dataset-code",),
+    ),
+    Scenario("nested_boxes", "received, not made", "batch-transport", ("slow-dataset-code", "per-item-access")),
     Scenario("one_stream", "unsplit stream", "slow-dataset-code", (), wrong=("too-few-workers", "no-worker-processes")),
     # nothing to win in the input
     _negative("hidden_input", "control", needs=("PIL", "torchvision")),
