@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Phase
+from gpuwatch.model.reasons import LoaderSteps
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
 from gpuwatch.views import text, trials, verdict_text
@@ -107,6 +108,7 @@ def _why(report: Report) -> list[Fact]:
         facts.append(Fact("step", split, "on average"))
     if loader is not None:
         facts += _why_loader(loader)
+    facts += _why_evaluation(report)
     best = report.verdict.speedup_if_input_free
     if best is not None and text.gain(best) and report.verdict.bound in ("input", "cpu"):
         facts.append(Fact("at best", f"{text.gain(best)} if the input cost nothing", clean(best.basis)))
@@ -114,6 +116,16 @@ def _why(report: Report) -> list[Fact]:
     if other is not None and text.gain(other):
         facts.append(Fact("", f"{text.gain(other)} if the training used no core, as on a GPU", clean(other.basis)))
     return facts
+
+
+def _why_evaluation(report: Report) -> list[Fact]:
+    """Return what the evaluation waits, where that bounds the run."""
+    reason = report.verdict.reason
+    held = max((x for x in report.loaders if x.role == "evaluation"), key=lambda x: x.wait_seconds, default=None)
+    if not isinstance(reason, LoaderSteps) or reason.evaluation_wait is None or held is None or not held.waited_share:
+        return []
+    waits = f"waits for data {text.percent(held.waited_share.median)} of its time"
+    return [Fact("evaluation", f"{waits}, {cost_of_batch(held)}", f"{text.count(held.workers, 'worker')}")]
 
 
 def _why_loader(loader: LoaderProfile) -> list[Fact]:

@@ -13,6 +13,7 @@ from gpuwatch.diagnosis.examples.runs import run_of
 from gpuwatch.model.findings import Speedup
 from gpuwatch.model.report import Report
 from gpuwatch.views import verdict_text
+from gpuwatch.views.card import prepare
 from tests.spools import MS, SECOND, START, FakeRun, FakeTrainer, report_of
 
 
@@ -62,6 +63,8 @@ def test_its_wait_bounds_the_run_and_the_headline_says_whose_it_is(run: FakeRun)
     report = validating(run, wait_ms=25.0, compute_ms=4.0)
     assert report.verdict.bound == "input" and not report.verdict.leave_input_alone
     assert report.problems == ()
+    why = {fact.label: fact for fact in prepare(report).why}
+    assert why["evaluation"].text.startswith("waits for data 87% of its time, 25 ms per batch")
     # 500 of some 1,150 ms an epoch.
     assert verdict_text.headline(report.verdict).startswith("Input-bound: evaluation waits for data 4")
 
