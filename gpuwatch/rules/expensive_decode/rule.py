@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, saturation, share_of, wait_evidence
+from gpuwatch.diagnosis.frameworks import place_of_decode
 from gpuwatch.diagnosis.image_sizes import decoders
 from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Rule
@@ -63,7 +64,8 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
             Evidence("pixels decoded", top.pixels_out, "pixels"),
         ),
         advice=_advice(seen.loader, top, t),
-        where=top.where or place(hot_line(profile, "worker", "fetch"), seen.loader.dataset_where),
+        where=place_of_decode(seen.loader, top)
+        or place(hot_line(profile, "worker", "fetch"), seen.loader.dataset_where),
         speedup=_speedup(seen.costs, min(share, 1.0)),
         verify="try --remedies faster-decoder",
         hides=saturation(share),

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import SAVING, certainty, operations, saturation, wait_evidence
-from gpuwatch.diagnosis.frameworks import draft_edit, opened_by_user
+from gpuwatch.diagnosis.frameworks import draft_edit, place_of_decode
 from gpuwatch.diagnosis.image_sizes import decoders, first_shrink, kept_work, usable_scale
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Rule
@@ -81,7 +81,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | N
             Evidence("decoding", round(top.share, 4), "share of the fetch", t.min_share, seen.fetch.n),
         ),
         advice=_STORE.format(scale) if stored else _DECODE.format(scale, library or "image.draft('RGB', (w, h))"),
-        where=opened_by_user(top) or top.where,
+        where=place_of_decode(seen.loader, top),
         speedup=throughput.predict(seen.costs, after, _STORED if stored else _SCALED, 0.3),
         verify=None if stored else "try --remedies scaled-decode",
         edit=None if stored else library or "image = Image.open(path); image.draft('RGB', (2 * size, 2 * size))",
