@@ -189,9 +189,10 @@ def _activity(
 
 
 def _making_batches(frames: tuple[Frame, ...], program: str | None) -> str | None:
-    """Return what a thread or process does that a loop without a DataLoader may wait for: None while it waits itself."""
+    """Return what a thread or process does that a loop without a DataLoader may wait for: None while it waits itself, or
+    imports modules because it has just been spawned."""
     waits = hands_over(frames[-1].file) or all(is_foreign(frame.file, program) for frame in frames)
-    return None if waits else "fetch"
+    return None if waits or imports(frames) else "fetch"
 
 
 def _helpers(processes: Processes, moments: Mapping[int, Moments]) -> set[int]:

@@ -156,6 +156,9 @@ def test_processes_that_a_loop_without_a_loader_starts_make_its_batches(run: Fak
     stack(log, START, [["crop", "/home/me/data.py", 9]], [[0, 10]], pid=301)
     stack(log, START, [["main", f"{SITE}/torch/_inductor/compile_worker/__main__.py", 60]], [[0, 99]], pid=301)
     stack(log, START, [["other", "/home/me/other.py", 3]], [[0, 99]], pid=400)
+    started = [["spawn_main", "/usr/lib/python3.11/multiprocessing/spawn.py", 122], ["<module>", "/home/me/data.py", 1]]
+    importing = ["_find_and_load", "<frozen importlib._bootstrap>", 1176]
+    stack(log, START, [*started, importing, ["<module>", f"{SITE}/torch/__init__.py", 9]], [[0, 99]], pid=301)
     lines = report_of(run).hot_lines
     found = [(line.process_role, line.activity, line.line, line.share) for line in lines]
     assert found == ([("worker", "fetch", 7, 0.75), ("worker", "fetch", 9, 0.25)] if own_loop else [])
