@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from gpuwatch.diagnosis.evidence import WAIT_KEY
+from gpuwatch.diagnosis.evidence import CORES_KEY, WAIT_KEY
 from gpuwatch.diagnosis.shared_cores import WORTH
 from gpuwatch.model.findings import Confidence, Finding, NotEvaluated, Speedup, Verdict
 from gpuwatch.model.profile import RankProfile
@@ -71,7 +71,7 @@ def lifted(verdict: Verdict, findings: Sequence[Finding]) -> Verdict:
 
 
 def _rests_on_wait(finding: Finding) -> bool:
-    return any(evidence.key == WAIT_KEY for evidence in finding.evidence)
+    return any(evidence.key in (WAIT_KEY, CORES_KEY) for evidence in finding.evidence)
 
 
 def agree(verdict: Verdict, findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -93,7 +93,7 @@ def _below_ceiling(verdict: Verdict, finding: Finding) -> Finding:
 def ceiling(verdict: Verdict, finding: Finding) -> Speedup | None:
     """Return the most that a finding can win: a free input's gain, or all of the loop's share that it names."""
     free = verdict.speedup_if_input_free
-    if _rests_on_wait(finding) and free is not None and verdict.bound == "input":
+    if _rests_on_wait(finding) and free is not None and verdict.bound in ("input", "cpu"):
         return free
     named = {e.unit for e in finding.evidence if e.unit.startswith(_SHARE) and e.value}
     shares = [e.value for e in finding.evidence if e.unit == _OF_LOOP and isinstance(e.value, float)]

@@ -11,6 +11,8 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.model.profile import Profile
+from gpuwatch.model.reasons import SharedCores
+from gpuwatch.words.units import count
 
 STARVED_SHARE = Threshold(
     0.10, "share of the loop", "A loop that waits less has nothing to win from its input pipeline.", "input_wait"
@@ -37,6 +39,7 @@ MIN_STEPS = 8
 FEW_STEPS, FEW_SECONDS, FAR = 4, 2.0, 2.0
 # By this, code recognises the evidence that a finding rests on the wait for data.
 WAIT_KEY = "input wait"
+CORES_KEY = "shared cores"
 # Runs of one script differ by more than the interval within a run: five around 10 % had medians of 9.8 to 10.5 %.
 BETWEEN_RUNS = 0.08
 
@@ -138,6 +141,12 @@ def wait_evidence(loader: LoaderProfile) -> Evidence:
         note,
         WAIT_KEY,
     )
+
+
+def cores_evidence(cores: SharedCores, steps: int) -> Evidence:
+    """Return as evidence the cores that the workers take from a training on the same cores."""
+    note = f"the training uses {cores.training:.1f} of {count(cores.usable, 'core')}"
+    return Evidence("used by the workers", round(cores.workers, 2), "cores", n=steps, note=note, key=CORES_KEY)
 
 
 def certainty(*states: State, default: Confidence = "high") -> Confidence:

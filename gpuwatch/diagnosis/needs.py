@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gpuwatch.diagnosis.evidence import MIN_STEPS, blocked_share, missing_starvation, starved
+from gpuwatch.diagnosis.evidence import (
+    MIN_STEPS,
+    blocked_share,
+    cores_evidence,
+    missing_starvation,
+    starved,
+    wait_evidence,
+)
 from gpuwatch.diagnosis.rule import NOT_SO, Missing, Need, NotSo
+from gpuwatch.diagnosis.shared_cores import find_contention, free_input
 from gpuwatch.diagnosis.thresholds import State, Threshold
+from gpuwatch.model.findings import Evidence
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
 from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.model.reasons import SharedCores
 
 WORKING_SHARE = Threshold(
     0.6,
@@ -35,12 +45,18 @@ class StarvedLoader(NamedTuple):
 
 
 class Starved(NamedTuple):
-    """A starved training loop and what its loader's rules need."""
+    """A starved training loop and what its loader's rules need. `cores`: where it is not data that the loop waits for, but
+    the cores that making batches takes from a training on the CPU."""
 
     loader: LoaderProfile
     fetch: FetchProfile
     costs: Costs
     state: State
+    cores: SharedCores | None = None
+
+    def loss(self) -> Evidence:
+        """Return as evidence what making batches costs the loop: its waits, or the cores that it shares."""
+        return wait_evidence(self.loader) if self.cores is None else cores_evidence(self.cores, self.loader.steps)
 
 
 class MeasuredLoop(NamedTuple):
@@ -68,9 +84,16 @@ def _starved_loop(profile: Profile) -> Starved | Missing | NotSo:
 
 def _working_loop(profile: Profile) -> Starved | Missing | NotSo:
     seen = _starved_loop(profile)
-    if isinstance(seen, Starved) and seen.loader.workers and (seen.fetch.busy_share or 1.0) < WORKING_SHARE:
+    rests = isinstance(seen, Starved) and seen.loader.workers and (seen.fetch.busy_share or 1.0) < WORKING_SHARE
+    return _sharing_loop(profile) if seen is NOT_SO or rests else seen
+
+
+def _sharing_loop(profile: Profile) -> Starved | NotSo:
+    loader, costs = profile.primary, profile.costs
+    if loader is None or loader.fetch is None or costs is None:
         return NOT_SO
-    return seen
+    shared = find_contention(profile, loader, free_input(profile, loader))
+    return NOT_SO if shared is None else Starved(loader, loader.fetch, costs, "yes", shared.cores)
 
 
 def _loader(profile: Profile) -> LoaderProfile | Missing:
@@ -155,7 +178,9 @@ def _device_events(profile: Profile) -> Interval | Missing:
 
 STARVED_LOADER = Need("a loop that waits for data", _starved_loader)
 STARVED_LOOP = Need("a loop that waits for data, and what its fetches cost", _starved_loop)
-WORKING_LOOP = Need("a loop that waits for data while its loader is at work", _working_loop)
+WORKING_LOOP = Need(
+    "a loop that waits for data while its loader is at work, or for the cores that its loader uses", _working_loop
+)
 MEASURED_LOOP = Need("a measured loop over a DataLoader", _measured_loop)
 LOADER = Need("a DataLoader in use", _loader)
 WORKERS = Need("worker processes", _has_workers)

@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, saturation, share_of, wait_evidence
+from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, saturation, share_of
 from gpuwatch.diagnosis.frameworks import place_of_decode
 from gpuwatch.diagnosis.image_sizes import decoders
 from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
@@ -58,7 +58,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
         confidence=certainty(seen.state),
         summary=f"{top.name if len(decodes) == 1 else 'decoding'} takes {share:.0%} of making a batch ({milliseconds(sum(o.ms_per_sample for o in decodes))} per sample)",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence("decoding", round(share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence("decoding", round(sum(o.ms_per_sample for o in decodes), 3), "ms per sample", n=seen.fetch.n),
             Evidence("pixels decoded", top.pixels_out, "pixels"),

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import certainty, inside, operations, saturation, wait_evidence
+from gpuwatch.diagnosis.evidence import certainty, inside, operations, saturation
 from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -50,7 +50,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
         confidence=certainty(seen.state),
         summary=f"{top.share:.0%} of making a batch is {top.name} ({milliseconds(top.ms_per_sample)} per sample)",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence(top.name, round(top.share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence(top.name, round(top.ms_per_sample, 3), "ms per sample", n=seen.fetch.n),
             Evidence("pixels in", top.pixels_in, "pixels"),

@@ -24,7 +24,7 @@ import math
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import SAVING, certainty, operations, saturation, wait_evidence
+from gpuwatch.diagnosis.evidence import SAVING, certainty, operations, saturation
 from gpuwatch.diagnosis.frameworks import draft_edit, place_of_decode
 from gpuwatch.diagnosis.image_sizes import decoders, first_shrink, kept_work, usable_scale
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
@@ -74,7 +74,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | N
         confidence=certainty(seen.state, default="medium" if "Random" in shrink.name else "high"),
         summary=f"images of {_mega(top.pixels_out)} are decoded whole and then shrunk to about {used:.0f}×{used:.0f}",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence("pixels decoded", top.pixels_out, "pixels", n=seen.fetch.n),
             Evidence("pixels used", shrink.pixels_out, "pixels", note=f"after {shrink.name}"),
             Evidence("scaled decode possible", scale, "times smaller per side", t.min_scale),

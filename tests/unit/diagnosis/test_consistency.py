@@ -17,7 +17,7 @@ import gpuwatch
 from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.consistency import agree, contradictions, lifted, settle
 from gpuwatch.diagnosis.engine import judge
-from gpuwatch.diagnosis.examples.parts import make_device, make_machine, make_rank
+from gpuwatch.diagnosis.examples.parts import make_device, make_machine, make_operation, make_rank
 from gpuwatch.diagnosis.examples.runs import BOTH, HIDDEN, STARVED, contended, epochs, long_steps, run_of
 from gpuwatch.diagnosis.shared_cores import WORTH
 from gpuwatch.model.findings import Evidence, Finding, Speedup, Verdict
@@ -225,6 +225,21 @@ def test_input_and_training_on_the_same_cores_are_a_bound_of_its_own() -> None:
     other = verdict.speedup_if_compute_free
     assert other is not None and other.predicted == pytest.approx(50 / 20.5, abs=0.15)
     assert_consistent(report)
+
+
+def test_what_making_a_batch_costs_is_named_also_where_it_costs_the_training_its_cores() -> None:
+    profile = contended()
+    assert profile.primary is not None
+    loader = replace(profile.primary, operations=(make_operation("RandomRotation", share=0.8),))
+    report = report_of(replace(profile, primary=loader))
+    (finding,) = [found for found in report.findings if found.id == "expensive-transform"]
+    assert report.verdict.bound == "cpu" and finding.confidence == "medium"
+    assert [evidence.key for evidence in finding.evidence][0] == "shared cores"
+    free = report.verdict.speedup_if_input_free
+    assert finding.speedup is not None and free is not None and 1.05 < finding.speedup.predicted <= free.predicted
+    assert_consistent(report)
+    alone = report_of(replace(contended(delay=0.02), primary=loader))
+    assert "expensive-transform" not in [found.id for found in alone.findings]
 
 
 @pytest.mark.parametrize(
