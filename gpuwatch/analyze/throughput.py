@@ -10,6 +10,9 @@ the first batch and their stop at the end, Q the part of G in which the trainer 
 L = C / step the cores they kept busy (so cheaper batches shorten the step too), `rest` what is neither (evaluation, long pauses). k anchors the input term at the rate seen while
 the loop was starved. Gains are ratios of T before and after, so errors common to both cancel.
 
+A trainer that makes its own batches does so with all its library threads: with W ms of other threads' CPU time. torch gives
+a worker one thread, so that P and C are W more there: the CPU time of a batch stays, the wall time does not.
+
 H cores are what all threads of the trainer use in its own part of a step, and `shared` those that it has together with
 the workers: neither can have what the other uses. Where the trainer computes with several threads and no worker
 ran yet, that bound is the best case. In the worst its threads, which wait for the slowest of them, do not get on while
@@ -36,6 +39,9 @@ KNEE = 0.03
 MAX_WORKERS = 64
 # Half-way, as ratios, between the best and the worst case of threads and workers that share cores.
 LIKELY = 0.5
+# Of an operation's CPU time, what it takes on a device: augmentation of volumes moved to an A100 took 0.006 of it; small
+# batches take more.
+ON_DEVICE = 0.02
 # Of the step without waiting, at most this counts as waiting for a core.
 MOST_QUEUED = 0.8
 
@@ -45,7 +51,7 @@ def input_ms(costs: Costs, workers: int | None = None) -> float:
     n = costs.workers if workers is None else workers
     if n == 0:
         return costs.work_ms
-    return max(costs.work_ms / n, costs.work_cpu_ms / costs.cores)
+    return max((costs.work_ms + costs.threads_ms) / n, (costs.work_cpu_ms + costs.threads_ms) / costs.cores)
 
 
 def anchor(costs: Costs) -> float:
@@ -71,7 +77,7 @@ def step_ms(costs: Costs, workers: int | None = None, k: float | None = None, cr
 def _all_on_cores_ms(costs: Costs) -> float:
     """Return the time that the cores need for a step and its batch (ms)."""
     return (
-        (costs.work_cpu_ms + costs.trainer_cores * costs.device_ms) / costs.shared_cores
+        (costs.work_cpu_ms + costs.threads_ms + costs.trainer_cores * costs.device_ms) / costs.shared_cores
         if costs.shared_cores > 0
         else 0.0
     )
@@ -144,6 +150,7 @@ def with_work(costs: Costs, wall_factor: float, cpu_factor: float | None = None)
         costs,
         work_ms=costs.work_ms * wall_factor,
         work_cpu_ms=costs.work_cpu_ms * cpu,
+        threads_ms=costs.threads_ms * cpu,
         startup_s=max(costs.startup_s - (1.0 - wall_factor) * _first_made_s(costs), 0.0),
     )
 
@@ -213,6 +220,12 @@ def without_operation(costs: Costs, share: float, cheaper: float = math.inf) -> 
     """Return the costs with an operation of `share` of the fetch made `cheaper` times cheaper (inf: free)."""
     kept = 1.0 - share + (0.0 if math.isinf(cheaper) else share / cheaper)
     return with_work(costs, max(kept, 1e-6))
+
+
+def moved_to_device(costs: Costs, share: float) -> Costs:
+    """Return the costs with an operation of `share` of the fetch done on the device, a whole batch at once: the step has it."""
+    added_ms = ON_DEVICE * share * costs.work_cpu_ms
+    return with_step(without_operation(costs, share), costs.device_ms + added_ms)
 
 
 def made_free(costs: Costs, share: float, halved: float, basis: str) -> Speedup:

@@ -37,6 +37,8 @@ HEAVY_BYTES = Threshold(4e6, "bytes per batch", "A batch of so many bytes is cos
 # Fewer steps than this carry no conclusion, unless they are long and their waits are far from the threshold.
 MIN_STEPS = 8
 FEW_STEPS, FEW_SECONDS, FAR = 4, 2.0, 2.0
+# A training thread that runs less of its step than this waits for a device.
+ON_THE_CPU = 0.5
 # By this, code recognises the evidence that a finding rests on the wait for data.
 WAIT_KEY = "input wait"
 CORES_KEY = "shared cores"
@@ -57,20 +59,12 @@ def above(value: Interval | float, threshold: float) -> State:
 
 def restart_seconds(loader: LoaderProfile) -> float:
     """Return the seconds waited for first batches of every epoch but the first."""
-    return sum(loader.first_batch_s[1:])
+    return loader.restart_seconds
 
 
 def waited_share(loader: LoaderProfile) -> Interval | None:
-    """Return the share of the loop waited for data: inside steps, and for the first batch of later epochs."""
-    if loader.wait_share is None:
-        return None
-    restarts = restart_seconds(loader)
-    whole = loader.seconds + restarts
-    if restarts <= 0 or whole <= 0:
-        return loader.wait_share
-    kept, added = loader.seconds / whole, restarts / whole
-    share = loader.wait_share
-    return Interval(share.median * kept + added, share.low * kept + added, share.high * kept + added, share.n)
+    """Return the share of the loop waited for data: the one figure of it, in the verdict, the findings and the tables."""
+    return loader.waited_share
 
 
 def starved(profile: Profile) -> State | None:
@@ -164,6 +158,11 @@ def share_of(loader: LoaderProfile, kind: str) -> float:
     return sum(o.share for o in loader.operations if o.kind == kind)
 
 
+def share_of_operation(loader: LoaderProfile, operation: OperationProfile) -> float:
+    """Return the share of a loader's fetch that an operation of another loader takes, by its kind and name."""
+    return sum(o.share for o in loader.operations if (o.kind, o.name) == (operation.kind, operation.name))
+
+
 def saturation(share: float, enough: float = DOMINANT) -> tuple[str, ...]:
     """Return what an operation with this share of the fetch explains: used-up cores, when it is enough of the work."""
     return ("cpu-saturated",) if share >= enough else ()
@@ -207,3 +206,20 @@ def loop_seconds(profile: Profile) -> float:
     outside = ("startup", "shutdown")
     seconds = [sum(p.seconds for p in rank.phases if p.name not in outside) for rank in profile.ranks]
     return sum(seconds) / len(seconds) if seconds else 0.0
+
+
+def splits_its_data(loader: LoaderProfile) -> bool:
+    """Say whether more workers share a loader's data: each has a copy of an iterable dataset, which has to split it.
+
+    Where that is not known of an iterable dataset, it is taken not to."""
+    return loader.dataset_kind != "iterable" or loader.attributes.get("splits") is True
+
+
+def waits_for_a_device(profile: Profile, loader: LoaderProfile) -> bool:
+    """Say whether the training's step runs on a device: on a GPU, or with a training thread that mostly waits."""
+    return not is_on_the_cpu(profile) or (loader.compute_cpu_share or 0.0) < ON_THE_CPU
+
+
+def has_several_passes(loader: LoaderProfile) -> bool:
+    """Say whether the data was gone over more than once: a cache pays from the second time on."""
+    return max(loader.passes, loader.iterators) > 1

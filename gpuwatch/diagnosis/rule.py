@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from gpuwatch.diagnosis.thresholds import Comparison, NoThresholds, Threshold, comparisons
 from gpuwatch.model.findings import (
@@ -67,6 +67,7 @@ class Found:
 
     `hides`: of what the rule may hide, what this finding does; None for all of it. `verify`: the gpuwatch call that would
     prove it, without `gpuwatch` and the command ("try --loader"). `decides`: whether it may decide what bounds the run.
+    `workers`: whether it advises more or fewer of them, where the rule does so in some cases only.
     """
 
     severity: Severity
@@ -81,6 +82,7 @@ class Found:
     rank: int | None = None
     hides: Sequence[str | Group] | None = None
     decides: bool = True
+    workers: Literal["more", "fewer"] | None = None
 
 
 class Trace(NamedTuple):
@@ -167,7 +169,11 @@ class Rule:
             edit=found.edit,
             explains=_ids(self.hides if found.hides is None else found.hides, members),
             rank=found.rank,
-            traits=replace(self.traits, bound=self.traits.bound if _is_strong(found) else None),
+            traits=replace(
+                self.traits,
+                bound=self.traits.bound if _is_strong(found) else None,
+                workers=found.workers or self.traits.workers,
+            ),
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.evaluation import with_evaluation
 from gpuwatch.diagnosis.evidence import STARVED_SHARE, finds_batches_ready, is_on_the_cpu
 from gpuwatch.diagnosis.thresholds import Threshold
 from gpuwatch.model.findings import Speedup
@@ -84,7 +85,10 @@ def _computes_on_the_cpu(profile: Profile, loader: LoaderProfile) -> bool:
 def free_input(profile: Profile, loader: LoaderProfile) -> Speedup | None:
     """Return what an input that costs nothing would win: not the waits for a core that something else holds."""
     costs = profile.costs
-    return None if costs is None else throughput.free_input(_without_foreign_waits(profile, loader, costs))
+    if costs is None:
+        return None
+    gain = throughput.free_input(_without_foreign_waits(profile, loader, costs))
+    return with_evaluation(profile, gain, lambda _: 1.0)
 
 
 def _without_foreign_waits(profile: Profile, loader: LoaderProfile, costs: Costs) -> Costs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gpuwatch.diagnosis.evaluation import find_waiting
 from gpuwatch.diagnosis.evidence import (
     MIN_STEPS,
     STARVED_SHARE,
@@ -14,6 +15,7 @@ from gpuwatch.diagnosis.evidence import (
     starved,
     waited_share,
 )
+from gpuwatch.diagnosis.messages import find_messages
 from gpuwatch.diagnosis.shared_cores import WORTH, find_contention, free_input
 from gpuwatch.diagnosis.trainer_code import handed_share, model_share, sleeping_share, waiting_share
 from gpuwatch.model.findings import Bound, Confidence, Finding, Speedup, Verdict
@@ -42,7 +44,17 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     confidence = "borderline" if state == "borderline" else _sureness(loader.steps)
     bound: Bound = "input" if state != "no" and share.median >= STARVED_SHARE else _other(findings)
     verdict = Verdict(bound, confidence, share, loader.wait_clock, free, _steps_of(loader))
+    if bound == "input" and state == "no":
+        return _of_evaluation(profile, verdict)
     return _of_compute(profile, loader, verdict, findings) if bound == "compute" else verdict
+
+
+def _of_evaluation(profile: Profile, verdict: Verdict) -> Verdict:
+    """Return the verdict on a run whose training does not wait for data, and whose evaluation does."""
+    waiting, steps = find_waiting(profile), verdict.reason
+    if waiting is None or not isinstance(steps, LoaderSteps):
+        return verdict
+    return replace(verdict, reason=replace(steps, evaluation_wait=waiting.of_loop))
 
 
 def _sureness(steps: int) -> Confidence:
@@ -99,7 +111,8 @@ def _median(value: Interval | None) -> float | None:
 
 def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding]) -> Verdict:
     """Decide by stack samples what bounds a loop that is not over a DataLoader: nothing else tells what it waits for."""
-    waited, model, asleep = handed_share(profile, loader), model_share(profile, loader), sleeping_share(profile)
+    waited = 0.0 if find_messages(profile) else handed_share(profile, loader)
+    model, asleep = model_share(profile, loader), sleeping_share(profile)
     sampled = profile.stacks.trust not in ("none", "low")
     other = _other(findings)
     bound: Bound = "unknown"

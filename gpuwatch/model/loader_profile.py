@@ -70,13 +70,15 @@ class QueueProfile:
     `ready_share`: asks that found their batch already there. `late_share`: share of the waited time during
     which later batches were ready and held back by in-order delivery. `awaited_skew`: share of the waited time
     owed to the most-awaited worker. `unmade_share`: share of the waited time before the wanted batch had been sent.
-    `mean_ready` and `awaited_skew` are for `--json` only."""
+    `receive_ms`: per request, the time inside it after the wanted batch had been sent: it is read from the pipe, its
+    tensors are rebuilt, and pinned; without waits for a core. `mean_ready` and `awaited_skew` are for `--json` only."""
 
     ready_share: float | None
     mean_ready: float | None
     late_share: float | None
     awaited_skew: float | None = None
     unmade_share: float | None = None
+    receive_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,20 @@ class LoaderProfile:
     stop_s: tuple[float, ...] = ()
     own_loop: bool = False
     passes: int = 0
+
+    @property
+    def restart_seconds(self) -> float:
+        """Seconds waited for the first batches of every pass but the first."""
+        return sum(self.first_batch_s[1:])
+
+    @property
+    def waited_share(self) -> Interval | None:
+        """Share of the loop waited for data: inside steps, and for the first batch of later passes."""
+        share, whole = self.wait_share, self.seconds + self.restart_seconds
+        if share is None or self.restart_seconds <= 0 or whole <= 0:
+            return share
+        kept, added = self.seconds / whole, self.restart_seconds / whole
+        return Interval(share.median * kept + added, share.low * kept + added, share.high * kept + added, share.n)
 
     @property
     def has_an_iterator_for_each_step(self) -> bool:

@@ -14,12 +14,14 @@ from gpuwatch.model.recording import Gap, RunInfo
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Time in which the model acts instead of being trained. `share`: of the loop; `policy`, `environment`: shares of it."""
+    """Time in which the model acts instead of being trained. `share`: of the loop; `policy`, `environment`: shares of it,
+    and `handed` that part of the environment's in which the trainer waits for other threads or processes."""
 
     seconds: float
     share: float
     policy: float
     environment: float
+    handed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class LongSteps:
 
 @dataclass(frozen=True, slots=True)
 class RankProfile:
-    """One training process. `phases` sum to `seconds`; `start_s`: when it began, in seconds of the run."""
+    """One training process. `phases` sum to `seconds`; `start_s`: when it began, in seconds of the run. A step is a batch:
+    `batches_per_backward` of them are requested for each backward pass, None where none was recorded."""
 
     rank: int
     local_rank: int
@@ -67,6 +70,7 @@ class RankProfile:
     first_batch_s: float | None
     run_queue_delay_share: float | None = None
     start_s: float | None = None
+    batches_per_backward: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,10 @@ class Costs:
     part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores`
     those that workers may use; `queued_ms` Q: the part of `device_ms` in which the trainer waited for a core that its
     workers held, `load` L cores of them on average. `shared_cores`: those that trainer and workers have together. Where no
-    workers were beside it: `trainer_cores` H, what all threads of the trainer use in its own part of a step, and
-    `trainer_threads`, how many it computes with; else 0 and 1. k fits the input term to `step_ms`, the measured mean step."""
+    workers were beside it: `trainer_cores` H, what all threads of the trainer use in its own part of a step,
+    `trainer_threads`, how many it computes with, and `threads_ms` W, the CPU time of its other threads in making a batch; else
+    0, 1 and 0. A worker has one library thread: P and C of workers are W more than the trainer's own. k fits the input term
+    to `step_ms`, the measured mean step."""
 
     device_ms: float
     work_ms: float
@@ -108,6 +114,7 @@ class Costs:
     shared_cores: float = 0.0
     trainer_cores: float = 0.0
     trainer_threads: int = 1
+    threads_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ class LoaderSteps:
 
     `later_epochs`: epochs after the first one whose first batch was waited for, `epoch_wait_s` each; 0 where that is too
     little to matter. `iterator_per_step`: each batch came from an iterator of its own. `ready`: batches are made in time,
-    so that what is waited for is a core. `cores`: where input and training share them."""
+    so that what is waited for is a core. `cores`: where input and training share them. `evaluation_wait`: of all loops' time,
+    what evaluation waits for data, where that bounds the run."""
 
     role: Literal["training", "evaluation", "inference"]
     threshold: float
@@ -32,6 +33,7 @@ class LoaderSteps:
     iterator_per_step: bool = False
     ready: bool = False
     cores: SharedCores | None = None
+    evaluation_wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 SHOWN_ACTIONS, SHOWN_RANKS, SHOWN_NOTES = 3, 8, 4
 SMALLEST_PHASE = 0.005
+# A batch that takes less of the step to receive is not a stage of its own.
+LEAST_RECEIVING = 0.1
 
 
 def prepare(report: Report) -> Card:
@@ -119,6 +121,10 @@ def _why_loader(loader: LoaderProfile) -> list[Fact]:
     ready = loader.queue.ready_share if loader.queue is not None else None
     if ready is not None and not loader.has_an_iterator_for_each_step:
         facts.append(Fact("queue", f"next batch already queued for {text.percent(ready)} of requests"))
+    receive_ms, step_ms = loader.queue.receive_ms if loader.queue else None, loader.step_ms
+    if receive_ms and step_ms and receive_ms >= LEAST_RECEIVING * step_ms.median:
+        share = text.percent(receive_ms / step_ms.median)
+        facts.append(Fact("receiving", f"{text.milliseconds(receive_ms)} for each batch", f"{share} of the step"))
     if fetch is not None and loader.workers and fetch.busy_share is not None:
         count = text.count(loader.workers, "worker")
         facts.append(

@@ -26,6 +26,9 @@ _LOADER_CLAIMS: dict[Bound, str] = {
     "communication": "ranks wait for each other, not for data ({share} input wait)",
     "startup": "most of the run passed before the first batch",
 }
+_EVALUATION_CLAIM = (
+    "evaluation waits for data {waits} of the time of all loops; the {role} loop waits for it {share} of its own"
+)
 _ALONE = "; leave the input pipeline alone"
 # What to do about a run whose input and training share the cores.
 SHARED_CORES = (
@@ -70,6 +73,8 @@ def _loader_claim(verdict: Verdict, steps: LoaderSteps) -> str:
         return f"{share} of the {steps.role} loop waits for data, close to the {percent(steps.threshold)} threshold"
     if verdict.bound == "compute":
         return _compute_claim(verdict, steps, share)
+    if steps.evaluation_wait is not None:
+        return _EVALUATION_CLAIM.format(waits=percent(steps.evaluation_wait), role=steps.role, share=share)
     cores = count(steps.cores.usable, "core", digits=2) if steps.cores else "the cores"
     return _LOADER_CLAIMS[verdict.bound].format(role=steps.role, share=share, cores=cores, won=won(verdict))
 

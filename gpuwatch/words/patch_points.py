@@ -1,7 +1,7 @@
 """Where the hook takes hold of torch and what goes with it: one list for the hook, which places them in this order, and for
 `gpuwatch doctor`, which says whether they are there.
 
-Every Python of a run reads this file, torch or not. Hence no imports, not even that of `annotations`.
+It stays in gpuwatch: `hook/entry/inject` writes what is placed on import into the copy of the hook in each run folder.
 """
 
 

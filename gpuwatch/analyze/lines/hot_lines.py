@@ -11,6 +11,7 @@ from gpuwatch.analyze.lines.blocked import blocked_shares
 from gpuwatch.analyze.lines.folding import Seconds, fold_samples
 from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import moments_of
+from gpuwatch.analyze.lines.run_costs import by_cost
 from gpuwatch.analyze.lines.speedups import speedups_if_free
 from gpuwatch.analyze.lines.step_parts import StepParts
 from gpuwatch.analyze.loops import Analysis, Loop
@@ -21,7 +22,7 @@ from gpuwatch.model.profile import Costs, RankProfile
 def find_hot_lines(
     analysis: Analysis, ranks: tuple[RankProfile, ...], costs: Costs | None
 ) -> tuple[tuple[HotLine, ...], StackQuality, Mapping[int, StepParts]]:
-    """Return the lines by cost, loader lines first, who took the samples, and what they say of each trainer's steps.
+    """Return the lines by what they cost the run, who took the samples, and what they say of each trainer's steps.
 
     The samples say what a line costs; what was measured of fetches and steps, whether it waits; the model, what the run
     would win without it."""
@@ -34,7 +35,13 @@ def find_hot_lines(
         replace(line, blocked_share=share, speedup_if_free=gain)
         for line, share, gain in zip(lines, blocked, gains, strict=True)
     )
-    return tuple(whole), quality, parts
+    return tuple(by_cost(list(whole), analysis.loops, _startup_share(ranks))), quality, parts
+
+
+def _startup_share(ranks: tuple[RankProfile, ...]) -> float:
+    """Return the share of the longest start-up: of a rank's time, until its first batch."""
+    shares = [(rank.first_batch_s or 0.0) / rank.seconds for rank in ranks if rank.seconds > 0]
+    return max(shares, default=0.0)
 
 
 def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:

@@ -38,7 +38,11 @@ def _without_pauses(long: LongSteps, sampled: StepParts, seconds: dict[str, floa
     share = long.share * left / long.excess_s if long.excess_s else 0.0
     if acting:
         found = Rollout(
-            acting, long.share - share, sampled.policy / sampled.rollout, sampled.environment / sampled.rollout
+            acting,
+            long.share - share,
+            sampled.policy / sampled.rollout,
+            sampled.environment / sampled.rollout,
+            sampled.handed / sampled.rollout,
         )
         return replace(long, excess_s=left, share=share, cause="rollout", rollout=found)
     cause = "evaluation" if evaluation > long.excess_s / 2 else long.cause

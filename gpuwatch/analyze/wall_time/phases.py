@@ -259,7 +259,9 @@ def _add_waits(this: Walk, role: NDArray[np.int_], seconds: dict[str, float]) ->
     seconds["loader startup"] += wait[starting].sum()
     seconds["between loops"] += wait[over].sum()
     seconds["input wait"] += wait[(mine == 2) & ~starting & ~over].sum()
-    seconds["unexplained"] += wait[mine == 0].sum()
+    before = np.arange(len(this)) < _loop_events(this, role)[0]
+    seconds["startup"] += wait[(mine == 0) & before].sum()
+    seconds["unexplained"] += wait[(mine == 0) & ~before].sum()
 
 
 def _add_gaps(this: Walk, role: NDArray[np.int_], after_evaluation: Array, seconds: dict[str, float]) -> None:
@@ -271,16 +273,16 @@ def _add_gaps(this: Walk, role: NDArray[np.int_], after_evaluation: Array, secon
     seconds["between loops"] += after_evaluation.sum()
     _add_parts(this, net, owner == 2, "other in-step", seconds)
     outside = owner == 0
-    order, (first, last) = np.arange(len(this)), _loop_events(this)
+    order, (first, last) = np.arange(len(this)), _loop_events(this, role)
     _add_parts(this, net, outside & (last < 0), "unexplained", seconds)
     _add_parts(this, net, outside & (order <= first), "startup", seconds)
     _add_parts(this, net, outside & (order > first) & (order <= last), "between loops", seconds)
     _add_parts(this, net, outside & (order > last) & (last >= 0), "shutdown", seconds)
 
 
-def _loop_events(this: Walk) -> tuple[int, int]:
-    """Return the first and the last event of any loader; -1 when none was used."""
-    belongs = np.flatnonzero((this.iterator != NOBODY) & (this.fields["end"] != 3))
+def _loop_events(this: Walk, role: NDArray[np.int_]) -> tuple[int, int]:
+    """Return the first and the last event of any loader that has a role; -1 when none was used."""
+    belongs = np.flatnonzero((role[this.iterator] != 0) & (this.fields["end"] != 3))
     return (int(belongs[0]), int(belongs[-1])) if len(belongs) else (-1, -1)
 
 

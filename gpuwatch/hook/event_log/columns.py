@@ -22,7 +22,8 @@ COLUMNS = {
     # An iterator was made. `attributes`: dataset, dataset_kind, dataset_file, dataset_line, length, workers, batch_size,
     # prefetch, persistent, pin_memory, in_order, drop_last, start_method, sampler, collate, loader_class, timeout,
     # tensor_dataset, dataset_inner (the class inside torch's wrappers), dataset_made, made_by ([module, file, line] of a
-    # library's call of the constructor). `workers`: [[worker, pid], ...]. `file, line, function`: the user's frame that
+    # library's call of the constructor), dataset_values {name: checksum} of plain values, with workers.
+    # `workers`: [[worker, pid], ...]. `file, line, function`: the user's frame that
     # asked for it;
     # `made_...`: the user's call of the loader's constructor, null of a copied or unpickled loader.
     "iterator": ("iterator", "loader", "t0", "t1", "epoch", "attributes", "workers", "file", "line", "function", "made_file", "made_line", "made_function"),

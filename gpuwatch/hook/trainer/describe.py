@@ -8,7 +8,7 @@ import os
 import sys
 import types
 
-from ..source_code import callers, construction_sites, mentions, origins
+from ..source_code import callers, construction_sites, dataset_values, mentions, origins
 from ..source_code.wrapped_datasets import innermost
 
 TYPE_CHECKING = False
@@ -35,6 +35,7 @@ def loader_attributes(loader: Any, iterator: Any) -> dict[str, Any]:
         "loader_class": _name(type(loader)),
         "made_by": construction_sites.library_of(loader),
         "timeout": getattr(loader, "timeout", None),
+        "dataset_values": dataset_values.marks(innermost(loader.dataset)) if loader.num_workers else None,
     }
 
 

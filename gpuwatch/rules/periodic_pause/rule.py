@@ -33,18 +33,22 @@ from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, LongSteps, Profile, RankProfile, Rollout
 from gpuwatch.words.units import count, duration, milliseconds
 
-_ADVICE = "Write checkpoints in the background (copy to host memory first), less often, or smaller."
+_BY_DESIGN = "This collects what is trained on next, by design. "
+# Environments that compute in the training process, and those that are in processes already.
 _ADVICE_ENVIRONMENT = (
-    "This collects what is trained on next, by design. Only a cheaper environment shortens it, or several of them that are"
-    " stepped in processes of their own."
+    "A cheaper environment shortens it, or several of them in processes of their own: they compute here, one after the other."
+    " That pays where a step of one takes well over a message to a process and back, some 0.2 ms; below that it is slower."
 )
-_ADVICE_POLICY = (
-    "This collects what is trained on next, by design. More environments at a time make the calls of the policy fewer and"
-    " larger."
+_ADVICE_HANDED = (
+    "Its time is that of messages to other processes and back. Step several environments in each of them, or, where a step"
+    " of one takes less than such a message (some 0.2 ms), in the training process."
 )
-_ADVICE_OTHER = (
-    "Make what runs in these steps cheaper, run it less often, or beside the training (logs, plots, simulations)."
-)
+_ADVICE_POLICY = "More environments at a time make the calls of the policy fewer and larger."
+_ADVICE_OTHER = "Make what runs in these steps cheaper, or run it less often"
+# Cores that are idle, for something to run beside the training.
+IDLE = 0.5
+# Environments whose steps wait this much for others are in processes of their own.
+HANDED = 0.5
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,31 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...], loade
             Evidence("cause seen", long.cause, ""),
             *((Evidence("evaluation in these steps", round(long.evaluation_s, 2), "s"),) if long.evaluation_s else ()),
         ),
-        advice=_ADVICE if long.cause == "checkpoint" else _ADVICE_OTHER,
+        advice=_advice_of_saving(long) if long.cause == "checkpoint" else _ADVICE_OTHER + _beside_training(profile),
         where=long.where or place(line),
         speedup=_speedup(profile.costs, long) if profile.costs else None,
         rank=slowest.rank if len(ranks) > 1 else None,
     )
+
+
+def _advice_of_saving(long: LongSteps) -> str:
+    """Advise to save in the background only where that is done before the next checkpoint."""
+    takes, between = long.excess_s / long.count, (long.period or 0.0) * long.median_ms / 1e3
+    if between and takes >= between:
+        return (
+            f"Save less often, or less (weights only): a checkpoint takes {duration(takes)} and the next one comes"
+            f" {duration(between)} later, so that writing in the background would fall behind."
+        )
+    room = f": it takes {duration(takes)}, and the next one comes {duration(between)} later" if between else ""
+    return f"Write checkpoints in the background (copy to host memory first){room}; or less often, or smaller."
+
+
+def _beside_training(profile: Profile) -> str:
+    """Return the end of an advice: work beside the training needs a core of its own."""
+    spare = profile.machine.spare_cores
+    if spare is None or spare < IDLE:
+        return "; beside the training it would take a core from it."
+    return f", or beside the training (logs, plots, simulations): {count(round(spare, 1), 'core is idle', 'cores are idle')}."
 
 
 def _share(rank: RankProfile) -> float:
@@ -103,10 +127,17 @@ def _of_rollout(long: LongSteps, rollout: Rollout, t: Thresholds) -> Found:
             Evidence("rollout", round(rollout.share, 4), "share of the loop", t.share, long.count),
             Evidence("rollout", round(rollout.seconds, 2), "s"),
             Evidence("environment", round(rollout.environment, 4), "share of the rollout"),
+            Evidence("waiting for other processes in it", round(rollout.handed, 4), "share of the rollout"),
             Evidence("model", round(rollout.policy, 4), "share of the rollout"),
         ),
-        advice=_ADVICE_ENVIRONMENT if rollout.environment >= rollout.policy else _ADVICE_POLICY,
+        advice=_BY_DESIGN + _advice_of_rollout(rollout),
     )
+
+
+def _advice_of_rollout(rollout: Rollout) -> str:
+    if rollout.environment < rollout.policy:
+        return _ADVICE_POLICY
+    return _ADVICE_HANDED if rollout.handed >= HANDED * rollout.environment else _ADVICE_ENVIRONMENT
 
 
 def _every(long: LongSteps) -> str:

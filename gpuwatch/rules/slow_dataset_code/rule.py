@@ -26,6 +26,7 @@ from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.engines import Engine, waited_for
 from gpuwatch.analyze.lines.waiting import takes_turns, waits_for_threads
 from gpuwatch.diagnosis.evidence import MIN_STEPS, certainty, hot_line, place, saturation, share_of
+from gpuwatch.diagnosis.messages import find_messages
 from gpuwatch.diagnosis.needs import WORKING_LOOP, MeasuredLoop, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -151,7 +152,7 @@ def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Foun
     if loader.steps < MIN_STEPS or costs is None or profile.stacks.trust in ("none", "low"):
         return Missing("enough stack samples of a loop without a DataLoader")
     waited = handed_share(profile, loader)
-    if waited < t.waited_share:
+    if waited < t.waited_share or find_messages(profile):
         return None
     for engine, asks in waited_for(profile.hot_lines).items():
         return _by_engine(engine, asks, MeasuredLoop(loader, costs), waited, t)

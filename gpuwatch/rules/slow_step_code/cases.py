@@ -23,8 +23,38 @@ from gpuwatch.diagnosis.examples.runs import (
 )
 from gpuwatch.model.hot_lines import Callee
 from gpuwatch.model.measures import Place
+from gpuwatch.model.profile import Profile
+
+PIPE = "/usr/lib/python3.11/multiprocessing/connection.py"
+RECV_LINE = replace(
+    WORK_LINE,
+    share=0.5,
+    samples=100,
+    callee=Callee("multiprocessing", "recv"),
+    source="states = [pipe.recv() for pipe in pipes]",
+    blocked_share=None,
+    stack=(Place("/home/me/t.py", 5, "play"), Place(PIPE, 430, "Connection._recv_bytes")),
+)
+
+
+def asking(worked: int) -> Profile:
+    """Return a loop that asks processes for half of its time, which were sampled at work so often."""
+    return own_loop(RECV_LINE, make_hot_line(source="state = game.move(action)", samples=worked))
+
 
 CASES = (
+    # Messages: the processes work for a fifth of the wait, and more of them would make more messages.
+    fires(
+        asking(20),
+        "critical",
+        "50% of the step is messages to other processes and back, most of it at line 48: states = [pipe.recv() for pipe in"
+        " pipes]",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=1.645,
+    ),
+    # They work all the time: what they make is waited for.
+    unknown(asking(95), "no nn.Module frames were sampled, so model time is unknown"),
     fires(
         run_of(ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0), hot_lines=(WORK_LINE,), stacks=SAMPLED),
         "critical",

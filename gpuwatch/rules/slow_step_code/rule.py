@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import loop_seconds, place
+from gpuwatch.diagnosis.messages import AT_WORK, find_messages
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, RANKS, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -51,6 +52,10 @@ _ADVICE_SAMPLER = (
     "Prepare what the sampler needs once, in its __init__, and use whole arrays: the workers wait for its indices, so that"
     " more of them win nothing."
 )
+_ADVICE_MESSAGES = (
+    "Those processes compute for a small part of that time: do their work in this process, or put several steps of it into one"
+    " message. More processes make more messages."
+)
 _ADVICE_EPOCH = "Do this once before the epochs, keep its result, or do it less often."
 _ADVICE_SAVING = "Save less often, save less (weights only), or copy to host memory and write in a background thread."
 _ADVICE_OWN = (
@@ -73,6 +78,9 @@ def check(
 ) -> Found | Missing | None:
     """Report working Python lines in the step that are not the model's."""
     loader, costs = seen
+    messages = _messages(profile, costs, t)
+    if messages is not None:
+        return messages
     if loader.own_loop and not (calls_modules(profile) or stands_still(profile, loader)):
         return Missing("no nn.Module frames were sampled, so model time is unknown")
     if profile.stacks.trust == "none":
@@ -148,6 +156,31 @@ def _each_epoch(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
             round(predicted + spread, 3),
             "the loop without this code",
         ),
+    )
+
+
+def _messages(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
+    """Report steps that wait for messages of other processes, which hardly compute."""
+    sent = find_messages(profile)
+    if sent is None or sent.share < t.share:
+        return None
+    # What those processes do has to be done here, then.
+    saved = sent.share * (1.0 - sent.worked)
+    after = throughput.with_step(costs, costs.device_ms - min(saved * costs.step_ms, 0.95 * costs.device_ms))
+    return Found(
+        severity="critical" if sent.share >= t.critical_share else "warning",
+        confidence="medium",
+        summary=f"{sent.share:.0%} of the step is messages to other processes and back{most_at(sent.lines[0])}",
+        evidence=(
+            Evidence("messages in the step", round(sent.share, 4), "share of the trainer's samples", t.share),
+            Evidence("processes at work meanwhile", round(sent.worked, 4), "processes", AT_WORK),
+            Evidence("step without waiting", round(costs.device_ms, 3), "ms"),
+        ),
+        advice=_ADVICE_MESSAGES,
+        where=place(sent.lines[0]),
+        speedup=throughput.predict(costs, after, "their work done in this process, without messages", 0.4),
+        hides=(),
+        decides=sent.share >= t.critical_share,
     )
 
 

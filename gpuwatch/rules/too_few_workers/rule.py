@@ -7,11 +7,13 @@ What it means
 How it is measured
     Workers' busy share (time not spent waiting for an index while the loop ran), the share of each step waited, and
     the cores left idle by everything on the machine. The number of workers is the smallest within 3 % of the best
-    that the throughput model predicts.
+    that the throughput model predicts. Workers that compute are given a core each; those that are blocked half of a
+    batch's time or more (reads, requests) may be more than the cores.
 
 When it is wrong
     If the workers wait for one shared thing (a lock, a slow disk), more of them share it. If the sampler found no
-    idle core, cpu-saturated is reported instead.
+    idle core, cpu-saturated is reported instead. Each worker has a copy of an iterable dataset: unless its code asks for its
+    worker (torch.utils.data.get_worker_info), more of them hand over the same samples, and the rule is clear.
 
 What to do
     Raise num_workers to the number named. Memory grows with each worker (see worker-memory-growth).
@@ -19,17 +21,26 @@ What to do
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import takes_turns
-from gpuwatch.diagnosis.evidence import certainty, hot_line, wait_evidence
+from gpuwatch.diagnosis.evidence import blocked_share, certainty, hot_line, splits_its_data, wait_evidence
 from gpuwatch.diagnosis.frameworks import loader_edit, who_set
-from gpuwatch.diagnosis.needs import BUSY_WORKERS, IDLE_CORES, STARVED_LOADER, WORKERS, StarvedLoader
+from gpuwatch.diagnosis.needs import (
+    BLOCKED_SHARE,
+    BUSY_WORKERS,
+    IDLE_CORES,
+    STARVED_LOADER,
+    WORKERS,
+    StarvedLoader,
+)
 from gpuwatch.diagnosis.rule import Found, Group, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
-from gpuwatch.model.profile import Profile
+from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.model.profile import Costs, Profile
 from gpuwatch.words.units import count
 
 
@@ -51,6 +62,9 @@ def check(
     loader, costs = seen.loader, profile.costs
     if costs is None or loader.fetch is None or takes_turns(hot_line(profile, "worker", "fetch")):
         return None
+    # Each worker would hand over all of the data.
+    if not splits_its_data(loader):
+        return None
     best = throughput.best_workers(costs)
     speedup = throughput.predict(costs, throughput.with_workers(costs, best), "throughput model: P / n")
     if busy < t.busy_share or speedup.predicted < t.min_gain or best <= workers:
@@ -58,8 +72,7 @@ def check(
     return Found(
         severity="critical" if speedup.predicted >= t.critical_gain else "warning",
         confidence=certainty(seen.state),
-        summary=f"{count(workers, 'worker')} {'are' if workers > 1 else 'is'} busy {busy:.0%} of the time"
-        f" and {count(round(costs.spare_cores, 1), 'core is idle', 'cores are idle')}",
+        summary=f"{count(workers, 'worker')} {'are' if workers > 1 else 'is'} busy {busy:.0%} of the time and {_room(loader, costs)}",
         evidence=(
             wait_evidence(loader),
             Evidence("worker busy", round(busy, 4), "share", t.busy_share, loader.fetch.n),
@@ -68,13 +81,32 @@ def check(
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
             Evidence("idle cores", round(costs.spare_cores, 2), "cores"),
         ),
-        advice=f"Raise num_workers from {workers} to {best}.{who_set(loader)}",
+        advice=f"Raise num_workers from {workers} to {best}{_because(loader, costs, best)}.{who_set(loader)}",
         where=loader.created_where,
         speedup=speedup,
         verify="try --loader",
         edit=loader_edit(loader, {"num_workers": best}),
         hides=(Group.BATCH_COST,) if throughput.hides_input(costs, best) else (),
     )
+
+
+def _room(loader: LoaderProfile, costs: Costs) -> str:
+    """Say what more workers would use: idle cores, or the time in which the present ones wait for something else."""
+    if _waits(loader):
+        return f"blocked {blocked_share(loader):.0%} of a batch's time"
+    return count(round(costs.spare_cores, 1), "core is idle", "cores are idle")
+
+
+def _because(loader: LoaderProfile, costs: Costs, best: int) -> str:
+    """Return on what so many workers rest: beyond the cores they help only while they wait."""
+    if _waits(loader):
+        beyond = ", more than there are cores" if best > costs.cores + 0.5 else ""
+        return f"{beyond}: they mostly wait, and waiting needs no core"
+    return ": they compute, and there are cores for no more" if best >= math.floor(costs.cores) else ""
+
+
+def _waits(loader: LoaderProfile) -> bool:
+    return (blocked_share(loader) or 0.0) >= BLOCKED_SHARE
 
 
 RULE = Rule(

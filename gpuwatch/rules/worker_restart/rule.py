@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import MIN_STEPS, restart_seconds
-from gpuwatch.diagnosis.frameworks import loader_edit, maker_of
+from gpuwatch.diagnosis.frameworks import loader_edit, maker_of, stale_values
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import between_loops
@@ -128,7 +128,7 @@ def _finding(loader: LoaderProfile, costs: Costs, share: float, t: Thresholds) -
             Evidence("batches per epoch", loader.epoch_batches, "batches"),
             Evidence("start method", loader.start_method, ""),
         ),
-        advice=_KEEP if each_step else _advice(loader),
+        advice=(_KEEP if each_step else _advice(loader)) + stale_values(loader),
         where=loader.iterated_where if each_step else loader.created_where,
         speedup=throughput.predict(costs, after, "start-up of later epochs reduced to one batch"),
         # The remedy keeps the workers of one DataLoader; of many made one after the other it can keep none.
