@@ -13,6 +13,8 @@ from gpuwatch.analyze.wall_time.loaders import roles_of
 from gpuwatch.analyze.wall_time.long_steps import find_long_steps
 from gpuwatch.analyze.wall_time.passes import after_evaluation
 from gpuwatch.analyze.wall_time.phases import Walk, phases
+from gpuwatch.analyze.wall_time.saving import saved_between
+from gpuwatch.analyze.wall_time.steps import windows
 from gpuwatch.model.profile import RankProfile
 
 
@@ -26,6 +28,7 @@ def rank_profile(analysis: Analysis, this: Walk) -> RankProfile:
         this.owner,
         [position for loop in loops if loop.profile.role != "evaluation" for position in loop.loader.positions],
     )
+    saving_s, saving_where = saved_between(this, sorted(window for loop in loops for window in windows(loop.loader)))
     return RankProfile(
         rank=trainer.rank,
         local_rank=trainer.local_rank,
@@ -49,6 +52,8 @@ def rank_profile(analysis: Analysis, this: Walk) -> RankProfile:
         first_batch_s=_first_batch_s(this, main),
         run_queue_delay_share=_delay_share(this),
         start_s=(trainer.start_ns - analysis.processes.start_ns) / 1e9,
+        saving_s=saving_s,
+        saving_where=saving_where,
     )
 
 
