@@ -129,9 +129,11 @@ def _of_verdict(verdict: Verdict) -> list[str]:
     if (verdict.bound == "cpu") != (verdict.speedup_if_compute_free is not None):
         found.append("the cores are the bound, and what the training holds of them is not known")
     if share is not None and verdict.bound != "input" and _waits_for_input(verdict, share):
-        found.append(f"the loop waits for input for {percent(share.median)}, and the run is bound by {verdict.bound}")
+        found.append(
+            f"the loop waits for input for {percent(share.median)} of its time, and the run is bound by {verdict.bound}"
+        )
     if share is not None and verdict.bound == "input" and share.high < STARVED_SHARE:
-        found.append(f"the loop waits for input for {percent(share.median)}, and the run is bound by input")
+        found.append(f"the loop waits for input for {percent(share.median)} of its time, and the run is bound by input")
     if share is not None and not -ROUNDING <= share.low <= share.median <= share.high <= 1.0 + ROUNDING:
         found.append("the share of input wait lies outside of its interval, or of 0 to 1")
     if free is not None and not free.low <= free.predicted <= free.high:

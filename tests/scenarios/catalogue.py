@@ -32,6 +32,8 @@ INPUT_ADVICE = frozenset(
         "expensive-collate",
         "batch-transport",
         "unpinned-transfer",
+        "slow-sampler",
+        "skipped-batches",
     }
 )
 
@@ -268,6 +270,12 @@ SCENARIOS = (
         line=False,
         flags=_TWO_RANKS,
     ),
+    # the sampler, and what comes before, between and after the epochs
+    Scenario("sentences_by_length", "S28", "slow-sampler"),
+    Scenario("client_rounds", "S4", "worker-restart", ("slow-dataset-code", "too-many-workers"), ("startup", "input")),
+    Scenario("traced_workers", "S18", "epoch-end", ("worker-restart",), ("startup",)),
+    Scenario("goes_on_at_batch", "resume", "skipped-batches", (), ("startup", "input")),
+    Scenario("ranks_after_validation", "K3", "epoch-end", ("evaluation-share",), ("host", "compute")),
     # nothing to win in the input
     _negative("hidden_input", "control", needs=("PIL", "torchvision")),
     _negative("busy_network", "control"),
@@ -281,6 +289,8 @@ SCENARIOS = (
     _negative("lightning_device_bound", "control", needs=("lightning",)),
     _negative("large_photos_hidden", "D3n", needs=("PIL", "torchvision")),
     _negative("stream_in_time", "control"),
+    _negative("few_sentences_by_length", "S28n"),
+    _negative("scales_from_first_batches", "resume n"),
 )
 
 

@@ -17,7 +17,7 @@ def saved_between(walk: Walk, loops: Sequence[tuple[float, float]]) -> tuple[flo
     for row in walk.trainer.log.table("span").dicts():
         if row.get("t0") and row.get("t1") and loops:
             begin = row["t0"] + walk.trainer.shift_ns
-            inside = any(start <= begin <= end for start, end in loops)
+            inside = any(start <= begin < end for start, end in loops)
             if not inside and loops[0][0] < begin < loops[-1][1]:
                 by_place[place_in(row)] += (row["t1"] - row["t0"]) / 1e9
     places = [place for place in by_place if place is not None]

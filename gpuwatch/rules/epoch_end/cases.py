@@ -122,5 +122,5 @@ CASES = (
         )
     ),
     clear(HIDDEN),
-    unknown(no_loader(), "a measured loop of each training process"),
+    unknown(no_loader(), "a measured loop over a DataLoader"),
 )

@@ -99,7 +99,8 @@ def _stops(profile: Profile, t: Thresholds) -> Found | None:
         advice=_stop_advice(loader, stops),
         where=stops.left_where or _worker_init(loader) or loader.created_where,
         speedup=_without(whole, saved, 0.1),
-        hides=("worker-restart", "slow-step-code"),
+        hides=("worker-restart",),
+        decides=share >= t.critical_share,
         bound="startup",
     )
 
@@ -130,8 +131,8 @@ def _own_code(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -
     spent = min(_seconds(profile, slowest, lines, t), 0.95 * whole)
     if spent / whole < t.share or spent < t.seconds:
         return None
-    line = next((line for line in lines if line.seconds >= spent * t.line_share), None)
-    saves = slowest.saving_where is not None and slowest.saving_s >= spent * t.saving_share
+    line = next((line for line in lines if line.seconds / spent >= t.line_share), None)
+    saves = slowest.saving_where is not None and slowest.saving_s / spent >= t.saving_share
     passes = max((profile.primary.passes or profile.primary.iterators if profile.primary else 0) - 1, 1)
     sure = passes >= t.sure_passes and (saves or profile.stacks.trust == "high")
     return Found(
@@ -148,7 +149,8 @@ def _own_code(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -
         where=slowest.saving_where if saves else place(line),
         speedup=_without(whole, spent, 0.4),
         rank=slowest.rank if len(ranks) > 1 else None,
-        bound="host",
+        hides=("slow-startup",),
+        decides=spent / whole >= t.critical_share,
     )
 
 
@@ -203,6 +205,6 @@ RULE = Rule(
     check=check,
     needs=(RANKS,),
     thresholds=Thresholds(),
-    hides=("slow-startup",),
+    hides=("worker-restart", "slow-startup"),
     traits=Traits(bound="host", lanes=("step", "gpu_busy")),
 )

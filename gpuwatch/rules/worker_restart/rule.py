@@ -134,7 +134,8 @@ def _edit(loader: LoaderProfile) -> str | None:
     if dropped(loader):
         return None
     if remade(loader) and maker_of(loader) is None:
-        return "loader = DataLoader(..., persistent_workers=True)  # once, before the loop over the epochs"
+        setting = "" if loader.persistent else ", persistent_workers=True"
+        return f"loader = DataLoader(...{setting})  # once, before the loop over the epochs"
     return loader_edit(loader, _PERSISTENT)
 
 
