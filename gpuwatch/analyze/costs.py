@@ -68,6 +68,7 @@ def measure_costs(
         trainer_cores=min(own_cores, together),
         trainer_threads=_trainer_threads(loader, own_cores, library_threads),
         threads_ms=threads_ms,
+        index_ms=min(loader.sampler.ms_per_batch, max(step_ms - device_ms, 0.0)) if loader.sampler else 0.0,
     )
 
 

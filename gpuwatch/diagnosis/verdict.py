@@ -10,10 +10,10 @@ from gpuwatch.diagnosis.evidence import (
     STARVED_SHARE,
     above,
     enough_steps,
-    finds_batches_ready,
     restart_seconds,
     starved,
     waited_share,
+    waits_for_core,
 )
 from gpuwatch.diagnosis.messages import find_messages
 from gpuwatch.diagnosis.shared_cores import WORTH, find_contention, free_input
@@ -43,7 +43,7 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     free = free_input(profile, loader)
     confidence = "borderline" if state == "borderline" else _sureness(loader.steps)
     bound: Bound = "input" if state != "no" and share.median >= STARVED_SHARE else _other(findings)
-    verdict = Verdict(bound, confidence, share, loader.wait_clock, free, _steps_of(loader))
+    verdict = Verdict(bound, confidence, share, loader.wait_clock, free, _steps_of(profile, loader))
     if bound == "input" and state == "no":
         return _of_evaluation(profile, verdict)
     return _of_compute(profile, loader, verdict, findings) if bound == "compute" else verdict
@@ -70,7 +70,7 @@ def _of_compute(profile: Profile, loader: LoaderProfile, verdict: Verdict, findi
     if contention is None:
         sure = verdict.confidence != "borderline"
         return replace(verdict, leave_input_alone=sure and _wins_little(free) and not _advised(findings))
-    steps = replace(_steps_of(loader), cores=contention.cores)
+    steps = replace(_steps_of(profile, loader), cores=contention.cores)
     unsure: Confidence = "medium" if verdict.confidence == "high" else verdict.confidence
     return replace(
         verdict,
@@ -91,9 +91,9 @@ def _advised(findings: list[Finding]) -> bool:
     return any(f.traits.about_input and f.severity != "info" for f in findings)
 
 
-def _steps_of(loader: LoaderProfile) -> LoaderSteps:
+def _steps_of(profile: Profile, loader: LoaderProfile) -> LoaderSteps:
     waits, computes = _median(loader.wait_ms), _median(loader.compute_ms)
-    steps = LoaderSteps(loader.role, STARVED_SHARE, waits, computes, ready=finds_batches_ready(loader))
+    steps = LoaderSteps(loader.role, STARVED_SHARE, waits, computes, ready=waits_for_core(profile, loader))
     later = len(loader.first_batch_s) - 1
     if later < 1 or restart_seconds(loader) < STARVED_SHARE / 2 * loader.seconds:
         return steps

@@ -21,10 +21,10 @@ _LOADER_CLAIMS: dict[Bound, str] = {
     "input": "{share} of the {role} loop is spent waiting for data",
     "compute": "the {role} loop waits for data {share} of its time",
     "cpu": "input and training share {cores}: the {role} loop waits for data {share} of its time, but would run {won} faster with an input that cost nothing",
-    "host": "the {role} process spends its time outside the model; {share} is input wait",
+    "host": "the {role} process spends its time outside the model; {wait}",
     "transfer": "copies to the device hold up the {role} loop",
-    "communication": "ranks wait for each other, not for data ({share} input wait)",
-    "startup": "most of the run passed before the first batch",
+    "communication": "ranks wait for each other, not for data ({wait})",
+    "startup": "time goes by before the first batch or between the epochs, not in the steps",
 }
 _EVALUATION_CLAIM = (
     "evaluation waits for data {waits} of the time of all loops; the {role} loop waits for it {share} of its own"
@@ -76,13 +76,24 @@ def _loader_claim(verdict: Verdict, steps: LoaderSteps) -> str:
     if steps.evaluation_wait is not None:
         return _EVALUATION_CLAIM.format(waits=percent(steps.evaluation_wait), role=steps.role, share=share)
     cores = count(steps.cores.usable, "core", digits=2) if steps.cores else "the cores"
-    return _LOADER_CLAIMS[verdict.bound].format(role=steps.role, share=share, cores=cores, won=won(verdict))
+    wait = (
+        f"{share} goes by in the loader, with its batches ready"
+        if _waits_for_core(verdict, steps)
+        else f"{share} is input wait"
+    )
+    return _LOADER_CLAIMS[verdict.bound].format(role=steps.role, share=share, wait=wait, cores=cores, won=won(verdict))
+
+
+def _waits_for_core(verdict: Verdict, steps: LoaderSteps) -> bool:
+    """Say whether the share of the loop that is waited in the loader is more than a little, and no wait for data."""
+    share = verdict.input_wait_share
+    return steps.ready and share is not None and share.median >= steps.threshold
 
 
 def _compute_claim(verdict: Verdict, steps: LoaderSteps, share: str) -> str:
     """Return what is said where the loop hardly waits for data: what a free input would win decides the advice."""
     said = _LOADER_CLAIMS["compute"].format(role=steps.role, share=share)
-    if steps.ready and verdict.input_wait_share and verdict.input_wait_share.median >= steps.threshold:
+    if _waits_for_core(verdict, steps):
         said = f"the {steps.role} loop waits for a core {share} of its time, with its batches ready"
     return said + (_ALONE if verdict.leave_input_alone else "")
 

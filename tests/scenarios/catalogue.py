@@ -32,6 +32,8 @@ INPUT_ADVICE = frozenset(
         "expensive-collate",
         "batch-transport",
         "unpinned-transfer",
+        "slow-sampler",
+        "skipped-batches",
     }
 )
 
@@ -282,6 +284,12 @@ SCENARIOS = (
     Scenario("records_read_once", "46", "no-worker-processes", line=False, same=("storage-wait", "slow-dataset-code")),
     Scenario("held_out_rows", "86 % of the evaluation", "no-worker-processes", ("slow-dataset-code",)),
     Scenario("one_stream", "unsplit stream", "slow-dataset-code", (), wrong=("too-few-workers", "no-worker-processes")),
+    # the sampler, and what comes before, between and after the epochs
+    Scenario("sentences_by_length", "S28", "slow-sampler"),
+    Scenario("client_rounds", "S4", "worker-restart", ("slow-dataset-code", "too-many-workers"), ("startup", "input")),
+    Scenario("traced_workers", "S18", "epoch-end", ("worker-restart",), ("startup",)),
+    Scenario("goes_on_at_batch", "resume", "skipped-batches", (), ("startup", "input")),
+    Scenario("ranks_after_validation", "K3", "epoch-end", ("evaluation-share",), ("host", "compute")),
     # nothing to win in the input
     _negative("hidden_input", "control", needs=("PIL", "torchvision")),
     _negative("busy_network", "control"),
@@ -295,6 +303,8 @@ SCENARIOS = (
     _negative("lightning_device_bound", "control", needs=("lightning",)),
     _negative("large_photos_hidden", "D3n", needs=("PIL", "torchvision")),
     _negative("stream_in_time", "control"),
+    _negative("few_sentences_by_length", "S28n"),
+    _negative("scales_from_first_batches", "resume n"),
 )
 
 

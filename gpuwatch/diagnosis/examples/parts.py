@@ -9,7 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
-from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
+from gpuwatch.model.loader_profile import (
+    FetchProfile,
+    LoaderProfile,
+    OperationProfile,
+    QueueProfile,
+    SamplerProfile,
+    WorkerStops,
+)
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import Costs, Overhead, Profile, RankProfile
@@ -122,6 +129,35 @@ def make_loader(**changes: Any) -> LoaderProfile:
         worker_pids=(101, 102),
     )
     return replace(loader, **changes)
+
+
+def make_sampler(**changes: Any) -> SamplerProfile:
+    """Return a batch sampler of the user's own that takes 20 ms for each batch, two thirds of the loop."""
+    sampler = SamplerProfile(
+        seconds=20.0,
+        ms_per_batch=20.0,
+        start_seconds=(0.1,),
+        share=0.66,
+        name="Groups",
+        where=Place("/home/me/project/data.py", 30, "Groups.__iter__"),
+    )
+    return replace(sampler, **changes)
+
+
+def make_stops(**changes: Any) -> WorkerStops:
+    """Return four stops of workers that take 5 s each, because a thread still runs in them."""
+    stops = WorkerStops(
+        count=4,
+        seconds=20.0,
+        at_exit_s=0.0,
+        left_behind="Thread-1 (watch)",
+        left_where=Place("/home/me/project/data.py", 8, "start"),
+        left_in=8,
+        drops=0,
+        drop_where=None,
+        drop_by=None,
+    )
+    return replace(stops, **changes)
 
 
 def make_machine(**changes: Any) -> MachineProfile:

@@ -17,7 +17,7 @@ from ..event_log import counters, spool
 from ..event_log.library_threads import library_threads
 from ..lines import exact, in_process_sampler
 from ..process import TYPE_CHECKING
-from . import fetch, fetch_event, serialise
+from . import fetch, fetch_event, left_behind, serialise
 from .state import worker
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def _begin(names: tuple[str, ...], args: tuple[Any, ...]) -> tuple[tuple[Any, ..
     trainer_pid = _trainer_pid()
     fetch.become_worker(number)
     serialise.watch(queue._queue)
+    left_behind.watch()
     in_process_sampler.become_worker(number, trainer_pid)
     exact.become_worker(number)
     start_method = getattr(multiprocessing.current_process(), "_start_method", None)
@@ -128,7 +129,7 @@ def _end(queue: DataQueue | None) -> None:
         in_process_sampler.stop()
         exact.stop()
         if queue is not None:
-            spool.event("worker_end", _now(), worker.number, queue.batches)
+            spool.event("worker_end", _now(), worker.number, queue.batches, left_behind.left_behind())
     except Exception as error:
         spool.error("worker", error)
 
