@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from gpuwatch.diagnosis.thresholds import Comparison, NoThresholds, Threshold, comparisons
 from gpuwatch.model.findings import (
+    Bound,
     Clear,
     Confidence,
     Evidence,
@@ -66,7 +67,8 @@ class Found:
     """What a check found; its rule makes a `Finding` of it.
 
     `hides`: of what the rule may hide, what this finding does; None for all of it. `verify`: the gpuwatch call that would
-    prove it, without `gpuwatch` and the command ("try --loader"). `decides`: whether it may decide what bounds the run.
+    prove it, without `gpuwatch` and the command ("try --loader"). `decides`: whether it may decide what bounds the run;
+    `bound`: what that is, where it depends on what was found.
     """
 
     severity: Severity
@@ -81,6 +83,7 @@ class Found:
     rank: int | None = None
     hides: Sequence[str | Group] | None = None
     decides: bool = True
+    bound: Bound | None = None
 
 
 class Trace(NamedTuple):
@@ -167,7 +170,7 @@ class Rule:
             edit=found.edit,
             explains=_ids(self.hides if found.hides is None else found.hides, members),
             rank=found.rank,
-            traits=replace(self.traits, bound=self.traits.bound if _is_strong(found) else None),
+            traits=replace(self.traits, bound=(found.bound or self.traits.bound) if _is_strong(found) else None),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gpuwatch.diagnosis.changing_steps import changed
 from gpuwatch.diagnosis.evidence import (
     MIN_STEPS,
     STARVED_SHARE,
@@ -25,11 +26,24 @@ from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, Ow
 SURE_STEPS = 30
 # Start-up bounds a run of which it is at least this share.
 MOST = 0.5
+# The finding on steps that changed.
+TREND = "slowing-down"
 # A GPU with work for this share of the loop is what a loop stands still for.
 BUSY_DEVICE = 0.85
 
 
 def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
+    """Decide what bounds the run, and whether its steps changed so much that this has to be said with it."""
+    verdict, trend = _bounded(profile, findings), changed(profile)
+    if trend is None or verdict.bound == "unknown" or all(finding.id != TREND for finding in findings):
+        return verdict
+    of_input = trend.grown.name == "input wait"
+    if of_input != (verdict.bound == "input"):
+        return replace(verdict, leave_input_alone=verdict.leave_input_alone and not of_input)
+    return replace(verdict, trend=trend)
+
+
+def _bounded(profile: Profile, findings: list[Finding]) -> Verdict:
     """Decide what bounds the run from the primary loader and, when it is not starved, from the findings."""
     loader = profile.primary
     if loader is not None and loader.own_loop and loader.steps >= MIN_STEPS:

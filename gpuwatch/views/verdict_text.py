@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpuwatch.model.findings import Bound, Verdict
 from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, SharedCores
+from gpuwatch.model.trend import Trend
 from gpuwatch.words.units import count, duration, factor, figures, milliseconds, percent
 
 NAMES: dict[Bound, str] = {
@@ -56,6 +57,8 @@ def name(verdict: Verdict) -> str:
 def claim(verdict: Verdict) -> str:
     """Return what is said of the run beside the verdict's name; of an unknown one that is its reason."""
     steps = verdict.reason
+    if verdict.trend is not None and verdict.confidence != "borderline":
+        return _trend_claim(verdict, verdict.trend) + (_ALONE if verdict.leave_input_alone else "")
     if isinstance(steps, LoaderSteps):
         return _loader_claim(verdict, steps)
     if isinstance(steps, OwnLoopSteps) and verdict.bound != "unknown":
@@ -80,6 +83,23 @@ def _compute_claim(verdict: Verdict, steps: LoaderSteps, share: str) -> str:
     if steps.ready and verdict.input_wait_share and verdict.input_wait_share.median >= steps.threshold:
         said = f"the {steps.role} loop waits for a core {share} of its time, with its batches ready"
     return said + (_ALONE if verdict.leave_input_alone else "")
+
+
+def _trend_claim(verdict: Verdict, trend: Trend) -> str:
+    """Return what is said of a run whose steps changed: a mean over all of them would describe none."""
+    first, last = milliseconds(trend.whole.first_ms), milliseconds(trend.whole.last_ms)
+    if trend.shape == "changed":
+        if verdict.bound == "input":
+            waits = f"{percent(trend.wait_after)} of the loop is spent waiting for data, before that {percent(trend.wait_before)}"
+            return f"from step {trend.from_step} on {waits}"
+        return f"from step {trend.from_step} on a step takes {last}, before that {first}; it is {_part_of(trend)} that changed"
+    when = "within each epoch" if trend.shape == "growing in each epoch" else "with the run's age"
+    return f"steps grow {when}, from {first} to {last}; what grows is {_part_of(trend)}"
+
+
+def _part_of(trend: Trend) -> str:
+    part = trend.grown.name
+    return {"input wait": "the wait for data", "other in-step": "other code in the step"}.get(part, f"the {part}")
 
 
 def won(verdict: Verdict) -> str:
