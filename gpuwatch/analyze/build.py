@@ -21,10 +21,10 @@ from gpuwatch.analyze.processes.gaps import find_gaps, find_unentered, hook_prob
 from gpuwatch.analyze.processes.sorting import Processes, meta_of
 from gpuwatch.analyze.processes.state import process_state
 from gpuwatch.analyze.ranks import rank_profile
+from gpuwatch.analyze.trend import find_trend
 from gpuwatch.analyze.wall_time.loaders import Loader, find_loaders, roles_of
 from gpuwatch.analyze.wall_time.phases import walk
 from gpuwatch.analyze.wall_time.steps import evaluation_time, find_steps, windows
-from gpuwatch.analyze.wall_time.trend import find_trend
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.profile import Costs, Profile, RankProfile

@@ -21,7 +21,7 @@ def changed(profile: Profile) -> Trend | None:
     if trend is None or trend.shape == "steady" or trend.contended:
         return None
     whole = trend.whole
-    if whole.growth_ms < GREW_MS or whole.last_ms < GREW * whole.first_ms:
+    if whole.growth_ms < GREW_MS or whole.last_ms / max(whole.first_ms, 1e-6) < GREW:
         return None
     if trend.batches_ratio is not None and trend.batches_ratio >= BATCHES:
         return None

@@ -68,7 +68,7 @@ class Found:
 
     `hides`: of what the rule may hide, what this finding does; None for all of it. `verify`: the gpuwatch call that would
     prove it, without `gpuwatch` and the command ("try --loader"). `decides`: whether it may decide what bounds the run;
-    `bound`: what that is, where it depends on what was found.
+    `bound`: what that is, where it depends on what was found; `first`: it comes before everything else.
     """
 
     severity: Severity
@@ -84,6 +84,7 @@ class Found:
     hides: Sequence[str | Group] | None = None
     decides: bool = True
     bound: Bound | None = None
+    first: bool = False
 
 
 class Trace(NamedTuple):
@@ -170,7 +171,11 @@ class Rule:
             edit=found.edit,
             explains=_ids(self.hides if found.hides is None else found.hides, members),
             rank=found.rank,
-            traits=replace(self.traits, bound=(found.bound or self.traits.bound) if _is_strong(found) else None),
+            traits=replace(
+                self.traits,
+                bound=(found.bound or self.traits.bound) if _is_strong(found) else None,
+                order="first" if found.first else self.traits.order,
+            ),
         )
 
 

@@ -34,13 +34,24 @@ BUSY_DEVICE = 0.85
 
 def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     """Decide what bounds the run, and whether its steps changed so much that this has to be said with it."""
-    verdict, trend = _bounded(profile, findings), changed(profile)
+    verdict, trend = _with_kinds(profile, _bounded(profile, findings)), changed(profile)
     if trend is None or verdict.bound == "unknown" or all(finding.id != TREND for finding in findings):
         return verdict
     of_input = trend.grown.name == "input wait"
+    if verdict.bound == "input" and not of_input and trend.wait_after < STARVED_SHARE:
+        # What was waited for while steps were short is no part of the answer any more.
+        verdict = replace(verdict, bound=_other(findings), confidence=_sureness(trend.steps))
     if of_input != (verdict.bound == "input"):
         return replace(verdict, leave_input_alone=verdict.leave_input_alone and not of_input)
     return replace(verdict, trend=trend)
+
+
+def _with_kinds(profile: Profile, verdict: Verdict) -> Verdict:
+    """Have the reason tell steps of a few lengths apart instead of a mean over them."""
+    kinds = profile.trend.kinds if profile.trend else ()
+    if not isinstance(verdict.reason, LoaderSteps) or not kinds:
+        return verdict
+    return replace(verdict, reason=replace(verdict.reason, kinds=kinds))
 
 
 def _bounded(profile: Profile, findings: list[Finding]) -> Verdict:

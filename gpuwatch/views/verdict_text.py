@@ -144,6 +144,7 @@ def _ended(code: int | None, signal: int | None) -> str:
     return f"was killed by signal {signal}" if signal is not None else f"ended with status {code}"
 
 
+_NUMBERS = ("no", "one", "two", "three", "four", "five")
 _NO_LOOP = {
     "not entered": "no training was measured: {not_entered} could not be instrumented",
     "no torch": "Python ran, but used no torch DataLoader",
@@ -165,7 +166,7 @@ def _shared(verdict: Verdict, cores: SharedCores | None) -> str:
 
 def _loader_reason(steps: LoaderSteps) -> str:
     """Say what the share is made of: the wait in a step, and that for the first batch of later epochs."""
-    computed = f"computes for {_milliseconds(steps.compute_ms)}"
+    computed = f"computes for {_kinds(steps) or _milliseconds(steps.compute_ms)}"
     each = f"each step waits {_milliseconds(steps.wait_ms)} for the next batch and {computed}"
     if not steps.later_epochs:
         return each
@@ -176,6 +177,15 @@ def _loader_reason(steps: LoaderSteps) -> str:
     if steps.later_epochs == 1:
         return f"{each}; the second epoch waits {waited} for its first batch"
     return f"{each}; {steps.later_epochs} later epochs wait {waited} each for their first batch"
+
+
+def _kinds(steps: LoaderSteps) -> str:
+    """Say what the lengths of a loop's steps are where they are a few; empty where they are about one."""
+    if not steps.kinds:
+        return ""
+    each = [f"{milliseconds(kind.ms)} ({percent(kind.share)} of the steps)" for kind in steps.kinds]
+    number = _NUMBERS[len(each)] if len(each) < len(_NUMBERS) else str(len(each))
+    return f"one of {number} lengths: {', '.join(each[:-1])} or {each[-1]}"
 
 
 def _own_loop_reason(steps: OwnLoopSteps) -> str:

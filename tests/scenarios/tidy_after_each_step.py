@@ -14,7 +14,7 @@ def tidy():
 
 def main():
     args = options(__doc__)
-    index = [(number, str(number), [number]) for number in range(500_000)]
+    index = [(number, str(number), [number]) for number in range(100_000)]
     data = TensorDataset(torch.randn(480, 16), torch.randint(0, 10, (480,)))
     loader = DataLoader(data, batch_size=8, num_workers=0)
     model = Network(16, device_ms=20)

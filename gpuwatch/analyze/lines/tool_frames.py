@@ -11,7 +11,7 @@ from gpuwatch.model.hot_lines import Tool
 _FILES: tuple[tuple[Tool, tuple[str, ...]], ...] = (
     ("compiler", ("torch/_dynamo/", "torch/_inductor/", "torch/_functorch/_aot_autograd/")),
     ("tracer", ("/pydevd", "/_pydevd", "/coverage/", "/bdb.py", "/trace.py", "/viztracer/", "/line_profiler/")),
-    ("profiler", ("torch/profiler/", "torch/autograd/profiler.py")),
+    ("profiler", ("torch/profiler/",)),
 )
 # Anomaly mode keeps where each operation was called, for which torch formats the stack.
 _FORMATS = ("torch/fx/traceback.py", "/traceback.py", "/linecache.py")

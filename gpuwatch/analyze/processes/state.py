@@ -115,7 +115,7 @@ def _compilations(readings: list[Reading], step_ends: Array) -> Compilations | N
         name=name,
         reason=reason,
         guarded=guarded,
-        assigned=_place(last.get("assigned")),
+        assigned=next((place for _, one in reversed(known) if (place := _place(one.get("assigned")))), None),
     )
 
 

@@ -105,16 +105,14 @@ def _dotted(node: ast.expr) -> str:
 
 def _assignments(path: str, names: tuple[str, ...]) -> Iterator[int]:
     tree = _tree(path)
-    made = {id(node) for one in ast.walk(tree) if _makes(one) for node in ast.walk(one)} if tree is not None else set()
-    for node in ast.walk(tree) if tree is not None else ():
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if _changes(node) else []
-        if id(node) not in made and any(_dotted(target).rpartition(".")[2] in names for target in targets):
-            yield node.lineno
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    made = {id(node) for one in nodes if _makes(one) for node in ast.walk(one)}
+    for node in nodes:
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and id(node) not in made:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(_dotted(target).rpartition(".")[2] in names for target in targets):
+                yield node.lineno
 
 
 def _makes(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef) and node.name == "__init__"
-
-
-def _changes(node: ast.AST) -> bool:
-    return isinstance(node, (ast.AugAssign, ast.AnnAssign))

@@ -64,7 +64,7 @@ def _found(profile: Profile, t: Thresholds, seen: MeasuredLoop, asked: list[Aske
     return Found(
         severity="critical" if share >= t.critical_share else "warning",
         confidence="high",
-        summary=f"gc.collect() takes {share:.0%} of the {_of(most)}: {count(most.count, 'call')} of {each} each",
+        summary=f"the calls of gc.collect() take {share:.0%} of the {_of(most)}: {count(most.count, 'call')} of {each} each",
         evidence=(
             Evidence(
                 "collections asked for",
@@ -80,7 +80,7 @@ def _found(profile: Profile, t: Thresholds, seen: MeasuredLoop, asked: list[Aske
         " without it. Thresholds and gc.disable() do not change collections that are asked for.",
         where=most.where,
         speedup=_gain(share, most.in_workers),
-        hides=("slow-step-code", "periodic-pause") if not most.in_workers else ("slow-dataset-code",),
+        hides=("slow-step-code", "periodic-pause", "slowing-down") if not most.in_workers else ("slow-dataset-code",),
     )
 
 
@@ -100,6 +100,6 @@ RULE = Rule(
     check=check,
     needs=(MEASURED_LOOP, PROCESS_STATE),
     thresholds=Thresholds(),
-    hides=("slow-step-code", "periodic-pause", "slow-dataset-code"),
+    hides=("slow-step-code", "periodic-pause", "slow-dataset-code", "slowing-down"),
     traits=Traits(bound="host", lanes=("step", "gpu_busy"), windows="long steps"),
 )

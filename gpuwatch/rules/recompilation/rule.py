@@ -123,6 +123,6 @@ RULE = Rule(
     check=check,
     needs=(MEASURED_LOOP, COMPILATIONS),
     thresholds=Thresholds(),
-    hides=("slow-step-code", "launch-bound", "periodic-pause"),
+    hides=("slow-step-code", "launch-bound", "periodic-pause", "slowing-down"),
     traits=Traits(bound="host", lanes=("step", "gpu_wait", "gpu_busy"), windows="long steps"),
 )

@@ -26,7 +26,7 @@ from gpuwatch.diagnosis.evidence import hot_line, is_on_the_cpu, place
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, PROCESS_STATE, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
-from gpuwatch.diagnosis.tools import host_share
+from gpuwatch.diagnosis.tools import host_share, tool_share
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.profile import Profile
@@ -45,9 +45,12 @@ class Thresholds(NoThresholds):
     idle_cores: Threshold = Threshold(0.7, "cores", "A second thread needs a core to itself.")
     own_cores: Threshold = Threshold(1.3, "cores", "A process that uses more has threads at work already.")
     at_work: Threshold = Threshold(0.8, "share of the step", "A thread that waits for something needs no second one.")
+    tool_share: Threshold = Threshold(
+        0.1, "share of the trainer's samples", "A tool's own work (a compiler, a tracer) is not divided among threads."
+    )
     share: Threshold = Threshold(0.3, "share of the step", "Threads speed up no more than torch's own part.")
     per_tensor_ms: Threshold = Threshold(
-        0.15, "ms per updated tensor", "Smaller operations are not divided among threads, or win nothing by it."
+        1.0, "ms per updated tensor", "Smaller operations are not divided among threads, or win nothing by it."
     )
 
 
@@ -61,6 +64,8 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, state: ProcessSta
     if spare < t.idle_cores or host is None or host < t.at_work or share < t.share:
         return None
     if profile.costs is not None and profile.costs.trainer_cores > t.own_cores:
+        return None
+    if any((tool_share(profile, tool) or 0.0) >= t.tool_share for tool in ("anomaly", "compiler", "tracer")):
         return None
     per_tensor = share * step_ms / max(updated.tensors, 1)
     if per_tensor < t.per_tensor_ms:

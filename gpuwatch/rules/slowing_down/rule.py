@@ -54,7 +54,7 @@ _DENORMAL = (
     " On a CPU, numbers that have decayed below 1e-38 (denormal) are one cause to check: torch.set_flush_denormal(True)"
     " would cure it. The cores were free, and no other program took them."
 )
-_QUIET = 0.3
+_QUIET, _MUCH = 0.3, 1.5
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,16 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, _trend: Trend) ->
         speedup=_gain(more),
         bound=_bound(trend),
         decides=trend.shape != "changed" or waits_in_the_end(trend),
-        hides=None if trend.shape != "changed" else (),
+        hides=_hidden(trend, part),
+        first=waits_in_the_end(trend),
     )
+
+
+def _hidden(trend: Trend, part: PartTrend) -> tuple[str, ...] | None:
+    """Return what this explains: of a change, only the code that became slower where it is the training's own."""
+    if trend.shape != "changed":
+        return None
+    return ("slow-step-code",) if part.name == "other in-step" else ()
 
 
 def _summary(trend: Trend, part: PartTrend) -> str:
@@ -135,7 +143,7 @@ def _grown_line(profile: Profile, trend: Trend, t: Thresholds) -> HotLine | None
     early, late = trend.whole.first_ms, trend.whole.last_ms
     grown = [(h.halves[1] * late - h.halves[0] * early, h) for h in lines if h.halves is not None]
     most, line = max(grown, key=lambda one: one[0], default=(0.0, None))
-    if line is not None and most >= t.line_share * trend.whole.growth_ms:
+    if line is not None and most / max(trend.whole.growth_ms, 1e-6) >= t.line_share:
         return line
     # Samples of one half only: the line that most of the step, or of the fetch, is spent on.
     largest = max(lines, key=lambda h: h.share, default=None)
@@ -150,7 +158,9 @@ def _where(profile: Profile, hooks: float | None, line: HotLine | None) -> Place
 
 def _advice(profile: Profile, trend: Trend, part: PartTrend, hooks: float | None, t: Thresholds) -> str:
     if trend.shape == "changed":
-        return _FULL if part.name == "input wait" else _OTHERWISE + (_DENORMAL if _may_be_denormal(profile) else "")
+        return (
+            _FULL if part.name == "input wait" else _OTHERWISE + (_DENORMAL if _may_be_denormal(profile, trend) else "")
+        )
     if hooks:
         return _HOOKS.format(made=f"{hooks:.0f}" if hooks >= 1.5 else "one")
     kept = ""
@@ -159,8 +169,11 @@ def _advice(profile: Profile, trend: Trend, part: PartTrend, hooks: float | None
     return (_INPUT if part.name == "input wait" else _KEPT) + kept
 
 
-def _may_be_denormal(profile: Profile) -> bool:
-    """Say whether nothing that was measured speaks against it: a CPU that does not flush, and nobody else on it."""
+def _may_be_denormal(profile: Profile, trend: Trend) -> bool:
+    """Say whether nothing that was measured speaks against it: much more work on a CPU that does not flush such numbers,
+    and nobody else on it."""
+    if trend.whole.last_ms < _MUCH * trend.whole.first_ms or (trend.cpu_growth_ms or 0.0) < 0.5 * trend.whole.growth_ms:
+        return False
     flushes = profile.state.flushes_denormals if profile.state else None
     others = profile.machine.other_cores
     return is_on_the_cpu(profile) and flushes is False and others is not None and others < _QUIET
@@ -185,6 +198,6 @@ RULE = Rule(
     check=check,
     needs=(MEASURED_LOOP, TREND),
     thresholds=Thresholds(),
-    hides=("slow-step-code", "step-sync"),
+    hides=("slow-step-code", "step-sync", "gc-pause"),
     traits=Traits(bound="host", lanes=("step", "input_wait", "gpu_busy"), explained_by=("gpu-throttled",)),
 )

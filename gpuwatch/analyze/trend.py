@@ -25,6 +25,8 @@ _FEWEST_STEPS, _FEWEST_SECONDS = 48, 2.0
 _MOST_BLOCKS, _BLOCK_STEPS = 40, 6
 # A trend: nearly all pairs of blocks agree on it, and the middle third of the run is well between the others.
 _AGREE, _BETWEEN, _GREW = 0.6, (0.15, 0.85), 1.25
+# ... fewer of the whole step agree where one part, which is most of the growth, has such a trend.
+_AGREE_ALL, _MOST_OF = 0.35, 0.6
 # A change: a level so much higher, so far outside of what either side spreads, that explains so much more than a line.
 _CHANGED, _SPREADS, _BETTER = 1.3, 4.0, 0.6
 _MARGIN = 0.1
@@ -88,7 +90,7 @@ def _shape(loader: Loader, steps: Steps, at: Indices, blocks: Array) -> tuple[Sh
     if _has_changed(blocks, split):
         cut = int(split.at * len(at) / len(blocks))
         return "changed", _Ends(at[:cut], at[cut:]), split
-    if _grows(blocks):
+    if _grows(blocks) or _a_part_grows(loader, steps, at, blocks):
         return "growing", _Ends(at[: max(third // 2, 4)], at[-max(third // 2, 4) :]), None
     epochs = _epochs(loader, steps, at)
     growing = [epoch for epoch in epochs if _grows(_blocks(steps, epoch))]
@@ -106,11 +108,34 @@ def _has_changed(blocks: Array, split: Split) -> bool:
     return high >= _CHANGED * low and better and is_apart(blocks, split, _SPREADS)
 
 
-def _grows(blocks: Array) -> bool:
-    first, middle, last = (float(np.median(part)) for part in np.array_split(blocks, 3))
-    if last < _GREW * first or theil_sen(blocks).low <= 0 or concordance(blocks) < _AGREE:
+def _grows(blocks: Array, agree: float = _AGREE) -> bool:
+    first, middle, last = _thirds(blocks)
+    if last < _GREW * first or theil_sen(blocks).low <= 0 or concordance(blocks) < agree:
         return False
     return _BETWEEN[0] <= (middle - first) / (last - first) <= _BETWEEN[1]
+
+
+def _thirds(blocks: Array) -> tuple[float, ...]:
+    return tuple(float(np.median(part)) for part in np.array_split(blocks, 3))
+
+
+def _a_part_grows(loader: Loader, steps: Steps, at: Indices, blocks: Array) -> bool:
+    """Say whether one part grows for certain and is most of what the step grows by: other parts may hide a slope."""
+    if not _grows(blocks, _AGREE_ALL):
+        return False
+    first, _, last = _thirds(blocks)
+    for name, values in _values_of_parts(loader, steps).items():
+        if np.isfinite(values[at]).sum() >= _FEWEST_STEPS:
+            part = _means(name, values, at, len(blocks))
+            begin, _, end = _thirds(part)
+            if _grows(part) and end - begin >= _MOST_OF * (last - first):
+                return True
+    return False
+
+
+def _values_of_parts(loader: Loader, steps: Steps) -> dict[str, Array]:
+    """Return the length of each part (ns) in each step; NaN in steps that were only timed."""
+    return {name: loader.walk.parts[key][steps.event] for key, name in _NAMES.items()}
 
 
 def _epochs(loader: Loader, steps: Steps, at: Indices) -> list[Indices]:
@@ -143,8 +168,7 @@ def _typical(name: str, values: Array) -> float:
 
 def _parts(loader: Loader, steps: Steps, at: Indices, ends: _Ends, per_block: float) -> tuple[PartTrend, ...]:
     """Return the trends of the parts, of those steps that recorded them; of the whole computing where too few did."""
-    recorded = loader.walk.parts
-    of_steps = {name: recorded[key][steps.event] for key, name in _NAMES.items()}
+    of_steps = _values_of_parts(loader, steps)
     told = sum(bool(np.isfinite(of_steps["backward"][end]).sum() >= 4) for end in ends) == 2
     values = {name: one for name, one in of_steps.items() if told} or {"compute": steps.compute}
     values["input wait"] = steps.wait
