@@ -20,8 +20,10 @@ from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
 from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.measures import Interval
+from gpuwatch.model.process_state import Compilations, ProcessState
 from gpuwatch.model.profile import Costs, Profile, RankProfile
 from gpuwatch.model.reasons import SharedCores
+from gpuwatch.model.trend import Trend
 
 WORKING_SHARE = Threshold(
     0.6,
@@ -176,6 +178,20 @@ def _device_events(profile: Profile) -> Interval | Missing:
     return Missing("CUDA events of the training process") if not profile.devices or wait is None else wait
 
 
+def _process_state(profile: Profile) -> ProcessState | Missing:
+    return profile.state or Missing("the state of the training process")
+
+
+def _compilations(profile: Profile) -> Compilations | Missing | NotSo:
+    if profile.state is None:
+        return Missing("the state of the training process")
+    return profile.state.compilations or NOT_SO
+
+
+def _trend(profile: Profile) -> Trend | Missing:
+    return profile.trend or Missing("a loop of at least 48 steps after the warm-up")
+
+
 STARVED_LOADER = Need("a loop that waits for data", _starved_loader)
 STARVED_LOOP = Need("a loop that waits for data, and what its fetches cost", _starved_loop)
 WORKING_LOOP = Need(
@@ -195,4 +211,7 @@ RANKS = Need("a measured loop of each training process", _ranks)
 SEVERAL_RANKS = Need("steps of at least two ranks", _several_ranks)
 STACKS = Need("stack samples of the training process", _stacks)
 MEMORY_SAMPLES = Need("NVML's memory samples", _memory_samples)
+PROCESS_STATE = Need("the state of the training process", _process_state)
+COMPILATIONS = Need("what torch's compiler did", _compilations)
+TREND = Need("how the steps changed over the run", _trend)
 DEVICE_EVENTS = Need("CUDA events of the training process", _device_events)

@@ -68,8 +68,8 @@ class Found:
 
     `hides`: of what the rule may hide, what this finding does; None for all of it. `verify`: the gpuwatch call that would
     prove it, without `gpuwatch` and the command ("try --loader"). `decides`: whether it may decide what bounds the run;
-    `bound`: what that is, where it is not what the rule's traits say. `workers`: whether it advises more or fewer of them,
-    where the rule does so in some cases only.
+    `bound`: what that is, where it depends on what was found. `workers`: whether it advises more or fewer of them, where the
+    rule does so in some cases only. `first`: it comes before everything else.
     """
 
     severity: Severity
@@ -86,6 +86,7 @@ class Found:
     decides: bool = True
     workers: Literal["more", "fewer"] | None = None
     bound: Bound | None = None
+    first: bool = False
 
 
 class Trace(NamedTuple):
@@ -176,6 +177,7 @@ class Rule:
                 self.traits,
                 bound=(found.bound or self.traits.bound) if _is_strong(found) else None,
                 workers=found.workers or self.traits.workers,
+                order="first" if found.first else self.traits.order,
             ),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gpuwatch.diagnosis.changing_steps import changed
 from gpuwatch.diagnosis.evaluation import find_waiting
 from gpuwatch.diagnosis.evidence import (
     MIN_STEPS,
@@ -27,11 +28,35 @@ from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, Ow
 SURE_STEPS = 30
 # Start-up bounds a run of which it is at least this share.
 MOST = 0.5
+# The finding on steps that changed.
+TREND = "slowing-down"
 # A GPU with work for this share of the loop is what a loop stands still for.
 BUSY_DEVICE = 0.85
 
 
 def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
+    """Decide what bounds the run, and whether its steps changed so much that this has to be said with it."""
+    verdict, trend = _with_kinds(profile, _bounded(profile, findings)), changed(profile)
+    if trend is None or verdict.bound == "unknown" or all(finding.id != TREND for finding in findings):
+        return verdict
+    of_input = trend.grown.name == "input wait"
+    if verdict.bound == "input" and not of_input and trend.wait_after < STARVED_SHARE:
+        # What was waited for while steps were short is no part of the answer any more.
+        verdict = replace(verdict, bound=_other(findings), confidence=_sureness(trend.steps))
+    if of_input != (verdict.bound == "input"):
+        return replace(verdict, leave_input_alone=verdict.leave_input_alone and not of_input)
+    return replace(verdict, trend=trend)
+
+
+def _with_kinds(profile: Profile, verdict: Verdict) -> Verdict:
+    """Have the reason tell steps of a few lengths apart instead of a mean over them."""
+    kinds = profile.trend.kinds if profile.trend else ()
+    if not isinstance(verdict.reason, LoaderSteps) or not kinds:
+        return verdict
+    return replace(verdict, reason=replace(verdict.reason, kinds=kinds))
+
+
+def _bounded(profile: Profile, findings: list[Finding]) -> Verdict:
     """Decide what bounds the run from the primary loader and, when it is not starved, from the findings."""
     loader = profile.primary
     if loader is not None and loader.own_loop and loader.steps >= MIN_STEPS:

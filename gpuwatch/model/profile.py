@@ -9,7 +9,9 @@ from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Interval, Phase, Place
+from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.recording import Gap, RunInfo
+from gpuwatch.model.trend import Trend
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,8 @@ class Overhead:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Everything that the rules may look at. `primary` is the loader that the verdict is about."""
+    """Everything that the rules may look at. `primary` is the loader that the verdict is about, `trend` is of its steps,
+    `state` of its process."""
 
     run: RunInfo
     seconds: float
@@ -153,3 +156,5 @@ class Profile:
     problems: tuple[str, ...] = ()
     seen_pythons: int = 0
     torch_seen: bool = False
+    trend: Trend | None = None
+    state: ProcessState | None = None

@@ -44,6 +44,13 @@ COLUMNS = {
     "gpu_wait": ("iterator", "index", "wait_ms", "work_ms"),
     # torch.save, or another named stretch of the trainer. `file, line`: the user's frame.
     "span": ("name", "t0", "t1", "file", "line", "function"),
+    # What this process is set to and has counted, `during` step | backward | optimizer | exit. `facts`: switches [[name,
+    # detail, file, line], ...], threads, threads_set [file, line], switch_interval_s, gc [enabled, *thresholds, frozen],
+    # flushes_denormals, deterministic, cudnn_benchmark, matmul_precision, hooks (handles made so far), hooks_set [file, line], compiler; of an
+    # optimizer: its class, the device, number and elements of its tensors (`process_state/`).
+    "state": ("t", "during", "facts"),
+    # Garbage collections that this line of the user's asked for: how many so far, and how long they took.
+    "collected": ("t", "file", "line", "function", "count", "ns"),
     # A loader worker started. `threads` {torch, cv2, omp, process}.
     "worker": ("t", "worker", "workers", "parent", "start_method", "threads"),
     # `left`: threads and processes that it has to wait for before it can exit, [[name, file, line, function], ...].

@@ -22,6 +22,7 @@ import functools
 
 from ..attributes import RECORD, WRAPPED
 from ..event_log import spool
+from ..process_state import explicit_collections
 from ..source_code import construction_sites
 from . import activity, delivery, describe, importlib_bootstrap, queues, teardown
 from .cells import cells
@@ -69,6 +70,7 @@ def _iterator_classes(module: Any, base: type) -> list[type]:
 def _start() -> None:
     spool.meta("torch", torch_version())
     activity.watch_collector()
+    explicit_collections.watch()
     atexit.register(facts.write_end)
 
 
