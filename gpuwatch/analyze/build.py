@@ -19,11 +19,14 @@ from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.overhead import overhead
 from gpuwatch.analyze.processes.gaps import find_gaps, find_unentered, hook_problems
 from gpuwatch.analyze.processes.sorting import Processes, meta_of
+from gpuwatch.analyze.processes.state import process_state
 from gpuwatch.analyze.ranks import rank_profile
+from gpuwatch.analyze.trend import find_trend
 from gpuwatch.analyze.wall_time.loaders import Loader, find_loaders, roles_of
 from gpuwatch.analyze.wall_time.phases import walk
 from gpuwatch.analyze.wall_time.steps import evaluation_time, find_steps, windows
 from gpuwatch.model.machine_profile import MachineProfile
+from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.profile import Costs, Profile, RankProfile
 
 # Phases that a change to the loop cannot touch.
@@ -69,6 +72,8 @@ def profile_of(analysis: Analysis) -> Profile:
         problems=(*recording.problems, *hook_problems(recording), *engine_problems(lines)),
         seen_pythons=len(recording.by_writer("hook")),
         torch_seen=any("torch" in meta_of(log) for log in recording.by_writer("hook")),
+        trend=find_trend(primary.loader, primary.steps, primary.makers, analysis.usages) if primary else None,
+        state=_state(primary) if primary else None,
     )
 
 
@@ -114,6 +119,12 @@ def _costs(analysis: Analysis, primary: Loop, machine: MachineProfile, ranks: tu
         trainer_cores=max((cores for cores in used if cores is not None), default=None),
         library_threads=threads.get("torch") if isinstance(threads, dict) else None,
     )
+
+
+def _state(primary: Loop) -> ProcessState | None:
+    loader, workers = primary.loader, [maker.log for maker in primary.makers]
+    own = loader.trainer.log
+    return process_state(loader.trainer, [log for log in workers if log is not own], primary.steps.end)
 
 
 def _rest_s(rank: RankProfile, primary: Loop) -> float:

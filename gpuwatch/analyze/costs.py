@@ -15,6 +15,8 @@ SEVERAL_THREADS = 1.15
 SPINNING_MS = 6.0
 # Other threads that use less than this of a batch's time hardly work on it.
 AT_WORK = 0.25
+# Where the mean wait is less than this part of a recorded fetch, the recorded ones are not like the others.
+UNEVEN = 0.8
 # A share of the step that the sampler's seconds do not tell from nothing.
 NOISE = 0.05
 
@@ -68,6 +70,7 @@ def measure_costs(
         trainer_cores=min(own_cores, together),
         trainer_threads=_trainer_threads(loader, own_cores, library_threads),
         threads_ms=threads_ms,
+        index_ms=min(loader.sampler.ms_per_batch, max(step_ms - device_ms, 0.0)) if loader.sampler else 0.0,
     )
 
 
@@ -127,10 +130,16 @@ def _work(loader: LoaderProfile) -> tuple[float, float]:
         return 0.0, 0.0
     serialise = (fetch.serialise_ms or 0.0) if loader.workers else 0.0
     wall = max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-3) + serialise
+    scale = 1.0
+    if not loader.workers and loader.wait_ms is not None:
+        # Fetches are recorded of long steps rather than of short ones; the wait is known of all of them.
+        known = loader.wait_ms.median / max(wall, 1e-6)
+        scale = known if known < UNEVEN else 1.0
     # In the trainer the other threads are the model's; a worker's are the library's, at work on the batch.
     threads = fetch.process_cpu_ms if loader.workers else fetch.cpu_ms
     cpu = threads if threads is not None else fetch.cpu_ms
-    return wall, (wall if cpu is None else cpu + serialise)
+    wall *= scale
+    return wall, (wall if cpu is None else cpu * scale + serialise)
 
 
 def _cores(loader: LoaderProfile, machine: MachineProfile, step_ms: float) -> tuple[float, float]:

@@ -14,6 +14,8 @@ from gpuwatch.analyze.wall_time.loaders import roles_of
 from gpuwatch.analyze.wall_time.long_steps import find_long_steps
 from gpuwatch.analyze.wall_time.passes import after_evaluation
 from gpuwatch.analyze.wall_time.phases import Walk, phases, recorded_parts
+from gpuwatch.analyze.wall_time.saving import saved_between
+from gpuwatch.analyze.wall_time.steps import windows
 from gpuwatch.model.profile import RankProfile
 
 
@@ -27,6 +29,7 @@ def rank_profile(analysis: Analysis, this: Walk) -> RankProfile:
         this.owner,
         [position for loop in loops if loop.profile.role != "evaluation" for position in loop.loader.positions],
     )
+    saving_s, saving_where = saved_between(this, sorted(window for loop in loops for window in windows(loop.loader)))
     return RankProfile(
         rank=trainer.rank,
         local_rank=trainer.local_rank,
@@ -51,6 +54,8 @@ def rank_profile(analysis: Analysis, this: Walk) -> RankProfile:
         run_queue_delay_share=delay_share(this),
         start_s=(trainer.start_ns - analysis.processes.start_ns) / 1e9,
         batches_per_backward=_batches_per_backward(this, trained),
+        saving_s=saving_s,
+        saving_where=saving_where,
     )
 
 

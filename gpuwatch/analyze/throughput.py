@@ -1,13 +1,14 @@
 """The throughput model: what a change to the input pipeline would do to the training loop.
 
     T = iterators * S(n) + batches * step(n) + rest
-    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores), (C + H * G) / shared)          n >= 1 workers
-    step(0) = G + P                                             the trainer loads by itself
+    step(n) = max(G - Q + Q * L(n) / L + I, k * max(P / n, C / cores), (C + H * G) / shared)      n >= 1 workers
+    step(0) = G + P + I                                         the trainer loads by itself
 
 G is the step without waiting, P the time a worker needs for a batch when it has a core, C the CPU time in it (of all
 its threads; the invariant when n changes), `cores` those the workers may use, S(n) the start-up of n workers until
 the first batch and their stop at the end, Q the part of G in which the trainer waited for a core that its workers held,
-L = C / step the cores they kept busy (so cheaper batches shorten the step too), `rest` what is neither (evaluation, long pauses). k anchors the input term at the rate seen while
+L = C / step the cores they kept busy (so cheaper batches shorten the step too), `rest` what is neither (evaluation, long pauses). I is the loader's sampler, which the trainer runs between two steps
+whatever the number of workers. k anchors the input term at the rate seen while
 the loop was starved. Gains are ratios of T before and after, so errors common to both cancel.
 
 A trainer that makes its own batches does so with all its library threads: with W ms of other threads' CPU time. torch gives
@@ -56,7 +57,7 @@ def input_ms(costs: Costs, workers: int | None = None) -> float:
 
 def anchor(costs: Costs) -> float:
     """Return k: the seen time per batch over the model's, while starved; 1 when the loop was not starved."""
-    if costs.workers == 0 or costs.step_ms <= costs.device_ms * (1 + KEEPS_UP):
+    if costs.workers == 0 or costs.step_ms <= (costs.device_ms + costs.index_ms) * (1 + KEEPS_UP):
         return 1.0
     return min(max(costs.step_ms / input_ms(costs), 0.5), 3.0)
 
@@ -68,9 +69,9 @@ def step_ms(costs: Costs, workers: int | None = None, k: float | None = None, cr
     """
     n = costs.workers if workers is None else workers
     if n == 0:
-        return costs.device_ms + costs.work_ms
+        return costs.device_ms + costs.work_ms + costs.index_ms
     factor = anchor(costs) if k is None else k
-    best = max(_own_ms(costs), factor * input_ms(costs, n), _all_on_cores_ms(costs))
+    best = max(_own_ms(costs) + costs.index_ms, factor * input_ms(costs, n), _all_on_cores_ms(costs))
     return best if costs.trainer_threads <= 1 else best * (max(_crowded_ms(costs, n), best) / best) ** crowding
 
 
@@ -165,6 +166,11 @@ def with_step(costs: Costs, device_ms: float) -> Costs:
     return replace(costs, device_ms=max(device_ms, 1e-3), queued_ms=min(costs.queued_ms, MOST_QUEUED * device_ms))
 
 
+def without_sampler(costs: Costs, start_s: float) -> Costs:
+    """Return the costs with a sampler that costs nothing, which took `start_s` of each pass's start."""
+    return replace(costs, index_ms=0.0, startup_s=max(costs.startup_s - start_s, 0.0))
+
+
 def with_cores(costs: Costs, cores: float) -> Costs:
     """Return the costs with more cores for the workers: no worker waits for one then."""
     return replace(
@@ -188,7 +194,8 @@ def with_startups(costs: Costs, iterators: float, startup_s: float | None = None
 def free_input(costs: Costs) -> Speedup:
     """Return what an input pipeline that costs nothing would win: the ceiling of every other prediction."""
     free = with_work(costs, 1e-6)
-    after = replace(free, workers=max(costs.workers, 1), startup_s=free.startup_s / max(costs.iterators, 1.0))
+    startup_s = free.startup_s / max(costs.iterators, 1.0)
+    after = replace(free, workers=max(costs.workers, 1), startup_s=startup_s, index_ms=0.0)
     return predict(costs, after, "throughput model, input free", 0.05)
 
 
@@ -208,12 +215,12 @@ def best_workers(costs: Costs) -> int:
 
 def hides_input(costs: Costs, workers: int) -> bool:
     """Say whether `workers` alone would make batches as fast as the device takes them."""
-    return step_ms(costs, workers) <= costs.device_ms * (1 + KEEPS_UP)
+    return step_ms(costs, workers) <= (costs.device_ms + costs.index_ms) * (1 + KEEPS_UP)
 
 
 def cores_needed(costs: Costs) -> float:
     """Return the cores that would make batches as fast as this device takes them."""
-    return math.ceil(10 * costs.work_cpu_ms / max(costs.device_ms - costs.queued_ms, 1e-3)) / 10
+    return math.ceil(10 * costs.work_cpu_ms / max(costs.device_ms + costs.index_ms - costs.queued_ms, 1e-3)) / 10
 
 
 def without_operation(costs: Costs, share: float, cheaper: float = math.inf) -> Costs:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gpuwatch.analyze.costs import measure_costs
 from gpuwatch.diagnosis.evidence import MIN_STEPS, STARVED_SHARE, WAIT_KEY, loop_seconds
 from gpuwatch.diagnosis.thresholds import Threshold
-from gpuwatch.model.findings import Evidence, Finding, Speedup
+from gpuwatch.model.findings import Bound, Evidence, Finding, Speedup
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
 
@@ -109,7 +109,7 @@ def _is_about_the_wait(finding: Finding) -> bool:
 
 def _of_evaluation(finding: Finding, waiting: WaitingEvaluation, otherwise: str) -> Finding:
     """Return a finding that says that it is about evaluation, and explains a long one that mostly waits."""
-    bound = "input" if waiting.bounds and finding.confidence not in ("low", "borderline") else None
+    bound: Bound | None = "input" if waiting.bounds and finding.confidence not in ("low", "borderline") else None
     share = Evidence(
         "waiting in evaluation", round(waiting.of_loop, 4), "share of the loops", STARVED_SHARE, waiting.loader.steps
     )

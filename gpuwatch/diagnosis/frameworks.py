@@ -147,6 +147,25 @@ def opened_by_user(decode: OperationProfile) -> Place | None:
     return None if opened is None or is_library(opened.file) else opened
 
 
+def place_of_decode(loader: LoaderProfile, decode: OperationProfile) -> Place | None:
+    """Return the line of the user's to act on for a decode: where his code opens the file, else where it decodes.
+
+    Where a library does both below the call that drives the whole training, a line of the fetch in the user's own code
+    stands for it: a call there, else the dataset's construction, else a transform's."""
+    opened = opened_by_user(decode)
+    driver = loader.iterated_where
+    if opened is not None or driver is None or decode.where != driver:
+        return opened or decode.where
+    calls = [o.where for o in loader.operations if o.kind != "transform"]
+    made = [o.where for o in loader.operations if o.kind == "transform"]
+    own = (
+        place
+        for place in (*calls, loader.dataset_where, *made)
+        if place and place != driver and not is_library(place.file)
+    )
+    return next(own, decode.where)
+
+
 def short(place: Place) -> str:
     """Return a library's place from its package on: `ultralytics/data/build.py:212`."""
     package, file = package_of(place.file), place.file.replace("\\", "/")

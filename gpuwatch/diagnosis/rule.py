@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from gpuwatch.diagnosis.thresholds import Comparison, NoThresholds, Threshold, comparisons
 from gpuwatch.model.findings import (
+    Bound,
     Clear,
     Confidence,
     Evidence,
@@ -66,8 +67,9 @@ class Found:
     """What a check found; its rule makes a `Finding` of it.
 
     `hides`: of what the rule may hide, what this finding does; None for all of it. `verify`: the gpuwatch call that would
-    prove it, without `gpuwatch` and the command ("try --loader"). `decides`: whether it may decide what bounds the run.
-    `workers`: whether it advises more or fewer of them, where the rule does so in some cases only.
+    prove it, without `gpuwatch` and the command ("try --loader"). `decides`: whether it may decide what bounds the run;
+    `bound`: what that is, where it depends on what was found. `workers`: whether it advises more or fewer of them, where the
+    rule does so in some cases only. `first`: it comes before everything else.
     """
 
     severity: Severity
@@ -83,6 +85,8 @@ class Found:
     hides: Sequence[str | Group] | None = None
     decides: bool = True
     workers: Literal["more", "fewer"] | None = None
+    bound: Bound | None = None
+    first: bool = False
 
 
 class Trace(NamedTuple):
@@ -171,8 +175,9 @@ class Rule:
             rank=found.rank,
             traits=replace(
                 self.traits,
-                bound=self.traits.bound if _is_strong(found) else None,
+                bound=(found.bound or self.traits.bound) if _is_strong(found) else None,
                 workers=found.workers or self.traits.workers,
+                order="first" if found.first else self.traits.order,
             ),
         )
 

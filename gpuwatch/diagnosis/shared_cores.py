@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evaluation import with_evaluation
-from gpuwatch.diagnosis.evidence import STARVED_SHARE, finds_batches_ready, is_on_the_cpu
+from gpuwatch.diagnosis.evidence import STARVED_SHARE, is_on_the_cpu, waits_for_core
 from gpuwatch.diagnosis.thresholds import Threshold
 from gpuwatch.model.findings import Speedup
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -98,7 +98,7 @@ def _without_foreign_waits(profile: Profile, loader: LoaderProfile, costs: Costs
     other programs' does not. On a GPU that has work all the time, kernels launched late cost nothing."""
     if any(d.ranks and (d.busy or 0.0) >= HIDES_LAUNCHES for d in profile.devices):
         costs = replace(costs, queued_ms=0.0)
-    if not finds_batches_ready(loader):
+    if not waits_for_core(profile, loader):
         return costs
     waited = max(costs.step_ms - costs.device_ms, 0.0)
     holding = costs.load + (profile.machine.other_cores or 0.0)

@@ -33,11 +33,12 @@ _WITH_MODEL = ("evaluation", "rollout")
 
 
 def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
-    """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
+    """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer; those of
+    the loader's sampler are none."""
     waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
     by_source = loader.own_loop and not profile.devices
     lines = [_without_model(h, loader.own_loop) for h in _in_steps(profile) if not h.sleeps]
-    lines = [h for h in lines if h.share > 0.0]
+    lines = [h for h in lines if h.share > 0.0 and not is_sampler(h)]
     own = [h for h in lines if by_source or not _is_blocked(h, waits)]
     return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
 
@@ -114,20 +115,20 @@ def waiting_share(profile: Profile, loader: LoaderProfile) -> float:
 
 
 def own_share(profile: Profile, lines: list[HotLine]) -> float:
-    """Return the share of the step that these lines take, the sampler's aside no more than the phases put outside of
-    forward, backward and optimizer: any line may hold a model written out in tensor operations, or a framework's call of it.
-    """
-    others = sum(h.share for h in lines if not _is_asked(h))
-    return min(sampler_share(lines) + min(others, other_share(profile)), 1.0)
+    """Return the share of the step that these lines take, no more than the phases put outside of forward, backward and
+    optimizer: any line may hold a model written out in tensor operations, or a framework's call of it."""
+    return min(sum(h.share for h in lines), other_share(profile), 1.0)
 
 
-def sampler_share(lines: list[HotLine]) -> float:
-    """Return the share of the trainer's samples in the step that the user's own sampler takes, which the loader asks for
-    indices there: the phases call that time input wait."""
-    return sum(h.share for h in lines if _is_asked(h))
+def sampler_lines(profile: Profile) -> list[HotLine]:
+    """Return the lines of the user's own sampler, which the loader asks for indices in the training process: in the step, and
+    before the first batch of a pass."""
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and is_sampler(h)]
+    return sorted(lines, key=lambda h: -h.seconds)
 
 
-def _is_asked(line: HotLine) -> bool:
+def is_sampler(line: HotLine) -> bool:
+    """Say whether a line is code of a sampler that a loader asks for indices."""
     return any(_calls(call, (ASKING,)) for call in line.stack)
 
 
@@ -140,7 +141,7 @@ def most_at(line: HotLine) -> str:
 
 
 def between_loops(profile: Profile) -> list[HotLine]:
-    """Return the trainer's lines between loops and at their start (a sampler's, a checkpoint) that are not the loader's.
+    """Return the trainer's lines between loops and at their start that are not the loader's, nor its sampler's.
 
     When a sample was taken is known to a tenth of a second or so: a line belongs where most of its time is."""
     trainer = [h for h in profile.hot_lines if h.process_role == "trainer"]
@@ -149,7 +150,7 @@ def between_loops(profile: Profile) -> list[HotLine]:
         if line.activity not in ("between loops", "startup", "importing"):
             elsewhere[line.file, line.line] += line.seconds
     lines = [h for h in trainer if h.activity == "between loops" and h.seconds > elsewhere[h.file, h.line]]
-    own = [h for h in lines if not _starts_loader(h) and not waits_for_others(h.stack)]
+    own = [h for h in lines if not _starts_loader(h) and not is_sampler(h) and not waits_for_others(h.stack)]
     return sorted(own, key=lambda h: -h.seconds)
 
 

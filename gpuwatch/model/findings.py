@@ -7,6 +7,7 @@ from typing import Literal
 
 from gpuwatch.model.measures import INTERNAL, Interval, Place
 from gpuwatch.model.reasons import Reason
+from gpuwatch.model.trend import Trend
 
 Bound = Literal["input", "compute", "cpu", "host", "transfer", "communication", "startup", "unknown"]
 Severity = Literal["critical", "warning", "info"]
@@ -114,7 +115,7 @@ class Verdict:
 
     `leave_input_alone`: a free input pipeline would win too little, and no finding advises to change it: all texts that say
     so go by this. `speedup_if_compute_free`: of a run whose input and training share the cores, what it would win if the
-    training used none of them.
+    training used none of them. `trend`: how the steps changed while the run went on, where a finding is about that.
     """
 
     bound: Bound
@@ -125,3 +126,4 @@ class Verdict:
     reason: Reason
     leave_input_alone: bool = False
     speedup_if_compute_free: Speedup | None = None
+    trend: Trend | None = None

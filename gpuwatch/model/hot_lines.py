@@ -7,6 +7,9 @@ from typing import Literal
 
 from gpuwatch.model.measures import INTERNAL, Place
 
+# What is no work of the training: anomaly mode's own, the compiler at compiling, a debugger's or a profiler's.
+Tool = Literal["anomaly", "compiler", "tracer", "profiler"]
+
 
 @dataclass(frozen=True, slots=True)
 class Callee:
@@ -72,6 +75,10 @@ class HotLine:
     # Of a line that runs a framework's loop: the callback, or other function of the framework's, that takes most of the
     # samples outside of those.
     callback: str | None = field(default=None, metadata=INTERNAL)
+    # The share of its samples in which such a tool was at work.
+    tools: tuple[tuple[Tool, float], ...] = field(default=(), metadata=INTERNAL)
+    # Its share of the samples in the first and in the second half of the loops' time; None with few of either.
+    halves: tuple[float, float] | None = field(default=None, metadata=INTERNAL)
 
 
 def cost_of(line: HotLine) -> float:

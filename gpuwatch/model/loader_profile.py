@@ -82,6 +82,49 @@ class QueueProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplerProfile:
+    """The sampler (or batch sampler) that draws a loader's indices: in the training process, whatever the workers do.
+
+    `seconds`: in requests for batches, `ms_per_batch` a mean; `start_seconds`: per pass, before the first batch. `share`: of
+    the loop's time, without the first pass's start. `name`, `where`: the user's own, else the name of torch's."""
+
+    seconds: float
+    ms_per_batch: float
+    start_seconds: tuple[float, ...]
+    share: float
+    name: str | None
+    where: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStops:
+    """Stops of a loader's workers: `count` in all, `seconds` in all, `at_exit_s` of them after the last batch of the run.
+
+    `left_behind`: the name of a thread or process that most often kept workers from exiting, `left_where`: the line that
+    started it, `left_in`: in how many workers. `drops`: stops before the data's end, with the line that dropped the iterator
+    and the library's module that did."""
+
+    count: int
+    seconds: float
+    at_exit_s: float
+    left_behind: str | None
+    left_where: Place | None
+    left_in: int
+    drops: int
+    drop_where: Place | None
+    drop_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedBatches:
+    """Batches that were made and thrown away before the first one that was trained on; `where`: the line that asked."""
+
+    count: int
+    seconds: float
+    where: Place | None
+
+
+@dataclass(frozen=True, slots=True)
 class LoaderProfile:
     """One DataLoader of one rank, all its iterators (epochs) together, warm-up left out of the step figures.
 
@@ -93,7 +136,7 @@ class LoaderProfile:
     one iterator serves several. `epoch_batches`: mean batches per pass. `attributes`: what the
     hook recorded about the loader, and `remade` (True) when it was constructed again and again. `iterated_where`: the user's
     line that loops over it. `stop_s`: per pass, the call that found the data at its end (it stops the workers unless they
-    persist). `own_loop`: no DataLoader at all but a loop whose steps the optimizer tells; what it waits for is None."""
+    persist). `worker_starts`: passes whose workers were no earlier pass's, by their pids. `own_loop`: no DataLoader at all but a loop whose steps the optimizer tells; what it waits for is None."""
 
     id: str
     rank: int
@@ -136,6 +179,10 @@ class LoaderProfile:
     stop_s: tuple[float, ...] = ()
     own_loop: bool = False
     passes: int = 0
+    sampler: SamplerProfile | None = None
+    worker_starts: int = 0
+    worker_stops: WorkerStops | None = None
+    skipped: SkippedBatches | None = None
 
     @property
     def restart_seconds(self) -> float:

@@ -9,7 +9,9 @@ from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Interval, Phase, Place
+from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.recording import Gap, RunInfo
+from gpuwatch.model.trend import Trend
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class LongSteps:
 @dataclass(frozen=True, slots=True)
 class RankProfile:
     """One training process. `phases` sum to `seconds`; `start_s`: when it began, in seconds of the run. A step is a batch:
-    `batches_per_backward` of them are requested for each backward pass, None where none was recorded."""
+    `batches_per_backward` of them are requested for each backward pass, None where none was recorded. `saving_s`: in calls
+    that write checkpoints between its loops, most of it at `saving_where`."""
 
     rank: int
     local_rank: int
@@ -71,6 +74,8 @@ class RankProfile:
     run_queue_delay_share: float | None = None
     start_s: float | None = None
     batches_per_backward: float | None = None
+    saving_s: float = 0.0
+    saving_where: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,8 @@ class Unentered:
 @dataclass(frozen=True, slots=True)
 class Costs:
     """The throughput model's parameters for the primary loader: T = iterators * S(n) + batches * step(n) + rest, with
-    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores), (C + H * G) / shared) for n >= 1 workers and
-    step(0) = G + P.
+    step(n) = max(G - Q + Q * L(n) / L + I, k * max(P / n, C / cores), (C + H * G) / shared) for n >= 1 workers and
+    step(0) = G + P + I.
 
     `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms` C: the
     part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores`
@@ -95,8 +100,9 @@ class Costs:
     workers held, `load` L cores of them on average. `shared_cores`: those that trainer and workers have together. Where no
     workers were beside it: `trainer_cores` H, what all threads of the trainer use in its own part of a step,
     `trainer_threads`, how many it computes with, and `threads_ms` W, the CPU time of its other threads in making a batch; else
-    0, 1 and 0. A worker has one library thread: P and C of workers are W more than the trainer's own. k fits the input term
-    to `step_ms`, the measured mean step."""
+    0, 1 and 0. A worker has one library thread: P and C of workers are W more than the trainer's own. `index_ms` I: what the
+    loader's sampler takes of the trainer per batch, with workers or without. k fits the input term to `step_ms`, the measured
+    mean step."""
 
     device_ms: float
     work_ms: float
@@ -115,6 +121,7 @@ class Costs:
     trainer_cores: float = 0.0
     trainer_threads: int = 1
     threads_ms: float = 0.0
+    index_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,8 @@ class Overhead:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Everything that the rules may look at. `primary` is the loader that the verdict is about."""
+    """Everything that the rules may look at. `primary` is the loader that the verdict is about, `trend` is of its steps,
+    `state` of its process."""
 
     run: RunInfo
     seconds: float
@@ -148,3 +156,5 @@ class Profile:
     problems: tuple[str, ...] = ()
     seen_pythons: int = 0
     torch_seen: bool = False
+    trend: Trend | None = None
+    state: ProcessState | None = None

@@ -106,9 +106,11 @@ PATCH_POINTS = (
         "every loader hands its batches over here, those of other libraries too",
         replaces=(
             _NEXT,
+            _LOADER + ":_BaseDataLoaderIter._next_index",
             _LOADER + ":_SingleProcessDataLoaderIter.__init__",
             _LOADER + ":_MultiProcessingDataLoaderIter.__init__",
             _LOADER + ":_MultiProcessingDataLoaderIter._reset",
+            _LOADER + ":_MultiProcessingDataLoaderIter._shutdown_workers",
         ),
         adds_to=("gc:callbacks",),
     ),
@@ -152,6 +154,7 @@ PATCH_POINTS = (
             _STATEFUL + ":_StatefulSingleProcessDataLoaderIter.__init__",
             _STATEFUL + ":_StatefulMultiProcessingDataLoaderIter.__init__",
             _STATEFUL + ":_StatefulMultiProcessingDataLoaderIter._reset",
+            _STATEFUL + ":_StatefulMultiProcessingDataLoaderIter._shutdown_workers",
         ),
         optional=True,
     ),
@@ -183,6 +186,13 @@ PATCH_POINTS = (
         "worker_process.serialise",
         "a worker's batches are pickled by it",
         replaces=("multiprocessing.queues:_ForkingPickler",),
+        only=WORKER,
+    ),
+    PatchPoint(
+        None,
+        "worker_process.left_behind",
+        "a thread that still runs keeps a worker from exiting; the line that started it is the one to edit",
+        replaces=("threading:Thread.start",),
         only=WORKER,
     ),
     # Readers, decoders and transforms are replaced as well while a batch is made; operations/decoders.py and

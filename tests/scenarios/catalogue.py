@@ -32,6 +32,8 @@ INPUT_ADVICE = frozenset(
         "expensive-collate",
         "batch-transport",
         "unpinned-transfer",
+        "slow-sampler",
+        "skipped-batches",
     }
 )
 
@@ -248,8 +250,23 @@ SCENARIOS = (
     Scenario("sample_sheet_every_25", "K5", "periodic-pause", (), ("host", "compute"), needs=("PIL",)),
     Scenario("validates_each_epoch", "K3", "evaluation-share", (), ("host", "compute"), line=False),
     Scenario(
-        "garbage_in_the_loop", "K7", "gc-pause", ("periodic-pause", "slow-step-code"), ("host", "compute"), line=False
+        "garbage_in_the_loop",
+        "K7",
+        "gc-pause",
+        ("periodic-pause", "slow-step-code"),
+        ("host", "compute"),
+        line=False,
+        same=("explicit-gc",),
     ),
+    # what the process is set to, and what changes while it runs
+    Scenario("layers_with_checks", "2:12", "debug-switch", (), ("host",)),
+    Scenario("counts_its_calls", "2:24", "recompilation", (), ("host",)),
+    Scenario("tidy_after_each_step", "2:38", "explicit-gc", (), ("host",), wrong=("gc-pause",)),
+    Scenario("watched_gradients", "2:2", "slowing-down", (), ("host",)),
+    Scenario("running_averages", "2:32", "slowing-down", ("slow-step-code",), ("host",), wrong=("step-sync",)),
+    Scenario("chunks_beyond_the_cache", "2:46", "slowing-down", ("no-worker-processes", "storage-wait"), ("input",)),
+    Scenario("decaying_trace", "2:30", "slowing-down", (), ("compute", "host")),
+    Scenario("adam_on_one_thread", "2:threads", "single-threaded-host", ("slow-step-code",), ("compute",), line=False),
     Scenario(
         "ranks_one_slow",
         "L9",
@@ -291,6 +308,18 @@ SCENARIOS = (
     ),
     Scenario("nested_boxes", "received, not made", "batch-transport", ("slow-dataset-code", "per-item-access")),
     Scenario("one_stream", "unsplit stream", "slow-dataset-code", (), wrong=("too-few-workers", "no-worker-processes")),
+    # the sampler, and what comes before, between and after the epochs
+    Scenario("sentences_by_length", "S28", "slow-sampler"),
+    Scenario("client_rounds", "S4", "worker-restart", ("slow-dataset-code", "too-many-workers"), ("startup", "input")),
+    Scenario("traced_workers", "S18", "epoch-end", ("worker-restart",), ("startup",)),
+    Scenario("goes_on_at_batch", "resume", "skipped-batches", (), ("startup", "input")),
+    Scenario("ranks_after_validation", "K3", "epoch-end", ("evaluation-share",), ("host", "compute")),
+    # the same things where they cost nothing, or are meant
+    _negative("device_with_checks", "2:12n", cause="debug-switch", wrong=("slow-step-code",)),
+    _negative("compiled_in_the_first_steps", "2:24n", bound=("compute", "host"), wrong=("recompilation",)),
+    _negative("tidy_after_each_epoch", "2:38n", wrong=("explicit-gc", "gc-pause")),
+    _negative("longer_sequences_later", "2:2n", wrong=("slowing-down",)),
+    _negative("small_layers_on_one_thread", "2:threads", wrong=("single-threaded-host",)),
     # nothing to win in the input
     _negative("hidden_input", "control", needs=("PIL", "torchvision")),
     _negative("busy_network", "control"),
@@ -304,6 +333,8 @@ SCENARIOS = (
     _negative("lightning_device_bound", "control", needs=("lightning",)),
     _negative("large_photos_hidden", "D3n", needs=("PIL", "torchvision")),
     _negative("stream_in_time", "control"),
+    _negative("few_sentences_by_length", "S28n"),
+    _negative("scales_from_first_batches", "resume n"),
 )
 
 

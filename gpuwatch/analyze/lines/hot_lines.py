@@ -48,6 +48,7 @@ def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
     """Return what sampled shares stand for, in seconds of the run."""
     loading = sum(_loading_ns(loop) for loop in analysis.loops)
     trainer = sum(float(loop.steps.compute.sum()) for loop in analysis.loops)
+    trainer += 1e9 * sum(_own_sampler_s(loop) for loop in analysis.loops)
     between = sum(phase.seconds for rank in ranks for phase in rank.phases if phase.name == "between loops")
     between += sum(
         max(iterator.made_ns - iterator.start_ns, 0.0) / 1e9
@@ -56,6 +57,12 @@ def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
     )
     moments = moments_of(analysis.walks, [loop.loader for loop in analysis.loops], ranks)
     return Seconds(loading / 1e9, trainer / 1e9, between, moments)
+
+
+def _own_sampler_s(loop: Loop) -> float:
+    """Return the seconds that the user's own sampler took in requests for batches: its lines count as code of the step."""
+    sampler = loop.profile.sampler
+    return sampler.seconds if sampler is not None and sampler.where is not None else 0.0
 
 
 def _loading_ns(loop: Loop) -> float:

@@ -42,6 +42,11 @@ class Moments:
         return "long step" if within(self.long_steps, time_ns) else "step"
 
     @property
+    def middle_ns(self) -> float:
+        """The middle of the time from the first loop's begin to the last one's end."""
+        return (self.loops[0][0] + self.loops[-1][1]) / 2 if self.loops else self.end_ns
+
+    @property
     def startup_s(self) -> float:
         """Seconds from the process's start to its first batch, or to its end when it got none."""
         return max(min(self.first_ns, self.end_ns) - self.begin_ns, 0.0) / 1e9

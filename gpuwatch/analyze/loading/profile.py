@@ -9,10 +9,13 @@ import numpy as np
 from gpuwatch.analyze.loading.fetches import Maker, fetch_profile
 from gpuwatch.analyze.loading.operations import operation_profiles
 from gpuwatch.analyze.loading.queues import queue_profile
+from gpuwatch.analyze.loading.sampler import sampler_profile
 from gpuwatch.analyze.processes.sorting import meta_of
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.passes import count_passes
+from gpuwatch.analyze.wall_time.resumed import skipped_batches
 from gpuwatch.analyze.wall_time.steps import Steps, first_batches, stops
+from gpuwatch.analyze.wall_time.worker_stops import worker_starts, worker_stops
 from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile
 from gpuwatch.model.measures import Place
 
@@ -69,6 +72,10 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         dataset_kind=recorded.get("dataset_kind"),
         attributes=_attributes(loader),
         own_loop=own_loop,
+        sampler=sampler_profile(loader),
+        worker_starts=worker_starts(loader),
+        worker_stops=worker_stops(loader),
+        skipped=skipped_batches(loader),
     )
 
 

@@ -134,12 +134,14 @@ def _site(iterator: Iterator) -> tuple[object, ...]:
 
 
 def _settled_roles(walk: Walk, site: dict[str, tuple[object, ...]]) -> list[Role]:
-    """Return each iterator's role; one too short to tell (a single batch) takes that of its loader's others."""
+    """Return each iterator's role; one too short to tell (a single batch), or whose batches were all thrown away, takes
+    that of its loader's others."""
     iterators = walk.trainer.iterators
     handed = np.bincount(walk.iterator[(walk.iterator >= 0) & (walk.fields["end"] == 0)], minlength=len(iterators))
     trains = {site[iterators[position].loader] for position in walk.training}
     roles: list[Role] = []
     for position, iterator in enumerate(iterators):
-        short = handed[position] < 2 and site[iterator.loader] in trains
-        roles.append("training" if position in walk.training or short else "evaluation")
+        same = site[iterator.loader] in trains
+        untrained = same and (handed[position] < 2 or position in walk.skipped)
+        roles.append("training" if position in walk.training or untrained else "evaluation")
     return roles

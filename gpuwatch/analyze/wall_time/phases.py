@@ -6,7 +6,7 @@ loop whose batch was last handed over; the activity recorded with the next event
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gpuwatch.analyze.numbers.arrays import columns_of
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.processes.sorting import Iterator, Trainer
+from gpuwatch.analyze.wall_time.skipped import FEWEST, count_skipped
 from gpuwatch.model.measures import PHASES, Phase, phase_rows
 
 Indices = NDArray[np.intp]
@@ -33,6 +34,7 @@ _FIELDS = (
     "cpu_ns",
     "delay_ns",
     "hook_ns",
+    "index_ns",
 )
 _COUNTS = ("backward_n", "optimizer_n")
 
@@ -42,7 +44,8 @@ class Walk:
     """A trainer's batch events in order. Arrays are parallel; `iterator` is a position in `trainer.iterators`.
 
     `gap` (ns) lies between the event before and this one's ask, `making` is the part of it in which an iterator was
-    made (`made` says which), `wait` (ns) is inside `__next__`. `owner` is whose loop the gap belongs to."""
+    made (`made` says which), `wait` (ns) is inside `__next__`. `owner` is whose loop the gap belongs to. `skipped`: how
+    many batches an iterator gave for nothing, before the first that was trained on."""
 
     trainer: Trainer
     iterator: Indices
@@ -55,6 +58,7 @@ class Walk:
     fields: dict[str, Array]
     first: NDArray[np.bool_]
     training: set[int]
+    skipped: dict[int, int] = field(default_factory=dict)
     _grouped: dict[int, Indices] | None = None
 
     def __len__(self) -> int:
@@ -93,7 +97,28 @@ def walk(trainer: Trainer) -> Walk:
     owner = _owners(iterator, fields["end"], first)
     result = Walk(trainer, iterator, owner, made, gap, np.minimum(making, gap), wait, parts, fields, first, set())
     result.training = _training_iterators(result)
+    result.skipped = _skipped(result)
     return result
+
+
+def _skipped(this: Walk) -> dict[int, int]:
+    """Return how many batches iterators gave for nothing, of those that did."""
+    trained = np.nan_to_num(this.fields["backward_n"]) + np.nan_to_num(this.fields["optimizer_n"])
+    between = np.maximum(this.gap - this.making - np.nan_to_num(this.fields["hook_ns"]), 0.0)
+    found = {}
+    for position, iterator in enumerate(this.trainer.iterators):
+        after = this.of(position)[1:]
+        if len(after) >= FEWEST and not iterator.attributes.get("own_loop"):
+            found[position] = count_skipped(between[after], trained[after], position in this.training)
+    return {position: count for position, count in found.items() if count}
+
+
+def _thrown_away(this: Walk) -> NDArray[np.bool_]:
+    """Say which events gave a batch that was skipped."""
+    chosen = np.zeros(len(this), dtype=bool)
+    for position, count in this.skipped.items():
+        chosen[this.of(position)[:count]] = True
+    return chosen
 
 
 def _events(trainer: Trainer) -> tuple[Indices, dict[str, Array], dict[str, Array]]:
@@ -253,7 +278,7 @@ _ROLE_CODES = {"none": 0, "evaluation": 1, "training": 2, "inference": 2}
 def _add_waits(this: Walk, role: NDArray[np.int_], seconds: dict[str, float]) -> None:
     mine, wait = role[this.iterator], this.wait
     with_workers = np.array([i.worker_count > 0 for i in this.trainer.iterators] + [False])[this.iterator]
-    starting = this.first & with_workers & (mine == 2)
+    starting = (this.first & with_workers | _thrown_away(this)) & (mine == 2)
     over = (mine == 2) & (this.fields["end"] != 0) & ~starting
     seconds["evaluation"] += wait[mine == 1].sum()
     seconds["loader startup"] += wait[starting].sum()

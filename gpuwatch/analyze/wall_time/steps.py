@@ -168,7 +168,7 @@ def _dropping_ns(loader: Loader, position: int) -> float:
 
 
 def _pairs(walk: Walk, position: int) -> tuple[Indices, Indices]:
-    handed = walk.of(position)
+    handed = walk.of(position)[walk.skipped.get(position, 0) :]
     return handed[:-1], handed[1:]
 
 

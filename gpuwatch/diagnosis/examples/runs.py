@@ -15,8 +15,10 @@ from gpuwatch.diagnosis.examples.parts import (
     make_operation,
     make_profile,
     make_rank,
+    make_sampler,
 )
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
+from gpuwatch.model.loader_profile import QueueProfile, SamplerProfile
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
@@ -86,6 +88,7 @@ def with_operations(*operations: Any, **changes: Any) -> Profile:
 def epochs(
     passes: int, first_s: float, batches: int, workers: int = 2, work_ms: float = 30.0, **loader: Any
 ) -> Profile:
+    """Return a run of some passes; its workers are new in each, unless they persist."""
     return run_of(
         work_ms,
         workers=workers,
@@ -95,9 +98,28 @@ def epochs(
             "startup_s": (first_s * 0.7,) * passes,
             "epoch_batches": float(batches),
             "batches": passes * batches,
+            "worker_starts": 0 if not workers else 1 if loader.get("persistent") else passes,
         }
         | loader,
     )
+
+
+def sampler_run(workers: int = 2, sampler: SamplerProfile | None = None, **changes: Any) -> Profile:
+    """Return a loop of 10 ms steps that waits 20 ms for its sampler in each: what batches cost is hidden."""
+    settings: dict[str, Any] = {"hot_lines": (SAMPLER_LINE,), "stacks": SAMPLED} | changes
+    made = sampler or make_sampler()
+    step = 10.0 + made.ms_per_batch + (0.0 if workers else 1.0)
+    share = 1.0 - 10.0 / step
+    loader: dict[str, Any] = {
+        "sampler": made,
+        "step_ms": interval(step),
+        "wait_ms": interval(step - 10.0),
+        "wait_share": Interval(share, 0.97 * share, min(1.03 * share, 1.0), 990),
+        "seconds": 0.99 * step,
+        "wait_seconds": 0.99 * (step - 10.0),
+        "queue": QueueProfile(ready_share=1.0, mean_ready=2.0, late_share=0.0, unmade_share=0.0),
+    }
+    return run_of(1.0, 10.0, workers, loader=loader, fetch={"busy_share": 0.03, "index_wait_ms": 28.0}, **settings)
 
 
 def long_steps(**changes: Any) -> LongSteps:

@@ -10,6 +10,7 @@ import types
 
 from ..source_code import callers, construction_sites, dataset_values, mentions, origins
 from ..source_code.wrapped_datasets import innermost
+from . import samplers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def loader_attributes(loader: Any, iterator: Any) -> dict[str, Any]:
         "made_by": construction_sites.library_of(loader),
         "timeout": getattr(loader, "timeout", None),
         "dataset_values": dataset_values.marks(innermost(loader.dataset)) if loader.num_workers else None,
+        **samplers.sampler_attributes(loader),
+        "worker_init": _init_place(loader),
     }
 
 
@@ -82,6 +85,13 @@ def dataset_place(cls: type, file: str | None, loaders_file: str | None) -> list
         files.add(loaders_file)
     path, line = mentions.sole_call(cls, files)
     return [path, line] if path else None
+
+
+def _init_place(loader: Any) -> list[Any] | None:
+    """Return [file, line] of the user's worker_init_fn."""
+    function = getattr(loader, "worker_init_fn", None)
+    file, line, _name = origins.callable_place(function) if function is not None else (None, None, None)
+    return [file, line] if file and origins.is_user_file(file) else None
 
 
 def _name(thing: Any) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 
+from ..process_state import reading
 from ..step_mode import mode
 from . import loop_without_loader
 from .activity import threads
@@ -72,6 +73,8 @@ def step_ends(optimizer: Any, args: Any, kwargs: Any) -> None:
         account = threads.activity
         if not mode.timestamps_only:
             account.optimizer_ends()
+            if reading.schedule.in_optimizer:
+                reading.read_in_optimizer(optimizer)
         account.steps_without_loader += 1
         if account.steps_without_loader > 0:
             loop_without_loader.step_ended(account)

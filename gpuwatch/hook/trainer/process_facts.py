@@ -9,6 +9,7 @@ import sys
 from ..event_log import counters, spool
 from ..event_log.library_threads import library_threads
 from ..process import process
+from ..process_state import explicit_collections, reading
 from . import activity, describe
 
 TYPE_CHECKING = False
@@ -51,6 +52,8 @@ class Facts:
         try:
             self.ended = True
             counters.stop_watching_collector()
+            explicit_collections.stop()
+            reading.read_at_exit()
             account = activity.current()
             if account.gpu is not None:
                 account.gpu.resolve()

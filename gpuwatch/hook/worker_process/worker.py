@@ -17,7 +17,8 @@ from ..event_log import counters, spool
 from ..event_log.library_threads import library_threads
 from ..lines import exact, in_process_sampler
 from ..process import TYPE_CHECKING
-from . import fetch, fetch_event, serialise
+from ..process_state import explicit_collections
+from . import fetch, fetch_event, left_behind, serialise
 from .state import worker
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class DataQueue:
             self.batches += 1
             if self.batches in _THREADS_AT:
                 spool.meta("threads", threads())
+            if not self.batches & (self.batches - 1):
+                explicit_collections.write()
         now_ns = worker.idle_t0 = _now()
         in_process_sampler.passed(now_ns)
 
@@ -110,6 +113,7 @@ def _begin(names: tuple[str, ...], args: tuple[Any, ...]) -> tuple[tuple[Any, ..
     trainer_pid = _trainer_pid()
     fetch.become_worker(number)
     serialise.watch(queue._queue)
+    left_behind.watch()
     in_process_sampler.become_worker(number, trainer_pid)
     exact.become_worker(number)
     start_method = getattr(multiprocessing.current_process(), "_start_method", None)
@@ -127,8 +131,9 @@ def _end(queue: DataQueue | None) -> None:
     try:
         in_process_sampler.stop()
         exact.stop()
+        explicit_collections.write()
         if queue is not None:
-            spool.event("worker_end", _now(), worker.number, queue.batches)
+            spool.event("worker_end", _now(), worker.number, queue.batches, left_behind.left_behind())
     except Exception as error:
         spool.error("worker", error)
 

@@ -28,8 +28,8 @@ from gpuwatch.diagnosis.evidence import (
     place,
     saturation,
     share_of,
-    wait_evidence,
 )
+from gpuwatch.diagnosis.frameworks import place_of_decode
 from gpuwatch.diagnosis.image_sizes import decoders
 from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Rule
@@ -66,13 +66,14 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
         confidence=certainty(seen.state),
         summary=f"{top.name if len(decodes) == 1 else 'decoding'} takes {share:.0%} of making a batch ({milliseconds(sum(o.ms_per_sample for o in decodes))} per sample)",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence("decoding", round(share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence("decoding", round(sum(o.ms_per_sample for o in decodes), 3), "ms per sample", n=seen.fetch.n),
             Evidence("pixels decoded", top.pixels_out, "pixels"),
         ),
         advice=_advice(seen.loader, top, t),
-        where=top.where or place(hot_line(profile, "worker", "fetch"), seen.loader.dataset_where),
+        where=place_of_decode(seen.loader, top)
+        or place(hot_line(profile, "worker", "fetch"), seen.loader.dataset_where),
         speedup=_speedup(seen.costs, min(share, 1.0)),
         verify="try --remedies faster-decoder",
         hides=saturation(share),

@@ -28,7 +28,6 @@ from gpuwatch.diagnosis.evidence import (
     operations,
     saturation,
     share_of_operation,
-    wait_evidence,
     waits_for_a_device,
 )
 from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
@@ -62,7 +61,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
         confidence=certainty(seen.state),
         summary=f"{top.share:.0%} of making a batch is {top.name} ({milliseconds(top.ms_per_sample)} per sample)",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence(top.name, round(top.share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence(top.name, round(top.ms_per_sample, 3), "ms per sample", n=seen.fetch.n),
             Evidence("pixels in", top.pixels_in, "pixels"),

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evaluation import with_evaluation
-from gpuwatch.diagnosis.evidence import SAVING, certainty, operations, saturation, share_of_operation, wait_evidence
-from gpuwatch.diagnosis.frameworks import draft_edit, opened_by_user
+from gpuwatch.diagnosis.evidence import SAVING, certainty, operations, saturation, share_of_operation
+from gpuwatch.diagnosis.frameworks import draft_edit, place_of_decode
 from gpuwatch.diagnosis.image_sizes import decoders, first_shrink, kept_work, usable_scale
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Rule
@@ -75,14 +75,14 @@ def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | N
         confidence=certainty(seen.state, default="medium" if "Random" in shrink.name else "high"),
         summary=f"images of {_mega(top.pixels_out)} are decoded whole and then shrunk to about {used:.0f}×{used:.0f}",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence("pixels decoded", top.pixels_out, "pixels", n=seen.fetch.n),
             Evidence("pixels used", shrink.pixels_out, "pixels", note=f"after {shrink.name}"),
             Evidence("scaled decode possible", scale, "times smaller per side", t.min_scale),
             Evidence("decoding", round(top.share, 4), "share of the fetch", t.min_share, seen.fetch.n),
         ),
         advice=_STORE.format(scale) if stored else _DECODE.format(scale, library or "image.draft('RGB', (w, h))"),
-        where=opened_by_user(top) or top.where,
+        where=place_of_decode(seen.loader, top),
         speedup=with_evaluation(
             profile,
             throughput.predict(seen.costs, after, _STORED if stored else _SCALED, 0.3),

@@ -11,7 +11,8 @@ How it is measured
     stepped and the model is called without being trained: it is by design, and reported as what it is.
 
 When it is wrong
-    Changing sequence lengths or shapes make some steps long by nature; those are not regular.
+    Changing sequence lengths or shapes make some steps long by nature; those are not regular. Workers that deliver at the
+    same time make every n-th step of n workers long: the rule is clear then, unless samples show own code in these steps.
 
 What to do
     Save asynchronously (copy to host memory, write in a thread or process), less often, or smaller (weights only).
@@ -22,11 +23,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
+from gpuwatch.analyze.lines.waiting import waits_for_others
 from gpuwatch.diagnosis.evidence import place
 from gpuwatch.diagnosis.needs import LOADER, RANKS
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
-from gpuwatch.diagnosis.trainer_code import most_at, own_lines
+from gpuwatch.diagnosis.trainer_code import BLOCKED, most_at, own_lines
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -72,6 +74,8 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...], loade
         return None
     if not long.regular or long.cause == "evaluation":
         return None
+    if _is_delivery(profile, long):
+        return None
     line = None if long.where else _line(profile, loader, long)
     return Found(
         severity="critical" if long.share >= t.critical_share else "warning",
@@ -109,6 +113,16 @@ def _beside_training(profile: Profile) -> str:
     if spare is None or spare < IDLE:
         return "; beside the training it would take a core from it."
     return f", or beside the training (logs, plots, simulations): {count(round(spare, 1), 'core is idle', 'cores are idle')}."
+
+
+def _is_delivery(profile: Profile, long: LongSteps) -> bool:
+    """Say whether every n-th step is long because n workers hand over a batch each at about the same time: what takes the
+    batches from the loader is then another thread, or part of the step. Nothing of the training's own runs in these steps."""
+    if long.cause != "unknown" or long.period is None:
+        return False
+    own = (h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "long step")
+    works = any((h.blocked_share or 0.0) < BLOCKED and not waits_for_others(h.stack) for h in own)
+    return not works and any(loader.workers > 1 and round(long.period) == loader.workers for loader in profile.loaders)
 
 
 def _share(rank: RankProfile) -> float:

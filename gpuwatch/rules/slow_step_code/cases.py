@@ -78,18 +78,6 @@ CASES = (
         speedup=1.0,
     ),
     fires(
-        run_of(
-            ranks=phases(loader_startup=3.0, input_wait=1.0, forward=2.0),
-            hot_lines=(replace(WORK_LINE, activity="between loops", seconds=2.5),),
-            stacks=SAMPLED,
-        ),
-        "warning",
-        "each epoch begins or ends with 2.5 s of the training's own code, most of it at line 48: histogram(w)",
-        confidence="medium",
-        where="/home/me/project/data.py:48",
-        speedup=1.199,
-    ),
-    fires(
         own_loop(MODEL_LINE, WORK_LINE),
         "critical",
         "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: histogram(w)",
@@ -102,13 +90,6 @@ CASES = (
         "90% of the step is Python outside of forward, backward and optimizer, most of it at line 48: frame = decoder.stdout.read(n)",
         where="/home/me/project/data.py:48",
         speedup=8.5,
-    ),
-    fires(
-        run_of(ranks=phases(input_wait=7.0, forward=3.0), hot_lines=(SAMPLER_LINE,), stacks=SAMPLED),
-        "critical",
-        "70% of the step is the sampler's code, which the loader runs in the training process, most of it at line 48: histogram(w)",
-        where="/home/me/project/data.py:48",
-        speedup=3.333,
     ),
     # A framework's callback, which runs from the user's one line.
     fires(
@@ -131,33 +112,6 @@ CASES = (
         " (in EarlyStopping.on_train_batch_end)",
         where="/home/me/project/data.py:48",
         speedup=1.0,
-    ),
-    # A checkpoint at the end of each epoch waits for the disk; samples near the loop's end seem to be in a step.
-    fires(
-        run_of(
-            ranks=phases(input_wait=1.0, forward=2.0, backward=2.0, between_loops=5.0),
-            hot_lines=(
-                replace(
-                    WORK_LINE,
-                    activity="between loops",
-                    seconds=4.5,
-                    source="torch.save(state, path)",
-                    callee=Callee("torch", "save"),
-                    blocked_share=0.9,
-                    stack=(
-                        Place("/home/me/project/data.py", 48, "main"),
-                        Place("/v/torch/serialization.py", 9, "save"),
-                    ),
-                ),
-                replace(WORK_LINE, share=0.05, seconds=0.4, source="torch.save(state, path)"),
-            ),
-            stacks=SAMPLED,
-        ),
-        "warning",
-        "each epoch begins or ends with 4.5 s of the training's own code, most of it at line 48: torch.save(state, path)",
-        confidence="medium",
-        where="/home/me/project/data.py:48",
-        speedup=1.427,
     ),
     clear(
         run_of(
@@ -184,12 +138,12 @@ CASES = (
             stacks=SAMPLED,
         )
     ),
+    # What a sampler does is slow-sampler's, what happens between the epochs epoch-end's.
+    clear(run_of(ranks=phases(input_wait=7.0, other_in_step=3.0), hot_lines=(SAMPLER_LINE,), stacks=SAMPLED)),
     clear(
         run_of(
-            ranks=phases(loader_startup=3.0, input_wait=1.0, forward=2.0),
-            hot_lines=(
-                replace(WORK_LINE, activity="between loops", seconds=2.5, callee=Callee("multiprocessing", "_launch")),
-            ),
+            ranks=phases(input_wait=1.0, forward=2.0, between_loops=2.5),
+            hot_lines=(replace(WORK_LINE, activity="between loops", seconds=2.5),),
             stacks=SAMPLED,
         )
     ),

@@ -53,7 +53,7 @@ class Thresholds(NoThresholds):
 
 def check(profile: Profile, t: Thresholds, seen: Starved, blocked: float) -> Found | None:
     """Report a starved loop whose workers are blocked most of a fetch while they read."""
-    if blocked < t.blocked_share or not _reads(profile, seen, t):
+    if seen.cores is not None or blocked < t.blocked_share or not _reads(profile, seen, t):
         return None
     line = hot_line(profile, "worker", "fetch")
     return Found(

@@ -116,7 +116,9 @@ def is_at(place: Place, where: dict[str, Any] | None) -> bool:
     """Tell whether a place of a report is the one declared."""
     if where is None or not where["file"].endswith(place.file):
         return False
-    function = where.get("function") or enclosing_function(where["file"], where["line"])
+    function = where.get("function") or ""
+    if not function or function.startswith("<"):
+        function = enclosing_function(where["file"], where["line"])
     return not place.function or function == place.function or function.endswith(f".{place.function}")
 
 

@@ -167,7 +167,7 @@ def test_processes_that_a_loop_without_a_loader_starts_make_its_batches(run: Fak
         trainer.ask(number, index, 0.0, forward_ns=None)
     trainer.tail(number)
     sampler = run.sampler()
-    for pid, parent in ((100, 1), (300, 100), (301, 300), (400, 1)):
+    for pid, parent in ((100, 1), (300, 100), (301, 300), (302, 300), (400, 1)):
         sampler.add("process", t=START + SECOND, pid=pid, ppid=parent, role="tree", cpu_ns=0, threads=1)
     log = run.stacks()
     burst(log, START)
@@ -177,6 +177,9 @@ def test_processes_that_a_loop_without_a_loader_starts_make_its_batches(run: Fak
     stack(log, START, [["crop", "/home/me/data.py", 9]], [[0, 10]], pid=301)
     stack(log, START, [["main", f"{SITE}/torch/_inductor/compile_worker/__main__.py", 60]], [[0, 99]], pid=301)
     stack(log, START, [["other", "/home/me/other.py", 3]], [[0, 99]], pid=400)
+    started = [["spawn_main", "/usr/lib/python3.11/multiprocessing/spawn.py", 122], ["<module>", "/home/me/data.py", 1]]
+    importing = ["_find_and_load", "<frozen importlib._bootstrap>", 1176]
+    stack(log, START, [*started, importing, ["<module>", f"{SITE}/torch/__init__.py", 9]], [[0, 99]], pid=302)
     lines = report_of(run).hot_lines
     found = [(line.process_role, line.activity, line.line, line.share) for line in lines]
     assert found == ([("worker", "fetch", 7, 0.75), ("worker", "fetch", 9, 0.25)] if own_loop else [])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gpuwatch.diagnosis.examples.parts import make_loader, make_operation
 from gpuwatch.diagnosis.examples.runs import run_of
-from gpuwatch.diagnosis.frameworks import draft_edit, loader_edit, maker_of, opened_by_user, who_set
+from gpuwatch.diagnosis.frameworks import draft_edit, loader_edit, maker_of, opened_by_user, place_of_decode, who_set
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
@@ -112,3 +113,21 @@ def test_where_the_users_code_opens_the_file_that_line_is_the_place() -> None:
     place = Place("/home/me/project/data.py", 9)
     decode = make_operation("PIL.JpegImageFile.load", kind="decode", opened_by="__main__", opened_where=place)
     assert draft_edit(decode, 4) is None and opened_by_user(decode) == place
+
+
+def test_a_decode_below_the_call_that_drives_the_training_is_placed_in_the_users_own_part_of_the_fetch() -> None:
+    driver, call = Place("/home/me/train.py", 64, "<module>"), Place("/home/me/train.py", 31, "transforms")
+    crop = Place("/home/me/train.py", 27, "RandomResizedCrop")
+    decode = make_operation(name="PIL.JpegImageFile.load", kind="decode", where=driver)
+    resize = make_operation(name="RandomResizedCrop", kind="transform", where=crop)
+    convert = make_operation(name="PIL.Image.convert", kind="decode", where=call)
+    library = Place(f"{LIBRARIES}datasets/arrow_dataset.py", 3156)
+    loader = make_loader(
+        operations=(decode, resize, convert), iterated_where=driver, dataset_where=library, created_where=driver
+    )
+    assert place_of_decode(loader, decode) == call
+    made = Place("/home/me/train.py", 12, "ImageFolder")
+    assert place_of_decode(replace(loader, operations=(decode, resize), dataset_where=made), decode) == made
+    assert place_of_decode(replace(loader, operations=(decode, resize)), decode) == crop
+    assert place_of_decode(replace(loader, operations=(decode,)), decode) == driver
+    assert place_of_decode(replace(loader, iterated_where=None), decode) == driver

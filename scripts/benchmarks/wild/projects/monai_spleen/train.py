@@ -44,7 +44,7 @@ train_transforms = Compose(
 )
 
 
-def main(data_dir, epochs=3, cached=False):
+def main(data_dir, epochs=2, cached=False):
     """Train as the tutorial does: two volumes a batch, four crops of each."""
     set_determinism(seed=0)
     images = sorted(Path(data_dir, "imagesTr").glob("*.nii.gz"))
