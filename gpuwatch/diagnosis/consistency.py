@@ -132,7 +132,7 @@ def _of_verdict(verdict: Verdict) -> list[str]:
         found.append(
             f"the loop waits for input for {percent(share.median)} of its time, and the run is bound by {verdict.bound}"
         )
-    if share is not None and verdict.bound == "input" and share.high < STARVED_SHARE:
+    if share is not None and verdict.bound == "input" and share.high < STARVED_SHARE and not _in_evaluation(verdict):
         found.append(f"the loop waits for input for {percent(share.median)} of its time, and the run is bound by input")
     if share is not None and not -ROUNDING <= share.low <= share.median <= share.high <= 1.0 + ROUNDING:
         found.append("the share of input wait lies outside of its interval, or of 0 to 1")
@@ -141,6 +141,11 @@ def _of_verdict(verdict: Verdict) -> list[str]:
     if free is not None and free.predicted < 1.0 - ROUNDING:
         found.append("an input that costs nothing would make the run slower")
     return found
+
+
+def _in_evaluation(verdict: Verdict) -> bool:
+    """Say whether it is the evaluation whose wait bounds the run."""
+    return isinstance(verdict.reason, LoaderSteps) and verdict.reason.evaluation_wait is not None
 
 
 def _waits_for_input(verdict: Verdict, share: Interval) -> bool:
