@@ -286,18 +286,18 @@ SCENARIOS = (
         flags=_TWO_RANKS,
     ),
     # whose advice has a sign: each with its twin
-    Scenario("pooled_maps", "20", "too-few-workers", ("slow-dataset-code",)),
-    Scenario("pooled_maps_in_turn", "20n", "no-worker-processes", same=("slow-dataset-code",)),
+    Scenario("pooled_maps", "20", "too-few-workers", same=("slow-dataset-code",)),
+    Scenario("pooled_maps_in_turn", "20n", "no-worker-processes", line=False, same=("slow-dataset-code",)),
     Scenario(
         "small_games", "29", "slow-dataset-code", ("slow-step-code",), ("host", "input"), same=("slow-step-code",)
     ),
-    Scenario("long_games", "29n", "slow-step-code", (), ("host", "compute")),
+    Scenario("long_games", "29n", "slow-step-code", (), ("host", "compute"), line=False),
     Scenario(
         "score_of_all_parts", "35", "slow-step-code", ("evaluation-share",), ("host", "compute"), flags=_TWO_RANKS
     ),
     Scenario("spectra_jittered", "50", "slow-dataset-code", WORKERS, same=("expensive-transform",)),
     Scenario("records_read_once", "46", "no-worker-processes", line=False, same=("storage-wait", "slow-dataset-code")),
-    Scenario("held_out_rows", "86 % of the evaluation", "no-worker-processes", ("slow-dataset-code",)),
+    Scenario("held_out_rows", "86 % of the evaluation", "no-worker-processes", same=("slow-dataset-code",)),
     Scenario(
         "questions_held_back",
         "a stream in the evaluation",

@@ -14,7 +14,7 @@ class Lines(IterableDataset):
     def parse(self, number):
         total = 0
         for step in range(30_000):  # <- cause
-            total = (total * 31 + number + step) % 9973
+            total = (total * 31 + number + step) % 9973  # <- cause
         return torch.full((12,), total / 9973)
 
     def __iter__(self):

@@ -13,7 +13,7 @@ class Questions(IterableDataset):
 
     def words(self, number):
         end = time.thread_time() + self.milliseconds / 1000
-        while time.thread_time() < end:
+        while time.thread_time() < end:  # <- cause
             pass
         return torch.full((24,), number / self.count)
 

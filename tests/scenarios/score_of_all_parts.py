@@ -14,7 +14,7 @@ def agreement(predictions):
     """Compare all predictions with each other."""
     near = predictions @ predictions.T
     for _ in range(5):
-        near = torch.tanh(near @ near * 1e-6)
+        near = torch.tanh(near @ near * 1e-6)  # <- cause
     return near.mean()
 
 

@@ -65,7 +65,7 @@ class Together:
 
 
 def train(games, updates):
-    policy = nn.Sequential(nn.Linear(6, 32), nn.Tanh(), nn.Linear(32, 6))
+    policy = nn.Sequential(nn.Linear(6, 512), nn.Tanh(), nn.Linear(512, 512), nn.Tanh(), nn.Linear(512, 6))
     optimizer = torch.optim.SGD(policy.parameters(), lr=1e-3)
     states = games.play([0] * GAMES)
     started, steps = time.perf_counter(), 0

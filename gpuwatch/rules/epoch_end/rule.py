@@ -51,6 +51,10 @@ _ADVICE_SAVING = "Save less often, save less (weights only), or copy to host mem
 _USUAL_STOP_S = 0.05
 
 
+# Ranks that are as long in the same function do the same; one that waits for another is in a function of its own.
+ALIKE = 0.7
+
+
 @dataclass(frozen=True)
 class Thresholds(NoThresholds):
     """From which values on the rule reports."""
@@ -145,13 +149,27 @@ def _own_code(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -
             *((Evidence("checkpoints there", round(slowest.saving_s, 2), "s"),) if slowest.saving_s else ()),
             *((Evidence("hottest line there", round(line.seconds, 2), "s", n=line.samples),) if line else ()),
         ),
-        advice=_ADVICE_SAVING if saves or _saves(line) else _ADVICE_EPOCH,
+        advice=_ADVICE_SAVING if saves or _saves(line) else _ADVICE_EPOCH + _on_each_rank(profile, ranks, lines),
         where=slowest.saving_where if saves else place(line),
         speedup=_without(whole, spent, 0.4),
         rank=slowest.rank if len(ranks) > 1 else None,
         hides=("slow-startup",),
         decides=spent / whole >= t.critical_share,
     )
+
+
+def _on_each_rank(profile: Profile, ranks: tuple[RankProfile, ...], lines: list[HotLine]) -> str:
+    """Return a further sentence where all ranks compute the same between their loops, and none of them waits for another."""
+    seconds = [own_seconds(profile, rank) for rank in ranks]
+    if len(ranks) < 2 or not lines or min(seconds) < ALIKE * max(seconds):
+        return ""
+    same = sum(line.share for line in lines if (line.file, line.function) == (lines[0].file, lines[0].function))
+    if same < ALIKE:
+        return ""
+    threads = (profile.machine.library_threads or 1) * len(ranks)
+    cores = profile.machine.usable_cores
+    crowd = f", with {threads} library threads on {count(cores, 'core', digits=2)}" if cores and threads > cores else ""
+    return f" All {len(ranks)} ranks do it at the same time{crowd}: let the first one do it, and broadcast the result."
 
 
 def own_seconds(profile: Profile, rank: RankProfile) -> float:

@@ -176,7 +176,9 @@ def test_cheaper_work_never_slows_and_never_beats_a_free_input(
 
 def test_threads_that_spin_beyond_the_cores_leave_a_free_input_its_gain() -> None:
     # 3.2 cores in the step's own 3 ms, as threads spin on while the batch is made; two cores, one of them another program's.
-    loader = make_loader(workers=0, seconds=17.0, steps=1000, wait_seconds=14.0, compute_ms=interval(3.0))
+    loader = make_loader(
+        workers=0, seconds=17.0, steps=1000, wait_seconds=14.0, compute_ms=interval(3.0), wait_ms=interval(14.0)
+    )
     loader = replace(
         loader,
         compute_cpu_share=1.0,
