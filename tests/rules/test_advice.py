@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.diagnosis.examples.parts import make_loader, make_machine, make_rank
+from gpuwatch.diagnosis.examples.parts import interval, make_hot_line, make_loader, make_machine, make_rank
 from gpuwatch.diagnosis.examples.runs import (
     BLOCKED,
     DECODE,
     JITTER,
+    SAMPLED,
     epochs,
     long_steps,
     phases,
@@ -149,3 +150,19 @@ def test_workers_that_would_keep_an_old_copy_of_the_dataset_are_warned_of() -> N
 
     assert "the dataset's epoch changes from pass to pass" in said(changed_values=["epoch"])
     assert "changes from pass to pass" not in said()
+
+
+@pytest.mark.parametrize(("shares", "said"), [((1.0,), True), ((0.5, 0.5), False)])
+def test_work_that_all_ranks_do_between_epochs_is_for_the_first_one_only(shares: tuple[float, ...], said: bool) -> None:
+    """Two ranks that score for 6 s; where one of them waits for the other, half of the samples are in the wait."""
+    (rank,) = phases(startup=3.0, input_wait=1.0, forward=9.0, between_loops=6.0)
+    both = tuple(replace(rank, rank=number, world_size=2, step_ms=interval(15.0)) for number in (0, 1))
+    lines = tuple(
+        make_hot_line(
+            process_role="trainer", activity="between loops", function=f"score{i}", line=50 + i, share=share, seconds=6 * share,
+            callee=None, source="score(everything)",
+        )
+        for i, share in enumerate(shares)
+    )  # fmt: skip
+    profile = run_of(8.0, ranks=both, hot_lines=lines, stacks=SAMPLED)
+    assert ("All 2 ranks do it at the same time" in advice("epoch-end", profile)) is said
