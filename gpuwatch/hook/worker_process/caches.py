@@ -1,0 +1,88 @@
+"""What a worker's copy of the dataset keeps of the samples that it made: mappings that grow, and functools' caches.
+
+Looked at twice per epoch: before its first sample and after its last. Only lengths are read.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+
+from ..process import TYPE_CHECKING
+from ..source_code import origins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    # By name: what it is, and how many entries it has.
+    Census = dict[str, tuple[str, int]]
+
+_MOST_OBJECTS, _MOST_NAMES, _MOST_SLOTS, _DEEPEST = 64, 400, 10_000, 2
+_NEVER = (type, types.ModuleType, types.FunctionType, types.MethodType)
+
+
+def census(dataset: object) -> Census:
+    """Return the entries of all that may keep samples: in the dataset's objects, their classes and modules."""
+    found: Census = {}
+    for owner, name, value in _things(dataset):
+        known = _entries(value)
+        if known is not None:
+            found[f"{owner}.{name}"] = known
+    return found
+
+
+def grown(before: Census, after: Census) -> list[list[Any]]:
+    """Return [name, kind, entries before, entries after] of what has grown, the most first."""
+    rows = []
+    for name, (kind, count) in after.items():
+        kind, earlier = before.get(name, (kind, 0))
+        rows.append([name, kind, earlier, count])
+    return sorted((row for row in rows if row[3] > row[2]), key=lambda row: row[2] - row[3])[:3]
+
+
+def _entries(value: Any) -> tuple[str, int] | None:
+    if isinstance(value, dict):
+        # Numbers by index are counts, no samples.
+        first = next(iter(value.values()), None)
+        return None if isinstance(first, (int, float)) else ("dict", len(value))
+    if isinstance(value, list):
+        empty = sum(one is None for one in value) if len(value) <= _MOST_SLOTS else 0
+        return ("slots", len(value) - empty) if empty else ("list", len(value))
+    info = getattr(value, "cache_info", None)
+    return ("lru_cache", int(info().misses)) if callable(info) and hasattr(value, "__wrapped__") else None
+
+
+def _things(dataset: object) -> Iterator[tuple[str, str, Any]]:
+    pending, seen = [(dataset, 0)], set()
+    while pending and len(seen) < _MOST_OBJECTS:
+        thing, depth = pending.pop(0)
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        owner = type(thing).__name__
+        for name, value in list(vars(thing).items())[:_MOST_NAMES]:
+            yield owner, name, value
+            if depth < _DEEPEST and _may_hold(value):
+                pending.append((value, depth + 1))
+        yield from _of_class(type(thing), seen)
+
+
+def _may_hold(value: Any) -> bool:
+    if isinstance(value, _NEVER) or hasattr(value, "cache_info") or not hasattr(value, "__dict__"):
+        return False
+    return not type(value).__module__.startswith(("torch.nn", "numpy", "pandas")) and type(value).__name__ != "Tensor"
+
+
+def _of_class(cls: type, seen: set[int]) -> Iterator[tuple[str, str, Any]]:
+    """Return what the user's classes and their modules hold, each once."""
+    for base in cls.__mro__:
+        module = sys.modules.get(base.__module__)
+        file = getattr(module, "__file__", None)
+        if id(base) in seen or file is None or not origins.is_user_file(file):
+            continue
+        seen.add(id(base))
+        yield from ((base.__name__, name, value) for name, value in list(vars(base).items())[:_MOST_NAMES])
+        if id(module) not in seen:
+            seen.add(id(module))
+            yield from ((base.__module__, name, value) for name, value in list(vars(module).items())[:_MOST_NAMES])
