@@ -47,6 +47,13 @@ CASES = (
         "batches are made in the training process (40 ms each): ultralytics uses no workers on the CPU",
         where="/home/me/project/train.py:40",
     ),
+    fires(
+        run_of(workers=0, loader={"dataset_kind": "iterable"}),
+        "critical",
+        "batches are made in the training process (30 ms each) while the device waits",
+        where="/home/me/project/train.py:40",
+        speedup=1.327,
+    ),
     clear(STARVED),
     clear(HIDDEN),
     clear(run_of(0.5, 10.0, workers=0)),

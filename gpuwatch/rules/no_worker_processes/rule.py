@@ -14,7 +14,8 @@ How it is measured
 When it is wrong
     Where threads of the training process make the batches, the loader only waits for them: then the rule is clear.
     For data that is already in memory, fetching item by item in workers costs more than it saves (see
-    per-item-access). For very short epochs the start-up of workers outweighs the gain; the prediction includes it.
+    per-item-access). Of an iterable dataset that does not ask which worker it is in, one worker is advised: each of
+    several would deliver all of it. For very short epochs the start-up of workers outweighs the gain; the prediction includes it.
 
 What to do
     Pass num_workers=N (the finding names N) and persistent_workers=True to the DataLoader.
@@ -31,6 +32,7 @@ from gpuwatch.diagnosis.frameworks import loader_edit, refuses_workers, who_set
 from gpuwatch.diagnosis.needs import COSTS, STARVED_LOADER, StarvedLoader
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.diagnosis.worker_shares import ONE_WORKER, may_have_more
 from gpuwatch.model.findings import Confidence, Evidence, Severity, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
@@ -54,12 +56,13 @@ def check(profile: Profile, t: Thresholds, seen: StarvedLoader, costs: Costs) ->
     if library:
         return _refused(profile, seen.loader, costs, library)
     crowded = False
-    workers, speedup = _plan(costs)
+    most = None if may_have_more(seen.loader) else 1
+    workers, speedup = _plan(costs, most)
     if costs.trainer_threads > 1 and speedup.low < t.no_loss:
         return _sharing(profile, seen.loader, costs, speedup)
     if speedup.predicted < t.min_gain:
         costs, crowded = throughput.on_cores(costs, _own_cores(profile)), True
-        workers, speedup = _plan(costs)
+        workers, speedup = _plan(costs, most)
     if speedup.predicted < t.min_gain:
         return None
     severity: Severity = "critical" if speedup.predicted >= t.critical_gain and not crowded else "warning"
@@ -92,7 +95,7 @@ def _finding(
         confidence=confidence,
         summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each) while the device waits{crowd}",
         evidence=_evidence(profile, loader, costs),
-        advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.{who_set(loader)}",
+        advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.{who_set(loader)}{'' if may_have_more(loader) else ONE_WORKER}",
         where=loader.created_where,
         speedup=speedup,
         verify="try --loader",
@@ -146,9 +149,9 @@ def _evidence(profile: Profile, loader: LoaderProfile, costs: Costs) -> tuple[Ev
     )
 
 
-def _plan(costs: Costs) -> tuple[int, Speedup]:
+def _plan(costs: Costs, most: int | None) -> tuple[int, Speedup]:
     """Return the number of workers to advise, and what they would win with start-up paid once (persistent)."""
-    workers = throughput.best_workers(costs)
+    workers = min(throughput.best_workers(costs), most or throughput.MAX_WORKERS)
     after = replace(throughput.with_workers(costs, workers), iterators=costs.iterators)
     return workers, throughput.predict(
         costs, after, "throughput model: G + P becomes max(G, P / n) plus worker start-up"

@@ -11,7 +11,8 @@ How it is measured
 
 When it is wrong
     If the workers wait for one shared thing (a lock, a slow disk), more of them share it. If the sampler found no
-    idle core, cpu-saturated is reported instead.
+    idle core, cpu-saturated is reported instead. The workers of an iterable dataset share its data only where it gives
+    each of them a part: where that was not observed, the rule is not evaluated.
 
 What to do
     Raise num_workers to the number named. Memory grows with each worker (see worker-memory-growth).
@@ -28,6 +29,7 @@ from gpuwatch.diagnosis.frameworks import loader_edit, who_set
 from gpuwatch.diagnosis.needs import BUSY_WORKERS, IDLE_CORES, STARVED_LOADER, WORKERS, StarvedLoader
 from gpuwatch.diagnosis.rule import Found, Group, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.diagnosis.worker_shares import DIVISIBLE
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.profile import Profile
 from gpuwatch.words.units import count
@@ -45,7 +47,7 @@ class Thresholds(NoThresholds):
 
 
 def check(
-    profile: Profile, t: Thresholds, seen: StarvedLoader, workers: int, busy: float, idle_cores: float
+    profile: Profile, t: Thresholds, seen: StarvedLoader, workers: int, busy: float, idle_cores: float, divisible: bool
 ) -> Found | None:
     """Report a starved loop whose workers never rest although more of them would find cores."""
     loader, costs = seen.loader, profile.costs
@@ -86,6 +88,7 @@ RULE = Rule(
         WORKERS,
         BUSY_WORKERS,
         IDLE_CORES,
+        DIVISIBLE,
     ),
     thresholds=Thresholds(),
     hides=(Group.BATCH_COST,),
