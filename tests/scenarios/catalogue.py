@@ -32,6 +32,11 @@ INPUT_ADVICE = frozenset(
         "expensive-collate",
         "batch-transport",
         "unpinned-transfer",
+        "narrow-affinity",
+        "fewer-shards-than-workers",
+        "repeated-data",
+        "lost-cache",
+        "uneven-epochs",
     }
 )
 
@@ -268,6 +273,18 @@ SCENARIOS = (
         line=False,
         flags=_TWO_RANKS,
     ),
+    # what each worker is given, may run on and keeps
+    Scenario("measurement_logs", "16", "fewer-shards-than-workers", ("slow-dataset-code",)),
+    Scenario("visitor_records", "replayed stream", "repeated-data", bound=("compute",)),
+    Scenario("spectra_set_up", "workers on one core", "narrow-affinity"),
+    Scenario(
+        "tiles_by_epoch",
+        "cache ends with its worker",
+        "lost-cache",
+        ("worker-restart", "cpu-saturated", "slow-dataset-code"),
+        bound=("input", "startup"),
+    ),
+    Scenario("playlist_stream", "reader outlives its epoch", "uneven-epochs", bound=("compute",), fix=False),
     # nothing to win in the input
     _negative("hidden_input", "control", needs=("PIL", "torchvision")),
     _negative("busy_network", "control"),
@@ -281,6 +298,10 @@ SCENARIOS = (
     _negative("lightning_device_bound", "control", needs=("lightning",)),
     _negative("large_photos_hidden", "D3n", needs=("PIL", "torchvision")),
     _negative("stream_in_time", "control"),
+    _negative("split_records", "replayed stream, control"),
+    _negative("spectra_apart", "workers on one core, control"),
+    _negative("tiles_looked_up", "cache ends with its worker, control"),
+    _negative("sentences_by_budget", "reader outlives its epoch, control"),
 )
 
 
