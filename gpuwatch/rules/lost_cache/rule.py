@@ -2,7 +2,7 @@
 
 What it means
     A dataset that keeps what it has read or computed (a dict by index, a list with a place for each sample, lru_cache)
-    does so in each worker's copy. Without persistent_workers=True, or with an iterator that is made anew, the workers end
+    does so in each worker's copy. Without persistent_workers=True, or where the iterator is re-created, the workers end
     with the epoch and take what they kept with them. The cache costs memory and never pays.
 
 How it is measured

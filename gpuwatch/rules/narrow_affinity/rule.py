@@ -40,7 +40,9 @@ from gpuwatch.words.units import count
 class Thresholds(NoThresholds):
     """From which values on the rule reports."""
 
-    used_inside: Threshold = Threshold(0.7, "share of the cores left", "Cores that are not full keep nobody waiting.")
+    used_inside: Threshold = Threshold(
+        0.7, "share of the cores left", "Cores that are not full keep no worker waiting."
+    )
     idle_outside: Threshold = Threshold(0.4, "cores", "Less than this is what a few daemons leave.")
     min_gain: Threshold = Threshold(1.05, "times", "A smaller gain is within what two runs differ by.")
     critical_gain: Threshold = Threshold(1.15, "times", "More than what runs differ by, with certainty.")

@@ -44,7 +44,7 @@ class Thresholds(NoThresholds):
 
 
 _SURE: dict[str | None, Confidence] = {"content": "high", "length": "high", "labels": "medium", "count": "medium"}
-_TOLD = {
+_SAID_BY = {
     "content": "each hands over the same batches",
     "labels": "each hands over the same labels, with other values",
     "length": "each hands over as many samples as the dataset says it has",
@@ -60,7 +60,7 @@ def check(profile: Profile, t: Thresholds, loader: LoaderProfile, workers: Worke
     return Found(
         severity="critical",
         confidence=_SURE.get(basis, "medium"),
-        summary=f"{workers.workers} workers go over the same data: {_TOLD[basis]}, so that a pass has every sample"
+        summary=f"{workers.workers} workers go over the same data: {_SAID_BY[basis]}, so that a pass has every sample"
         f" {passes:.2g} times",
         evidence=(
             Evidence("how often a pass has each sample", round(passes, 2), "times", t.passes_over, workers.epochs),

@@ -28,6 +28,7 @@ from gpuwatch.diagnosis.evidence import blocked_share, certainty, hot_line, plac
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.diagnosis.worker_shares import may_have_more
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.profile import Profile
@@ -68,12 +69,15 @@ def check(profile: Profile, t: Thresholds, seen: Starved, blocked: float) -> Fou
             Evidence("of it from storage", seen.fetch.read_bytes_per_batch, "bytes", n=seen.fetch.n),
             Evidence("I/O pressure", profile.machine.io_pressure, "share", t.io_pressure),
         ),
-        advice="Move the data to local disk (or the page cache) or into fewer, larger files; until then raise num_workers:"
-        " I/O wait does not use CPU.",
+        advice=_MOVE + _MORE_WORKERS if may_have_more(seen.loader) else f"{_MOVE}.",
         where=place(line, seen.loader.dataset_where),
         speedup=_speedup(seen, blocked),
         verify="try --loader",
     )
+
+
+_MOVE = "Move the data to local disk (or the page cache) or into fewer, larger files"
+_MORE_WORKERS = "; until then raise num_workers: I/O wait does not use CPU."
 
 
 def _blocked(profile: Profile) -> float | Missing:

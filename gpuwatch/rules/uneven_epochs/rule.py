@@ -14,7 +14,7 @@ When it is wrong
     others, which are equal, is a resumed run: the rule is clear.
 
 What to do
-    Count samples per epoch in each worker. Make __iter__ begin anew each time it is called, and let no reader outlive
+    Count samples per epoch in each worker. Make __iter__ begin at the first sample each time it is called, and let no reader outlive
     its epoch.
 """
 
@@ -59,7 +59,7 @@ def check(profile: Profile, t: Thresholds, loader: LoaderProfile) -> Found | Non
             Evidence("longest epoch", longest, unit),
             Evidence("first epochs", ", ".join(f"{length:,}" for length in lengths[:6]), unit),
         ),
-        advice="Unless it is meant: make the dataset begin anew in each __iter__ (no reader, generator or position that the"
+        advice="Unless it is meant: make __iter__ of the dataset begin at the first sample (no reader, generator or position that the"
         " last epoch left behind), and look for samples that are skipped on an error.",
         where=loader.dataset_where or loader.created_where,
     )
