@@ -53,7 +53,7 @@ def workers_profile(loader: Loader, makers: list[Maker]) -> WorkersProfile | Non
         ended=len(ended),
         batches=batches,
         samples=tuple(value * size for value in batches) if size else None,
-        at_work=sum(batches) / max(batches) if max(batches, default=0.0) > 0 else None,
+        at_work=_at_work(epochs),
         asks=asks,
         asked_where=where,
         splits=_splits(asks, alone, content, passes_over) if iterable else None,
@@ -106,6 +106,12 @@ def _mean_batches(epochs: Epochs, count: int) -> tuple[float, ...]:
         for one in epoch:
             total[one.number] += one.batches
     return tuple((total / len(epochs)).tolist())
+
+
+def _at_work(epochs: Epochs) -> float | None:
+    """Return all batches over those of each epoch's busiest worker: which one that is may change."""
+    busiest = sum(max(one.batches for one in epoch) for epoch in epochs)
+    return sum(one.batches for epoch in epochs for one in epoch) / busiest if busiest else None
 
 
 def _asks(loader: Loader) -> tuple[bool | None, Place | None]:

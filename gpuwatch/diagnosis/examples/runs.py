@@ -258,8 +258,9 @@ def stream(
 ) -> Profile:
     """Return a training over an iterable dataset whose workers delivered these batches per epoch; None: unknown."""
     at_work = sum(batches) / max(batches) if batches else float(workers)
-    known = {"workers": workers, "processes": workers, "epochs": 3, "ended": 0, "samples": None, "at_work": at_work}
-    profile = WorkersProfile(**(known | {"batches": batches} | seen)) if batches else None  # type: ignore[arg-type]
+    known: dict[str, Any] = {"workers": workers, "processes": workers, "epochs": 3, "ended": 0, "samples": None}
+    known |= {"at_work": at_work, "batches": batches} | seen
+    profile = WorkersProfile(**known) if batches else None
     step = max(device_ms, work_ms / at_work)
     wait = (step - device_ms) / step
     return run_of(
@@ -287,8 +288,8 @@ def keeping(kind: str, grown: float, cost_ratio: float = 1.02, processes: int = 
 
 def masked(by: str | None, device_ms: float = 10.0, **masks: Any) -> Profile:
     """Return a training of two workers, 30 ms a batch, on one core that a mask has left them of eight."""
-    cores = dict.fromkeys(("online", "allowed", "given", "started", "trainer", "workers"), 8)
-    known = {"idle_outside": 6.5, "used_inside": 1.0} | cores | masks
+    known: dict[str, Any] = dict.fromkeys(("online", "allowed", "given", "started", "trainer", "workers"), 8)
+    known |= {"idle_outside": 6.5, "used_inside": 1.0} | masks
     machine = make_machine(
         cores=8, usable_cores=1.0, spare_cores=0.0, other_cores=0.0, masks=CpuMasks(narrowed_by=by, **known)
     )

@@ -24,7 +24,7 @@ def on_import(name: str, module: Any) -> None:
         if callable(method) and not is_measured(method):
             process.cpu_affinity = _noted_in_psutil(method)
     elif hasattr(os, "sched_setaffinity") and not is_measured(os.sched_setaffinity):
-        os.sched_setaffinity = _noted(os.sched_setaffinity)
+        setattr(os, "sched_setaffinity", _noted(os.sched_setaffinity))  # noqa: B010
 
 
 def _noted(original: Callable[..., None]) -> Callable[..., None]:
