@@ -5,6 +5,7 @@ Looked at twice per epoch: before its first sample and after its last. Only leng
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     Census = dict[str, tuple[str, int]]
 
 _MOST_OBJECTS, _MOST_NAMES, _MOST_SLOTS, _DEEPEST = 64, 400, 10_000, 2
-_NEVER = (type, types.ModuleType, types.FunctionType, types.MethodType)
+_LRU = type(functools.lru_cache(maxsize=1)(len))
+_NEVER = (type, types.ModuleType, types.FunctionType, types.MethodType, _LRU)
 
 
 def census(dataset: object) -> Census:
@@ -42,15 +44,16 @@ def grown(before: Census, after: Census) -> list[list[Any]]:
 
 
 def _entries(value: Any) -> tuple[str, int] | None:
+    # By the built-in types' own methods: those of a subclass may do anything.
     if isinstance(value, dict):
         # Numbers by index are counts, no samples.
-        first = next(iter(value.values()), None)
-        return None if isinstance(first, (int, float)) else ("dict", len(value))
+        first = next(iter(dict.values(value)), None)
+        return None if isinstance(first, (int, float)) else ("dict", dict.__len__(value))
     if isinstance(value, list):
-        empty = sum(one is None for one in value) if len(value) <= _MOST_SLOTS else 0
-        return ("slots", len(value) - empty) if empty else ("list", len(value))
-    info = getattr(value, "cache_info", None)
-    return ("lru_cache", int(info().misses)) if callable(info) and hasattr(value, "__wrapped__") else None
+        count = list.__len__(value)
+        empty = sum(one is None for one in list.__iter__(value)) if count <= _MOST_SLOTS else 0
+        return ("slots", count - empty) if empty else ("list", count)
+    return ("lru_cache", int(value.cache_info().misses)) if isinstance(value, _LRU) else None
 
 
 def _things(dataset: object) -> Iterator[tuple[str, str, Any]]:
@@ -61,7 +64,7 @@ def _things(dataset: object) -> Iterator[tuple[str, str, Any]]:
             continue
         seen.add(id(thing))
         owner = type(thing).__name__
-        for name, value in list(vars(thing).items())[:_MOST_NAMES]:
+        for name, value in list(vars(thing).items())[:_MOST_NAMES] if type(thing).__dictoffset__ else ():
             yield owner, name, value
             if depth < _DEEPEST and _may_hold(value):
                 pending.append((value, depth + 1))
@@ -69,7 +72,8 @@ def _things(dataset: object) -> Iterator[tuple[str, str, Any]]:
 
 
 def _may_hold(value: Any) -> bool:
-    if isinstance(value, _NEVER) or hasattr(value, "cache_info") or not hasattr(value, "__dict__"):
+    # By the type: asking the object for an attribute may have it open a file.
+    if isinstance(value, _NEVER) or not type(value).__dictoffset__:
         return False
     return not type(value).__module__.startswith(("torch.nn", "numpy", "pandas")) and type(value).__name__ != "Tensor"
 

@@ -50,7 +50,7 @@ def _leaves(batch: object) -> Iterator[Leaf]:
             pending.extend(part.values())
         elif isinstance(part, (list, tuple)):
             pending.extend(part[:_MOST_LEAVES])
-        elif hasattr(part, "__dict__") and not isinstance(part, type):
+        elif type(part).__dictoffset__ and not isinstance(part, type):
             pending.extend(vars(part).values())
 
 
@@ -63,9 +63,8 @@ def _leaf(part: Any) -> Leaf | None:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(part, torch.Tensor):
         return _of_tensor(torch, part)
-    if hasattr(part, "dtype") and hasattr(part, "ravel"):
-        return _of_array(part)
-    return None
+    numpy = sys.modules.get("numpy")
+    return _of_array(part) if numpy is not None and isinstance(part, numpy.ndarray) else None
 
 
 def _of_tensor(torch: Any, part: Any) -> Leaf | None:

@@ -84,10 +84,10 @@ class WorkerEpoch:
 
     def message(self, item: Any) -> None:
         """Take what the worker sends that is no batch: that its data is at an end, or that a new epoch begins."""
-        name = type(item[0]).__name__, type(item[1]).__name__
-        if name[1] == "_IterableDatasetStopIteration":
+        names = [type(part).__name__ for part in item[:2]] if type(item) is tuple else []
+        if "_IterableDatasetStopIteration" in names:
             self.ended_ns = _now()
-        elif name[0] == "_ResumeIteration":
+        elif "_ResumeIteration" in names:
             self.write()
             self.begin()
 

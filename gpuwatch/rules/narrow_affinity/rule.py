@@ -127,7 +127,10 @@ def _summary(masks: CpuMasks, left: int) -> str:
 def _line_of(masks: CpuMasks) -> str:
     if masks.set_where is not None or masks.narrowed_by not in (*_IN_WORKERS, "trainer"):
         return ""
-    return " No line of Python set it: look for a library that binds threads (OMP_PROC_BIND, GOMP_CPU_AFFINITY, KMP_AFFINITY)."
+    return (
+        " No call of os.sched_setaffinity was observed: look for one before torch is imported, or for a library that binds"
+        " threads (OMP_PROC_BIND, GOMP_CPU_AFFINITY, KMP_AFFINITY)."
+    )
 
 
 def _sureness(masks: CpuMasks) -> Confidence:
