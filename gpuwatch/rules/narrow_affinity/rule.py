@@ -13,7 +13,8 @@ How it is measured
 
 When it is wrong
     A mask that is narrow and not full costs nothing, and neither do workers with a core of their own each: then the rule
-    is clear. On a shared machine the idle cores may be meant for others.
+    is clear. Cores outside that other programs use count half, and only for workers that crowd fewer cores than they are:
+    the finding is then less certain. On a shared machine the idle cores may be meant for others.
 
 What to do
     Widen the mask where it is narrowed. In a worker: os.sched_setaffinity(0, range(os.cpu_count())) at the end of
@@ -35,6 +36,9 @@ from gpuwatch.model.profile import Costs, Profile
 from gpuwatch.model.worker_profile import CpuMasks
 from gpuwatch.words.units import count
 
+# Of a core that another program uses as well.
+FAIR = 0.5
+
 
 @dataclass(frozen=True)
 class Thresholds(NoThresholds):
@@ -53,15 +57,16 @@ def check(profile: Profile, t: Thresholds, loader: LoaderProfile, costs: Costs, 
     left = cores_left(masks)
     if left is None or masks.used_inside is None or masks.idle_outside is None:
         return None
-    if masks.used_inside / left < t.used_inside or masks.idle_outside < t.idle_outside:
+    free = _obtainable(masks, left, costs.workers)
+    if masks.used_inside / left < t.used_inside or free < t.idle_outside:
         return None
-    after = throughput.with_cores(costs, costs.cores + masks.idle_outside)
+    after = throughput.with_cores(costs, costs.cores + free)
     speedup = throughput.predict(costs, after, "throughput model: the idle cores usable as well")
     if speedup.predicted < t.min_gain:
         return None
     return Found(
         severity="critical" if speedup.predicted >= t.critical_gain else "warning",
-        confidence=_sureness(masks),
+        confidence=_sureness(masks, masks.idle_outside >= t.idle_outside),
         summary=_summary(masks, left),
         evidence=(
             Evidence("cores left", left, "cores"),
@@ -116,6 +121,14 @@ def cores_left(masks: CpuMasks) -> int | None:
     )
 
 
+def _obtainable(masks: CpuMasks, left: int, workers: int) -> float:
+    """Return the cores that a wider mask would win: the idle ones, or half of those outside that other programs use, which
+    the kernel shares out, where several workers were put on fewer cores than there are workers."""
+    idle = masks.idle_outside or 0.0
+    crowded = masks.narrowed_by in _IN_WORKERS and workers > left
+    return max(idle, FAIR * ((masks.trainer or left) - left)) if crowded else idle
+
+
 def _summary(masks: CpuMasks, left: int) -> str:
     by = masks.narrowed_by or ""
     if by in _IN_WORKERS:
@@ -133,9 +146,9 @@ def _line_of(masks: CpuMasks) -> str:
     )
 
 
-def _sureness(masks: CpuMasks) -> Confidence:
+def _sureness(masks: CpuMasks, idle: bool) -> Confidence:
     # A machine's idle cores may be meant for others' jobs.
-    return "medium" if masks.narrowed_by in ("launcher", "cpuset") else "high"
+    return "medium" if masks.narrowed_by in ("launcher", "cpuset") or not idle else "high"
 
 
 def _measured(profile: Profile) -> LoaderProfile | Missing | NotSo:
