@@ -28,13 +28,14 @@ from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, share_of, wait_evidence
 from gpuwatch.diagnosis.frameworks import loader_edit
 from gpuwatch.diagnosis.needs import STARVED_LOOP, WORKERS, Starved
-from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
+from gpuwatch.diagnosis.rule import NOT_SO, Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 from gpuwatch.model.worker_profile import WorkersProfile
 
+_LOSSES = ("worker-restart", "worker-memory-growth", "too-few-workers", "cpu-saturated")
 CACHES = ("dict", "slots", "lru_cache")
 
 
@@ -45,8 +46,9 @@ class Thresholds(NoThresholds):
     kept_share: Threshold = Threshold(0.5, "entries per sample", "What grows less does not keep the samples.")
     min_epochs: Threshold = Threshold(2, "epochs", "One epoch has no later one that could use the cache.")
     critical_gain: Threshold = Threshold(1.15, "times", "More than what runs differ by, with certainty.")
-    cost_ratio: Threshold = Threshold(
-        0.75, "times the first epoch's", "A cache that is used makes later batches cheaper."
+    cost_ratio: Threshold = Threshold(0.5, "times the first epoch's", "A cache that is used makes batches far cheaper.")
+    hits: Threshold = Threshold(
+        0.5, "share of the samples", "Found that often, samples are no longer what a batch costs."
     )
 
 
@@ -78,6 +80,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, workers: int, lost: Wo
         speedup=speedup,
         verify=None if seen.loader.attributes.get("remade") else "try --remedies persistent-workers",
         edit=loader_edit(seen.loader, {"persistent_workers": True}),
+        hides=(*_LOSSES, Group.BATCH_COST) if hits >= t.hits else _LOSSES,
     )
 
 
@@ -140,6 +143,6 @@ RULE = Rule(
     check=check,
     needs=(STARVED_LOOP, WORKERS, Need("workers that end with their epoch", _ended_workers)),
     thresholds=Thresholds(),
-    hides=("worker-restart", "worker-memory-growth", "too-few-workers", "cpu-saturated"),
+    hides=(*_LOSSES, Group.BATCH_COST),
     traits=Traits(about_input=True, lanes=("input_wait", "worker"), remedies=("persistent-workers",)),
 )
