@@ -147,6 +147,10 @@ def _cores(loader: LoaderProfile, machine: MachineProfile, step_ms: float) -> tu
     usable = (machine.usable_cores or machine.cores or 1.0) / max(machine.local_ranks, 1)
     trainer = min(loader.compute_cpu_share or 0.0, 1.0) * _compute_share(loader, step_ms)
     spare = machine.spare_cores if machine.spare_cores is not None else usable - (machine.busy_cores or 0.0)
+    masks = machine.masks
+    if loader.workers and masks and masks.workers and masks.workers < (masks.trainer or 0):
+        # Cores of the trainer's that the workers may not use are none of theirs.
+        return min(max(shared_cores(machine) - trainer, 0.25), float(masks.workers)), 0.0
     return max(shared_cores(machine) - trainer, 0.25), max(spare / max(machine.local_ranks, 1), 0.0)
 
 

@@ -164,7 +164,8 @@ def _of_findings(verdict: Verdict, findings: Sequence[Finding]) -> list[str]:
             found.append(f"{finding.id} wins more than there is to win")
         if gain is not None and lifted(verdict, [finding]) is not verdict:
             found.append(f"{finding.id} wins more than a free input would")
-        if verdict.leave_input_alone and finding.traits.about_input and finding.severity != "info":
+        advises = finding.traits.about_input or finding.traits.in_vain
+        if verdict.leave_input_alone and advises and finding.severity != "info":
             found.append(f"the input is to be left alone, and {finding.id} advises to change it")
         if _as_sure(verdict, finding) is not finding:
             found.append(f"{finding.id} is surer than the wait that it rests on")

@@ -34,6 +34,11 @@ INPUT_ADVICE = frozenset(
         "unpinned-transfer",
         "slow-sampler",
         "skipped-batches",
+        "narrow-affinity",
+        "fewer-shards-than-workers",
+        "repeated-data",
+        "lost-cache",
+        "uneven-epochs",
     }
 )
 
@@ -320,6 +325,18 @@ SCENARIOS = (
     _negative("tidy_after_each_epoch", "2:38n", wrong=("explicit-gc", "gc-pause")),
     _negative("longer_sequences_later", "2:2n", wrong=("slowing-down",)),
     _negative("small_layers_on_one_thread", "2:threads", wrong=("single-threaded-host",)),
+    # what each worker is given, may run on and keeps
+    Scenario("measurement_logs", "16", "fewer-shards-than-workers", ("slow-dataset-code",)),
+    Scenario("visitor_records", "replayed stream", "repeated-data", bound=("compute",)),
+    Scenario("spectra_set_up", "workers on one core", "narrow-affinity"),
+    Scenario(
+        "tiles_by_epoch",
+        "cache ends with its worker",
+        "lost-cache",
+        ("worker-restart", "cpu-saturated", "slow-dataset-code"),
+        bound=("input", "startup"),
+    ),
+    Scenario("playlist_stream", "reader outlives its epoch", "uneven-epochs", bound=("compute",), fix=False),
     # nothing to win in the input
     _negative("hidden_input", "control", needs=("PIL", "torchvision")),
     _negative("busy_network", "control"),
@@ -335,6 +352,10 @@ SCENARIOS = (
     _negative("stream_in_time", "control"),
     _negative("few_sentences_by_length", "S28n"),
     _negative("scales_from_first_batches", "resume n"),
+    _negative("split_records", "replayed stream, control"),
+    _negative("spectra_apart", "workers on one core, control"),
+    _negative("tiles_looked_up", "cache ends with its worker, control"),
+    _negative("sentences_by_budget", "reader outlives its epoch, control"),
 )
 
 

@@ -22,6 +22,7 @@ from gpuwatch.model.loader_profile import QueueProfile, SamplerProfile
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
+from gpuwatch.model.worker_profile import CpuMasks, Kept, WorkersProfile
 
 MODULE_PY = "/v/lib/python3.11/site-packages/torch/nn/modules/module.py"
 SAMPLED = StackQuality("py-spy", 500, "high", "")
@@ -272,3 +273,46 @@ READING = own_loop(
     ranks=phases(backward=1.0, other_in_step=9.0),
 )
 GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)
+
+
+def stream(
+    workers: int, batches: tuple[float, ...] | None, work_ms: float = 30.0, device_ms: float = 10.0, **seen: Any
+) -> Profile:
+    """Return a training over an iterable dataset whose workers delivered these batches per epoch; None: unknown."""
+    at_work = sum(batches) / max(batches) if batches else float(workers)
+    known: dict[str, Any] = {"workers": workers, "processes": workers, "epochs": 3, "ended": 0, "samples": None}
+    known |= {"at_work": at_work, "batches": batches} | seen
+    profile = WorkersProfile(**known) if batches else None
+    step = max(device_ms, work_ms / at_work)
+    wait = (step - device_ms) / step
+    return run_of(
+        work_ms,
+        device_ms,
+        workers,
+        loader={
+            "dataset_kind": "iterable",
+            "workers_seen": profile,
+            "step_ms": interval(step),
+            "seconds": 0.99 * step,
+            "wait_ms": interval(step - device_ms),
+            "wait_seconds": 0.99 * (step - device_ms),
+            "wait_share": Interval(wait, wait * 0.97, wait * 1.03, 990),
+        },
+    )
+
+
+def keeping(kind: str, grown: float, cost_ratio: float = 1.02, processes: int = 10, **more: Any) -> Profile:
+    """Return five epochs of 20 batches whose dataset keeps its samples, in workers that are new each time."""
+    kept = Kept("Tiles.kept", kind, grown, more.pop("kept_epochs", 5), cost_ratio)
+    seen = WorkersProfile(2, processes, 5, 0, (10.0, 10.0), None, 2.0, kept=kept, rss_growth_bytes=40e6)
+    return epochs(5, 0.2, 20, workers_seen=seen, dataset_length=320, **more)
+
+
+def masked(by: str | None, device_ms: float = 10.0, **masks: Any) -> Profile:
+    """Return a training of two workers, 30 ms a batch, on one core that a mask has left them of eight."""
+    known: dict[str, Any] = dict.fromkeys(("online", "allowed", "given", "started", "trainer", "workers"), 8)
+    known |= {"idle_outside": 6.5, "used_inside": 1.0} | masks
+    machine = make_machine(
+        cores=8, usable_cores=1.0, spare_cores=0.0, other_cores=0.0, masks=CpuMasks(narrowed_by=by, **known)
+    )
+    return run_of(30.0, device_ms, 2, cores=1.0, machine=machine, loader={"compute_cpu_share": 0.0})

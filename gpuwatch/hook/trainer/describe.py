@@ -54,6 +54,8 @@ def _dataset_attributes(loader: Any, sampler: Any, iterable: bool) -> dict[str, 
         "dataset_file": file,
         "dataset_line": line,
         "length": _length(dataset, sampler, iterable),
+        "length_said": getattr(loader, "_IterableDataset_len_called", None) if iterable else None,
+        "worker_init": bool(getattr(loader, "worker_init_fn", None)),
         "tensor_dataset": cls.__name__ == "TensorDataset",
         "dataset_made": dataset_place(cls, file, construction_sites.place_of(loader)[0]),
     }

@@ -15,7 +15,8 @@ How it is measured
 When it is wrong
     Where threads of the training process make the batches, the loader only waits for them: then the rule is clear.
     For data that is already in memory, fetching item by item in workers costs more than it saves (see
-    per-item-access). For very short epochs the start-up of workers outweighs the gain; the prediction includes it.
+    per-item-access). Of an iterable dataset that does not ask which worker it is in, one worker is advised: each of
+    several would deliver all of it. For very short epochs the start-up of workers outweighs the gain; the prediction includes it.
 
 What to do
     Pass num_workers=N (the finding names N) and persistent_workers=True to the DataLoader.
