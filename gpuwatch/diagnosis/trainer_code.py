@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from gpuwatch.analyze.lines.frames import ASKING
-from gpuwatch.analyze.lines.waiting import waits_for_others
+from gpuwatch.analyze.lines.waiting import waits_for_network, waits_for_others
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
@@ -38,7 +38,7 @@ def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
     by_source = loader.own_loop and not profile.devices
     lines = [_without_model(h, loader.own_loop) for h in _in_steps(profile) if not h.sleeps]
     lines = [h for h in lines if h.share > 0.0]
-    own = [h for h in lines if by_source or not _is_blocked(h, waits)]
+    own = [h for h in lines if by_source or waits_for_network(h) or not _is_blocked(h, waits)]
     return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
 
 

@@ -243,6 +243,15 @@ SCENARIOS = (
     Scenario("index_built_at_start", "B5", "slow-startup", (), ("startup",), gain_over="run"),
     Scenario("histograms_each_step", "K5", "slow-step-code", (), ("host", "compute")),
     Scenario("python_metric", "K5", "slow-step-code", (), ("host", "compute")),
+    # the host's own code, wherever in the step it is
+    Scenario("watches_gradients", "2-25", "periodic-pause", ("slow-step-code",), ("host",)),
+    Scenario("posts_each_metric", "2-26", "slow-step-code", (), ("host",)),
+    Scenario("draws_replay_indices", "2-28", "slow-step-code", (), ("host", "input")),
+    Scenario("draws_a_table_each_step", "2-33", "slow-step-code", ("step-sync",), ("host", "compute")),
+    Scenario("crops_around_voxels", "2-43", "slow-dataset-code", WORKERS),
+    Scenario("prepares_in_the_event_loop", "2-47", "slow-step-code", ("slow-dataset-code",), ("host", "input")),
+    Scenario("noise_in_forward", "2-forward", "slow-step-code", (), ("host",)),
+    Scenario("matches_in_the_loss", "2-loss", "slow-step-code", ("step-sync",), ("host", "compute")),
     Scenario("waits_for_each_loss", "J5", "step-sync", ("slow-step-code",), ("host", "compute")),
     Scenario("checkpoint_every_ten", "K1", "periodic-pause", (), ("host", "compute")),
     Scenario("sample_sheet_every_25", "K5", "periodic-pause", (), ("host", "compute"), needs=("PIL",)),
@@ -276,11 +285,12 @@ SCENARIOS = (
     _negative("pause_before_step", "trap", bound=("compute", "host")),
     _negative("one_checkpoint", "control", wrong=("periodic-pause",)),
     _negative("brief_validation", "control", wrong=("evaluation-share",)),
-    _negative("threads_without_harm", "C3", needs=("cv2",)),
     _negative("long_epochs_forked", "B2n"),
     _negative("lightning_device_bound", "control", needs=("lightning",)),
     _negative("large_photos_hidden", "D3n", needs=("PIL", "torchvision")),
     _negative("stream_in_time", "control"),
+    # looks like a thread that holds the interpreter, rows updated in vain, padding, host code in the model; and is none
+    _negative("unrolls_in_forward", "2-forward-n", wrong=("slow-step-code",)),
 )
 
 

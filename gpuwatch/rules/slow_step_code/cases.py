@@ -24,7 +24,24 @@ from gpuwatch.diagnosis.examples.runs import (
 from gpuwatch.model.hot_lines import Callee
 from gpuwatch.model.measures import Place
 
+_POSTS = replace(
+    WORK_LINE,
+    source="urlopen(request)",
+    callee=Callee("http", "getresponse"),
+    share=0.6,
+    blocked_share=0.95,
+    stack=(Place("/home/me/t.py", 34, "send"), Place("/usr/lib/python3.11/socket.py", 706, "SocketIO.readinto")),
+)
+
 CASES = (
+    # It waits for a reply over the network.
+    fires(
+        run_of(8.0, hot_lines=(_POSTS,), stacks=SAMPLED, ranks=phases(backward=4.0, other_in_step=6.0)),
+        "critical",
+        "60% of the step is requests over the network, each of which the training waits for, most of it at line 48: urlopen(request)",
+        where="/home/me/project/data.py:48",
+        speedup=2.429,
+    ),
     fires(
         run_of(ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0), hot_lines=(WORK_LINE,), stacks=SAMPLED),
         "critical",
@@ -97,8 +114,7 @@ CASES = (
             stacks=SAMPLED,
         ),
         "critical",
-        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: trainer.fit(model)"
-        " (in EarlyStopping.on_train_batch_end)",
+        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: trainer.fit(model) (in EarlyStopping.on_train_batch_end)",
         where="/home/me/project/data.py:48",
         speedup=1.0,
     ),

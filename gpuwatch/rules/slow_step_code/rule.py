@@ -8,8 +8,10 @@ What it means
 How it is measured
     Lines of the training process from stack samples in the step, other than the model's forward, the backward pass and
     the optimizer, also where a framework calls these from the user's one line; then the callback that takes the time is
-    named. No more is reported than was measured outside of the three, whatever the samples say. A line that sleeps or
-    waits is not Python's work and does not count. Between loops, and while one begins, the same for lines that are neither
+    named. Code of the host inside the model's forward or in a hook below the backward pass counts too, where its source
+    or the library that it is in shows that it is none of torch's. No more is reported than was measured outside of the
+    three, whatever the samples say. A line that sleeps or waits is not Python's work and does not count, but for one that
+    waits for a reply over the network. Between loops, and while one begins, the same for lines that are neither
     torch's nor the start of workers. The user's own sampler counts too: a loader asks it for indices in the training
     process, in time that is otherwise input wait.
 
@@ -26,6 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
+from gpuwatch.analyze.lines.waiting import waits_for_network
 from gpuwatch.diagnosis.evidence import loop_seconds, place
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, RANKS, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Rule
@@ -52,6 +55,10 @@ _ADVICE_SAMPLER = (
     " more of them win nothing."
 )
 _ADVICE_EPOCH = "Do this once before the epochs, keep its result, or do it less often."
+_ADVICE_NETWORK = (
+    "Gather these and send them together every n-th step, over a connection that stays open; or send them from a thread beside"
+    " the training, which only waits."
+)
 _ADVICE_SAVING = "Save less often, save less (weights only), or copy to host memory and write in a background thread."
 _ADVICE_OWN = (
     "Where it makes the batch: make it cheaper (whole arrays instead of Python loops), or let the workers of a DataLoader"
@@ -89,6 +96,8 @@ def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs, t: Thresho
         return None
     line, sampler = lines[0], sampler_share(lines)
     what, advice = "Python outside of forward, backward and optimizer", _ADVICE_OWN if loader.own_loop else _ADVICE
+    if waits_for_network(line):
+        what, advice = "requests over the network, each of which the training waits for", _ADVICE_NETWORK
     if sampler >= other / 2:
         what, advice = "the sampler's code, which the loader runs in the training process", _ADVICE_SAMPLER
     return Found(
