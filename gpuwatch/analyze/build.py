@@ -7,6 +7,7 @@ import numpy as np
 from gpuwatch.analyze.costs import measure_costs
 from gpuwatch.analyze.lines.engines import engine_problems
 from gpuwatch.analyze.lines.hot_lines import find_hot_lines
+from gpuwatch.analyze.lines.other_threads import trainer_threads
 from gpuwatch.analyze.lines.sampled_phases import with_samples
 from gpuwatch.analyze.loading.fetches import find_makers
 from gpuwatch.analyze.loading.profile import loader_profile
@@ -68,6 +69,7 @@ def profile_of(analysis: Analysis) -> Profile:
         gaps=find_gaps(processes),
         problems=(*recording.problems, *hook_problems(recording), *engine_problems(lines)),
         seen_pythons=len(recording.by_writer("hook")),
+        threads=trainer_threads(processes),
         torch_seen=any("torch" in meta_of(log) for log in recording.by_writer("hook")),
     )
 

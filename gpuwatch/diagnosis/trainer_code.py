@@ -67,15 +67,26 @@ def _calls(call: Place, functions: tuple[str, ...], files: tuple[str, ...] = ())
 def handed_share(profile: Profile, loader: LoaderProfile) -> float:
     """Return the share of the step in which the trainer waited for another thread or process to hand something over, or
     for the interpreter lock that a thread of its own held."""
-    handed = sum(h.share for h in _in_steps(profile) if waits_for_others(h.stack))
-    return max(handed, _lock_share(profile, loader))
+    return max(queued_share(profile), _lock_share(profile, loader))
+
+
+def queued_share(profile: Profile) -> float:
+    """Return the share of the samples in the step in which the trainer waited at a lock, a queue or a pipe."""
+    return sum(h.share for h in _in_steps(profile) if waits_for_others(h.stack))
 
 
 def _lock_share(profile: Profile, loader: LoaderProfile) -> float:
     """Return the share of the step in which the trainer stood still, no longer than other threads of it were at work.
 
-    Only without a GPU: else it may have stood still for that."""
+    Only without a GPU: else it may have stood still for that. Where it was looked at who holds that lock, only for pools of
+    threads: any other thread is none of the input's."""
     lines = _in_steps(profile)
+    if profile.threads:
+        held = sum(
+            one.lock for rank in profile.threads if rank.rank == loader.rank for one in rank.others if one.pooled
+        )
+        still = min(waiting_share(profile, loader) - sleeping_share(profile), held)
+        return still if still >= LOCKED and not profile.devices else 0.0
     main, others = sum(h.samples for h in lines), sum(h.samples for h in profile.hot_lines if h.activity == "fetch")
     if profile.devices or not main:
         return 0.0

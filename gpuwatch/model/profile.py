@@ -10,6 +10,7 @@ from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.recording import Gap, RunInfo
+from gpuwatch.model.threads import TrainerThreads
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +142,4 @@ class Profile:
     problems: tuple[str, ...] = ()
     seen_pythons: int = 0
     torch_seen: bool = False
+    threads: tuple[TrainerThreads, ...] = ()

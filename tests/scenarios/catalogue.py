@@ -243,6 +243,9 @@ SCENARIOS = (
     Scenario("index_built_at_start", "B5", "slow-startup", (), ("startup",), gain_over="run"),
     Scenario("histograms_each_step", "K5", "slow-step-code", (), ("host", "compute")),
     Scenario("python_metric", "K5", "slow-step-code", (), ("host", "compute")),
+    # other threads of the training, and work in vain
+    Scenario("plans_beside_training", "2-6", "gil-contention", (), ("host",)),
+    Scenario("maps_with_threads", "2-23", "gil-contention", ("slow-dataset-code",)),
     # the host's own code, wherever in the step it is
     Scenario("watches_gradients", "2-25", "periodic-pause", ("slow-step-code",), ("host",)),
     Scenario("posts_each_metric", "2-26", "slow-step-code", (), ("host",)),
@@ -285,11 +288,14 @@ SCENARIOS = (
     _negative("pause_before_step", "trap", bound=("compute", "host")),
     _negative("one_checkpoint", "control", wrong=("periodic-pause",)),
     _negative("brief_validation", "control", wrong=("evaluation-share",)),
+    _negative("threads_without_harm", "C3", needs=("cv2",)),
     _negative("long_epochs_forked", "B2n"),
     _negative("lightning_device_bound", "control", needs=("lightning",)),
     _negative("large_photos_hidden", "D3n", needs=("PIL", "torchvision")),
     _negative("stream_in_time", "control"),
     # looks like a thread that holds the interpreter, rows updated in vain, padding, host code in the model; and is none
+    _negative("sleeps_beside_training", "2-6n", wrong=("gil-contention",)),
+    _negative("reads_with_threads", "2-23n", wrong=("gil-contention",)),
     _negative("unrolls_in_forward", "2-forward-n", wrong=("slow-step-code",)),
 )
 

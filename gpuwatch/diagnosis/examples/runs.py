@@ -20,6 +20,7 @@ from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
+from gpuwatch.model.threads import Line, OtherThreads, TrainerThreads
 
 MODULE_PY = "/v/lib/python3.11/site-packages/torch/nn/modules/module.py"
 SAMPLED = StackQuality("py-spy", 500, "high", "")
@@ -250,3 +251,18 @@ READING = own_loop(
     ranks=phases(backward=1.0, other_in_step=9.0),
 )
 GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)
+
+# Threads beside the training's own: one that plans in Python, a pool of eight, one that waits.
+PLANNING = OtherThreads(
+    "plan", 1, 0.95, 0.9, 1.0, "nothing", Line(Place("/home/me/project/plan.py", 12, "plan"), "cost = sum(costs)")
+)
+POOLED = replace(
+    PLANNING, name="read", count=8, pooled=True, pool=Line(Place("/home/me/t.py", 9, "main"), "ThreadPoolExecutor(8)")
+)
+
+
+def beside(*others: OtherThreads, cpu: float = 0.1, **changes: Any) -> Profile:
+    """Return a training whose batches are there, and whose thread is on a core for so much of the step beside other threads."""
+    threads = (TrainerThreads(0, cpu, 0.0, others),)
+    loader = {"compute_cpu_share": cpu} | changes.pop("loader", {})
+    return run_of(8.0, loader=loader, threads=threads, **changes)
