@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpuwatch.analyze.contents import large_tables, looks_inside, padding_of
 from gpuwatch.analyze.costs import measure_costs
+from gpuwatch.analyze.lines.choices import user_files
 from gpuwatch.analyze.lines.engines import engine_problems
 from gpuwatch.analyze.lines.hot_lines import find_hot_lines
 from gpuwatch.analyze.lines.other_threads import trainer_threads
@@ -49,6 +51,7 @@ def profile_of(analysis: Analysis) -> Profile:
     costs = _costs(analysis, primary, machine, ranks) if primary else None
     lines, quality, sampled = find_hot_lines(analysis, ranks, costs)
     ranks = tuple(with_samples(rank, sampled.get(rank.pid)) for rank in ranks)
+    files = user_files(lines)
     return Profile(
         run=recording.run,
         seconds=processes.seconds,
@@ -70,6 +73,9 @@ def profile_of(analysis: Analysis) -> Profile:
         problems=(*recording.problems, *hook_problems(recording), *engine_problems(lines)),
         seen_pythons=len(recording.by_writer("hook")),
         threads=trainer_threads(processes),
+        padding=padding_of(processes, primary, lines),
+        looked=primary is not None and looks_inside(primary.loader.trainer.log),
+        tables=large_tables(primary.loader.trainer.log, files) if primary else (),
         torch_seen=any("torch" in meta_of(log) for log in recording.by_writer("hook")),
     )
 

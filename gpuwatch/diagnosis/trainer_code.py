@@ -212,10 +212,15 @@ def _is_blocked(line: HotLine, waits: bool) -> bool:
 
 def other_share(profile: Profile) -> float:
     """Return the part of the steps that is neither waiting nor forward, backward or optimizer."""
+    return phase_share(profile, "other in-step")
+
+
+def phase_share(profile: Profile, name: str) -> float:
+    """Return the part of the steps, waiting included, that is in a phase."""
     seconds = dict.fromkeys(("input wait", "forward", "backward", "optimizer", "other in-step"), 0.0)
     for rank in profile.ranks:
         for phase in rank.phases:
             if phase.name in seconds:
                 seconds[phase.name] += phase.seconds
     whole = sum(seconds.values())
-    return seconds["other in-step"] / whole if whole > 0 else 0.0
+    return seconds[name] / whole if whole > 0 else 0.0

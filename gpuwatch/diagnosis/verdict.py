@@ -75,8 +75,8 @@ def _wins_little(free: Speedup | None) -> bool:
 
 
 def _advised(findings: list[Finding]) -> bool:
-    """Say whether a finding advises to change the input for a gain."""
-    return any(f.traits.about_input and f.severity != "info" for f in findings)
+    """Say whether a finding advises to change the input for a gain, or found work in vain."""
+    return any((f.traits.about_input or f.traits.in_vain) and f.severity != "info" for f in findings)
 
 
 def _steps_of(loader: LoaderProfile) -> LoaderSteps:

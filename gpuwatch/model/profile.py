@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gpuwatch.model.contents import LargeTable, Padding
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
@@ -143,3 +144,7 @@ class Profile:
     seen_pythons: int = 0
     torch_seen: bool = False
     threads: tuple[TrainerThreads, ...] = ()
+    padding: Padding | None = None
+    tables: tuple[LargeTable, ...] = ()
+    # Whether the hook looked into batches and gradients; older recordings did not.
+    looked: bool = False

@@ -246,6 +246,8 @@ SCENARIOS = (
     # other threads of the training, and work in vain
     Scenario("plans_beside_training", "2-6", "gil-contention", (), ("host",)),
     Scenario("maps_with_threads", "2-23", "gil-contention", ("slow-dataset-code",)),
+    Scenario("updates_every_row", "1-dense", "dense-update", (), ("compute",)),
+    Scenario("pads_to_the_maximum", "1-padding", "padding-waste", (), ("compute",)),
     # the host's own code, wherever in the step it is
     Scenario("watches_gradients", "2-25", "periodic-pause", ("slow-step-code",), ("host",)),
     Scenario("posts_each_metric", "2-26", "slow-step-code", (), ("host",)),
@@ -296,6 +298,8 @@ SCENARIOS = (
     # looks like a thread that holds the interpreter, rows updated in vain, padding, host code in the model; and is none
     _negative("sleeps_beside_training", "2-6n", wrong=("gil-contention",)),
     _negative("reads_with_threads", "2-23n", wrong=("gil-contention",)),
+    _negative("updates_a_small_vocabulary", "1-dense-n", wrong=("dense-update",)),
+    _negative("packs_padded_texts", "1-padding-n", wrong=("padding-waste",)),
     _negative("unrolls_in_forward", "2-forward-n", wrong=("slow-step-code",)),
 )
 

@@ -10,8 +10,9 @@ import functools
 import sys
 
 from ..step_mode import mode
-from . import loop_without_loader
+from . import large_tables, loop_without_loader
 from .activity import threads
+from .large_tables import looks as tables
 from .step_sampling import sampling
 
 TYPE_CHECKING = False
@@ -63,6 +64,8 @@ def _accounted(original: Callable[..., Any]) -> Callable[..., Any]:
 def step_begins(optimizer: Any, args: Any, kwargs: Any) -> None:
     """Account for the beginning of an optimizer step."""
     if not is_compiling() and not mode.timestamps_only:
+        if tables.pending:
+            large_tables.count(optimizer)
         threads.activity.optimizer_begins()
 
 
