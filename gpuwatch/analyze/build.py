@@ -11,6 +11,7 @@ from gpuwatch.analyze.lines.engines import engine_problems
 from gpuwatch.analyze.lines.hot_lines import find_hot_lines
 from gpuwatch.analyze.lines.other_threads import trainer_threads
 from gpuwatch.analyze.lines.sampled_phases import with_samples
+from gpuwatch.analyze.lines.setups import find_setups
 from gpuwatch.analyze.loading.fetches import find_makers
 from gpuwatch.analyze.loading.profile import loader_profile
 from gpuwatch.analyze.loops import Analysis, Loop, main_loop
@@ -74,6 +75,7 @@ def profile_of(analysis: Analysis) -> Profile:
         seen_pythons=len(recording.by_writer("hook")),
         threads=trainer_threads(processes),
         padding=padding_of(processes, primary, lines),
+        setups=find_setups(lines),
         looked=primary is not None and looks_inside(primary.loader.trainer.log),
         tables=large_tables(primary.loader.trainer.log, files) if primary else (),
         torch_seen=any("torch" in meta_of(log) for log in recording.by_writer("hook")),

@@ -11,6 +11,7 @@ from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.recording import Gap, RunInfo
+from gpuwatch.model.setups import Setup
 from gpuwatch.model.threads import TrainerThreads
 
 
@@ -146,5 +147,6 @@ class Profile:
     threads: tuple[TrainerThreads, ...] = ()
     padding: Padding | None = None
     tables: tuple[LargeTable, ...] = ()
+    setups: tuple[Setup, ...] = ()
     # Whether the hook looked into batches and gradients; older recordings did not.
     looked: bool = False

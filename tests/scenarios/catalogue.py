@@ -248,6 +248,8 @@ SCENARIOS = (
     Scenario("maps_with_threads", "2-23", "gil-contention", ("slow-dataset-code",)),
     Scenario("updates_every_row", "1-dense", "dense-update", (), ("compute",)),
     Scenario("pads_to_the_maximum", "1-padding", "padding-waste", (), ("compute",)),
+    Scenario("reader_made_per_item", "2-setup", "per-call-setup", ("slow-dataset-code", *WORKERS)),
+    Scenario("reader_of_each_item", "2-setup", "slow-dataset-code", WORKERS, fix=False, wrong=("per-call-setup",)),
     # the host's own code, wherever in the step it is
     Scenario("watches_gradients", "2-25", "periodic-pause", ("slow-step-code",), ("host",)),
     Scenario("posts_each_metric", "2-26", "slow-step-code", (), ("host",)),
