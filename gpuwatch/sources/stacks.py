@@ -203,10 +203,11 @@ class StacksThread(threading.Thread):
         workers = max(trainer.workers, sum(parent == trainer.pid for parent in self._tree.members.copy().values()))
         hz, seconds = HZ_MANY if workers >= MANY_WORKERS else HZ, self._plan.seconds(trainer, why)
         stop = _FirstBatch(self._halt, lambda: self._is_started(trainer.pid)) if why == STARTUP else self._halt
-        held, cost_ns = (None, 0) if why == STARTUP else self._held(trainer.pid)
-        before = threads.read_times(trainer.pid)
+        meter = threads.Meter(trainer.pid, self._clock)
+        held, cost_ns = (None, 0) if why == STARTUP else self._held(meter)
+        meter.begin()
         burst = pyspy.record(trainer.pid, hz, seconds, self._run / "stacks.tmp", stop, self._clock)
-        beside = [] if why == STARTUP else self._threads(burst, trainer.pid, before, held)
+        beside = [] if why == STARTUP else self._threads(burst, meter, held)
         self._plan.done(self._clock(), trainer, burst.cpu_ns + cost_ns, why)
         rows = speedscope.fold(burst.profile, burst.t0, burst.t1, trainer.pid) if burst.profile else []
         seen = speedscope.processes(burst.profile, trainer.pid) if burst.profile else 0
@@ -218,29 +219,24 @@ class StacksThread(threading.Thread):
         self._failures = 0 if rows else self._failures + 1
         return not burst.lasting and self._failures < _ATTEMPTS
 
-    def _threads(
-        self, burst: pyspy.Burst, pid: int, before: Mapping[int, threads.Times], held: Mapping[str, float] | None
-    ) -> list[Row]:
+    def _threads(self, burst: pyspy.Burst, meter: threads.Meter, held: Mapping[str, float] | None) -> list[Row]:
         """Return a row for each Python thread that the burst met in the trainer."""
         if burst.profile is None:
             return []
-        labels = {tid: label for tid, label in speedscope.thread_labels(burst.profile, pid) if label}
-        return threads.rows(burst.t0, burst.t1, pid, labels, threads.used(before, threads.read_times(pid)), held)
+        labels = {tid: label for tid, label in speedscope.thread_labels(burst.profile, meter.pid) if label}
+        return threads.rows(burst.t0, burst.t1, meter.pid, labels, meter.end(), held)
 
-    def _held(self, pid: int) -> tuple[dict[str, float] | None, int]:
+    def _held(self, meter: threads.Meter) -> tuple[dict[str, float] | None, int]:
         """Return the share of a second in which each thread held the interpreter lock, and what it cost to see that; None
         where no thread beside the main one is at work. Before a burst: after it the loop may be over."""
-        before, begun = threads.read_times(pid), self._clock()
-        if self._halt.wait(threads.GLANCE_S):
-            return None, 0
-        if not threads.is_contended(threads.used(before, threads.read_times(pid)), pid, self._clock() - begun):
+        if self._halt.wait(threads.GLANCE_S) or not meter.is_contended():
             return None, 0
         file = self._run / "stacks.tmp"
-        look = pyspy.record(pid, threads.HELD_HZ, threads.HELD_S, file, self._halt, self._clock, held=True)
+        look = pyspy.record(meter.pid, threads.HELD_HZ, threads.HELD_S, file, self._halt, self._clock, held=True)
         if look.profile is None or self._halt.is_set():
             return None, look.cpu_ns
         most = threads.HELD_HZ * max(1, round(threads.HELD_S))
-        counted = threads.held_samples(look.profile, pid)
+        counted = threads.held_samples(look.profile, meter.pid)
         return {label: min(number / most, 1.0) for label, number in counted.items()}, look.cpu_ns
 
     def _is_helper(self, pid: int, parent: int | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from gpuwatch.sources.base import Row
@@ -48,10 +48,37 @@ def used(before: Mapping[int, Times], after: Mapping[int, Times]) -> dict[int, T
     }
 
 
-def is_contended(times: Mapping[int, Times], pid: int, wall_ns: int) -> bool:
-    """Say whether threads beside the main one used enough of the time to be asked who holds the lock."""
-    others = sum(time.cpu_ns for tid, time in times.items() if tid != pid)
-    return others >= _WORTH_LOOKING * max(wall_ns, 1)
+class Meter:
+    """What the threads of a process use: for a while before a burst of samples, and during it.
+
+    A thread that ends with the burst, as all do with the process, is taken to have gone on as before it."""
+
+    def __init__(
+        self, pid: int, clock: Callable[[], int], read: Callable[[int], dict[int, Times]] = read_times
+    ) -> None:
+        self.pid, self._clock, self._read = pid, clock, read
+        self._made_ns, self._first = clock(), read(pid)
+        self._begun_ns, self._second = self._made_ns, self._first
+
+    def is_contended(self) -> bool:
+        """Say whether threads beside the main one used enough of the time so far to be asked who holds the lock."""
+        now, wall_ns = self._read(self.pid), max(self._clock() - self._made_ns, 1)
+        others = sum(time.cpu_ns for tid, time in used(self._first, now).items() if tid != self.pid)
+        return others >= _WORTH_LOOKING * wall_ns
+
+    def begin(self) -> None:
+        """Note that the burst begins."""
+        self._begun_ns, self._second = self._clock(), self._read(self.pid)
+
+    def end(self) -> dict[int, Times]:
+        """Return what each thread has used since the burst began."""
+        ended_ns, now = self._clock(), self._read(self.pid)
+        times = used(self._second, now)
+        part = (ended_ns - self._begun_ns) / max(self._begun_ns - self._made_ns, 1)
+        for tid, before in used(self._first, self._second).items():
+            if tid not in now:
+                times[tid] = Times(round(before.cpu_ns * part), round(before.delay_ns * part))
+        return times
 
 
 def held_samples(profile: Mapping[str, Any], pid: int) -> Counter[str]:

@@ -46,7 +46,7 @@ def below_item(source: str, line: int, share: float) -> HotLine:
 
 
 def in_step(source: str, line: int, below: str, share: float) -> HotLine:
-    stack = (Place(source, line, "main"), Place("/v/site-packages/audio/transforms.py", 9, f"{below}.__init__"))
+    stack = (Place(source, line, "main"), Place(f"/v/site-packages/{below}/made.py", 9, f"{below}.__init__"))
     settings = {"process_role": "trainer", "activity": "step", "samples": 60, "share": share}
     return make_hot_line(file=source, line=line, function="main", stack=stack, **settings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from gpuwatch.sources.threads import Times, held_samples, is_contended, read_times, rows, used
+from gpuwatch.sources.threads import Meter, Times, held_samples, read_times, rows, used
 
 MS = 1_000_000
 
@@ -22,9 +22,32 @@ def test_what_was_used_is_the_difference_also_of_a_new_thread() -> None:
     assert used(before, after) == {1: Times(60, 5), 2: Times(40, 0)}
 
 
+class Process:
+    """Threads whose times are set by the test."""
+
+    def __init__(self) -> None:
+        self.now, self.times = 0, {1: Times(0, 0), 2: Times(0, 0)}
+
+    def meter(self) -> Meter:
+        return Meter(1, lambda: self.now, lambda _: dict(self.times))
+
+
 def test_others_are_asked_for_the_lock_where_they_used_the_cpu() -> None:
-    assert is_contended({1: Times(0, 0), 2: Times(300 * MS, 0)}, 1, 1000 * MS)
-    assert not is_contended({1: Times(900 * MS, 0), 2: Times(2 * MS, 0)}, 1, 1000 * MS)
+    process = Process()
+    meter = process.meter()
+    process.now, process.times = 1000 * MS, {1: Times(900 * MS, 0), 2: Times(2 * MS, 0)}
+    assert not meter.is_contended()
+    process.times[2] = Times(300 * MS, 0)
+    assert meter.is_contended()
+
+
+def test_a_thread_that_ended_is_taken_to_have_gone_on_as_before() -> None:
+    process = Process()
+    meter = process.meter()
+    process.now, process.times = 1000 * MS, {1: Times(100 * MS, 0), 2: Times(800 * MS, 100 * MS)}
+    meter.begin()
+    process.now, process.times = 3000 * MS, {1: Times(600 * MS, 0)}
+    assert meter.end() == {1: Times(500 * MS, 0), 2: Times(1600 * MS, 200 * MS)}
 
 
 def test_each_thread_has_a_row_with_its_share_of_the_lock() -> None:
