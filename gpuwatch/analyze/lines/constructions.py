@@ -130,7 +130,8 @@ def _parsed(file: str) -> ast.Module | None:
 
 @lru_cache(maxsize=256)
 def _calls_at(file: str) -> dict[int, tuple[ast.Call, ...]]:
-    tree, found = _parsed(file), {}
+    tree = _parsed(file)
+    found: dict[int, tuple[ast.Call, ...]] = {}
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Call):
             for line in {node.lineno, node.func.end_lineno or node.lineno}:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _BATCHES = 6
 _DEPTH, _MOST_TENSORS = 3, 24
+# Other masks say the opposite, or something else.
+_MASKS = ("attention_mask", "input_mask")
 _FEWEST_ROWS, _FEWEST_POSITIONS = 2, 16
 # A wave form has more positions than a table has columns.
 _FEWEST_VALUES = 1000
@@ -80,7 +82,7 @@ def _measure(name: str, tensor: Any, torch: Any) -> Measured | None:
     if rows is None:
         return None
     count, positions = int(rows.shape[0]), int(rows.shape[1])
-    if "mask" in name and rows.dim() == 2 and not tensor.is_floating_point():
+    if name.endswith(_MASKS) and rows.dim() == 2 and not tensor.is_floating_point():
         filled = rows.ne(0)
         lengths = filled.sum(1)
         return (count, positions, int(lengths.max()), int(lengths.sum())) if bool(lengths.lt(positions).any()) else None
