@@ -20,6 +20,8 @@ BLOCKED = 0.5
 WAITING_CPU = 0.5
 # A thread that others of its process keep from running for less than this may as well wait for something else.
 LOCKED = 0.2
+# Threads that hold it for this share of the time hardly rest.
+FULL = 0.5
 _MODULE_CALLS = ("_call_impl", "_wrapped_call_impl")
 _MODEL_CALLS = (*_MODULE_CALLS, "backward", "_engine_run_backward")
 _OPTIMIZER, _NETWORKS = "torch/optim/", "torch/nn/"
@@ -82,16 +84,22 @@ def _lock_share(profile: Profile, loader: LoaderProfile) -> float:
     threads: any other thread is none of the input's."""
     lines = _in_steps(profile)
     if profile.threads:
-        held = sum(
-            one.lock for rank in profile.threads if rank.rank == loader.rank for one in rank.others if one.pooled
-        )
-        still = min(waiting_share(profile, loader) - sleeping_share(profile), held)
-        return still if still >= LOCKED and not profile.devices else 0.0
+        return _pool_share(profile, loader)
     main, others = sum(h.samples for h in lines), sum(h.samples for h in profile.hot_lines if h.activity == "fetch")
     if profile.devices or not main:
         return 0.0
     still = min(waiting_share(profile, loader) - sleeping_share(profile), others / main)
     return still if still >= LOCKED else 0.0
+
+
+def _pool_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the step in which the trainer was blocked while a pool of threads held the interpreter lock.
+
+    Threads that hold it for most of the time never rest: what waits for them also seems to sleep until it gets the lock."""
+    held = sum(one.lock for rank in profile.threads if rank.rank == loader.rank for one in rank.others if one.pooled)
+    asleep = 0.0 if held >= FULL else sleeping_share(profile)
+    still = min(waiting_share(profile, loader) - asleep, held)
+    return still if still >= LOCKED and not profile.devices else 0.0
 
 
 def stands_still(profile: Profile, loader: LoaderProfile) -> bool:

@@ -29,7 +29,7 @@ from gpuwatch.diagnosis.evidence import finds_batches_ready, waited_share
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
-from gpuwatch.diagnosis.trainer_code import handed_share, queued_share, sleeping_share
+from gpuwatch.diagnosis.trainer_code import FULL, handed_share, queued_share, sleeping_share
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
@@ -55,7 +55,7 @@ class Thresholds(NoThresholds):
 
     held: Threshold = Threshold(0.25, "share of the time", "The lock is free for the training for most of the time.")
     full: Threshold = Threshold(
-        0.7, "share of the time", "Threads that make batches and rest between leave the lock free."
+        FULL, "share of the time", "Threads that make batches and rest between leave the lock free."
     )
     blocked: Threshold = Threshold(0.2, "share of the time", "A thread is blocked so long for smaller reasons, too.")
     queued: Threshold = Threshold(0.1, "share of the step", "A loop that hardly waits at a queue is not starved.")
@@ -128,7 +128,8 @@ def _blocked(profile: Profile, loader: LoaderProfile, threads: TrainerThreads) -
     """Return the share of the time in which the training's thread was blocked and neither slept nor waited for a batch or
     at a queue. A request for a batch that is ready is blocked by the lock alone."""
     waited = waited_share(loader)
-    waits = waited.median if waited is not None else 0.0
+    # Without workers the wait for a batch is making it, which needs the lock as well.
+    waits = waited.median if waited is not None and loader.workers else 0.0
     known = (sleeping_share(profile) + queued_share(profile)) * (1.0 - waits)
     return threads.blocked - known - (0.0 if finds_batches_ready(loader) else waits)
 
