@@ -197,6 +197,13 @@ RULE = Rule(
     check=check,
     needs=(MEASURED_LOOP, Need("stack samples of the training's threads with their CPU time", _threads)),
     thresholds=Thresholds(),
-    hides=("launch-bound", "slow-dataset-code", "slow-step-code", "low-sm-activity", "slow-startup"),
+    hides=(
+        "launch-bound",
+        "no-worker-processes",
+        "slow-dataset-code",
+        "slow-step-code",
+        "low-sm-activity",
+        "slow-startup",
+    ),
     traits=Traits(bound="host", lanes=("step", "gpu_busy")),
 )
