@@ -29,6 +29,7 @@ from gpuwatch.views.card_rows import (
     trial,
 )
 from gpuwatch.views.explained import also, together
+from gpuwatch.views.most_of_step import most_of_step
 from gpuwatch.views.text import clean
 from gpuwatch.views.verdict_text import sentence
 from gpuwatch.views.wall_time import of_run
@@ -175,13 +176,16 @@ def _nothing(report: Report) -> str:
     verdict = report.verdict
     if verdict.leave_input_alone:
         most = f": even one that cost nothing would make the run {verdict_text.won(verdict)} faster"
-        return f"Leave the input pipeline alone{most if verdict.speedup_if_input_free else ''}."
+        alone = f"Leave the input pipeline alone{most if verdict.speedup_if_input_free else ''}."
+        return f"{alone} {most_of_step(report)}".rstrip()
     if verdict.bound == "cpu":
         return verdict_text.SHARED_CORES
     if report.findings:
         return ""
     if not report.loaders and hottest(report):
         return "No training loop was found; the hot lines below show where the time went."
+    if said := most_of_step(report):
+        return said
     asked, blind = len(report.clear), len(report.not_evaluated)
     if not asked:
         return "No rule could look at this run; `gpuwatch doctor` says what can be measured here."

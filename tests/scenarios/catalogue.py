@@ -250,6 +250,22 @@ SCENARIOS = (
     Scenario("index_built_at_start", "B5", "slow-startup", (), ("startup",), gain_over="run"),
     Scenario("histograms_each_step", "K5", "slow-step-code", (), ("host", "compute")),
     Scenario("python_metric", "K5", "slow-step-code", (), ("host", "compute")),
+    # other threads of the training, and work in vain
+    Scenario("plans_beside_training", "2-6", "gil-contention", (), ("host",)),
+    Scenario("maps_with_threads", "2-23", "gil-contention", ("slow-dataset-code",)),
+    Scenario("updates_every_row", "1-dense", "dense-update", (), ("compute",)),
+    Scenario("pads_to_the_maximum", "1-padding", "padding-waste", (), ("compute",)),
+    Scenario("reader_made_per_item", "2-setup", "per-call-setup", ("slow-dataset-code", *WORKERS)),
+    Scenario("reader_of_each_item", "2-setup", "slow-dataset-code", WORKERS, fix=False, wrong=("per-call-setup",)),
+    # the host's own code, wherever in the step it is
+    Scenario("watches_gradients", "2-25", "periodic-pause", ("slow-step-code",), ("host",)),
+    Scenario("posts_each_metric", "2-26", "slow-step-code", (), ("host",)),
+    Scenario("draws_replay_indices", "2-28", "slow-step-code", (), ("host", "input")),
+    Scenario("draws_a_table_each_step", "2-33", "slow-step-code", ("step-sync",), ("host", "compute")),
+    Scenario("crops_around_voxels", "2-43", "slow-dataset-code", WORKERS),
+    Scenario("prepares_in_the_event_loop", "2-47", "slow-step-code", ("slow-dataset-code",), ("host", "input")),
+    Scenario("noise_in_forward", "2-forward", "slow-step-code", (), ("host",)),
+    Scenario("matches_in_the_loss", "2-loss", "slow-step-code", ("step-sync",), ("host", "compute")),
     Scenario("waits_for_each_loss", "J5", "step-sync", ("slow-step-code",), ("host", "compute")),
     Scenario("checkpoint_every_ten", "K1", "periodic-pause", (), ("host", "compute")),
     Scenario("sample_sheet_every_25", "K5", "periodic-pause", (), ("host", "compute"), needs=("PIL",)),
@@ -356,6 +372,12 @@ SCENARIOS = (
     _negative("spectra_apart", "workers on one core, control"),
     _negative("tiles_looked_up", "cache ends with its worker, control"),
     _negative("sentences_by_budget", "reader outlives its epoch, control"),
+    # looks like a thread that holds the interpreter, rows updated in vain, padding, host code in the model; and is none
+    _negative("sleeps_beside_training", "2-6n", wrong=("gil-contention",)),
+    _negative("reads_with_threads", "2-23n", wrong=("gil-contention",)),
+    _negative("updates_a_small_vocabulary", "1-dense-n", wrong=("dense-update",)),
+    _negative("packs_padded_texts", "1-padding-n", wrong=("padding-waste",)),
+    _negative("unrolls_in_forward", "2-forward-n", wrong=("slow-step-code",)),
 )
 
 

@@ -22,6 +22,7 @@ from gpuwatch.model.loader_profile import QueueProfile, SamplerProfile
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
+from gpuwatch.model.threads import Line, OtherThreads, TrainerThreads
 from gpuwatch.model.worker_profile import CpuMasks, Kept, WorkersProfile
 
 MODULE_PY = "/v/lib/python3.11/site-packages/torch/nn/modules/module.py"
@@ -316,3 +317,19 @@ def masked(by: str | None, device_ms: float = 10.0, **masks: Any) -> Profile:
         cores=8, usable_cores=1.0, spare_cores=0.0, other_cores=0.0, masks=CpuMasks(narrowed_by=by, **known)
     )
     return run_of(30.0, device_ms, 2, cores=1.0, machine=machine, loader={"compute_cpu_share": 0.0})
+
+
+# Threads beside the training's own: one that plans in Python, a pool of eight, one that waits.
+PLANNING = OtherThreads(
+    "plan", 1, 0.95, 0.9, 1.0, "nothing", Line(Place("/home/me/project/plan.py", 12, "plan"), "cost = sum(costs)")
+)
+POOLED = replace(
+    PLANNING, name="read", count=8, pooled=True, pool=Line(Place("/home/me/t.py", 9, "main"), "ThreadPoolExecutor(8)")
+)
+
+
+def beside(*others: OtherThreads, cpu: float = 0.1, **changes: Any) -> Profile:
+    """Return a training whose batches are there, and whose thread is on a core for so much of the step beside other threads."""
+    threads = (TrainerThreads(0, cpu, 0.0, others),)
+    loader = {"compute_cpu_share": cpu} | changes.pop("loader", {})
+    return run_of(8.0, loader=loader, threads=threads, **changes)

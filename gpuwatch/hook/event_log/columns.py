@@ -81,6 +81,12 @@ COLUMNS = {
     "send": ("worker", "index", "t0", "t1", "bytes", "tensors", "tensor_bytes", "float_bytes", "write_ns", "cpu_ns"),
     # A line of the timer sampler: `activity` fetch | idle | wait | step | startup | importing; counts of ticks.
     "line": ("t", "worker", "file", "line", "function", "activity", "ticks", "starved", "awaited", "blocked", "callee"),
+    # Sequences in one of the first batches of a process: `positions` of each of `rows`, `longest` up to the end of the
+    # longest row, `filled` positions of all rows that are no padding.
+    "padding": ("t", "worker", "rows", "positions", "longest", "filled"),
+    # A large parameter of an optimizer, before one of two steps. `elements`: of all parameters with a gradient; `touched`:
+    # share of its rows with a gradient, of those sampled, null of a sparse gradient.
+    "table": ("t", "optimizer", "rows", "width", "elements", "touched"),
     # Experiment mode: facts of the loop and of its end; and the result of one window of one arm (`windows.py`): `steps` and
     # `samples` from t0 to t1, `startup_ns` of the arm's newest iterator, `note` why there is no result,
     # `memory` the mean bytes of the arm's workers when asked for.

@@ -42,6 +42,15 @@ def asking(worked: int) -> Profile:
     return own_loop(RECV_LINE, make_hot_line(source="state = game.move(action)", samples=worked))
 
 
+_POSTS = replace(
+    WORK_LINE,
+    source="urlopen(request)",
+    callee=Callee("http", "getresponse"),
+    share=0.6,
+    blocked_share=0.95,
+    stack=(Place("/home/me/t.py", 34, "send"), Place("/usr/lib/python3.11/socket.py", 706, "SocketIO.readinto")),
+)
+
 CASES = (
     # Messages: the processes work for a fifth of the wait, and more of them would make more messages.
     fires(
@@ -55,6 +64,14 @@ CASES = (
     ),
     # They work all the time: what they make is waited for.
     unknown(asking(95), "no nn.Module frames were sampled, so model time is unknown"),
+    # It waits for a reply over the network.
+    fires(
+        run_of(8.0, hot_lines=(_POSTS,), stacks=SAMPLED, ranks=phases(backward=4.0, other_in_step=6.0)),
+        "critical",
+        "60% of the step is requests over the network, each of which the training waits for, most of it at line 48: urlopen(request)",
+        where="/home/me/project/data.py:48",
+        speedup=2.429,
+    ),
     fires(
         run_of(ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0), hot_lines=(WORK_LINE,), stacks=SAMPLED),
         "critical",
@@ -108,8 +125,7 @@ CASES = (
             stacks=SAMPLED,
         ),
         "critical",
-        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: trainer.fit(model)"
-        " (in EarlyStopping.on_train_batch_end)",
+        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: trainer.fit(model) (in EarlyStopping.on_train_batch_end)",
         where="/home/me/project/data.py:48",
         speedup=1.0,
     ),
