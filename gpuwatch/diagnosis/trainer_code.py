@@ -26,6 +26,7 @@ _MODULE_CALLS = ("_call_impl", "_wrapped_call_impl")
 _MODEL_CALLS = (*_MODULE_CALLS, "backward", "_engine_run_backward")
 _OPTIMIZER, _NETWORKS = "torch/optim/", "torch/nn/"
 # Where torch makes loaders' iterators, and Python the processes of their workers.
+_MAKING = ("__init__", "_reset")
 _LOADERS, _PROCESSES = "torch/utils/data/", ("/multiprocessing/popen_", "/multiprocessing/context.py")
 # Libraries that start a loader's workers and its threads.
 _STARTING = ("multiprocessing", "threading")
@@ -148,7 +149,18 @@ def sampler_lines(profile: Profile) -> list[HotLine]:
 
 def is_sampler(line: HotLine) -> bool:
     """Say whether a line is code of a sampler that a loader asks for indices."""
-    return any(_calls(call, (ASKING,)) for call in line.stack)
+    return any(_calls(call, (ASKING,)) for call in line.stack) or draws_at_start(line)
+
+
+def draws_at_start(line: HotLine) -> bool:
+    """Say whether a line is code of a sampler that draws all indices where the loader's iterator is made, before any is
+    asked for: its `__iter__` is no generator."""
+    below = zip(line.stack, line.stack[1:], strict=False)
+    return any(_calls(maker, _MAKING) and _LOADERS in maker.file and _is_iter(call) for maker, call in below)
+
+
+def _is_iter(call: Place) -> bool:
+    return (call.function or "").rpartition(".")[2] == "__iter__" and _LOADERS not in call.file
 
 
 def most_at(line: HotLine) -> str:

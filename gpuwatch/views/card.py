@@ -41,6 +41,8 @@ SHOWN_ACTIONS, SHOWN_RANKS, SHOWN_NOTES = 3, 8, 4
 SMALLEST_PHASE = 0.005
 # A batch that takes less of the step to receive is not a stage of its own.
 LEAST_RECEIVING = 0.1
+# Of the loop: a sampler that takes less explains nothing.
+SAMPLER_SHARE = 0.05
 
 
 def prepare(report: Report) -> Card:
@@ -130,7 +132,10 @@ def _why_evaluation(report: Report) -> list[Fact]:
 
 
 def _why_loader(loader: LoaderProfile) -> list[Fact]:
-    facts, fetch = [], loader.fetch
+    facts, fetch, sampler = [], loader.fetch, loader.sampler
+    if sampler is not None and sampler.share >= SAMPLER_SHARE and sampler.ms_per_batch:
+        drawn = f"{text.milliseconds(sampler.ms_per_batch)} of each wait draw the indices"
+        facts.append(Fact("sampler", drawn, f"{clean(sampler.name or 'the sampler')}, in the training process"))
     ready = loader.queue.ready_share if loader.queue is not None else None
     if ready is not None and not loader.has_an_iterator_for_each_step:
         facts.append(Fact("queue", f"next batch already queued for {text.percent(ready)} of requests"))

@@ -332,7 +332,7 @@ SCENARIOS = (
     # the sampler, and what comes before, between and after the epochs
     Scenario("sentences_by_length", "S28", "slow-sampler"),
     Scenario("client_rounds", "S4", "worker-restart", ("slow-dataset-code", "too-many-workers"), ("startup", "input")),
-    Scenario("traced_workers", "S18", "epoch-end", ("worker-restart",), ("startup",)),
+    Scenario("traced_workers", "S18", "epoch-end", ("worker-restart",), ("startup", "input")),
     Scenario("goes_on_at_batch", "resume", "skipped-batches", (), ("startup", "input")),
     Scenario("ranks_after_validation", "K3", "epoch-end", ("evaluation-share",), ("host", "compute")),
     # the same things where they cost nothing, or are meant

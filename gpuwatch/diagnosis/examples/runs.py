@@ -230,6 +230,14 @@ SAMPLER_LINE = replace(
         Place("/home/me/t.py", 9, "Groups.__iter__"),
     ),
 )
+EAGER_LINE = replace(
+    WORK_LINE,
+    activity="between loops",
+    stack=(
+        Place("/v/site-packages/torch/utils/data/dataloader.py", 703, "_BaseDataLoaderIter._reset"),
+        Place("/home/me/project/data.py", 48, "Groups.__iter__"),
+    ),
+)
 MODEL_LINE = replace(
     WORK_LINE, share=0.5, callee=Callee("torch", "Linear"), stack=(Place(MODULE_PY, 9, "Module._call_impl"),)
 )
