@@ -32,6 +32,7 @@ from gpuwatch.analyze.wall_time.steps import evaluation_time, find_steps, window
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.model.trend import Trend
 
 # Phases that a change to the loop cannot touch.
 _OUTSIDE = ("startup", "between loops", "shutdown", "unexplained")
@@ -82,7 +83,7 @@ def profile_of(analysis: Analysis) -> Profile:
         looked=primary is not None and looks_inside(primary.loader.trainer.log),
         tables=large_tables(primary.loader.trainer.log, files) if primary else (),
         torch_seen=any("torch" in meta_of(log) for log in recording.by_writer("hook")),
-        trend=find_trend(primary.loader, primary.steps, primary.makers, analysis.usages) if primary else None,
+        trend=_trend(analysis, primary) if primary else None,
         state=_state(primary) if primary else None,
     )
 
@@ -129,6 +130,10 @@ def _costs(analysis: Analysis, primary: Loop, machine: MachineProfile, ranks: tu
         trainer_cores=max((cores for cores in used if cores is not None), default=None),
         library_threads=threads.get("torch") if isinstance(threads, dict) else None,
     )
+
+
+def _trend(analysis: Analysis, primary: Loop) -> Trend | None:
+    return find_trend(primary.loader, primary.steps, primary.makers, analysis.usages, analysis.processes.sampler)
 
 
 def _state(primary: Loop) -> ProcessState | None:

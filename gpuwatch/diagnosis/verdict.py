@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gpuwatch.diagnosis.changing_steps import changed
+from gpuwatch.diagnosis.changing_steps import changed, waits_in_the_end
 from gpuwatch.diagnosis.evaluation import find_waiting
 from gpuwatch.diagnosis.evidence import (
     MIN_STEPS,
@@ -40,12 +40,21 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     if trend is None or verdict.bound == "unknown" or all(finding.id != TREND for finding in findings):
         return verdict
     of_input = trend.grown.name == "input wait"
-    if verdict.bound == "input" and not of_input and trend.wait_after < STARVED_SHARE:
+    if of_input and waits_in_the_end(trend):
+        # The mean over the run, and how near it is to the threshold, say nothing of either part of it.
+        verdict = _instead(verdict, "input", trend.steps)
+    elif verdict.bound == "input" and not of_input and trend.wait_after < STARVED_SHARE:
         # What was waited for while steps were short is no part of the answer any more.
-        verdict = replace(verdict, bound=_other(findings), confidence=_sureness(trend.steps))
+        verdict = _instead(verdict, _other(findings), trend.steps)
     if of_input != (verdict.bound == "input"):
         return replace(verdict, leave_input_alone=verdict.leave_input_alone and not of_input)
     return replace(verdict, trend=trend)
+
+
+def _instead(verdict: Verdict, bound: Bound, steps: int) -> Verdict:
+    """Return a verdict with another bound, which so many steps decide."""
+    sure = _sureness(steps)
+    return replace(verdict, bound=bound, confidence=sure, leave_input_alone=False, speedup_if_compute_free=None)
 
 
 def _with_kinds(profile: Profile, verdict: Verdict) -> Verdict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gpuwatch.model.measures import Interval, Place
+from gpuwatch.model.measures import INTERNAL, Interval, Place
 from gpuwatch.model.worker_profile import WorkersProfile
 
 
@@ -189,6 +189,8 @@ class LoaderProfile:
     whole_passes: tuple[int, ...] = ()
     whole_passes_unit: Literal["samples", "batches"] = "samples"
     workers_seen: WorkersProfile | None = None
+    # Mean wait of the steps that were recorded in full, as fetches are; None where there are none.
+    recorded_wait_ms: float | None = field(default=None, metadata=INTERNAL)
 
     @property
     def restart_seconds(self) -> float:

@@ -82,6 +82,7 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         whole_passes=lengths,
         whole_passes_unit=unit,
         workers_seen=workers_profile(loader, makers),
+        recorded_wait_ms=None if own_loop else steps.recorded_wait_ms(),
     )
 
 
