@@ -17,6 +17,7 @@ from gpuwatch.model.findings import Confidence, Finding, NotEvaluated, Speedup, 
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import RankProfile
 from gpuwatch.model.reasons import LoaderSteps
+from gpuwatch.model.trend import Trend
 from gpuwatch.words.units import percent
 
 # From sure to unsure: a finding that rests on the wait for data is no surer than the verdict on it.
@@ -132,7 +133,7 @@ def _of_verdict(verdict: Verdict) -> list[str]:
         found.append(
             f"the loop waits for input for {percent(share.median)} of its time, and the run is bound by {verdict.bound}"
         )
-    if share is not None and verdict.bound == "input" and share.high < STARVED_SHARE and not _in_evaluation(verdict):
+    if share is not None and verdict.bound == "input" and share.high < STARVED_SHARE and not _waits_elsewhere(verdict):
         found.append(f"the loop waits for input for {percent(share.median)} of its time, and the run is bound by input")
     if share is not None and not -ROUNDING <= share.low <= share.median <= share.high <= 1.0 + ROUNDING:
         found.append("the share of input wait lies outside of its interval, or of 0 to 1")
@@ -143,9 +144,12 @@ def _of_verdict(verdict: Verdict) -> list[str]:
     return found
 
 
-def _in_evaluation(verdict: Verdict) -> bool:
-    """Say whether it is the evaluation whose wait bounds the run."""
-    return isinstance(verdict.reason, LoaderSteps) and verdict.reason.evaluation_wait is not None
+def _waits_elsewhere(verdict: Verdict) -> bool:
+    """Say whether it is the evaluation's wait that bounds the run, or one that began late in it."""
+    reason = verdict.reason
+    if isinstance(reason, Trend):
+        return reason.wait_after > STARVED_SHARE
+    return isinstance(reason, LoaderSteps) and reason.evaluation_wait is not None
 
 
 def _waits_for_input(verdict: Verdict, share: Interval) -> bool:
