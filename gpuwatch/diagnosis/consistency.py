@@ -17,7 +17,6 @@ from gpuwatch.model.findings import Confidence, Finding, NotEvaluated, Speedup, 
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import RankProfile
 from gpuwatch.model.reasons import LoaderSteps
-from gpuwatch.model.trend import Trend
 from gpuwatch.words.units import percent
 
 # From sure to unsure: a finding that rests on the wait for data is no surer than the verdict on it.
@@ -146,9 +145,9 @@ def _of_verdict(verdict: Verdict) -> list[str]:
 
 def _waits_elsewhere(verdict: Verdict) -> bool:
     """Say whether it is the evaluation's wait that bounds the run, or one that began late in it."""
-    reason = verdict.reason
-    if isinstance(reason, Trend):
-        return reason.wait_after > STARVED_SHARE
+    reason, trend = verdict.reason, verdict.trend
+    if trend is not None and trend.wait_after > STARVED_SHARE:
+        return True
     return isinstance(reason, LoaderSteps) and reason.evaluation_wait is not None
 
 
