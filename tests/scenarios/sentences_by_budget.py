@@ -39,12 +39,12 @@ class ByBudget(Sampler):
 
 def main():
     options(__doc__)
-    data = Sentences(400)
+    data = Sentences(300)
     loader = DataLoader(data, batch_sampler=ByBudget(data.lengths, 400), num_workers=1, persistent_workers=True)
     model = Network(60, device_ms=30)
     optimizer = torch.optim.Adam(model.parameters())
     started, steps = time.perf_counter(), 0
-    for _epoch in range(4):
+    for _epoch in range(3):
         for words, labels in loader:
             loss = torch.nn.functional.cross_entropy(model(words), labels)
             optimizer.zero_grad()

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 class Flags(IterableDataset):
     def __iter__(self):
         worker = get_worker_info()
-        for _number in range(worker.id, 960, worker.num_workers):
+        for _number in range(worker.id, 640, worker.num_workers):
             yield torch.zeros(50), 0
 
 

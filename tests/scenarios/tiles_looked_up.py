@@ -13,7 +13,7 @@ class Tiles(Dataset):
         self.wanted = {}
 
     def __len__(self):
-        return 480
+        return 960
 
     def __getitem__(self, index):
         self.wanted[index] = self.wanted.get(index, 0) + 1
@@ -24,10 +24,10 @@ class Tiles(Dataset):
 def main():
     options(__doc__)
     loader = DataLoader(Tiles(), batch_size=8, num_workers=2)
-    model = Network(144, device_ms=45)
+    model = Network(144, device_ms=30)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     started, steps = time.perf_counter(), 0
-    for _epoch in range(3):
+    for _epoch in range(2):
         for tiles, labels in loader:
             loss = torch.nn.functional.cross_entropy(model(tiles), labels)
             optimizer.zero_grad()

@@ -19,12 +19,14 @@ from gpuwatch.model.worker_profile import Kept, WorkersProfile
 
 @dataclass(slots=True)
 class WorkerEpoch:
-    """One worker in one epoch of its loader. `ended`: whether its data came to its end."""
+    """One worker in one epoch of its loader. `ended`: whether its data came to its end; `over`: whether all of the epoch was
+    recorded."""
 
     number: int
     pid: int
     batches: int
     ended: bool
+    over: bool
     row: dict[str, Any]
 
 
@@ -85,7 +87,8 @@ def _epochs(loader: Loader) -> Epochs:
         for worker in loader.trainer.workers.get(iterator.id, ()):
             name = worker.log.name
             if name not in rows:
-                rows[name] = worker.log.table("worker_epoch").dicts()
+                # The last event of an epoch counts.
+                rows[name] = list({row.get("epoch"): row for row in worker.log.table("worker_epoch").dicts()}.values())
             number = served[name]
             served[name] += 1
             if number < len(rows[name]):
@@ -97,7 +100,9 @@ def _epochs(loader: Loader) -> Epochs:
 
 def _epoch(worker: Worker, row: dict[str, Any]) -> WorkerEpoch:
     ended = row.get("exhausted") is not None
-    return WorkerEpoch(int(worker.number or 0), worker.log.pid, int(row.get("batches") or 0), ended, row)
+    return WorkerEpoch(
+        int(worker.number or 0), worker.log.pid, int(row.get("batches") or 0), ended, row.get("last") != 0, row
+    )
 
 
 def _mean_batches(epochs: Epochs, count: int) -> tuple[float, ...]:
@@ -110,8 +115,9 @@ def _mean_batches(epochs: Epochs, count: int) -> tuple[float, ...]:
 
 def _at_work(epochs: Epochs) -> float | None:
     """Return all batches over those of each epoch's busiest worker: which one that is may change."""
-    busiest = sum(max(one.batches for one in epoch) for epoch in epochs)
-    return sum(one.batches for epoch in epochs for one in epoch) / busiest if busiest else None
+    whole = [[one.batches for one in epoch] for epoch in epochs if all(one.over for one in epoch)]
+    busiest = sum(max(batches) for batches in whole)
+    return sum(sum(batches) for batches in whole) / busiest if busiest else None
 
 
 def _asks(loader: Loader) -> tuple[bool | None, Place | None]:

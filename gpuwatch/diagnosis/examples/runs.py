@@ -290,6 +290,7 @@ def stream(
     """Return a training over an iterable dataset whose workers delivered these batches per epoch; None: unknown."""
     at_work = sum(batches) / max(batches) if batches else float(workers)
     known: dict[str, Any] = {"workers": workers, "processes": workers, "epochs": 3, "ended": 0, "samples": None}
+    machine = seen.pop("machine", None)
     known |= {"at_work": at_work, "batches": batches} | seen
     profile = WorkersProfile(**known) if batches else None
     step = max(device_ms, work_ms / at_work)
@@ -298,6 +299,7 @@ def stream(
         work_ms,
         device_ms,
         workers,
+        machine=machine,
         loader={
             "dataset_kind": "iterable",
             "workers_seen": profile,

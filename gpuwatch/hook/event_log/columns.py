@@ -60,10 +60,12 @@ COLUMNS = {
     # An iterator's workers were stopped (t0 to t1), `exhausted`: at the data's end. `file, line, function`: the
     # user's frame in which that was, or that dropped the iterator; `by`: [module, file, line] of the library's code that did.
     "workers_stop": ("iterator", "t0", "t1", "workers", "exhausted", "file", "line", "function", "by"),
-    # A worker's epoch is over: its number among those of the process, since when (t0), when its data ended (null: it did not),
+    # A worker's epoch is over, or has come so far (the last event of an epoch counts): its number among those of the process,
+    # since when (t0), when its data ended (null: it did not),
     # batches sent, resident bytes at both ends. `digests`: [[batch, crc, varied, crc of integers and text, varied], ...] of
     # some of them; `kept`: [[name, kind, before, after], ...], entries of what the dataset keeps and that has grown.
-    "worker_epoch": ("t", "worker", "epoch", "t0", "exhausted", "batches", "rss_begin", "rss_end", "digests", "kept"),
+    # `last`: 1 where the epoch is over, 0 where it goes on.
+    "worker_epoch": ("t", "worker", "epoch", "t0", "exhausted", "batches", "rss_begin", "rss_end", "digests", "kept", "last"),
     # The cores that a thread may use [0, 1, 8], of which process, from when on: start (of the process), iterator, worker,
     # batch, end, or set: a call at this line.
     "cpus": ("t", "moment", "cpus", "pid", "file", "line", "function"),

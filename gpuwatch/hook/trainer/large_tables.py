@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # The steps that are looked at, counted among those that are measured in full.
 _FIRST, _SECOND = 8, 24
+# A prime: row numbers at this distance, wrapped at the table's end, look random.
+_SPREAD = 2_654_435_761
 _FEWEST_ROWS, _FEWEST_ELEMENTS, _SAMPLED = 5_000, 500_000, 4_096
 
 
@@ -58,12 +60,13 @@ def _look(optimizer: Any) -> None:
         gradient, rows = parameter.grad, int(parameter.shape[0]) if parameter.dim() == 2 else 0
         # Asking a distributed tensor would have all ranks take part.
         if type(gradient) is torch.Tensor and rows >= _FEWEST_ROWS and parameter.numel() >= _FEWEST_ELEMENTS:
-            touched = None if gradient.is_sparse else _touched(gradient, rows)
+            touched = None if gradient.is_sparse else _touched(gradient, rows, torch)
             name = type(optimizer).__name__
             spool.event("table", time.monotonic_ns(), name, rows, int(parameter.shape[1]), elements, touched)
 
 
-def _touched(gradient: Any, rows: int) -> float:
-    """Return the share of rows with a gradient, of those sampled."""
-    some = gradient.detach()[:: max(rows // _SAMPLED, 1)]
-    return round(float(some.ne(0).any(1).float().mean()), 6)
+def _touched(gradient: Any, rows: int, torch: Any) -> float:
+    """Return the share of rows with a gradient, of those sampled: spread over the table so that they follow no pattern of it,
+    without a random number of the training's."""
+    picked = torch.arange(min(rows, _SAMPLED), device=gradient.device) * _SPREAD % rows
+    return round(float(gradient.detach()[picked].ne(0).any(1).float().mean()), 6)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _now = time.monotonic_ns
 _LAST_LOOK = 64
+# Then what is known is written: a stream without an end is never at its end, and its workers are killed.
+_INTERIM = (9, 65)
 _SHARE, _FREE_NS = 1000, 400_000
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -30,7 +32,7 @@ class WorkerEpoch:
     costs the process some milliseconds once."""
 
     __slots__ = (
-        "batches", "before", "begun_ns", "compares", "dataset", "digests", "ended_ns", "looked_ns", "next_look", "number",
+        "batches", "before", "begun_ns", "compares", "dataset", "digests", "ended", "ended_ns", "looked_ns", "next_look", "number",
         "resident", "started_ns", "warm",
     )  # fmt: skip
 
@@ -54,6 +56,7 @@ class WorkerEpoch:
 
     def _clear(self) -> None:
         self.begun_ns = self.batches = 0
+        self.ended = False
         self.next_look = 1
         self.resident = None
         self.ended_ns: int | None = None
@@ -81,22 +84,35 @@ class WorkerEpoch:
             if self.warm:
                 self.looked_ns += _now() - begun_ns
             self.warm = True
+            if self.batches in _INTERIM:
+                self._write([], 0)
 
     def message(self, item: Any) -> None:
         """Take what the worker sends that is no batch: that its data is at an end, or that a new epoch begins."""
         names = [type(part).__name__ for part in item[:2]] if type(item) is tuple else []
         if "_IterableDatasetStopIteration" in names:
             self.ended_ns = _now()
+            self.end()
         elif "_ResumeIteration" in names:
-            self.write()
+            self.end()
             self.begin()
 
-    def write(self) -> None:
-        """Append the event of this epoch."""
-        kept = caches.grown(self.before, caches.census(self.dataset)) if self.dataset is not None else []
+    def end(self) -> None:
+        """Append the event of this epoch as its last, unless that was done: a worker may be killed where it waits."""
+        if not self.ended:
+            self.ended = True
+            self._write(self._kept(), 1)
+
+    def _kept(self) -> list[list[Any]]:
+        try:
+            return caches.grown(self.before, caches.census(self.dataset)) if self.dataset is not None else []
+        except Exception:  # an object of the user's that has no attributes to list: the rest is known
+            return []
+
+    def _write(self, kept: list[list[Any]], last: int) -> None:
         spool.event(
             "worker_epoch", _now(), worker.number, self.number, self.begun_ns, self.ended_ns, self.batches,
-            self.resident, _resident_bytes(), self.digests, kept,
+            self.resident, _resident_bytes(), self.digests, kept, last,
         )  # fmt: skip
 
 

@@ -153,7 +153,7 @@ def _end(queue: DataQueue | None) -> None:
         exact.stop()
         explicit_collections.write()
         if queue is not None:
-            epoch.write()
+            epoch.end()
             mask.write("end")
             spool.event("worker_end", _now(), worker.number, queue.batches, left_behind.left_behind())
     except Exception as error:

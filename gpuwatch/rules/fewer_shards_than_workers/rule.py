@@ -23,12 +23,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
+from gpuwatch.analyze.costs import shared_cores
 from gpuwatch.diagnosis.evidence import certainty, wait_evidence
 from gpuwatch.diagnosis.needs import STARVED_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.worker_shares import SHARED_STREAM
-from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Costs, Profile
 from gpuwatch.model.worker_profile import WorkersProfile
 from gpuwatch.words.units import count
@@ -51,14 +52,17 @@ def check(profile: Profile, t: Thresholds, seen: Starved, workers: WorkersProfil
         return None
     if at_work / workers.workers > t.at_work_share:
         return None
-    now = _with_workers_at_work(seen.costs, at_work)
-    speedup = throughput.predict(now, seen.costs, "throughput model: the busiest worker's part shared among all")
+    costs, crowded = seen.costs, False
+    speedup = _speedup(costs, at_work)
+    if speedup.predicted < t.min_gain:
+        costs, crowded = throughput.on_cores(costs, shared_cores(profile.machine, beside_others=False)), True
+        speedup = _speedup(costs, at_work)
     if speedup.predicted < t.min_gain:
         return None
     return Found(
-        severity="critical" if speedup.predicted >= t.critical_gain else "warning",
-        confidence=certainty(seen.state),
-        summary=_summary(workers, at_work),
+        severity="critical" if speedup.predicted >= t.critical_gain and not crowded else "warning",
+        confidence=certainty(seen.state, default="medium" if crowded else "high"),
+        summary=_summary(workers, at_work) + ("; other programs use the cores now" if crowded else ""),
         evidence=(
             wait_evidence(seen.loader),
             Evidence("workers at work on average", round(at_work, 2), "workers", n=workers.epochs),
@@ -71,13 +75,14 @@ def check(profile: Profile, t: Thresholds, seen: Starved, workers: WorkersProfil
         where=seen.loader.dataset_where,
         speedup=speedup,
         edit="itertools.islice(samples, worker.id, None, worker.num_workers)  # worker = get_worker_info()",
-        hides=_explained(seen.costs),
+        hides=_explained(costs),
     )
 
 
-def _with_workers_at_work(costs: Costs, at_work: float) -> Costs:
-    """Return the costs as they are: a batch takes as long as if only those at work made it."""
-    return replace(costs, work_ms=costs.work_ms * costs.workers / at_work)
+def _speedup(costs: Costs, at_work: float) -> Speedup:
+    """Predict equal parts: now a batch takes as long as if only those at work made it."""
+    now = replace(costs, work_ms=costs.work_ms * costs.workers / at_work)
+    return throughput.predict(now, costs, "throughput model: the busiest worker's part shared among all")
 
 
 def _explained(costs: Costs) -> tuple[str | Group, ...]:

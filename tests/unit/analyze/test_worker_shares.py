@@ -114,6 +114,19 @@ def test_workers_that_have_nothing_to_read(run: FakeRun) -> None:
     assert (_seen(run).batches, _seen(run).at_work) == ((40, 0, 20), 1.5)
 
 
+def test_workers_that_were_killed_say_nothing_of_their_shares(run: FakeRun) -> None:
+    row = {"exhausted": None, "last": 0, "digests": _digests(7)}
+    _train(run, [{"batches": 65} | row, {"batches": 9} | row], **ITERABLE)
+    assert (_seen(run).at_work, _seen(run).ended, _seen(run).passes_over) == (None, 0, 2.0)
+
+
+def test_the_last_event_of_an_epoch_counts(run: FakeRun) -> None:
+    _train(run, [{"batches": 20}, {"batches": 20}], **ITERABLE)
+    maker = run.logs[1]
+    maker.rows.insert(1, ["worker_epoch", maker.now, 0, 0, maker.now, None, 9, 1, 1, [], [], 0])
+    assert (_seen(run).batches, _seen(run).epochs) == ((20, 20), 1)
+
+
 def test_what_is_kept_is_counted_over_all_workers_and_epochs(run: FakeRun) -> None:
     kept = {"batches": 10, "kept": [["Tiles.kept", "dict", 0, 80], ["Tiles.log", "list", 0, 200]]}
     _train(run, [kept, kept], epochs=3, persistent=False, dataset_kind="map")

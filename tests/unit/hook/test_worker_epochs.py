@@ -54,7 +54,7 @@ def workers(tmp_path: Path, what: str) -> list[hooked.Log]:
 
 def test_workers_that_go_over_all_of_a_stream_have_the_same_digests_and_never_ask(tmp_path: Path) -> None:
     logs = workers(tmp_path, "all")
-    one, other = (log.of("worker_epoch") for log in logs)
+    one, other = (list({row["epoch"]: row for row in log.of("worker_epoch")}.values()) for log in logs)
     assert [epoch["batches"] for epoch in (*one, *other)] == [6, 6, 6, 6]
     assert all(epoch["exhausted"] > epoch["t0"] for epoch in (*one, *other))
     digests = [{row[0]: row[1:] for row in epoch["digests"]} for epoch in (*one, *other)]
@@ -84,7 +84,7 @@ def test_what_the_dataset_keeps_is_counted_and_the_line_that_takes_cores_is_name
             begun, narrowed = log.of("cpus")
             assert begun["moment"] == "worker" and set(begun["cpus"]) == os.sched_getaffinity(0)
             assert narrowed["moment"] == "set" and narrowed["cpus"] == [min(os.sched_getaffinity(0))]
-            assert narrowed["line"] == 21 and narrowed["function"] == "one_core"
+            assert narrowed["line"] == 20 and narrowed["function"] == "one_core"
 
 
 def test_a_digest_is_of_content_and_says_whether_it_varies() -> None:
