@@ -1,0 +1,80 @@
+"""What each event of a trace is, by its name: found once for each name, not once for each event."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpuwatch.model.trace import Trace
+from gpuwatch.words import gpu_trace as words
+
+Mask = NDArray[np.bool_]
+Indices = NDArray[Any]
+
+
+def named(trace: Trace, rows: Any, *patterns: re.Pattern[str]) -> Mask:
+    """Say of each event whether its name has one of the patterns in it."""
+    known = np.array([any(pattern.search(name) for pattern in patterns) for name in trace.names], bool)
+    return known[rows.name] if len(known) else np.zeros(len(rows), bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What the host's events are, and which of them launched each activity of the devices (-1: not recorded)."""
+
+    launch: Mask
+    graph: Mask
+    sync: Mask
+    allocate: Mask
+    copy: Mask
+    loader: Mask
+    work: Mask
+    launcher: Indices
+    launched: Mask
+
+
+def sort_calls(trace: Trace) -> Calls:
+    """Return what the host's events are."""
+    host = trace.host
+    is_call = host.kind == words.CALL
+    left, kinds = is_call.copy(), {}
+    for kind in words.CALL_KINDS:
+        kinds[kind.name] = left & named(trace, host, kind.pattern)
+        left &= ~kinds[kind.name]
+    launcher = _launchers(trace)
+    launched = np.zeros(len(host), bool)
+    launched[launcher[launcher >= 0]] = True
+    spans = np.isin(host.kind, (words.OPERATOR, words.ANNOTATION, words.PYTHON))
+    return Calls(
+        launch=kinds["launch"],
+        graph=kinds["graph launch"],
+        sync=kinds["sync"],
+        allocate=kinds["allocator"],
+        copy=kinds["copy"],
+        loader=spans & named(trace, host, words.LOADER),
+        work=is_call | (host.kind == words.OPERATOR),
+        launcher=launcher,
+        launched=launched,
+    )
+
+
+def _launchers(trace: Trace) -> Indices:
+    """Return for each activity the call with its correlation, else the operator with its external id."""
+    host, device = trace.host, trace.device
+    calls = np.flatnonzero((host.kind == words.CALL) & (host.correlation >= 0))
+    found = _joined(device.correlation, host.correlation[calls], calls)
+    operators = np.flatnonzero((host.kind == words.OPERATOR) & (host.external > 0))
+    return np.where(found >= 0, found, _joined(device.external, host.external[operators], operators))
+
+
+def _joined(wanted: Indices, keys: Indices, rows: Indices) -> Indices:
+    if not len(keys):
+        return np.full(len(wanted), -1)
+    order = np.argsort(keys, kind="stable")
+    keys, rows = keys[order], rows[order]
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where((wanted >= 0) & (keys[at] == wanted), rows[at], -1)

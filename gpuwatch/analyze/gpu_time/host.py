@@ -1,0 +1,79 @@
+"""What the host was doing at each time, as far as a device waited for it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpuwatch.analyze.gpu_time.calls import Calls, Mask, named
+from gpuwatch.analyze.gpu_time.intervals import Painted, Spans, paint, union
+from gpuwatch.model.trace import Trace
+from gpuwatch.words import gpu_trace as words
+
+# What a thread does, from what says least to what decides.
+WORKING, LAUNCHING, UNRECORDED, PAGEABLE, SYNC, ALLOCATING, LOADING = range(1, 8)
+
+
+class Host:
+    """The threads of a traced process that launch work or load data."""
+
+    def __init__(self, trace: Trace, calls: Calls) -> None:
+        self.trace, self.calls = trace, calls
+        self.reads_back, self.pageable = _copies(trace, calls)
+        # Doing one of these, a thread keeps the device from more work.
+        self._special = (
+            (UNRECORDED, _unrecorded(trace, calls)),
+            (PAGEABLE, self.pageable),
+            (SYNC, calls.sync | self.reads_back),
+            (ALLOCATING, calls.allocate),
+            (LOADING, calls.loader),
+        )
+        self._threads = np.unique(trace.host.thread[calls.launched | calls.loader | calls.sync])
+        self._painted: dict[int, Painted] = {}
+
+    def main_thread(self) -> int:
+        """Return the thread that launches most; -1 where none does."""
+        threads = self.trace.host.thread[self.calls.launched]
+        return int(np.bincount(threads).argmax()) if len(threads) else -1
+
+    def doing(self, thread: int) -> Painted:
+        """Return what a thread did; where nothing of it was recorded, what kept the other threads."""
+        if thread not in self._painted:
+            others = self._threads[self._threads != thread]
+            layers = [(code, self._spans(others, mask)) for code, mask in self._special]
+            mine = np.array([thread])
+            layers += [(WORKING, self._spans(mine, self.calls.work)), (LAUNCHING, self._spans(mine, self._launching()))]
+            layers += [(code, self._spans(mine, mask)) for code, mask in self._special]
+            self._painted[thread] = paint(layers)
+        return self._painted[thread]
+
+    def blocking(self) -> Mask:
+        """Say which calls return only when the device is done with what was launched before."""
+        return self.calls.sync | self.reads_back | self.pageable
+
+    def _launching(self) -> Mask:
+        return self.calls.launch | self.calls.graph
+
+    def _spans(self, threads: np.ndarray, mask: Mask) -> Spans:  # type: ignore[type-arg]
+        host = self.trace.host
+        chosen = mask & np.isin(host.thread, threads)
+        return union(host.start[chosen], host.end[chosen])
+
+
+def _copies(trace: Trace, calls: Calls) -> tuple[Mask, Mask]:
+    """Say which copy calls read the device's memory back, and which copy to it from pageable memory.
+
+    Some recorders write no kind of memory: a copy to the host that is waited for is one, whatever it is from."""
+    host, device = trace.host, trace.device
+    back, pageable = np.zeros(len(host), bool), np.zeros(len(host), bool)
+    is_copy = (device.kind == words.COPY) & (calls.launcher >= 0)
+    from_device = is_copy & named(trace, device, words.FROM_DEVICE)
+    to_device = is_copy & named(trace, device, words.TO_DEVICE) & named(trace, device, words.PAGEABLE)
+    back[calls.launcher[from_device]] = True
+    pageable[calls.launcher[to_device]] = True
+    return back & calls.copy, pageable & calls.copy
+
+
+def _unrecorded(trace: Trace, calls: Calls) -> Mask:
+    """Say which calls are copies that ran unrecorded: a recorder that was not asked for copies keeps none."""
+    recorded = bool((trace.device.kind == words.COPY).any())
+    return np.zeros_like(calls.copy) if recorded else calls.copy
