@@ -30,8 +30,8 @@ _KERNELS, _COPIES, _FILLS, _GRAPHS, _CALLS, _RANGES = (
     "NVTX_EVENTS",
 )
 # enumNsysMemcpyOper and CUpti_ActivityMemcpyKind, and the kinds of memory that a copy may be from or to.
-_DIRECTIONS = {1: "HtoD", 2: "DtoH", 8: "DtoD", 10: "PtoP"}
-_MEMORY = {0: "Pageable", 1: "Pinned", 2: "Device"}
+_DIRECTIONS: dict[Any, str] = {1: "HtoD", 2: "DtoH", 8: "DtoD", 10: "PtoP"}
+_MEMORY: dict[Any, str] = {0: "Pageable", 1: "Pinned", 2: "Device"}
 _BATCH = 100_000
 _PUSH_POP, _START_END = 59, 60
 # What tells a process in `globalTid` and `globalPid`.

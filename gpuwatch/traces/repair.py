@@ -43,7 +43,8 @@ def salvage(data: bytes, last: bool) -> Salvaged:
 
     Without `last` an event at the end that is not complete is left for later."""
     text = data.decode("latin-1")  # a character a byte, so that positions are the file's
-    events, at, skipped = [], 0, 0
+    events: list[Any] = []
+    at = skipped = 0
     while True:
         at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
         if at >= len(text):

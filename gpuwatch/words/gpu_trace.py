@@ -59,6 +59,8 @@ ALLOCATE = CallKind(
         r"(?:Ext)?(?:Malloc|Free|HostAlloc|HostMalloc|HostFree|MemAlloc|MemFree|MemCreate|MemMap|MemUnmap|MemRelease)"
     ),
 )
+BEGIN_CAPTURE = CallKind("begin of a capture", _calls("StreamBeginCapture"))
+END_CAPTURE = CallKind("end of a capture", _calls("StreamEndCapture"))
 COPY_CALL = CallKind("copy", _calls("Memcpy|EnqueueMemBuffer|MemcpyAsync"))
 # The first that fits is the one.
 CALL_KINDS = (GRAPH_LAUNCH, LAUNCH, SYNC, ALLOCATE, COPY_CALL)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuwatch.analyze.gpu_time.intervals import holding, union
 from gpuwatch.model.trace import Trace
 from gpuwatch.words import gpu_trace as words
 
@@ -24,7 +25,9 @@ def named(trace: Trace, rows: Any, *patterns: re.Pattern[str]) -> Mask:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What the host's events are, and which of them launched each activity of the devices (-1: not recorded)."""
+    """What the host's events are, and which of them launched each activity of the devices (-1: not recorded).
+
+    `missing`: launches whose activities the trace does not hold; those of a graph that is captured have none."""
 
     launch: Mask
     graph: Mask
@@ -35,6 +38,7 @@ class Calls:
     work: Mask
     launcher: Indices
     launched: Mask
+    missing: Mask
 
 
 def sort_calls(trace: Trace) -> Calls:
@@ -59,7 +63,20 @@ def sort_calls(trace: Trace) -> Calls:
         work=is_call | (host.kind == words.OPERATOR),
         launcher=launcher,
         launched=launched,
+        missing=(kinds["launch"] | kinds["graph launch"]) & ~launched & ~_captured(trace),
     )
+
+
+def _captured(trace: Trace) -> Mask:
+    """Say which events lie within the capture of a graph."""
+    host = trace.host
+    begins = np.sort(host.start[named(trace, host, words.BEGIN_CAPTURE.pattern)])
+    ends = np.sort(host.end[named(trace, host, words.END_CAPTURE.pattern)])
+    if not len(begins):
+        return np.zeros(len(host), bool)
+    at = np.searchsorted(ends, begins)
+    closing = np.where(at < len(ends), ends[np.minimum(at, len(ends) - 1)] if len(ends) else np.inf, np.inf)
+    return holding(union(begins, closing), host.start) >= 0
 
 
 def _launchers(trace: Trace) -> Indices:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpuwatch.analyze.gpu_time.calls import Calls, Mask, named
+from gpuwatch.analyze.gpu_time.calls import Calls, Indices, Mask, named
 from gpuwatch.analyze.gpu_time.intervals import Painted, Spans, paint, union
 from gpuwatch.model.trace import Trace
 from gpuwatch.words import gpu_trace as words
@@ -53,7 +53,7 @@ class Host:
     def _launching(self) -> Mask:
         return self.calls.launch | self.calls.graph
 
-    def _spans(self, threads: np.ndarray, mask: Mask) -> Spans:  # type: ignore[type-arg]
+    def _spans(self, threads: Indices, mask: Mask) -> Spans:
         host = self.trace.host
         chosen = mask & np.isin(host.thread, threads)
         return union(host.start[chosen], host.end[chosen])

@@ -43,7 +43,7 @@ class Segments(NamedTuple):
     def shares(self, start: float | None = None, end: float | None = None) -> Floats:
         """Return the time of each class, of all or between two times."""
         edges = self.edges if start is None or end is None else np.clip(self.edges, start, end)
-        return np.bincount(self.codes, np.diff(edges), len(words.CLASSES))
+        return np.bincount(self.codes, np.diff(edges), len(words.CLASSES)).astype(np.float64)
 
     def of(self, *codes: int) -> Spans:
         """Return the time of some classes."""
@@ -132,7 +132,9 @@ def _gaps(trace: Trace, calls: Calls, host: Host, rows: NDArray[np.int64], event
     arrived = np.clip(done + _latency(idle, begun), idle.start, idle.end)
     # A copy from pageable memory is staged by its call, and a graph is uploaded by it: until then nothing has arrived.
     arrived = np.where(_is(host.pageable, launch), np.clip(done, arrived, idle.end), arrived)
-    return Gaps(idle, ender, launch, begun, arrived, _suspect(trace, calls, host, idle, arrived))
+    ahead = rows[np.searchsorted(events.start, idle.end) - 1]
+    launched = np.where(calls.launcher[ahead] >= 0, _at(trace.host.start, calls.launcher[ahead]), idle.start)
+    return Gaps(idle, ender, launch, begun, arrived, _suspect(trace, calls, host, idle, launched, begun, arrived))
 
 
 def _latency(idle: Spans, begun: Floats) -> float:
@@ -141,20 +143,28 @@ def _latency(idle: Spans, begun: Floats) -> float:
     return float(np.clip(np.percentile(seen, 25), 2.0, 50.0)) if len(seen) else 10.0
 
 
-def _suspect(trace: Trace, calls: Calls, host: Host, idle: Spans, arrived: Floats) -> Mask:
+def _suspect(
+    trace: Trace, calls: Calls, host: Host, idle: Spans, launched: Floats, begun: Floats, arrived: Floats
+) -> Mask:
     """Say which gaps are none: something ran in them that the trace does not hold.
 
     Either the host launched kernels or a graph in them whose activities are missing; or work was there that did not start
     while what had been launched before the recording may still have run, which ends with the first call that waits for
     the device."""
-    lost = np.zeros(len(idle.start), bool)
-    missing = (calls.launch | calls.graph) & ~calls.launched
-    at = holding(idle, trace.host.end[missing])
-    lost[at[at >= 0]] = True
+    lost = _misses_launches(trace, calls, idle, launched, begun)
     returns = trace.host.end[host.blocking()]
     settled = float(returns.min()) if len(returns) else np.inf
     waits = (idle.end - arrived > QUEUED_US) & (idle.start < settled)
     return lost | ((waits | _waits_for_nothing(trace, calls, idle)) & ~_elsewhere(trace, idle))
+
+
+def _misses_launches(trace: Trace, calls: Calls, idle: Spans, launched: Floats, begun: Floats) -> Mask:
+    """Say in which gaps, or before the work that ends them, the host launched what the trace does not hold."""
+    missing = np.sort(trace.host.start[calls.missing])
+    if not len(missing):
+        return np.zeros(len(idle.start), bool)
+    before = np.minimum(launched, idle.start)
+    return np.searchsorted(missing, begun) > np.searchsorted(missing, before)
 
 
 def _waits_for_nothing(trace: Trace, calls: Calls, idle: Spans) -> Mask:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpuwatch.analyze.gpu_time.calls import named
 from gpuwatch.analyze.gpu_time.intervals import Spans, overlap
@@ -88,6 +89,8 @@ def _stacked(trace: Trace, spans: Spans) -> list[_Function]:
     if not len(rows):
         return []
     shares: Floats = _sum(host.stack[rows], overlap(spans, host.start[rows], host.end[rows]), len(trace.names))
+    if not shares.any():
+        return []
     held: dict[str, float] = {}
     for number in np.flatnonzero(shares):
         for frame in set(trace.names[number].split(";")):
@@ -96,5 +99,5 @@ def _stacked(trace: Trace, spans: Spans) -> list[_Function]:
     return [_Function(frame.strip(), held[frame]) for frame in reversed(best)]
 
 
-def _sum(keys: np.ndarray, values: Floats, size: int) -> Floats:  # type: ignore[type-arg]
-    return np.bincount(keys, values, size)
+def _sum(keys: NDArray[Any], values: Floats, size: int) -> Floats:
+    return np.bincount(keys, values, size).astype(np.float64)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuwatch.analyze.gpu_time.calls import Calls
+from gpuwatch.analyze.gpu_time.calls import Calls, Indices, Mask
 from gpuwatch.analyze.gpu_time.host import Host
 from gpuwatch.analyze.gpu_time.intervals import NOTHING, Spans, holding, union
 from gpuwatch.analyze.gpu_time.partition import DeviceTime
@@ -148,11 +148,11 @@ class _Clock:
         self._was, self._is = was, now
 
 
-def _middle(rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _middle(rows: Indices) -> Indices:
     over = max(len(rows) - MOST_ACTIVITIES, 0)
     return rows[over // 2 : len(rows) - (over - over // 2)]
 
 
-def skipped(trace: Trace, mask: np.ndarray) -> Spans:  # type: ignore[type-arg]
+def skipped(trace: Trace, mask: Mask) -> Spans:
     """Return the host's time in some of its calls."""
     return union(trace.host.start[mask], trace.host.end[mask])

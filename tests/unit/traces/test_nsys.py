@@ -40,9 +40,7 @@ def export(path: Path, pid: int = PID) -> Path:
             database.execute("INSERT INTO TARGET_INFO_GPU VALUES (0, 'NVIDIA H100')")
         calls = [(1_000, 6_000, pid | 5, 1, 0), (10_000, 90_000, pid | 5, 2, 1)]
         database.executemany("INSERT INTO CUPTI_ACTIVITY_KIND_RUNTIME VALUES (?, ?, ?, ?, ?)", calls)
-        database.execute(
-            "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (8000, 28000, 0, 7, 1, ?, 2, 2)", (pid,)
-        )
+        database.execute("INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (8000, 28000, 0, 7, 1, ?, 2, 2)", (pid,))
         database.execute(
             "INSERT INTO CUPTI_ACTIVITY_KIND_MEMCPY VALUES (50000, 88000, 0, 7, 2, ?, 4096, 1, 0, 2)", (pid,)
         )
