@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
@@ -141,3 +142,4 @@ class Profile:
     problems: tuple[str, ...] = ()
     seen_pythons: int = 0
     torch_seen: bool = False
+    gpu_time: tuple[GpuTime, ...] = ()

@@ -16,10 +16,12 @@ from gpuwatch.diagnosis.examples.parts import (
     make_profile,
     make_rank,
 )
+from gpuwatch.model.gpu_time import Counts, GpuGain, GpuShares, GpuTime
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
+from gpuwatch.words.gpu_trace import BUSY_CLASSES
 
 MODULE_PY = "/v/lib/python3.11/site-packages/torch/nn/modules/module.py"
 SAMPLED = StackQuality("py-spy", 500, "high", "")
@@ -250,3 +252,26 @@ READING = own_loop(
     ranks=phases(backward=1.0, other_in_step=9.0),
 )
 GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)
+
+
+def traced_by(shares: dict[str, float], *gains: GpuGain, **changes: Any) -> Profile:
+    """Return the profile of a GPU trace of five steps; what no class has of the device's time is compute."""
+    whole = {"compute": 1.0 - sum(shares.values()), **shares}
+    settings: dict[str, Any] = {
+        "device": 0,
+        "rank": 0,
+        "span_ms": 500.0,
+        "steps": 5,
+        "idle_share": sum(part for name, part in shares.items() if name not in BUSY_CLASSES),
+        "shares": GpuShares(**whole),
+        "steps_by": "profiler steps",
+        "step_ms": interval(100.0),
+        "counts": Counts(activities=5000, launches=5000, kernel_us=8.0),
+        "gains": gains,
+        "in_largest_step": dict.fromkeys(whole, 0.25),
+    }
+    return replace(no_loader(), ranks=(), gpu_time=(GpuTime(**(settings | changes)),), torch_seen=True)
+
+
+# A trace of a device whose graphs replay unseen.
+UNMEASURED = traced_by({"unknown": 0.9}, unmeasured="work not recorded")

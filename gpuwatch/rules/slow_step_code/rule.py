@@ -12,6 +12,8 @@ How it is measured
     waits is not Python's work and does not count. Between loops, and while one begins, the same for lines that are neither
     torch's nor the start of workers. The user's own sampler counts too: a loader asks it for indices in the training
     process, in time that is otherwise input wait.
+    In a GPU trace: the device's gaps in which the host ran code that launched nothing, inside no loader and no call that
+    waits.
 
 When it is wrong
     Without stack samples, waiting for a device outside of the backward pass looks the same; then the rule is not
@@ -27,6 +29,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import loop_seconds, place
+from gpuwatch.diagnosis.gpu_trace import by_trace, share_evidence, speedup
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, RANKS, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -41,6 +44,7 @@ from gpuwatch.diagnosis.trainer_code import (
     stands_still,
 )
 from gpuwatch.model.findings import Evidence, Speedup, Traits
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile, RankProfile
@@ -65,6 +69,9 @@ class Thresholds(NoThresholds):
 
     share: Threshold = Threshold(0.15, "share of the step", "Logging, metrics and the loop itself take less.")
     critical_share: Threshold = Threshold(0.3, "share of the step", "A third of the step.")
+    idle: Threshold = Threshold(
+        0.2, "share of the GPU's time", "Where a trace shows each gap: between steps there is always some code."
+    )
     sure_passes: Threshold = Threshold(2, "passes between loops", "What is seen once may be an exception.")
 
 
@@ -157,6 +164,25 @@ def _saves(line: HotLine) -> bool:
     return called is not None and (called.library == "safetensors" or (called.is_torch and called.function == "save"))
 
 
+def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
+    """Report a traced device that idles while the host runs code that launches nothing."""
+    share, place = time.share("host_code"), time.place("host_code")
+    if share < t.idle:
+        return None
+    unnamed = (
+        "" if place or time.has_stacks else " The trace has no stacks: record with with_stack=True to see the line."
+    )
+    return Found(
+        severity="warning",
+        confidence="medium",
+        summary=f"the GPU is idle for {share:.0%} of its time while the host runs code that launches nothing",
+        evidence=(share_evidence(time, "host_code", "idle while the host ran other code", t.idle),),
+        advice=f"{_ADVICE}{unnamed}",
+        where=place.place if place else None,
+        speedup=speedup(time, "host_code"),
+    )
+
+
 RULE = Rule(
     id="slow-step-code",
     page=__doc__,
@@ -168,4 +194,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("slow-startup",),
     traits=Traits(bound="host", lanes=("step", "gpu_wait", "gpu_busy")),
+    by_trace=by_trace(_in_trace),
 )

@@ -1,0 +1,127 @@
+"""`report`, `check` and `diff` take a GPU trace where they take a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from gpuwatch.views.json import schema
+from gpuwatch.words.gpu_trace import CLASS_KEYS
+from tests.traces import FakeTrace, training
+
+MS = 1000.0
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> str:
+    training(8, loader_us=10 * MS).write(tmp_path / "slow.json.gz")
+    return "slow.json.gz"
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> str:
+    training(8, loader_us=10.0, loader="_MultiProcessingDataLoaderIter").write(tmp_path / "fast.json")
+    return "fast.json"
+
+
+def test_the_card_of_a_trace(call: Any, slow: str) -> None:
+    result = call("report", slow)
+    assert result.code == 0 and result.err == ""
+    assert "Input-bound  The GPU idles 47% of its time because the next batch is not there" in result.out
+    assert "num_workers=" in result.out and "idle: input" in result.out and "Test GPU" in result.out
+
+
+def test_json_of_a_trace_fits_the_schema(call: Any, slow: str) -> None:
+    for options in (("report", slow, "--json"), ("report", "--json", slow)):
+        found = call(*options).json
+        jsonschema.validate(found, schema())
+        (time,) = found["gpu_time"]
+        assert set(time["shares"]) == set(CLASS_KEYS) and sum(time["shares"].values()) == pytest.approx(1.0)
+        assert (time["device"], time["rank"], time["steps"], time["steps_by"]) == (0, 0, 8, "profiler steps")
+        assert time["span_ms"] == pytest.approx(150.5, abs=0.1) and found["run"]["devices"] == ["Test GPU"]
+        assert found["verdict"]["bound"] == "input" and found["findings"][0]["id"] == "no-worker-processes"
+
+
+def test_a_run_has_no_gpu_time_without_a_trace(call: Any) -> None:
+    from tests.unit.commands.test_reading_verbs import add_run
+
+    add_run("20261120-120000")
+    assert "gpu_time" not in call("report", "--json").json
+
+
+def test_markdown_of_a_trace(call: Any, slow: str) -> None:
+    assert call("report", slow, "--markdown").out.startswith("### gpuwatch: Input-bound.")
+
+
+def test_a_folder_and_several_files_are_the_ranks_of_one_training(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "traces").mkdir()
+    for rank in range(3):
+        training(3, loader_us=rank * MS).write(tmp_path / "traces" / f"rank{rank}.json")
+    folder = call("report", "traces", "--json").json
+    assert [time["rank"] for time in folder["gpu_time"]] == [0, 1, 2]
+    files = call("report", *(f"traces/rank{rank}.json" for rank in (0, 1)), "--json").json
+    assert [time["rank"] for time in files["gpu_time"]] == [0, 1]
+    assert "rank 2 GPU 0" in call("report", "traces").out
+
+
+def test_runs_are_never_several(call: Any) -> None:
+    result = call("report", "one", "two")
+    assert result.code == 2 and "only traces can be several" in result.err
+
+
+def test_a_gate_on_a_trace(call: Any, slow: str, fast: str) -> None:
+    expression = "gpu_idle>20% or gpu_time_input>10% or input_wait>10%"
+    assert call("check", slow, "--fail-on", expression).code == 3
+    assert call("check", fast, "--fail-on", expression).code == 0
+    assert call("check", slow, "--fail-on", "finding:no-worker-processes").code == 3
+    assert call("check", fast, "--fail-on", "bound:input").code == 0
+
+
+def test_two_traces_side_by_side(call: Any, slow: str, fast: str) -> None:
+    found = call("diff", slow, fast, "--json").json
+    rows = {row["name"]: row for row in found["rows"]}
+    assert rows["step"]["outcome"] == "better" and rows["step"]["change"]["median"] == pytest.approx(0.5, abs=0.02)
+    assert rows["idle: input"]["a"] == pytest.approx(0.46, abs=0.02) and rows["idle: input"]["b"] < 0.01
+    assert "no-worker-processes" in found["findings_gone"] and not found["findings_new"]
+    assert found["headline"].startswith("B's steps are faster: 1.99×")
+
+
+def test_a_trace_that_does_not_hold_what_ran(call: Any, tmp_path: Path) -> None:
+    made = FakeTrace()
+    for step in range(10):
+        at = step * 20 * MS
+        made.launch(at, at + 10.0, 100.0).call("cudaGraphLaunch", at + 20.0, 30.0)
+        made.copy(at + 60.0, at + 19 * MS, 5.0, "DtoH (Device -> Pageable)", 19 * MS)
+    made.write(tmp_path / "t.json")
+    result = call("report", "t.json")
+    assert "Idle time is not measurable from this trace" in result.out
+    assert "Record again without CUDA graphs" in result.out
+    assert call("report", "t.json", "--json").json["findings"] == []
+
+
+def test_a_trace_of_the_host_alone_says_what_to_record(call: Any, tmp_path: Path) -> None:
+    FakeTrace().span("cpu_op", "aten::mm", 0.0, 10.0).write(tmp_path / "t.json")
+    result = call("report", "t.json")
+    assert result.code == 1 and result.err.count("\n") == 1
+    assert "t.json has no GPU activity" in result.err and "ProfilerActivity.CUDA" in result.err
+
+
+def test_a_torn_trace_says_so_on_its_card(call: Any, slow: str, tmp_path: Path) -> None:
+    data = (tmp_path / slow).read_bytes()
+    (tmp_path / "torn.json.gz").write_bytes(data[: len(data) * 3 // 4])
+    assert "the trace was cut off: what came later is missing" in call("report", "torn.json.gz").out
+
+
+def test_input_of_workers_says_what_names_the_line(call: Any, tmp_path: Path) -> None:
+    training(8, loader_us=10 * MS, loader="_MultiProcessingDataLoaderIter").write(tmp_path / "t.json")
+    result = call("report", "t.json")
+    assert "Input-bound" in result.out and "gpuwatch run -- COMMAND" in result.out and "num_workers" not in result.out
+
+
+def test_a_device_at_work_gets_no_advice(call: Any, fast: str) -> None:
+    found = call("report", fast, "--json").json
+    assert (found["verdict"]["bound"], found["findings"]) == ("compute", [])
+    assert found["verdict"]["leave_input_alone"]
