@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gpuwatch.analyze.build import analysis_of, profile_of
+from gpuwatch.analyze.gpu_time.build import judge_traces
+from gpuwatch.analyze.gpu_time.lanes import draw_traced
 from gpuwatch.analyze.gpu_time.profile import traced_profile
 from gpuwatch.analyze.processes.sorting import Processes, sort_processes
 from gpuwatch.analyze.processes.trainings import Group, chief, find_trainings, looped_seconds, only, seconds_of
@@ -44,9 +46,11 @@ def build(recording: Recording, with_timeline: bool = True, training: int | None
     return report if len(trainings) == 1 else _among(report, processes, trainings, shown)
 
 
-def build_traced(traces: Sequence[Trace]) -> Report:
+def build_traced(traces: Sequence[Trace], with_timeline: bool = True) -> Report:
     """Analyse GPU traces that somebody recorded. Raises GpuwatchError where none of them has a device at work."""
-    return report_of(traced_profile(traces))
+    judged = judge_traces(traces)
+    profile = traced_profile(traces, judged)
+    return report_of(profile, draw_traced(judged) if with_timeline else None)
 
 
 def profile_in(recording: Recording, training: int | None = None) -> Profile:

@@ -63,7 +63,7 @@ def load(run: str | None, base: str | None, timeline: bool = False, training: in
 
     traced = traces_named([run] if run else [])
     if traced:
-        return load_traces(traced)
+        return load_traces(traced, timeline)
     run, training = _named(run, training)
     path = find(run, base)
     return with_experiments(build(read(path), timeline, training), path.parent)
@@ -77,12 +77,12 @@ def traces_named(names: Sequence[str]) -> list[Path]:
     return paths if paths and all(map(names_traces, paths)) else []
 
 
-def load_traces(paths: Sequence[Path]) -> Report:
+def load_traces(paths: Sequence[Path], timeline: bool = False) -> Report:
     """Return the report of GPU traces. Raises GpuwatchError with one line for what is none."""
     from gpuwatch.build_report import build_traced
     from gpuwatch.traces.read import read_traces
 
-    return build_traced(read_traces(paths))
+    return build_traced(read_traces(paths), timeline)
 
 
 def load_profile(run: str | None, base: str | None) -> Profile:

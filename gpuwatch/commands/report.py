@@ -77,7 +77,7 @@ def _report(more: tuple[str, ...], run: str | None, base: str | None, timeline: 
     traces = traces_named([run, *more])
     if not traces:
         raise UsageError("only traces can be several: one for each rank", "Name one run, or trace files that exist")
-    return load_traces(traces)
+    return load_traces(traces, timeline)
 
 
 def _meant(base: str | None, json_file: str | None, markdown: str | None) -> tuple[str | None, str | None, str | None]:

@@ -54,5 +54,7 @@ class Trace:
     device: Events
     host: Events
     device_names: dict[int, str]
+    # Of the recorder's clock, in microseconds: what times count from.
+    begin_us: float = 0.0
     started_wall_ns: int = 0
     lost: tuple[str, ...] = ()

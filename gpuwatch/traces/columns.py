@@ -34,12 +34,13 @@ _LONGEST_NAME = 4096
 
 
 class Columns:
-    """The columns of a trace while it is read. `broken` counts events whose times cannot be."""
+    """The columns of a trace while it is read. `broken` counts events whose times cannot be; `begin_us`: of
+    the first event, on the recorder's clock."""
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
         self.threads: dict[str, int] = {}
-        self.broken = 0
+        self.broken, self.begin_us = 0, 0.0
         self._known: dict[tuple[Any, Any], int] = {}
         self._kinds: dict[Any, int | None] = {}
         self._parts: dict[str, list[NDArray[Any]]] = defaultdict(list)
@@ -131,9 +132,9 @@ class Columns:
         """Return what ran on devices and what the host did, each in the order of its starts, from time 0 on."""
         merged = {name: self._merged(name) for name in COLUMNS}
         if len(merged["start"]):
-            first = merged["start"].min()
-            merged["start"] -= first
-            merged["end"] -= first
+            self.begin_us = float(merged["start"].min())
+            merged["start"] -= self.begin_us
+            merged["end"] -= self.begin_us
         on_device = np.isin(merged["kind"], tuple(DEVICE_KINDS))
         order = np.argsort(merged["start"], kind="stable")
         return _rows(merged, order[on_device[order]]), _rows(merged, order[~on_device[order]])

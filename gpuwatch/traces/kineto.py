@@ -35,7 +35,8 @@ def read(path: Path, number: int = 0) -> Trace:
         device=device,
         host=host,
         device_names=_devices(header.get("deviceProperties")),
-        started_wall_ns=_whole(header.get("baseTimeNanoseconds"), 0),
+        begin_us=columns.begin_us,
+        started_wall_ns=_whole(header.get("baseTimeNanoseconds"), 0) or path.stat().st_mtime_ns,
         lost=tuple(_lost(chrome, columns)),
     )
 

@@ -81,6 +81,8 @@ class _Export:
                 device=device,
                 host=host,
                 device_names=names,
+                begin_us=columns.begin_us,
+                started_wall_ns=self.path.stat().st_mtime_ns,
                 lost=(f"{count(columns.broken, 'event')} of the export could not be read",) if columns.broken else (),
             )
             for number, (_, columns, device, host) in enumerate(used)

@@ -7,7 +7,7 @@ from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.card_content import Fact, Slice
 from gpuwatch.views.text import clean
-from gpuwatch.words.gpu_trace import BUSY_CLASSES, CLASSES
+from gpuwatch.words.gpu_trace import BUSY_CLASSES, CLASSES, TimeClass
 
 SMALLEST = 0.005
 SHOWN_DEVICES = 8
@@ -35,17 +35,17 @@ def shown(report: Report) -> GpuTime | None:
 
 def slices(time: GpuTime) -> tuple[Slice, ...]:
     """Return the parts of the device's bar."""
-    parts = [(_TITLES[each.key], time.share(each.key), each.key in BUSY_CLASSES) for each in CLASSES]
+    parts = [(title(each), time.share(each.key)) for each in CLASSES]
     return tuple(
-        Slice(
-            name if busy else f"idle: {name}",
-            share,
-            text.milliseconds(share * time.span_ms),
-            text.percent(share, 1),
-        )
-        for name, share, busy in parts
+        Slice(name, share, text.milliseconds(share * time.span_ms), text.percent(share, 1))
+        for name, share in parts
         if share >= SMALLEST
     )
+
+
+def title(of: TimeClass) -> str:
+    """Return what a class is called where idle time stands beside work."""
+    return of.title if of.key in BUSY_CLASSES else f"idle: {of.title}"
 
 
 def slices_of(time: GpuTime) -> str:

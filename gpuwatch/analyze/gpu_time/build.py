@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,12 +25,26 @@ SMALLEST_PLACED = 0.02
 FIRST_IDLE = len(words.BUSY_CLASSES)
 
 
+class Judged(NamedTuple):
+    """One device of one trace: what it did, cut (`time`) and told (`said`)."""
+
+    trace: Trace
+    host: Host
+    time: DeviceTime
+    said: GpuTime
+
+
+def judge_traces(traces: Sequence[Trace]) -> tuple[Judged, ...]:
+    """Return each device of each trace that ran something for longer than an instant."""
+    return tuple(judged for trace in traces for judged in _of_trace(trace))
+
+
 def gpu_times(traces: Sequence[Trace]) -> tuple[GpuTime, ...]:
-    """Return the time of each device of each trace that ran something for longer than an instant."""
-    return tuple(time for trace in traces for time in _of_trace(trace))
+    """Return what each device of each trace did with its time."""
+    return tuple(judged.said for judged in judge_traces(traces))
 
 
-def _of_trace(trace: Trace) -> list[GpuTime]:
+def _of_trace(trace: Trace) -> list[Judged]:
     calls = sort_calls(trace)
     host = Host(trace, calls)
     steps = find_steps(trace, calls)
@@ -38,7 +53,8 @@ def _of_trace(trace: Trace) -> list[GpuTime]:
     for device in np.unique(trace.device.device).tolist():
         rows = trace.device.device == device
         if trace.device.end[rows].max() > trace.device.start[rows].min():
-            found.append(_of_device(trace, calls, host, partition(trace, calls, host, device), steps, loader))
+            time = partition(trace, calls, host, device)
+            found.append(Judged(trace, host, time, _of_device(trace, calls, host, time, steps, loader)))
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from gpuwatch.analyze.gpu_time.build import gpu_times
+from gpuwatch.analyze.gpu_time.build import Judged
 from gpuwatch.errors import GpuwatchError
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.machine_profile import MachineProfile
@@ -15,9 +15,9 @@ from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.trace import Trace
 
 
-def traced_profile(traces: Sequence[Trace]) -> Profile:
+def traced_profile(traces: Sequence[Trace], judged: Sequence[Judged]) -> Profile:
     """Return the profile of traces. Raises GpuwatchError where no device did anything for longer than an instant."""
-    times = gpu_times(traces)
+    times = tuple(each.said for each in judged)
     if not times:
         raise GpuwatchError(
             f"{traces[0].source} has too little GPU activity to judge", "Record several steps (schedule(active=5))"

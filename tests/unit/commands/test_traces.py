@@ -125,3 +125,26 @@ def test_a_device_at_work_gets_no_advice(call: Any, fast: str) -> None:
     found = call("report", fast, "--json").json
     assert (found["verdict"]["bound"], found["findings"]) == ("compute", [])
     assert found["verdict"]["leave_input_alone"]
+
+
+def test_the_page_of_a_trace_has_its_lanes(call: Any, slow: str, tmp_path: Path) -> None:
+    assert call("report", slow, "--html", "page.html").code == 0
+    page = (tmp_path / "page.html").read_text()
+    for words in ("idle: input", "launch queue", "launching thread", "150 ms from its first to its last activity"):
+        assert words in page
+    assert "No training process was measured" not in page and "1970" not in page
+
+
+def test_the_lanes_of_a_trace_are_its_streams_gaps_queue_and_host(tmp_path: Path) -> None:
+    from gpuwatch.build_report import build_traced
+    from gpuwatch.traces.read import read_traces
+
+    timeline = build_traced(read_traces([training(3, loader_us=10 * MS).write(tmp_path / "t.json")])).timeline
+    assert timeline is not None
+    lanes = {lane.of.key: lane for lane in timeline.lanes}
+    assert lanes["stream"].name == "stream 7" and lanes["stream"].group == "GPU 0"
+    # From the device's first activity on: the first request came before it.
+    idle = sum(end - start for start, end, _ in lanes["idle_input"].spans)
+    assert idle == pytest.approx(0.02, abs=1e-4)
+    assert max(value for value in lanes["launch_queue"].values if value is not None) == 10
+    assert {label for _, _, label in lanes["host_thread"].spans} == {"launching", "waiting for the GPU", "in the loader"}
