@@ -8,7 +8,7 @@ from typing import Literal
 from gpuwatch.model.measures import Interval, Place
 
 StepsBy = Literal["profiler steps", "loader requests", "optimizer steps", "none"]
-Unmeasured = Literal["work not recorded", "copies not recorded"]
+Unmeasured = Literal["work not recorded", "copies not recorded", "host not recorded"]
 LoaderKind = Literal["in process", "workers", "unknown"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpuwatch.model.gpu_time import GpuTime, TracedLoader
+from gpuwatch.model.gpu_time import GpuTime, TracedLoader, Unmeasured
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.card_content import Fact, Slice
@@ -22,10 +22,14 @@ WATCH_INPUT = (
     "The trace shows that the loader is late, not why: `gpuwatch run -- COMMAND` names the worker's operation and its line, and"
     " says whether more workers have cores to run on."
 )
-RECORD_AGAIN = (
-    "Record again without CUDA graphs, and call torch.cuda.synchronize() just before the profiler starts: then nothing runs"
-    " that the trace does not hold."
-)
+RECORD_AGAIN: dict[Unmeasured, str] = {
+    "work not recorded": "Record again without CUDA graphs, and call torch.cuda.synchronize() just before the profiler starts:"
+    " then nothing runs that the trace does not hold.",
+    "copies not recorded": "Record again with copies: torch.profiler records them with ProfilerActivity.CUDA, nsys with"
+    " --trace=cuda.",
+    "host not recorded": "Record again with the host: torch.profiler with ProfilerActivity.CPU beside CUDA, nsys with"
+    " --trace=cuda,nvtx.",
+}
 
 
 def shown(report: Report) -> GpuTime | None:
@@ -111,7 +115,7 @@ def _device(time: GpuTime) -> Fact:
 def nothing(report: Report, time: GpuTime) -> str:
     """Return what to do where no finding says it, or before what they say."""
     if time.unmeasured:
-        return RECORD_AGAIN
+        return RECORD_AGAIN[time.unmeasured]
     advised = any(finding.traits.about_input for finding in report.findings)
     return WATCH_INPUT if report.verdict.bound == "input" and not advised else ""
 

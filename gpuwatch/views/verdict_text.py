@@ -56,6 +56,7 @@ _TRACED_CLAIMS = {
 _UNMEASURED = {
     "work not recorded": "work was queued, or the host waited for it, while nothing that ran was recorded",
     "copies not recorded": "copies were made and not recorded",
+    "host not recorded": "what the host did was not recorded",
 }
 
 
@@ -150,7 +151,8 @@ def _traced_reason(traced: TracedTime) -> str:
     steps = f", {count(traced.steps, 'step')}" if traced.steps else ""
     if traced.unmeasured is not None:
         why = _UNMEASURED[traced.unmeasured]
-        return f"{why}: {percent(traced.unknown)} of {milliseconds(traced.span_ms)}, as kernels that a CUDA graph replays unseen"
+        unseen = ", as kernels that a CUDA graph replays unseen" if traced.unmeasured == "work not recorded" else ""
+        return f"{why}: {percent(traced.unknown)} of {milliseconds(traced.span_ms)}{unseen}"
     alone = "; most of it is in one step" if traced.in_one_step else ""
     return f"by a trace of GPU {traced.device}: {held}{steps}; it is idle {percent(traced.idle)} of that{alone}"
 

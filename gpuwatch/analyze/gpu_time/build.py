@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpuwatch.analyze.gpu_time.calls import Calls, named, sort_calls
+from gpuwatch.analyze.gpu_time.calls import Calls, aligned, named, sort_calls
 from gpuwatch.analyze.gpu_time.gains import gains_of
 from gpuwatch.analyze.gpu_time.host import Host
 from gpuwatch.analyze.gpu_time.intervals import Spans, holding
@@ -46,6 +46,7 @@ def gpu_times(traces: Sequence[Trace]) -> tuple[GpuTime, ...]:
 
 def _of_trace(trace: Trace) -> list[Judged]:
     calls = sort_calls(trace)
+    trace = aligned(trace, calls)
     host = Host(trace, calls)
     steps = find_steps(trace, calls)
     loader = loader_of(trace, calls)
@@ -80,7 +81,7 @@ def _of_device(
         around_ms=_around_ms(time, steps),
         worst_step=worst_step(time, steps),
         loader=loader,
-        unmeasured=_why(trace) if unmeasured else None,
+        unmeasured=_why(trace, calls) if unmeasured else None,
         counts=_counts(trace, calls, host, time, steps),
         gains=() if unmeasured else gains_of(trace, calls, host, time, steps, loader),
         places=places_of(trace, _idle_by_class(time)),
@@ -89,7 +90,9 @@ def _of_device(
     )
 
 
-def _why(trace: Trace) -> Unmeasured:
+def _why(trace: Trace, calls: Calls) -> Unmeasured:
+    if not calls.launched.any():
+        return "host not recorded"
     copies = bool((trace.device.kind == words.COPY).any())
     return "work not recorded" if copies or not _has_copy_calls(trace) else "copies not recorded"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from gpuwatch.analyze.gpu_time.intervals import holding, union
 from gpuwatch.model.trace import Trace
 from gpuwatch.words import gpu_trace as words
 
+# Single launches that a recorder joined to the wrong activity say nothing of a clock.
+EARLIEST_PERCENTILE = 1.0
 Mask = NDArray[np.bool_]
 Indices = NDArray[Any]
 
@@ -65,6 +67,20 @@ def sort_calls(trace: Trace) -> Calls:
         launched=launched,
         missing=(kinds["launch"] | kinds["graph launch"]) & ~launched & ~_captured(trace),
     )
+
+
+def aligned(trace: Trace, calls: Calls) -> Trace:
+    """Return the trace with the clock of a device that ran ahead set back: nothing starts before it is launched."""
+    device = trace.device
+    known = calls.launcher >= 0
+    late = np.zeros(len(device))
+    for number in np.unique(device.device[known]):
+        mine = known & (device.device == number)
+        first = np.percentile(device.start[mine] - trace.host.start[calls.launcher[mine]], EARLIEST_PERCENTILE)
+        late[device.device == number] = max(-float(first), 0.0)
+    if not late.any():
+        return trace
+    return replace(trace, device=replace(device, start=device.start + late, end=device.end + late))
 
 
 def _captured(trace: Trace) -> Mask:

@@ -206,7 +206,9 @@ def _idle_parts(trace: Trace, host: Host, found: Gaps, thread: int) -> tuple[Flo
     middles = (edges[:-1] + edges[1:]) / 2
     gap = holding(spans, middles)
     during = painted.at(middles)
-    by_host = np.where(during >= doing.UNRECORDED, _BY_DOING[during], _otherwise(trace, host, spans, begun)[gap])
+    # Of work whose launch was not recorded nobody knows which thread was late.
+    otherwise = np.where(found.launch[mine] >= 0, _otherwise(trace, host, spans, begun), UNKNOWN)[gap]
+    by_host = np.where(during >= doing.UNRECORDED, _BY_DOING[during], otherwise)
     by_launch = np.where(_is(host.pageable, found.launch[mine]), PAGEABLE, LAUNCH)[gap]
     # Work that waits for long while the host waits too: they wait for each other.
     blocked = ((during == doing.SYNC) | (during == doing.PAGEABLE)) & (spans.end - arrived > QUEUED_US)[gap]

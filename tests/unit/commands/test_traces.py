@@ -147,4 +147,8 @@ def test_the_lanes_of_a_trace_are_its_streams_gaps_queue_and_host(tmp_path: Path
     idle = sum(end - start for start, end, _ in lanes["idle_input"].spans)
     assert idle == pytest.approx(0.02, abs=1e-4)
     assert max(value for value in lanes["launch_queue"].values if value is not None) == 10
-    assert {label for _, _, label in lanes["host_thread"].spans} == {"launching", "waiting for the GPU", "in the loader"}
+    assert {label for _, _, label in lanes["host_thread"].spans} == {
+        "launching",
+        "waiting for the GPU",
+        "in the loader",
+    }

@@ -186,6 +186,23 @@ def test_a_wait_for_nothing_that_was_recorded_is_not_idle_time(tmp_path: Path) -
     assert time_of(made, tmp_path).unmeasured == "work not recorded"
 
 
+def test_a_trace_without_the_host_says_so(tmp_path: Path) -> None:
+    made = FakeTrace()
+    for number in range(10):
+        made.launch(0.0, number * 1000.0, 100.0, by="")
+    assert time_of(made, tmp_path).unmeasured == "host not recorded"
+
+
+def test_a_device_whose_clock_runs_ahead_is_set_back(tmp_path: Path) -> None:
+    made = training(10, loader_us=5 * MS)
+    right = time_of(made, tmp_path)
+    for event in made.events:
+        if event["cat"] == "kernel":
+            event["ts"] -= 3 * MS
+    ahead = time_of(made, tmp_path)
+    assert ahead.share("input") == pytest.approx(right.share("input"), abs=0.01)
+
+
 def test_waiting_for_another_device_of_the_process_is_a_dependency(tmp_path: Path) -> None:
     made = FakeTrace().call("cudaStreamSynchronize", 0.0, 1.0)
     made.launch(10.0, 20.0, 10 * MS).launch(12.0, 10 * MS, 40 * MS, device=1)
