@@ -47,10 +47,15 @@ class Lost(NamedTuple):
 def judged(times: tuple[GpuTime, ...]) -> GpuTime | None:
     """Return the device that lost most of its time, among those that the training runs on; None without a trace.
 
-    One whose idle time cannot be judged comes last."""
+    Exchanges do not count: of several ranks the others spend in them what the slowest one loses. A device whose idle time
+    cannot be judged comes last."""
     most = max((time.counts.activities for time in times), default=0)
     used = [time for time in times if time.counts.activities >= _SMALL * most]
-    return max(used, key=lambda time: (time.unmeasured is None, 1.0 - time.shares.compute), default=None)
+    return max(used, key=lambda time: (time.unmeasured is None, _lost_alone(time)), default=None)
+
+
+def _lost_alone(time: GpuTime) -> float:
+    return 1.0 - time.share("compute", "communication")
 
 
 def traced(profile: Profile) -> GpuTime | Missing:
@@ -83,7 +88,7 @@ def verdict_of(profile: Profile, findings: list[Finding]) -> Verdict | None:
     time = judged(profile.gpu_time)
     if time is None:
         return None
-    first = losses(time)[0]
+    first = _first(losses(time))
     reason = TracedTime(
         device=time.device,
         rank=time.rank,
@@ -102,7 +107,7 @@ def verdict_of(profile: Profile, findings: list[Finding]) -> Verdict | None:
         return Verdict("unknown", "low", None, "cuda", None, reason)
     waited = time.share("input")
     share = Interval(waited, waited, waited, max(time.steps, 1))
-    bound = _bound(first)
+    bound: Bound = first.bound if _bounds(first) else "compute"
     return Verdict(
         bound,
         _sureness(time, reason),
@@ -114,9 +119,13 @@ def verdict_of(profile: Profile, findings: list[Finding]) -> Verdict | None:
     )
 
 
-def _bound(first: Lost) -> Bound:
-    least = STARVED_SHARE if first.bound == "input" else LOST_SHARE
-    return first.bound if first.share >= least else "compute"
+def _first(lost: list[Lost]) -> Lost:
+    """Return the largest loss that bounds the device, else the largest."""
+    return next((each for each in lost if _bounds(each)), lost[0])
+
+
+def _bounds(lost: Lost) -> bool:
+    return lost.share >= (STARVED_SHARE if lost.bound == "input" else LOST_SHARE)
 
 
 def _is_alone(time: GpuTime, findings: list[Finding]) -> bool:

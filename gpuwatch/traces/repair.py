@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any, NamedTuple
 
+import orjson
+
 # Bandwidths that were divided by nothing: Kineto writes what C++ prints.
 _NUMBERS = re.compile(r"(?<=[:\[,])(\s*)[-+]?(?:inf(?:inity)?|nan(?:\([^)]*\))?)(?=\s*[,}\]])", re.IGNORECASE)
 # Windows' paths and lambda names with a backslash of their own.
@@ -32,8 +34,13 @@ def mended(data: bytes) -> str:
 
 def loads(data: bytes) -> Any:
     """Return the value of JSON that a strict parser refused. Raises ValueError."""
+    text = mended(data)
     try:
-        return json.loads(mended(data), strict=False)
+        return orjson.loads(text)
+    except ValueError:
+        pass
+    try:
+        return json.loads(text, strict=False)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

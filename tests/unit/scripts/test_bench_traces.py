@@ -6,7 +6,13 @@ from typing import Any
 
 from scripts.benchmarks.traces import Row
 
-WANTED = {"idle": 0.39, "bound": "input", "finding": "no-worker-processes", "gain_measured": 1.26, "never": ["step-sync"]}
+WANTED = {
+    "idle": 0.39,
+    "bound": "input",
+    "finding": "no-worker-processes",
+    "gain_measured": 1.26,
+    "never": ["step-sync"],
+}
 SHARES = dict.fromkeys(
     ("communication", "copy", "sync", "pageable_copy", "launch", "host_code", "allocator", "dependency", "unknown"), 0.0
 )
