@@ -52,11 +52,13 @@ def _calls(words: str) -> re.Pattern[str]:
 
 GRAPH_LAUNCH = CallKind("graph launch", _calls("GraphLaunch"))
 LAUNCH = CallKind("launch", _calls(r"\w*Launch(?!HostFunc)|EnqueueKernel|CommandListAppendLaunch"))
-SYNC = CallKind("sync", _calls(r"(?:Stream|Device|Event|Ctx|Context|Thread|Queue)(?:Synchronize|Finish|Wait)$"))
+SYNC = CallKind(
+    "sync", _calls(r"(?:Stream|Device|Event|Ctx|Context|Thread|Queue)s?(?:Host)?(?:Synchronize|Finish|Wait)(?:_\w+)?$")
+)
 ALLOCATE = CallKind(
     "allocator",
     _calls(
-        r"(?:Ext)?(?:Malloc|Free|HostAlloc|HostMalloc|HostFree|MemAlloc|MemFree|MemCreate|MemMap|MemUnmap|MemRelease)"
+        r"(?:Ext)?(?:Malloc|Free|HostAlloc|HostMalloc|HostFree|MemAlloc|MemFree|MemCreate|MemMap|MemUnmap|MemRelease|MemHost|MemSetAccess|MemAddress)"
     ),
 )
 BEGIN_CAPTURE = CallKind("begin of a capture", _calls("StreamBeginCapture"))
@@ -91,6 +93,7 @@ COMMUNICATION = re.compile(
 TO_DEVICE = re.compile(r"HtoD|Host\s*(?:->|to)\s*Device|Pageable -> Device|Pinned -> Device", re.IGNORECASE)
 FROM_DEVICE = re.compile(r"DtoH|Device\s*(?:->|to)\s*Host|Device -> (?:Pageable|Pinned)", re.IGNORECASE)
 BETWEEN_DEVICES = re.compile(r"PtoP|Peer", re.IGNORECASE)
+PINNED = re.compile(r"Pinned", re.IGNORECASE)
 PAGEABLE = re.compile(r"Pageable", re.IGNORECASE)
 
 

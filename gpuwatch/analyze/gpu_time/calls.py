@@ -52,7 +52,8 @@ def sort_calls(trace: Trace) -> Calls:
         kinds[kind.name] = left & named(trace, host, kind.pattern)
         left &= ~kinds[kind.name]
     launcher = _launchers(trace)
-    launched = np.zeros(len(host), bool)
+    # A driver's call inside a runtime's has the same number: both have launched.
+    launched = is_call & (host.correlation >= 0) & np.isin(host.correlation, trace.device.correlation)
     launched[launcher[launcher >= 0]] = True
     spans = np.isin(host.kind, (words.OPERATOR, words.ANNOTATION, words.PYTHON))
     return Calls(

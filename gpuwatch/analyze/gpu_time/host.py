@@ -19,6 +19,7 @@ class Host:
     def __init__(self, trace: Trace, calls: Calls) -> None:
         self.trace, self.calls = trace, calls
         self.reads_back, self.pageable = _copies(trace, calls)
+        self._waited = self.pageable & _made_by(trace, calls, _outlasts(trace, calls))
         # Doing one of these, a thread keeps the device from more work.
         self._special = (
             (UNRECORDED, _unrecorded(trace, calls)),
@@ -48,7 +49,7 @@ class Host:
 
     def blocking(self) -> Mask:
         """Say which calls return only when the device is done with what was launched before."""
-        return self.calls.sync | self.reads_back | self.pageable
+        return self.calls.sync | self.reads_back | self._waited
 
     def _launching(self) -> Mask:
         return self.calls.launch | self.calls.graph
@@ -60,17 +61,31 @@ class Host:
 
 
 def _copies(trace: Trace, calls: Calls) -> tuple[Mask, Mask]:
-    """Say which copy calls read the device's memory back, and which copy to it from pageable memory.
+    """Say which copy calls read the device's memory back and wait for it, and which copy to it from pageable memory.
 
-    Some recorders write no kind of memory: a copy to the host that is waited for is one, whatever it is from."""
-    host, device = trace.host, trace.device
-    back, pageable = np.zeros(len(host), bool), np.zeros(len(host), bool)
+    A copy to pinned memory is not waited for by its call; some recorders write no kind of memory."""
+    device = trace.device
     is_copy = (device.kind == words.COPY) & (calls.launcher >= 0)
-    from_device = is_copy & named(trace, device, words.FROM_DEVICE)
+    unpinned = ~named(trace, device, words.PINNED)
+    waited = _outlasts(trace, calls)
+    from_device = is_copy & waited & unpinned & named(trace, device, words.FROM_DEVICE)
     to_device = is_copy & named(trace, device, words.TO_DEVICE) & named(trace, device, words.PAGEABLE)
-    back[calls.launcher[from_device]] = True
-    pageable[calls.launcher[to_device]] = True
-    return back & calls.copy, pageable & calls.copy
+    return _made_by(trace, calls, from_device), _made_by(trace, calls, to_device)
+
+
+def _outlasts(trace: Trace, calls: Calls) -> Mask:
+    """Say of which activities the call goes on until they are half done: it waits for them."""
+    device, known = trace.device, calls.launcher >= 0
+    if not known.any():
+        return known
+    return known & (trace.host.end[calls.launcher] >= (device.start + device.end) / 2)
+
+
+def _made_by(trace: Trace, calls: Calls, activities: Mask) -> Mask:
+    """Return the copy calls that made some activities."""
+    made = np.zeros(len(trace.host), bool)
+    made[calls.launcher[activities]] = True
+    return made & calls.copy
 
 
 def _unrecorded(trace: Trace, calls: Calls) -> Mask:

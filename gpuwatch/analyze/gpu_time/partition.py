@@ -25,8 +25,9 @@ CODE = np.int8
 LAUNCHES_APART_US = 500.0
 # A gap of queued work that is longer is no latency of the device's.
 QUEUED_US = 1000.0
-# A call that blocks longer than this after the device's last activity waits for something else.
-RETURNS_US = 1000.0
+# A call that blocks longer than this after the device's last activity waits for something else; a thread that has lost its
+# core meanwhile returns a few milliseconds late.
+RETURNS_US = 10_000.0
 _BY_DOING = np.array([HOST_CODE, HOST_CODE, LAUNCH, UNKNOWN, PAGEABLE, SYNC, ALLOCATOR, INPUT], CODE)
 
 
@@ -130,7 +131,7 @@ def _gaps(trace: Trace, calls: Calls, host: Host, rows: NDArray[np.int64], event
     launch = calls.launcher[ender]
     begun, done = (np.where(launch >= 0, _at(times, launch), idle.end) for times in (trace.host.start, trace.host.end))
     arrived = np.clip(done + _latency(idle, begun), idle.start, idle.end)
-    # A copy from pageable memory is staged by its call, and a graph is uploaded by it: until then nothing has arrived.
+    # A copy from pageable memory is staged by its call: until then nothing has arrived.
     arrived = np.where(_is(host.pageable, launch), np.clip(done, arrived, idle.end), arrived)
     ahead = rows[np.searchsorted(events.start, idle.end) - 1]
     launched = np.where(calls.launcher[ahead] >= 0, _at(trace.host.start, calls.launcher[ahead]), idle.start)

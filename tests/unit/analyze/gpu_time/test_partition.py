@@ -172,6 +172,22 @@ def test_launches_into_a_graph_that_is_captured_are_no_dropped_activities(tmp_pa
     assert time.unmeasured is None and time.share("host_code", "launch") > 0.8
 
 
+def test_a_drivers_call_inside_a_runtimes_is_no_dropped_activity(tmp_path: Path) -> None:
+    made = training(5)
+    for event in [event for event in made.events if event["name"] == "cudaLaunchKernel"]:
+        inner = {"category": "cuda_driver", "name": "cuLaunchKernel", "at": event["ts"] + 1, "length": 3.0}
+        made.span(**inner, correlation=event["args"]["correlation"])
+    assert time_of(made, tmp_path).share("unknown") == 0.0
+
+
+def test_copies_to_pinned_memory_are_waited_for_by_no_one(tmp_path: Path) -> None:
+    made = training(5)
+    for step in range(5):
+        at = step * 10_070.0 + 550.0
+        made.copy(at, at + 9_000.0, 5.0, "DtoH (Device -> Pinned)", 6.0, stream=8)
+    assert time_of(made, tmp_path).counts.reads == 0
+
+
 def test_copies_that_no_one_recorded_are_not_idle_time(tmp_path: Path) -> None:
     made = FakeTrace()
     for step in range(10):
