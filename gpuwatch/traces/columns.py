@@ -65,40 +65,42 @@ class Columns:
         return self._kinds[category]
 
     def _add(self, events: list[dict[str, Any]], kinds: list[int]) -> None:
-        arguments = [found if type(found := event.get("args")) is dict else _NOTHING for event in events]
         start, length = (numbers([event.get(key) for event in events]) for key in ("ts", "dur"))
-        named = [argument for argument, kind in zip(arguments, kinds, strict=True) if kind <= OPERATOR]
-        rows = np.array([kind <= OPERATOR for kind in kinds])
-        on_device = [kind in DEVICE_KINDS for kind in kinds]
+        kind = np.array(kinds, np.int8)
         columns: dict[str, NDArray[Any]] = {
             "start": start,
             "end": start + length,
-            "kind": np.array(kinds, np.int8),
+            "kind": kind,
             "name": np.array([self._number(event.get("name")) for event in events], np.int32),
             "thread": np.array([self._thread(event) for event in events], np.int32),
-            "device": integers(
-                [
-                    argument.get("device", event.get("pid")) if here else NONE
-                    for argument, event, here in zip(arguments, events, on_device, strict=True)
-                ],
-                np.int32,
-            ),
-            "stream": integers(
-                [
-                    argument.get("stream", event.get("tid")) if here else NONE
-                    for argument, event, here in zip(arguments, events, on_device, strict=True)
-                ]
-            ),
-            "correlation": _some(rows, [argument.get("correlation", NONE) for argument in named]),
-            "external": _some(
-                rows, [argument.get("External id", argument.get("external id", NONE)) for argument in named]
-            ),
-            "size": _some(rows, [argument.get("bytes", NONE) for argument in named]),
-            "stack": _some(rows, [self._stack(argument.get("Call stack")) for argument in named], np.int32),
+            **self._joined(events, kind),
+            **self._on_device(events, kind),
         }
         sane = np.isfinite(start) & (length >= 0) & (length < _LONGEST) & (np.abs(start) < 1e18)
         self.broken += int(len(events) - sane.sum())
         self.append({name: column[sane] for name, column in columns.items()})
+
+    def _joined(self, events: list[dict[str, Any]], kind: NDArray[np.int8]) -> dict[str, NDArray[Any]]:
+        """Return what joins activities, calls and operators: Python functions have none of it."""
+        rows = kind <= OPERATOR
+        found = [_arguments(events[at]) for at in np.flatnonzero(rows).tolist()]
+        external = [each.get("External id", each.get("external id", NONE)) for each in found]
+        return {
+            "correlation": _some(rows, [each.get("correlation", NONE) for each in found]),
+            "external": _some(rows, external),
+            "stack": _some(rows, [self._stack(each.get("Call stack")) for each in found], np.int32),
+        }
+
+    def _on_device(self, events: list[dict[str, Any]], kind: NDArray[np.int8]) -> dict[str, NDArray[Any]]:
+        """Return where an activity ran and how much it moved; a trace may tell the first two by its rows alone."""
+        rows = np.isin(kind, tuple(DEVICE_KINDS))
+        found = [(_arguments(event), event) for event in map(events.__getitem__, np.flatnonzero(rows).tolist())]
+        devices = [each.get("device", event.get("pid")) for each, event in found]
+        return {
+            "device": _some(rows, devices, np.int32),
+            "stream": _some(rows, [each.get("stream", event.get("tid")) for each, event in found]),
+            "size": _some(rows, [each.get("bytes", NONE) for each, _ in found]),
+        }
 
     def append(self, columns: dict[str, NDArray[Any]]) -> None:
         """Take whole columns."""
@@ -146,6 +148,11 @@ class Columns:
 
 def _rows(columns: dict[str, NDArray[Any]], rows: NDArray[Any]) -> Events:
     return Events(**{name: column[rows] for name, column in columns.items()})
+
+
+def _arguments(event: dict[str, Any]) -> dict[str, Any]:
+    found = event.get("args")
+    return found if type(found) is dict else _NOTHING
 
 
 def numbers(values: list[Any]) -> NDArray[np.float64]:
