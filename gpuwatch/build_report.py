@@ -53,6 +53,11 @@ def build_traced(traces: Sequence[Trace], with_timeline: bool = True) -> Report:
     return report_of(profile, draw_traced(judged) if with_timeline else None)
 
 
+def profile_of_traces(traces: Sequence[Trace]) -> Profile:
+    """Return the profile that the rules look at where there are only GPU traces."""
+    return traced_profile(traces, judge_traces(traces))
+
+
 def profile_in(recording: Recording, training: int | None = None) -> Profile:
     """Return the profile that the rules look at, of the training that `build` would show."""
     processes = sort_processes(recording)

@@ -87,9 +87,14 @@ def load_traces(paths: Sequence[Path], timeline: bool = False) -> Report:
 
 def load_profile(run: str | None, base: str | None) -> Profile:
     """Return the profile of a run (or RUN:N), which the rules look at. Raises RunNotFound, NotARun or UsageError."""
-    from gpuwatch.build_report import profile_in
+    from gpuwatch.build_report import profile_in, profile_of_traces
     from gpuwatch.store.reader import read
 
+    traced = traces_named([run] if run else [])
+    if traced:
+        from gpuwatch.traces.read import read_traces
+
+        return profile_of_traces(read_traces(traced))
     run, training = _named(run, None)
     return profile_in(read(find(run, base)), training)
 

@@ -9,7 +9,7 @@ from gpuwatch.views.card_content import Fact, Slice
 from gpuwatch.views.text import clean
 from gpuwatch.words.gpu_trace import BUSY_CLASSES, CLASSES, TimeClass
 
-SMALLEST = 0.005
+SMALLEST, LARGE = 0.005, 0.05
 SHOWN_DEVICES = 8
 _TITLES = {each.key: each.title for each in CLASSES}
 _MARKED_BY = {
@@ -65,12 +65,13 @@ def why(report: Report, time: GpuTime) -> list[Fact]:
     ]
     if time.step_ms is not None:
         mean = f"{text.milliseconds(time.step_ms.median)} on average"
-        facts.append(Fact("step", mean, text.count(time.steps, "step") + _around(time)))
+        facts.append(Fact("step", mean + _around(time), text.count(time.steps, "step")))
     if time.loader is not None:
         facts.append(_loader(time.loader))
     best = report.verdict.speedup_if_input_free
     if best is not None and text.gain(best) and time.share("input") >= SMALLEST:
         facts.append(Fact("at best", f"{text.gain(best)} with an input that is never waited for", clean(best.basis)))
+    facts += _places(time)
     worst = time.worst_step
     if worst is not None:
         took = f"step {worst.number}, {text.milliseconds(worst.ms)}: idle {text.percent(worst.idle_share)}"
@@ -78,10 +79,21 @@ def why(report: Report, time: GpuTime) -> list[Fact]:
     return facts
 
 
+def _places(time: GpuTime) -> list[Fact]:
+    """Return the function that holds most of the largest class of idle time that has one."""
+    places = sorted(time.places, key=lambda place: -time.share(place.what))
+    if not places or time.share(places[0].what) < LARGE:
+        return []
+    first = places[0]
+    at = f"{clean(first.place.function or '')}, {clean(first.place.file)}:{first.place.line}"
+    below = f", most of that in {clean(first.callee)}" if first.callee else ""
+    return [Fact("line", f"{text.percent(first.share)} of {_TITLES[first.what]} in {at}{below}")]
+
+
 def _around(time: GpuTime) -> str:
     if not time.around_ms or time.around_ms < 0.05 * time.span_ms:
         return ""
-    return f"; {text.milliseconds(time.around_ms)} of them before its first and after its last activity"
+    return f"; {text.milliseconds(time.around_ms)} of the steps lie before its first or after its last activity"
 
 
 def _loader(loader: TracedLoader) -> Fact:

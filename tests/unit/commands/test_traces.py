@@ -152,3 +152,28 @@ def test_the_lanes_of_a_trace_are_its_streams_gaps_queue_and_host(tmp_path: Path
         "waiting for the GPU",
         "in the loader",
     }
+
+
+def test_a_rule_explains_itself_on_a_trace(call: Any, slow: str) -> None:
+    result = call("explain", "no-worker-processes", "--run", slow)
+    assert result.code == 0 and "batches are made in the training process" in result.out
+    assert "a GPU trace that holds all that ran" in result.out
+
+
+def test_the_function_that_holds_the_idle_time_is_on_the_card(call: Any, tmp_path: Path) -> None:
+    made = training(8, loader_us=10 * MS)
+    for event in [event for event in made.events if "DataLoader" in event["name"]]:
+        made.span("python_function", "data.py(30): __getitem__", event["ts"], event["dur"])
+        made.span("python_function", "scipy/ndimage/x.py(5): zoom", event["ts"] + 1, event["dur"] - 2)
+    made.write(tmp_path / "t.json")
+    said = " ".join(call("report", "t.json").out.split())
+    assert "of input in __getitem__, data.py:30, most of that in zoom (scipy/ndimage/x.py)" in said
+
+
+def test_steps_that_are_longer_than_the_devices_span_are_said(call: Any, tmp_path: Path) -> None:
+    made = FakeTrace().span("user_annotation", "ProfilerStep#1", 0.0, 30 * MS).call("cudaStreamSynchronize", 0.0, 1.0)
+    for number in range(10):
+        made.launch(20 * MS + number, 20 * MS + 10.0 + number * MS, MS)
+    made.write(tmp_path / "t.json")
+    said = " ".join(call("report", "t.json").out.split())
+    assert "30 ms on average; 20 ms of the steps lie before its first or after its last activity" in said
