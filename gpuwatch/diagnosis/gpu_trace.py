@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gpuwatch.diagnosis.evidence import STARVED_SHARE
 from gpuwatch.diagnosis.rule import ByTrace, Found, Missing, Need
+from gpuwatch.diagnosis.shared_cores import WORTH
 from gpuwatch.diagnosis.thresholds import Threshold
 from gpuwatch.model.findings import Bound, Confidence, Evidence, Finding, Speedup, Verdict
 from gpuwatch.model.gpu_time import GpuTime
@@ -22,6 +23,7 @@ _SMALL = 0.1
 SURE_STEPS = 5
 # One of three steps or more that has this part of a class has it alone; less than so much of the time tells nothing.
 _ALONE_IN_STEP, _FEW_STEPS, _LITTLE = 0.6, 3, 0.05
+_AROUND = 0.2
 # The bound that each class of lost time speaks for. Waiting for another stream is none: it may be any of them.
 _BOUNDS: dict[str, Bound] = {
     "input": "input",
@@ -130,8 +132,9 @@ def _bounds(lost: Lost) -> bool:
 
 def _is_alone(time: GpuTime, findings: list[Finding]) -> bool:
     advised = any(finding.traits.about_input and finding.severity != "info" for finding in findings)
-    gain = time.gain("input")
-    return not advised and (gain is None or gain.predicted < 1.1)
+    gain, around = time.gain("input"), time.around_ms or 0.0
+    # Of what the steps do before the device's first activity nothing is judged.
+    return not advised and around < _AROUND * time.span_ms and (gain is None or gain.predicted < WORTH)
 
 
 def _sureness(time: GpuTime, reason: TracedTime) -> Confidence:

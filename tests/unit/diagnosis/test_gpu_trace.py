@@ -39,6 +39,10 @@ def test_a_device_at_work_is_to_be_left_alone() -> None:
     )
 
 
+def test_nothing_is_said_of_an_input_that_comes_before_the_first_activity() -> None:
+    assert not give_verdict(traced_by({}, around_ms=400.0), []).leave_input_alone
+
+
 def test_a_trace_that_cannot_be_judged() -> None:
     verdict = give_verdict(UNMEASURED, [])
     assert (verdict.bound, verdict.confidence) == ("unknown", "low")
