@@ -48,7 +48,7 @@ def slices(time: GpuTime) -> tuple[Slice, ...]:
 
 
 def title(of: TimeClass) -> str:
-    """Return what a class is called where idle time stands beside work."""
+    """Return what a class is called where idle time is beside work."""
     return of.title if of.key in BUSY_CLASSES else f"idle: {of.title}"
 
 

@@ -26,7 +26,7 @@ FIRST_IDLE = len(words.BUSY_CLASSES)
 
 
 class Judged(NamedTuple):
-    """One device of one trace: what it did, cut (`time`) and told (`said`)."""
+    """One device of one trace: what it did, cut (`time`) and in figures (`said`)."""
 
     trace: Trace
     host: Host

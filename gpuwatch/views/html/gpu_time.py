@@ -39,5 +39,5 @@ def where_it_went(report: Report, time: GpuTime) -> Markup:
 
 
 def _color(key: str) -> str:
-    """Return the name of a class's colour: work and idle time are told apart by it."""
+    """Return the name of a class's colour: it separates work from idle time."""
     return key if key in BUSY_CLASSES else f"idle {key}"
