@@ -29,18 +29,17 @@ def gains_of(
     begin = min(time.start, float(steps.spans.start[0])) if len(steps) else time.start
     replay = Replay(trace, calls, host, time, begin)
     whole = replay.seconds(Without())
-    recorded = (float(time.end) - begin) / 1e6
     found = [
         _bounded("launch", float(shares[LAUNCH])),
         _bounded("communication", float(shares[COMMUNICATION])),
         _bounded("host_code", float(shares[HOST_CODE])),
     ]
-    if whole <= 0 or abs(whole / recorded - 1) > TRUSTED:
+    if whole <= 0 or abs(whole / replay.recorded - 1) > TRUSTED:
         return tuple(found)
 
     def gain(what: str, *ways: Without) -> GpuGain:
-        ratios = [whole / max(replay.seconds(way), 1e-9) for way in ways]
-        return GpuGain(what, ratios[0], max(min(ratios), 1.0), max(ratios))
+        ratios = [max(whole / max(replay.seconds(way), 1e-9), 1.0) for way in ways]
+        return GpuGain(what, ratios[0], min(ratios), max(ratios))
 
     if loader is not None:
         found.append(gain("input", *_without_input(trace, calls, loader)))

@@ -37,7 +37,7 @@ class Without:
 
 
 class Replay:
-    """The host and one device of a trace, ready to be run again."""
+    """The host and one device of a trace, ready to be run again; `recorded` seconds are what it took."""
 
     def __init__(self, trace: Trace, calls: Calls, host: Host, time: DeviceTime, begin: float) -> None:
         rows = _middle(time.rows)
@@ -47,6 +47,9 @@ class Replay:
         launched = np.where(launcher >= 0, events.start[np.maximum(launcher, 0)] if len(events) else 0, device.start)
         launched = np.minimum(launched, device.start)
         order = np.lexsort((device.start, launched))
+        if len(rows) < len(time.rows):
+            self.begin = float(launched.min())
+        self.recorded = float(device.end.max() - self.begin) / 1e6
         self._launch, self._start, self._end = launched[order], device.start[order], device.end[order]
         self._stream = np.unique(device.stream[order], return_inverse=True)[1]
         self._before = self._last_in_stream()

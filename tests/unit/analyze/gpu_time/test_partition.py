@@ -290,6 +290,23 @@ def test_a_replay_does_not_win_what_the_device_hides(tmp_path: Path) -> None:
     assert gain is not None and gain.predicted == pytest.approx(1.0, abs=0.03)
 
 
+def test_a_long_trace_is_replayed_by_its_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = time_of(training(30, loader_us=10 * MS), tmp_path).gain("input")
+    monkeypatch.setattr("gpuwatch.analyze.gpu_time.replay.MOST_ACTIVITIES", 150)
+    middle = time_of(training(30, loader_us=10 * MS), tmp_path).gain("input")
+    assert whole is not None and middle is not None and middle.high == pytest.approx(whole.high, rel=0.05)
+
+
+def test_no_gain_is_a_loss(tmp_path: Path) -> None:
+    made = FakeTrace()
+    for number in range(200):
+        at = number * 100.0
+        made.span("user_annotation", "enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__", at, 5.0)
+        made.launch(at + 20.0, at + 30.0, 10.0)
+    gain = time_of(made, tmp_path).gain("input")
+    assert gain is not None and gain.predicted == gain.low == 1.0 < gain.high
+
+
 def test_the_function_that_holds_the_time_is_named(tmp_path: Path) -> None:
     made = FakeTrace().span("user_annotation", "enumerate(DataLoader)#_Iter.__next__", 5 * MS, 94.9 * MS)
     stack = (
