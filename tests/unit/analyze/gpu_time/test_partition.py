@@ -327,6 +327,18 @@ def test_the_function_that_holds_the_time_is_named(tmp_path: Path) -> None:
     assert place.callee == "zoom (scipy/ndimage/x.py)"
 
 
+def test_a_function_that_is_called_at_several_of_its_lines_is_one(tmp_path: Path) -> None:
+    made, at = FakeTrace(), 0.0
+    for number in range(10):
+        made.launch(at, at + 10.0, 1 * MS)
+        made.span("user_annotation", "enumerate(DataLoader)#_Iter.__next__", at + MS, 9 * MS)
+        made.span("python_function", f"data.py({30 + number % 5}): __getitem__", at + MS, 9 * MS)
+        made.span("python_function", "data.py(80): resize", at + MS + 1.0, 6 * MS)
+        at += 10.1 * MS
+    place = time_of(made, tmp_path).place("input")
+    assert place is not None and (place.place.line, place.share) == (80, pytest.approx(0.67, abs=0.01))
+
+
 def test_numbers_are_plain(tmp_path: Path) -> None:
     time = time_of(training(5, loader_us=3 * MS), tmp_path)
     assert type(time.shares.input) is float and all(type(gain.predicted) is float for gain in time.gains)
