@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,9 @@ def read(path: Path, number: int = 0) -> Trace:
     """Return the trace of a file; `number` is its rank where the file names none. Raises GpuwatchError and OSError."""
     unpacked = Unpacked(path)
     chrome, columns = ChromeTrace(unpacked), Columns()
-    for events in chrome:
-        columns.add(events)
+    with _no_collection():
+        for events in chrome:
+            columns.add(events)
     device, host = columns.events()
     if not len(device) and not len(host):
         raise GpuwatchError(f"{path} is no GPU trace: no event of it has a category of torch.profiler", RECORD_AGAIN)
@@ -39,6 +43,18 @@ def read(path: Path, number: int = 0) -> Trace:
         started_wall_ns=_whole(header.get("baseTimeNanoseconds"), 0) or path.stat().st_mtime_ns,
         lost=tuple(_lost(chrome, columns)),
     )
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python's collector from looking through events that are gone in a moment anyway."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def begins_like(path: Path) -> None:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-PIECE = 1 << 22
+PIECE = 1 << 18
 _GZIP_MAGIC = b"\x1f\x8b"
 # Files that people hand over by mistake, by how they begin -> what to do with them.
 FOREIGN = {

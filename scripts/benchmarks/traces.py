@@ -22,7 +22,7 @@ _LIMIT_S = 600
 _OURS = """
 import json, resource, sys, time
 from pathlib import Path
-import numpy, orjson
+import numpy.ma, numpy.random, orjson
 from gpuwatch.analyze.gpu_time.calls import sort_calls
 from gpuwatch.analyze.gpu_time.host import Host
 from gpuwatch.analyze.gpu_time.partition import partition
@@ -122,7 +122,7 @@ def judge(folder: Path, hta: Path | None, only: list[str]) -> list[Row]:
 
 def _run(command: list[str]) -> dict[str, Any]:
     """Return what a child printed on its last line, or its last words as `error`."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HTA_DISABLE_NS_ROUNDING": "1"}
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, env=environment, cwd=folder)
     lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()

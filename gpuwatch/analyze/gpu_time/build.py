@@ -10,7 +10,7 @@ import numpy as np
 from gpuwatch.analyze.gpu_time.calls import Calls, aligned, named, sort_calls
 from gpuwatch.analyze.gpu_time.gains import gains_of
 from gpuwatch.analyze.gpu_time.host import Host
-from gpuwatch.analyze.gpu_time.intervals import Spans, holding
+from gpuwatch.analyze.gpu_time.intervals import Spans, distinct, holding
 from gpuwatch.analyze.gpu_time.partition import DeviceTime, partition
 from gpuwatch.analyze.gpu_time.places import has_stacks, places_of
 from gpuwatch.analyze.gpu_time.steps import Steps, find_steps, loader_of, step_interval, step_shares, worst_step
@@ -51,7 +51,7 @@ def _of_trace(trace: Trace) -> list[Judged]:
     steps = find_steps(trace, calls)
     loader = loader_of(trace, calls)
     found = []
-    for device in np.unique(trace.device.device).tolist():
+    for device in distinct(trace.device.device).tolist():
         rows = trace.device.device == device
         if trace.device.end[rows].max() > trace.device.start[rows].min():
             time = partition(trace, calls, host, device)
@@ -141,5 +141,5 @@ def _counts(trace: Trace, calls: Calls, host: Host, time: DeviceTime, steps: Ste
         pageable_copies=int(to_device.sum()),
         pageable_bytes=int(np.maximum(events.size[to_device], 0).sum()),
         allocations=int(calls.allocate.sum()),
-        allocating_steps=len(np.unique(in_step[in_step > 0])),
+        allocating_steps=len(distinct(in_step[in_step > 0])),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuwatch.analyze.gpu_time.intervals import holding, union
+from gpuwatch.analyze.gpu_time.intervals import distinct, holding, union
 from gpuwatch.model.trace import Trace
 from gpuwatch.words import gpu_trace as words
 
@@ -75,7 +75,7 @@ def aligned(trace: Trace, calls: Calls) -> Trace:
     device = trace.device
     known = calls.launcher >= 0
     late = np.zeros(len(device))
-    for number in np.unique(device.device[known]):
+    for number in distinct(device.device[known]):
         mine = known & (device.device == number)
         first = np.percentile(device.start[mine] - trace.host.start[calls.launcher[mine]], EARLIEST_PERCENTILE)
         late[device.device == number] = max(-float(first), 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gpuwatch.analyze.gpu_time.calls import Calls, Indices, Mask, named
-from gpuwatch.analyze.gpu_time.intervals import Painted, Spans, paint, union
+from gpuwatch.analyze.gpu_time.intervals import Painted, Spans, distinct, paint, union
 from gpuwatch.model.trace import Trace
 from gpuwatch.words import gpu_trace as words
 
@@ -28,7 +28,7 @@ class Host:
             (ALLOCATING, calls.allocate),
             (LOADING, calls.loader),
         )
-        self._threads = np.unique(trace.host.thread[calls.launched | calls.loader | calls.sync])
+        self._threads = distinct(trace.host.thread[calls.launched | calls.loader | calls.sync])
         self._painted: dict[int, Painted] = {}
 
     def main_thread(self) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gpuwatch.analyze.gpu_time import host as doing
 from gpuwatch.analyze.gpu_time.calls import Calls, Mask, named
 from gpuwatch.analyze.gpu_time.host import Host
-from gpuwatch.analyze.gpu_time.intervals import Spans, gaps, holding, overlap, union
+from gpuwatch.analyze.gpu_time.intervals import Spans, distinct, gaps, holding, overlap, union
 from gpuwatch.model.trace import Events, Floats, Trace
 from gpuwatch.words import gpu_trace as words
 
@@ -94,7 +94,7 @@ def partition(trace: Trace, calls: Calls, host: Host, device: int) -> DeviceTime
     edges = [_busy_edges(trace, events), busy.start, busy.end]
     parts = [_idle_parts(trace, host, found, thread) for thread in _threads(trace, host, found)]
     edges += [part[0] for part in parts]
-    cut = np.unique(np.concatenate(edges))
+    cut = distinct(np.concatenate(edges))
     codes = _busy_codes(trace, events, (cut[:-1] + cut[1:]) / 2)
     for part_edges, part_codes in parts:
         at = np.searchsorted(cut, part_edges[:-1])
@@ -179,7 +179,7 @@ def _waits_for_nothing(trace: Trace, calls: Calls, idle: Spans) -> Mask:
 
 def _elsewhere(trace: Trace, idle: Spans) -> Mask:
     """Say in which gaps another device of the process was at work."""
-    devices = np.unique(trace.device.device)
+    devices = distinct(trace.device.device)
     if len(devices) < 2:
         return np.zeros(len(idle.start), bool)
     busy = union(trace.device.start, trace.device.end)
@@ -187,7 +187,7 @@ def _elsewhere(trace: Trace, idle: Spans) -> Mask:
 
 
 def _threads(trace: Trace, host: Host, found: Gaps) -> list[int]:
-    return [int(thread) for thread in np.unique(_thread_of(trace, host, found))]
+    return [int(thread) for thread in distinct(_thread_of(trace, host, found))]
 
 
 def _thread_of(trace: Trace, host: Host, found: Gaps) -> NDArray[np.int64]:
@@ -203,7 +203,7 @@ def _idle_parts(trace: Trace, host: Host, found: Gaps, thread: int) -> tuple[Flo
     painted = host.doing(thread)
     inside = holding(spans, painted.edges) >= 0
     reached = np.clip(begun, spans.start, spans.end)
-    edges = np.unique(np.concatenate([spans.start, spans.end, reached, arrived, painted.edges[inside]]))
+    edges = distinct(np.concatenate([spans.start, spans.end, reached, arrived, painted.edges[inside]]))
     middles = (edges[:-1] + edges[1:]) / 2
     gap = holding(spans, middles)
     during = painted.at(middles)

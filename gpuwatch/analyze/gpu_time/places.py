@@ -23,7 +23,6 @@ _LIBRARY = re.compile(
     r"(?:^|/)(?:torch|torchvision|torchdata|numpy|scipy|PIL|cv2|pandas|threading\.py|multiprocessing|concurrent|"
     r"contextlib\.py|functools\.py|runpy\.py|importlib|nvidia/dali|site-packages/torch|triton)(?:/|$)|^<"
 )
-_LINE = re.compile(r"\(\d+\)(?=: )")
 _MODULE = re.compile(r"^nn\.Module: ")
 
 
@@ -75,17 +74,14 @@ def _functions(trace: Trace, spans: Spans) -> list[_Function]:
     if not len(rows):
         return []
     start, end, name = host.start[rows], host.end[rows], host.name[rows]
-    by_line = _sum(name, overlap(spans, start, end), len(trace.names)) / spans.length
-    # A function is called at several of its lines: they are one function, shown at the line that holds most.
-    lines: dict[str, list[int]] = {}
-    for number in np.flatnonzero(by_line).tolist():
-        lines.setdefault(_LINE.sub("", trace.names[number], count=1), []).append(number)
-    held = {max(group, key=lambda number: by_line[number]): float(by_line[group].sum()) for group in lines.values()}
-    # One that is called by another holds no more than it; those that hold as much are in the order of their starts.
-    known = [number for number, share in held.items() if share >= _MOST]
-    first = {number: float(start[name == number].min()) for number in known}
-    order = sorted(known, key=lambda number: (-round(held[number], 4), first[number]))
-    return [_Function(trace.names[number], held[number]) for number in order]
+    held = _sum(name, overlap(spans, start, end), len(trace.names)) / spans.length
+    known = np.flatnonzero(held >= _MOST)
+    # A call lasts no longer than the one that it is made in; those that last as long are in the order of their starts.
+    calls = {int(number): name == number for number in known}
+    order = sorted(
+        calls, key=lambda n: (-round(float((end - start)[calls[n]].mean()), 1), float(start[calls[n]].min()))
+    )
+    return [_Function(trace.names[number], float(held[number])) for number in order]
 
 
 def _stacked(trace: Trace, spans: Spans) -> list[_Function]:

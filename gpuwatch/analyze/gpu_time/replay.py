@@ -13,7 +13,7 @@ import numpy as np
 
 from gpuwatch.analyze.gpu_time.calls import Calls, Indices, Mask
 from gpuwatch.analyze.gpu_time.host import Host
-from gpuwatch.analyze.gpu_time.intervals import NOTHING, Spans, holding, union
+from gpuwatch.analyze.gpu_time.intervals import NOTHING, Spans, distinct, holding, union
 from gpuwatch.analyze.gpu_time.partition import DeviceTime
 from gpuwatch.model.trace import Trace
 
@@ -51,7 +51,7 @@ class Replay:
             self.begin = float(launched.min())
         self.recorded = float(device.end.max() - self.begin) / 1e6
         self._launch, self._start, self._end = launched[order], device.start[order], device.end[order]
-        self._stream = np.unique(device.stream[order], return_inverse=True)[1]
+        self._stream = np.searchsorted(distinct(device.stream), device.stream[order])
         self._before = self._last_in_stream()
         by_end = np.argsort(self._end, kind="stable")
         self._by_end, self._ends = by_end, self._end[by_end]

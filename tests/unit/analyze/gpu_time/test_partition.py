@@ -327,12 +327,12 @@ def test_the_function_that_holds_the_time_is_named(tmp_path: Path) -> None:
     assert place.callee == "zoom (scipy/ndimage/x.py)"
 
 
-def test_a_function_that_is_called_at_several_of_its_lines_is_one(tmp_path: Path) -> None:
+def test_the_innermost_function_is_named_where_an_outer_one_has_several_lines(tmp_path: Path) -> None:
     made, at = FakeTrace(), 0.0
     for number in range(10):
         made.launch(at, at + 10.0, 1 * MS)
         made.span("user_annotation", "enumerate(DataLoader)#_Iter.__next__", at + MS, 9 * MS)
-        made.span("python_function", f"data.py({30 + number % 5}): __getitem__", at + MS, 9 * MS)
+        made.span("python_function", f"data.py({30 + number // 6}): __getitem__", at + MS, 9 * MS)
         made.span("python_function", "data.py(80): resize", at + MS + 1.0, 6 * MS)
         at += 10.1 * MS
     place = time_of(made, tmp_path).place("input")
