@@ -76,11 +76,9 @@ def _functions(trace: Trace, spans: Spans) -> list[_Function]:
     start, end, name = host.start[rows], host.end[rows], host.name[rows]
     held = _sum(name, overlap(spans, start, end), len(trace.names)) / spans.length
     known = np.flatnonzero(held >= _MOST)
-    # A call lasts no longer than the one that it is made in; those that last as long are in the order of their starts.
+    # The longest call of a function is in one of its caller's that is no shorter; equal ones are in the order of their starts.
     calls = {int(number): name == number for number in known}
-    order = sorted(
-        calls, key=lambda n: (-round(float((end - start)[calls[n]].mean()), 1), float(start[calls[n]].min()))
-    )
+    order = sorted(calls, key=lambda n: (-round(float((end - start)[calls[n]].max()), 1), float(start[calls[n]].min())))
     return [_Function(trace.names[number], float(held[number])) for number in order]
 
 
