@@ -6,7 +6,15 @@ import numpy as np
 
 from gpuwatch.analyze.gpu_time.calls import Calls
 from gpuwatch.analyze.gpu_time.host import Host
-from gpuwatch.analyze.gpu_time.partition import COMMUNICATION, HOST_CODE, LAUNCH, DeviceTime
+from gpuwatch.analyze.gpu_time.partition import (
+    ALLOCATOR,
+    COMMUNICATION,
+    COPIES,
+    HOST_CODE,
+    LAUNCH,
+    PAGEABLE,
+    DeviceTime,
+)
 from gpuwatch.analyze.gpu_time.replay import Replay, Without, skipped
 from gpuwatch.analyze.gpu_time.steps import Steps, requested
 from gpuwatch.model.gpu_time import GpuGain, TracedLoader
@@ -17,6 +25,8 @@ TRUSTED = 0.05
 # Loader processes take caches, memory bandwidth and clock from the thread that launches: of one training traced with none
 # and with four, its own work took 1.28 times as long with four (V100, docs/accuracy.md).
 BESIDE_WORKERS, MOST_BESIDE = 1.25, 1.4
+# What takes less of the device's time is not replayed: nobody would change it.
+SMALLEST = 0.02
 # Handing over a batch that a worker made, of what it takes to make it.
 HANDED_OVER = 0.02
 
@@ -46,9 +56,9 @@ def gains_of(
     waits = frozenset(np.flatnonzero(calls.sync | host.reads_back).tolist())
     copies = frozenset(np.flatnonzero(host.pageable | calls.sync).tolist())
     found.append(gain("sync", Without(free=waits)))
-    if host.pageable.any():
+    if host.pageable.any() and shares[COPIES] + shares[PAGEABLE] >= SMALLEST:
         found.append(gain("pageable_copy", Without(free=copies)))
-    if calls.allocate.any():
+    if calls.allocate.any() and shares[ALLOCATOR] >= SMALLEST:
         found.append(gain("allocator", Without(skipped(trace, calls.allocate))))
     return tuple(found)
 

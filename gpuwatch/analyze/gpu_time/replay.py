@@ -15,7 +15,7 @@ from gpuwatch.analyze.gpu_time.calls import Calls, Indices, Mask
 from gpuwatch.analyze.gpu_time.host import Host
 from gpuwatch.analyze.gpu_time.intervals import NOTHING, Spans, distinct, holding, union
 from gpuwatch.analyze.gpu_time.partition import DeviceTime
-from gpuwatch.model.trace import Trace
+from gpuwatch.model.trace import Floats, Trace
 
 # A launch that reaches its stream later than this, just when something else ends, had waited for that; microseconds.
 _LATENCY_US, _JUST_US = 200.0, 50.0
@@ -51,22 +51,36 @@ class Replay:
             self.begin = float(launched.min())
         self.recorded = float(device.end.max() - self.begin) / 1e6
         self._launch, self._start, self._end = launched[order], device.start[order], device.end[order]
-        self._stream = np.searchsorted(distinct(device.stream), device.stream[order])
-        self._before = self._last_in_stream()
+        self._before = self._last_in_stream(np.searchsorted(distinct(device.stream), device.stream[order]))
         by_end = np.argsort(self._end, kind="stable")
         self._by_end, self._ends = by_end, self._end[by_end]
+        self._after_host, self._after_stream, self._other, self._after_other = self._waits()
         self._blocking = np.flatnonzero(
             host.blocking() & (events.end >= self._launch[0]) & (events.start <= self._launch[-1])
         )
         self._call_start, self._call_end = events.start[self._blocking], events.end[self._blocking]
 
-    def _last_in_stream(self) -> list[int]:
-        last: dict[int, int] = {}
-        before = []
-        for at, stream in enumerate(self._stream.tolist()):
-            before.append(last.get(stream, -1))
-            last[stream] = at
+    def _last_in_stream(self, streams: Indices) -> Indices:
+        """Return for each activity the one before it in its stream; -1 for the first."""
+        before = np.full(len(streams), -1)
+        order = np.argsort(streams, kind="stable")
+        follows = streams[order][1:] == streams[order][:-1]
+        before[order[1:][follows]] = order[:-1][follows]
         return before
+
+    def _waits(self) -> tuple[Floats, Floats, Indices, Floats]:
+        """Return how long each activity starts after its launch, after the one before it in its stream, which activity of
+        another stream it had waited for (-1: none), and how long it starts after that."""
+        late = self._start - self._launch
+        earlier = np.where(self._before >= 0, self._end[self._before], -np.inf)
+        at = np.searchsorted(self._ends, self._start, side="right") - 1
+        other = np.where((late > _LATENCY_US) & (at >= 0), self._by_end[np.maximum(at, 0)], -1)
+        since = np.where(other >= 0, self._start - self._end[other], np.inf)
+        queued = self._start - earlier <= np.maximum(_SHORTEST_US, 0.05 * late)
+        crossed = ~queued & (since <= _JUST_US)
+        after_host = np.select([queued, crossed], [np.minimum(late, _RETURN_US), np.full(len(late), _RETURN_US)], late)
+        after_stream = np.where(queued, self._start - earlier, _SHORTEST_US)
+        return after_host, after_stream, np.where(crossed, other, -1), np.where(crossed, since, 0.0)
 
     def seconds(self, without: Without) -> float:
         """Return how long it takes, from the beginning to the last activity's end."""
@@ -74,31 +88,21 @@ class Replay:
         return float(max(ends) - self.begin) / 1e6 if ends else 0.0
 
     def _run(self, without: Without) -> list[float]:
-        starts, ends, launches = self._start.tolist(), self._end.tolist(), self._launch.tolist()
-        new_end = list(ends)
-        waited = (np.searchsorted(self._ends, self._start, side="right") - 1).tolist()
-        by_end = self._by_end.tolist()
         clock, items, at = _Clock(self.begin, without.slower), self._host_items(without), 0
-        ready: dict[int, float] = {}
-        streams, before = self._stream.tolist(), self._before
-        for k, launch in enumerate(launches):
+        ends: list[float] = self._end.tolist()
+        columns = (self._launch, self._end - self._start, self._before, self._after_host, self._after_stream)
+        rows = zip(*(column.tolist() for column in (*columns, self._other, self._after_other)), strict=True)
+        for k, (launch, length, before, after_host, after_stream, other, after_other) in enumerate(rows):
             while at < len(items) and items[at][0] <= launch:
-                self._pass(items[at], clock, new_end)
+                self._pass(items[at], clock, ends)
                 at += 1
-            now, previous = clock.at(launch), before[k]
-            stream_end = ready.get(streams[k], -np.inf)
-            earlier = ends[previous] if previous >= 0 else -np.inf
-            late = starts[k] - launch
-            other = by_end[waited[k]] if late > _LATENCY_US and waited[k] >= 0 else -1
-            if previous >= 0 and starts[k] - earlier <= max(_SHORTEST_US, 0.05 * late):
-                start = max(now + min(late, _RETURN_US), stream_end + starts[k] - earlier)
-            elif other >= 0 and starts[k] - ends[other] <= _JUST_US:
-                start = max(now + _RETURN_US, stream_end + _SHORTEST_US, new_end[other] + starts[k] - ends[other])
-            else:
-                start = max(now + late, stream_end + _SHORTEST_US)
-            new_end[k] = start + ends[k] - starts[k]
-            ready[streams[k]] = max(stream_end, new_end[k])
-        return new_end
+            start = clock.at(launch) + after_host
+            if before >= 0 and ends[before] + after_stream > start:
+                start = ends[before] + after_stream
+            if other >= 0 and ends[other] + after_other > start:
+                start = ends[other] + after_other
+            ends[k] = start + length
+        return ends
 
     def _host_items(self, without: Without) -> list[tuple[float, float, float]]:
         """Return (end, start, activity waited for) of what moves the host's clock: -1 for no wait, -2 for what goes."""
