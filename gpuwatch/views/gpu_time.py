@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpuwatch.model.findings import Bound
 from gpuwatch.model.gpu_time import GpuTime, TracedLoader, Unmeasured
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
@@ -17,11 +18,16 @@ _MARKED_BY = {
     "loader requests": "requests of the loader",
     "optimizer steps": "optimizer steps",
 }
-# What a trace does not tell of an input that is too slow, and what would.
-WATCH_INPUT = (
-    "The trace shows that the loader is late, not why: `gpuwatch run -- COMMAND` names the worker's operation and its line, and"
-    " says whether more workers have cores to run on."
-)
+# What to do where no finding says it: what a trace does not show of an input that is too slow, and what each bound allows.
+NEXT_STEPS: dict[Bound, str] = {
+    "input": "The trace shows that the loader is late, not why: `gpuwatch run -- COMMAND` names the worker's operation and its"
+    " line, and says whether more workers have cores to run on.",
+    "transfer": "Copy the next batch on a stream of its own while the device computes (non_blocking=True), copy smaller types"
+    " (uint8 instead of float32), or make on the device what is copied.",
+    "communication": "Overlap the exchange with the backward pass, or exchange less often (no_sync() for all but the last"
+    " micro-batch).",
+    "host": "No single cause takes a large part. A trace with Python stacks (with_stack=True) shows the host's lines.",
+}
 RECORD_AGAIN: dict[Unmeasured, str] = {
     "work not recorded": "Record again without CUDA graphs, and call torch.cuda.synchronize() just before the profiler starts:"
     " then nothing runs that the trace does not hold.",
@@ -128,8 +134,9 @@ def nothing(report: Report, time: GpuTime) -> str:
     """Return what to do where no finding says it, or before what they say."""
     if time.unmeasured:
         return RECORD_AGAIN[time.unmeasured]
-    advised = any(finding.traits.about_input for finding in report.findings)
-    return WATCH_INPUT if report.verdict.bound == "input" and not advised else ""
+    bound = report.verdict.bound
+    advised = any(finding.traits.about_input for finding in report.findings) if bound == "input" else report.findings
+    return "" if advised else NEXT_STEPS.get(bound, "")
 
 
 def notes(time: GpuTime) -> list[str]:

@@ -21,7 +21,7 @@ from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
-from gpuwatch.words.gpu_trace import BUSY_CLASSES
+from gpuwatch.words.gpu_trace import BUSY_CLASSES, CLASS_KEYS
 
 MODULE_PY = "/v/lib/python3.11/site-packages/torch/nn/modules/module.py"
 SAMPLED = StackQuality("py-spy", 500, "high", "")
@@ -268,7 +268,7 @@ def traced_by(shares: dict[str, float], *gains: GpuGain, **changes: Any) -> Prof
         "step_ms": interval(100.0),
         "counts": Counts(activities=5000, launches=5000, kernel_us=8.0),
         "gains": gains,
-        "in_largest_step": dict.fromkeys(whole, 0.25),
+        "in_largest_step": dict.fromkeys(CLASS_KEYS, 0.25),
     }
     return replace(no_loader(), ranks=(), gpu_time=(GpuTime(**(settings | changes)),), torch_seen=True)
 

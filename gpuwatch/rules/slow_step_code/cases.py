@@ -203,5 +203,7 @@ CASES = (
         speedup=1.25,
     ),
     clear(traced_by({"host_code": 0.1})),
+    # A pause in one step.
+    clear(traced_by({"host_code": 0.6}, in_largest_step={"host_code": 0.95})),
     unknown(UNMEASURED, NOT_MEASURABLE),
 )

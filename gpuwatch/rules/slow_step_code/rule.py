@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import loop_seconds, place
-from gpuwatch.diagnosis.gpu_trace import by_trace, share_evidence, speedup
+from gpuwatch.diagnosis.gpu_trace import by_trace, recurs, share_evidence, speedup
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, RANKS, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -167,7 +167,7 @@ def _saves(line: HotLine) -> bool:
 def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
     """Report a traced device that idles while the host runs code that launches nothing."""
     share, place = time.share("host_code"), time.place("host_code")
-    if share < t.idle:
+    if share < t.idle or not recurs(time, "host_code"):
         return None
     unnamed = (
         "" if place or time.has_stacks else " The trace has no stacks: record with with_stack=True to see the line."

@@ -57,6 +57,22 @@ CASES = (
         confidence="medium",
         speedup=1.33,
     ),
+    # What a single long step would hide, and what the other ranks bound.
+    clear(
+        traced_by(
+            {"host_code": 0.5},
+            GpuGain("sync", 1.33, 1.33, 1.33),
+            counts=Counts(activities=5000, syncs=30),
+            in_largest_step={"host_code": 0.9, "input": 0.2, "allocator": 0.2},
+        )
+    ),
+    clear(
+        traced_by(
+            {"communication": 0.5, "sync": 0.04},
+            GpuGain("sync", 1.6, 1.6, 1.6),
+            counts=Counts(activities=5000, syncs=30),
+        )
+    ),
     # One wait at the end of the recording.
     clear(traced_by({"sync": 0.4}, counts=Counts(activities=5000, syncs=1))),
     clear(traced_by({"sync": 0.05}, counts=Counts(activities=5000, syncs=30))),

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_others
-from gpuwatch.diagnosis.gpu_trace import by_trace, share_evidence, speedup
+from gpuwatch.diagnosis.gpu_trace import by_trace, recurs, share_evidence, speedup
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, STACKS, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -108,7 +108,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, stacks: StackQual
 def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
     """Report a traced step that waits for the device, where the device then waits for the host."""
     share, gain = time.share("sync"), time.gain("sync")
-    won = gain.predicted if gain else 1.0
+    won = gain.predicted if gain and _overlaps(time) else 1.0
     waits = time.counts.syncs + time.counts.reads
     if waits < max(time.steps, 1) or (share < t.synced and won < t.replayed):
         return None
@@ -125,8 +125,16 @@ def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
         ),
         advice="Keep the value on the device and read it every n-th step.",
         where=place.place if place else None,
-        speedup=speedup(time, "sync"),
+        speedup=speedup(time, "sync") if won >= t.replayed else None,
+        hides=(),
     )
+
+
+def _overlaps(time: GpuTime) -> bool:
+    """Say whether a replay without waits tells of every step: not of a pause in one of them, which queued work would hide,
+    nor of exchanges between ranks, which the other ranks' work bounds as well."""
+    steady = all(recurs(time, name) for name in ("host_code", "input", "allocator"))
+    return steady and time.share("communication") < time.share("sync", "host_code", "input", "launch")
 
 
 def _syncing_line(profile: Profile, loader: LoaderProfile, t: Thresholds) -> HotLine | None:

@@ -177,3 +177,13 @@ def test_steps_that_are_longer_than_the_devices_span_are_said(call: Any, tmp_pat
     made.write(tmp_path / "t.json")
     said = " ".join(call("report", "t.json").out.split())
     assert "30 ms on average; 20 ms of the steps lie before its first or after its last activity" in said
+
+
+def test_a_bound_without_a_finding_has_a_next_step(call: Any, tmp_path: Path) -> None:
+    made = FakeTrace()
+    for step in range(20):
+        at = step * 10 * MS
+        made.copy(at, at + 10.0, 4 * MS, "HtoD (Pinned -> Device)", 6.0).launch(at + 10.0, at + 4.02 * MS, 5.9 * MS)
+    made.write(tmp_path / "t.json")
+    result = call("report", "t.json")
+    assert "Transfer-bound" in result.out and "Copy the next batch on a stream of its own" in result.out
