@@ -101,7 +101,7 @@ def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
         where=place.place if place else None,
         speedup=gain,
         verify="try --loader",
-        edit=f"num_workers={workers}, persistent_workers=True",
+        edit=f"DataLoader(..., num_workers={workers}, persistent_workers=True)",
     )
 
 
