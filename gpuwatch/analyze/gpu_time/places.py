@@ -23,7 +23,11 @@ _LIBRARY = re.compile(
     r"(?:^|/)(?:torch|torchvision|torchdata|numpy|scipy|PIL|cv2|pandas|threading\.py|multiprocessing|concurrent|"
     r"contextlib\.py|functools\.py|runpy\.py|importlib|nvidia/dali|site-packages/torch|triton)(?:/|$)|^<"
 )
-_MODULE = re.compile(r"^nn\.Module: ")
+# Calls that only lead on to others: a module's, the loader's own, and those of the interpreter.
+_PASSED = re.compile(
+    r"^nn\.Module: |torch/utils/data/|torch/nn/modules/module\.py|torch/utils/_device\.py|^<built-in function next>"
+)
+_INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/")
 
 
 class _Function(NamedTuple):
@@ -50,7 +54,7 @@ def _place(trace: Trace, what: str, spans: Spans) -> GpuPlace | None:
         return None
     innermost = own[-1]
     below = holding[holding.index(innermost) + 1 :]
-    callee = next((each.name for each in below if not _MODULE.match(each.name)), None)
+    callee = next((each.name for each in below if not _PASSED.search(each.name)), None)
     at = _FRAME.match(innermost.name)
     assert at is not None
     place = Place(at["file"], int(at["line"]), at["function"])
@@ -64,7 +68,7 @@ def _is_own(name: str) -> bool:
 
 def _called(name: str) -> str:
     at = _FRAME.match(name)
-    return f"{at['function']} ({at['file']})" if at else name
+    return f"{at['function']} ({_INSTALLED.sub('', at['file'])})" if at else name
 
 
 def _functions(trace: Trace, spans: Spans) -> list[_Function]:
