@@ -25,7 +25,7 @@ _LIBRARY = re.compile(
 )
 # Calls that only lead on to others: a module's, the loader's own, and those of the interpreter.
 _PASSED = re.compile(
-    r"^nn\.Module: |torch/utils/data/|torch/nn/modules/module\.py|torch/utils/_device\.py|^<built-in function next>"
+    r"^nn\.Module: |torch/utils/data/|torch/nn/modules/module\.py|torch/utils/_device\.py|torch/(?:autograd/)?profiler|^<built-in function next>"
 )
 _INSTALLED = re.compile(r"^.*/(?:site|dist)-packages/")
 
