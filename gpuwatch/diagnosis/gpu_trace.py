@@ -23,8 +23,9 @@ _SMALL = 0.1
 SURE_STEPS = 5
 # One of three steps or more that has this part of a class has it alone; less than so much of the time tells nothing.
 _ALONE_IN_STEP, _FEW_STEPS, _LITTLE = 0.6, 3, 0.05
+# Of steps that lie outside of the device's span for this part of it, what they do there is not known.
 _AROUND = 0.2
-# The bound that each class of lost time speaks for. Waiting for another stream is none: it may be any of them.
+# The bound that each class of lost time speaks for. Waiting for another stream may be any of them.
 _BOUNDS: dict[str, Bound] = {
     "input": "input",
     "sync": "host",
@@ -34,6 +35,7 @@ _BOUNDS: dict[str, Bound] = {
     "pageable_copy": "transfer",
     "copy": "transfer",
     "communication": "communication",
+    "dependency": "unknown",
 }
 NOT_MEASURABLE = "not measurable from this trace: it does not hold all that the GPU ran"
 
@@ -112,7 +114,7 @@ def verdict_of(profile: Profile, findings: list[Finding]) -> Verdict | None:
     bound: Bound = first.bound if _bounds(first) else "compute"
     return Verdict(
         bound,
-        _sureness(time, reason),
+        _sureness(time, reason, bound),
         share,
         "cuda",
         speedup(time, "input"),
@@ -137,8 +139,8 @@ def _is_alone(time: GpuTime, findings: list[Finding]) -> bool:
     return not advised and around < _AROUND * time.span_ms and (gain is None or gain.predicted < WORTH)
 
 
-def _sureness(time: GpuTime, reason: TracedTime) -> Confidence:
-    if reason.in_one_step:
+def _sureness(time: GpuTime, reason: TracedTime, bound: Bound) -> Confidence:
+    if reason.in_one_step or bound == "unknown":
         return "low"
     requests = time.loader.requests if time.loader else 0
     return "high" if max(time.steps, requests) >= SURE_STEPS else "medium"

@@ -51,6 +51,7 @@ _TRACED_CLAIMS = {
     "allocator": "the GPU idles {share} of its time while its memory is allocated and freed",
     "pageable_copy": "the GPU idles {share} of its time while the host copies from pageable memory",
     "copy": "the GPU does nothing but copy for {share} of its time",
+    "dependency": "the GPU idles {share} of its time with work launched, which waits for another stream or device",
     "communication": "the GPU does nothing but exchange data with others for {share} of its time",
 }
 _UNMEASURED = {

@@ -23,7 +23,8 @@ from gpuwatch.views.verdict_text import claim, explanation
         ({"launch": 0.1}, "compute"),
         ({"pageable_copy": 0.15, "copy": 0.1}, "transfer"),
         ({"communication": 0.3}, "communication"),
-        ({"dependency": 0.4}, "compute"),
+        ({"dependency": 0.4}, "unknown"),
+        ({"dependency": 0.1}, "compute"),
         ({}, "compute"),
     ],
 )
