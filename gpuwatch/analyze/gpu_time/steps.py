@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gpuwatch.analyze.gpu_time.calls import Calls, named
-from gpuwatch.analyze.gpu_time.intervals import Spans, union
+from gpuwatch.analyze.gpu_time.intervals import Spans, distinct, union
 from gpuwatch.analyze.gpu_time.partition import DeviceTime
 from gpuwatch.analyze.numbers.statistics import mean_interval
 from gpuwatch.model.gpu_time import StepsBy, TracedLoader, TracedStep
@@ -84,7 +84,7 @@ def worst_step(time: DeviceTime, steps: Steps) -> TracedStep | None:
 def step_shares(time: DeviceTime, steps: Steps) -> Floats:
     """Return the time of each class in each step, as far as it lies within the device's span."""
     rows = np.zeros((len(steps), len(words.CLASSES)))
-    for code in np.unique(time.segments.codes):
+    for code in distinct(time.segments.codes):
         spent = np.where(time.segments.codes == code, time.segments.lengths, 0.0)
         grown = np.concatenate(([0.0], np.cumsum(spent)))
         edges = time.segments.edges
