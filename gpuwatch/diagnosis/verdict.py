@@ -16,6 +16,7 @@ from gpuwatch.diagnosis.evidence import (
     waited_share,
     waits_for_core,
 )
+from gpuwatch.diagnosis.gpu_trace import verdict_of
 from gpuwatch.diagnosis.messages import find_messages
 from gpuwatch.diagnosis.shared_cores import WORTH, find_contention, free_input
 from gpuwatch.diagnosis.trainer_code import handed_share, model_share, sleeping_share, waiting_share
@@ -66,8 +67,12 @@ def _with_kinds(profile: Profile, verdict: Verdict) -> Verdict:
 
 
 def _bounded(profile: Profile, findings: list[Finding]) -> Verdict:
-    """Decide what bounds the run from the primary loader and, when it is not starved, from the findings."""
+    """Decide what bounds the run from the primary loader and, when it is not starved, from the findings; a trace that was
+    handed over, from what its device did."""
     loader = profile.primary
+    by_trace = verdict_of(profile, findings) if loader is None else None
+    if by_trace is not None:
+        return by_trace
     if loader is not None and loader.own_loop and loader.steps >= MIN_STEPS:
         return _of_own_loop(profile, loader, findings)
     share = waited_share(loader) if loader else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gpuwatch.model.contents import LargeTable, Padding
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
@@ -167,3 +168,4 @@ class Profile:
     setups: tuple[Setup, ...] = ()
     # Whether the hook looked into batches and gradients; older recordings did not.
     looked: bool = False
+    gpu_time: tuple[GpuTime, ...] = ()

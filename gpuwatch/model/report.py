@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 
 from gpuwatch.model.experiment import Experiment, PredictionScore, Trial
 from gpuwatch.model.findings import Finding, NotEvaluated, Verdict
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import INTERNAL, Phase
 from gpuwatch.model.profile import Costs, Overhead, RankProfile, Unentered
+from gpuwatch.model.reasons import TracedTime
 from gpuwatch.model.recording import Gap, RunInfo
 from gpuwatch.model.timeline import Timeline
 
@@ -67,6 +69,16 @@ class Report:
     prediction_score: PredictionScore | None = None
     trainings: tuple[Training, ...] = ()
     clear_of_step: tuple[str, ...] = field(default=(), metadata=INTERNAL)
+    gpu_time: tuple[GpuTime, ...] = ()
+
+    @property
+    def judged_gpu(self) -> GpuTime | None:
+        """The traced device that the verdict is about."""
+        reason = self.verdict.reason
+        if not isinstance(reason, TracedTime):
+            return None
+        key = (reason.rank, reason.device)
+        return next((time for time in self.gpu_time if (time.rank, time.device) == key), None)
 
     @property
     def primary_loader(self) -> LoaderProfile | None:

@@ -14,7 +14,7 @@ from gpuwatch.model.measures import Phase
 from gpuwatch.model.reasons import LoaderSteps
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
-from gpuwatch.views import text, trials, verdict_text
+from gpuwatch.views import gpu_time, text, trials, verdict_text
 from gpuwatch.views.card_content import Action, Card, Fact, Slice, Tone
 from gpuwatch.views.card_rows import (
     cost_of_batch,
@@ -47,30 +47,32 @@ SAMPLER_SHARE = 0.05
 
 def prepare(report: Report) -> Card:
     """Return the card's rows: cleaned of control characters, numbers in people's units, nothing drawn yet."""
-    run, base = report.run, report.run.cwd
+    run, base, traced = report.run, report.run.cwd, gpu_time.shown(report)
     return Card(
         run=clean(f"{run.id}  {run.name}" if run.name and run.name not in run.id else run.id),
         command=clean(shlex.join(run.command)),
-        ended=f"{text.ending(run.exit_code, run.signal, run.state)} · {text.duration(report.seconds)}",
+        ended=f"{'GPU trace' if traced else text.ending(run.exit_code, run.signal, run.state)} · {text.duration(report.seconds)}",
         tone=_tone(report),
         badge=verdict_text.name(report.verdict),
         headline=sentence(verdict_text.claim(report.verdict)),
         reason=verdict_text.explanation(report.verdict),
         confidence=report.verdict.confidence,
-        why=tuple(_why(report)),
+        why=tuple(gpu_time.why(report, traced) if traced else _why(report)),
         actions=tuple(_action(finding, base) for finding in report.findings[:SHOWN_ACTIONS]),
         more=_more(report),
         also=also(report),
         together=together(report, SHOWN_ACTIONS),
         nothing=_nothing(report),
         tried=tuple(trial(each) for each in trials.newest(report)),
-        phases=tuple(_slice(phase) for phase in of_run(report) if phase.share >= SMALLEST_PHASE),
-        phases_of=_phases_of(report),
+        phases=gpu_time.slices(traced)
+        if traced
+        else tuple(_slice(phase) for phase in of_run(report) if phase.share >= SMALLEST_PHASE),
+        phases_of=gpu_time.slices_of(traced) if traced else _phases_of(report),
         ranks=tuple(rank(each) for each in report.ranks[:SHOWN_RANKS]) if len(report.ranks) > 1 else (),
         lines=tuple(line_row(line, base) for line in hottest(report)),
         lines_note=lines_note(report),
         loaders=tuple(loaders(report)),
-        machine=(*cpu(report.machine), *devices(report)),
+        machine=tuple(gpu_time.devices(report)) if traced else (*cpu(report.machine), *devices(report)),
         notes=tuple(_notes(report)),
         cost=_cost(report),
         next=_next(report),
@@ -178,7 +180,10 @@ def _more(report: Report) -> str:
 
 
 def _nothing(report: Report) -> str:
-    verdict = report.verdict
+    verdict, traced = report.verdict, gpu_time.shown(report)
+    said = gpu_time.nothing(report, traced) if traced else ""
+    if said:
+        return said
     if verdict.leave_input_alone:
         most = f": even one that cost nothing would make the run {verdict_text.won(verdict)} faster"
         alone = f"Leave the input pipeline alone{most if verdict.speedup_if_input_free else ''}."
@@ -216,6 +221,8 @@ def _notes(report: Report) -> list[str]:
         for lost in report.unentered
         if not named
     ]
+    traced = gpu_time.shown(report)
+    notes += gpu_time.notes(traced) if traced else []
     notes += [_gap(gap, report.seconds) for gap in report.gaps if gap.source != "nvml" or report.devices]
     if report.overhead.dropped_events:
         notes.append(f"{text.count(report.overhead.dropped_events, 'event was', 'events were')} lost (disk full?)")
@@ -237,11 +244,14 @@ def _cost(report: Report) -> str:
         parts.append(f"{text.figures(cost.hook_us_per_step, 2)} µs a step{part}")
     if cost.sampler_cpu_share is not None:
         parts.append(f"sampler {text.figures(cost.sampler_cpu_share * 100, 2)}% of a core")
-    parts.append(f"{text.size(cost.spool_bytes)} recorded")
+    parts.append(f"{text.size(cost.spool_bytes)} {'of traces' if report.gpu_time and not report.ranks else 'recorded'}")
     return " · ".join(parts)
 
 
 def _next(report: Report) -> str:
+    if gpu_time.shown(report):
+        own = [f"gpuwatch explain {report.findings[0].id}"] if report.findings else []
+        return " · ".join([*own, "gpuwatch run -- COMMAND names the worker and the line that are late"])
     verbs = ["gpuwatch report --html FILE"]
     verbs += ["gpuwatch lines"] if report.hot_lines else []
     verbs += [f"gpuwatch explain {report.findings[0].id}"] if report.findings else ["gpuwatch doctor"]

@@ -17,6 +17,7 @@ from gpuwatch.diagnosis.examples.parts import (
     make_rank,
     make_sampler,
 )
+from gpuwatch.model.gpu_time import Counts, GpuGain, GpuShares, GpuTime
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.loader_profile import QueueProfile, SamplerProfile
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
@@ -24,6 +25,7 @@ from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
 from gpuwatch.model.threads import Line, OtherThreads, TrainerThreads
 from gpuwatch.model.worker_profile import CpuMasks, Kept, WorkersProfile
+from gpuwatch.words.gpu_trace import BUSY_CLASSES, CLASS_KEYS
 
 MODULE_PY = "/v/lib/python3.11/site-packages/torch/nn/modules/module.py"
 SAMPLED = StackQuality("py-spy", 500, "high", "")
@@ -343,3 +345,26 @@ def beside(*others: OtherThreads, cpu: float = 0.1, **changes: Any) -> Profile:
     threads = (TrainerThreads(0, cpu, 0.0, others),)
     loader = {"compute_cpu_share": cpu} | changes.pop("loader", {})
     return run_of(8.0, loader=loader, threads=threads, **changes)
+
+
+def traced_by(shares: dict[str, float], *gains: GpuGain, **changes: Any) -> Profile:
+    """Return the profile of a GPU trace of five steps; what no class has of the device's time is compute."""
+    whole = {"compute": 1.0 - sum(shares.values()), **shares}
+    settings: dict[str, Any] = {
+        "device": 0,
+        "rank": 0,
+        "span_ms": 500.0,
+        "steps": 5,
+        "idle_share": sum(part for name, part in shares.items() if name not in BUSY_CLASSES),
+        "shares": GpuShares(**whole),
+        "steps_by": "profiler steps",
+        "step_ms": interval(100.0),
+        "counts": Counts(activities=5000, launches=5000, kernel_us=8.0),
+        "gains": gains,
+        "in_largest_step": dict.fromkeys(CLASS_KEYS, 0.25),
+    }
+    return replace(no_loader(), ranks=(), gpu_time=(GpuTime(**(settings | changes)),), torch_seen=True)
+
+
+# A trace of a device whose graphs replay unseen.
+UNMEASURED = traced_by({"unknown": 0.9}, unmeasured="work not recorded")

@@ -15,12 +15,16 @@ from gpuwatch.diagnosis.examples.runs import (
     SAMPLED,
     SAMPLER_LINE,
     SLEEPING,
+    UNMEASURED,
     WORK_LINE,
     no_loader,
     own_loop,
     phases,
     run_of,
+    traced_by,
 )
+from gpuwatch.diagnosis.gpu_trace import NOT_MEASURABLE
+from gpuwatch.model.gpu_time import GpuGain
 from gpuwatch.model.hot_lines import Callee
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
@@ -191,4 +195,15 @@ CASES = (
         replace(READING, devices=(make_device(),)),
         "no nn.Module frames were sampled, so model time is unknown",
     ),
+    fires(
+        traced_by({"host_code": 0.4}, GpuGain("host_code", 1.25, 1.0, 1.667)),
+        "warning",
+        "the GPU is idle for 40% of its time while the host runs code that launches nothing",
+        confidence="medium",
+        speedup=1.25,
+    ),
+    clear(traced_by({"host_code": 0.1})),
+    # A pause in one step.
+    clear(traced_by({"host_code": 0.6}, in_largest_step={"host_code": 0.95})),
+    unknown(UNMEASURED, NOT_MEASURABLE),
 )
