@@ -7,10 +7,13 @@ What it means
 How it is measured
     Lines of the training process from stack samples in the step, other than the model's forward, the backward pass and
     the optimizer, also where a framework calls these from the user's one line; then the callback that takes the time is
-from gpuwatch.analyze.lines.waiting import waits_for_network
-from gpuwatch.diagnosis.evidence import place
-from gpuwatch.diagnosis.gpu_trace import by_trace, recurs, share_evidence, speedup
-from gpuwatch.diagnosis.messages import AT_WORK, find_messages
+    named. Code of the host inside the model's forward or in a hook below the backward pass counts too, where its source
+    or the library that it is in shows that it is none of torch's. No more is reported than was measured outside of the
+    three, whatever the samples say. A line that sleeps or waits is not Python's work and does not count, but for one that
+    waits for a reply over the network. What is done between the epochs is epoch-end, what a loader's sampler does
+    slow-sampler.
+    In a GPU trace: the device's gaps in which the host ran code that launched nothing, inside no loader and no call that
+    waits.
 
 When it is wrong
     Without stack samples, waiting for a device outside of the backward pass looks the same; then the rule is not
@@ -25,7 +28,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.model.gpu_time import GpuTime
+from gpuwatch.analyze.lines.waiting import waits_for_network
+from gpuwatch.diagnosis.evidence import place
+from gpuwatch.diagnosis.gpu_trace import by_trace, recurs, share_evidence, speedup
+from gpuwatch.diagnosis.messages import AT_WORK, find_messages
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, RANKS, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -38,9 +44,7 @@ from gpuwatch.diagnosis.trainer_code import (
     stands_still,
 )
 from gpuwatch.model.findings import Evidence, Speedup, Traits
-    idle: Threshold = Threshold(
-        0.2, "share of the GPU's time", "Where a trace shows each gap: between steps there is always some code."
-    )
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.profile import Costs, Profile, RankProfile
 
 _ADVICE = "Do this every n-th step, on the device, or after the loop."
@@ -64,25 +68,9 @@ class Thresholds(NoThresholds):
 
     share: Threshold = Threshold(0.15, "share of the step", "Logging, metrics and the loop itself take less.")
     critical_share: Threshold = Threshold(0.3, "share of the step", "A third of the step.")
-def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
-    """Report a traced device that idles while the host runs code that launches nothing."""
-    share, place = time.share("host_code"), time.place("host_code")
-    if share < t.idle or not recurs(time, "host_code"):
-        return None
-    unnamed = (
-        "" if place or time.has_stacks else " The trace has no stacks: record with with_stack=True to see the line."
+    idle: Threshold = Threshold(
+        0.2, "share of the GPU's time", "Where a trace shows each gap: between steps there is always some code."
     )
-    return Found(
-        severity="warning",
-        confidence="medium",
-        summary=f"the GPU is idle for {share:.0%} of its time while the host runs code that launches nothing",
-        evidence=(share_evidence(time, "host_code", "idle while the host ran other code", t.idle),),
-        advice=f"{_ADVICE}{unnamed}",
-        where=place.place if place else None,
-        speedup=speedup(time, "host_code"),
-    )
-
-
 
 
 def check(
@@ -154,12 +142,6 @@ def _messages(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
         hides=(),
         decides=sent.share >= t.critical_share,
     )
-
-
-def _saves(line: HotLine) -> bool:
-    """Say whether a line writes a checkpoint."""
-    called = line.callee
-    return called is not None and (called.library == "safetensors" or (called.is_torch and called.function == "save"))
 
 
 def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
