@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpuwatch.analyze.choices import user_files
 from gpuwatch.analyze.contents import large_tables, looks_inside, padding_of
 from gpuwatch.analyze.costs import measure_costs
-from gpuwatch.analyze.lines.choices import user_files
 from gpuwatch.analyze.lines.engines import engine_problems
 from gpuwatch.analyze.lines.hot_lines import find_hot_lines
 from gpuwatch.analyze.lines.other_threads import trainer_threads

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gpuwatch.analyze.lines.choices import packs, padding_line, table_line, user_files
+from gpuwatch.analyze.choices import packs, padding_line, table_line, user_files
 from gpuwatch.analyze.loops import Loop
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.contents import LargeTable, Padding

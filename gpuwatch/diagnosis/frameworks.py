@@ -151,7 +151,7 @@ def place_of_decode(loader: LoaderProfile, decode: OperationProfile) -> Place | 
     """Return the line of the user's to act on for a decode: where his code opens the file, else where it decodes.
 
     Where a library does both below the call that drives the whole training, a line of the fetch in the user's own code
-    stands for it: a call there, else the dataset's construction, else a transform's."""
+    is named: a call there, else the dataset's construction, else a transform's."""
     opened = opened_by_user(decode)
     driver = loader.iterated_where
     if opened is not None or driver is None or decode.where != driver:

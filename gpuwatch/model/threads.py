@@ -35,7 +35,7 @@ class OtherThreads:
 
     @property
     def lock(self) -> float:
-        """The share of the time in which they held the interpreter lock; what they used of a core where nobody looked."""
+        """The share of the time in which they held the interpreter lock; what they used of a core where that was not sampled."""
         return min(self.cores, 1.0) if self.held is None else self.held
 
 

@@ -1,7 +1,7 @@
-"""Which code of a step is the host's own, wherever it stands: in a module's forward, in the loss, in a hook.
+"""Which code of a step is the host's own, wherever it is: in a module's forward, in the loss, in a hook.
 
 By the frames below the user's line where there are any, else by what the source of the line and of its function calls:
-compiled code (numpy, builtins) has no frame. What cannot be told from operations on tensors is not called host code.
+compiled code (numpy, builtins) has no frame. What cannot be distinguished from operations on tensors is not called host code.
 """
 
 from __future__ import annotations

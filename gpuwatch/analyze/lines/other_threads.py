@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gpuwatch.analyze.choices import pool_line
 from gpuwatch.analyze.lines.bursts import read_stacks
-from gpuwatch.analyze.lines.choices import pool_line
 from gpuwatch.analyze.lines.frames import Frame, own_line
 from gpuwatch.analyze.lines.statements import statement_line
 from gpuwatch.analyze.processes.sites import started_program

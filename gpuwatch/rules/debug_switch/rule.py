@@ -70,12 +70,12 @@ class Thresholds(NoThresholds):
         0.05, "share of the trainer's samples", "Less is no reason for a slow step, and hard to tell from nothing."
     )
     host_share: Threshold = Threshold(
-        0.3, "share of the loop", "A training thread that computes less is not held up by what slows Python down."
+        0.3, "share of the loop", "A training thread that computes less is not delayed by what slows Python down."
     )
     busy_device: Threshold = Threshold(
         0.9,
         "share of the time",
-        "A device with work all the time is not held up by its host, whatever slows that down.",
+        "A device with work all the time is not delayed by its host, whatever slows that down.",
     )
 
 

@@ -137,7 +137,7 @@ def _blocked(profile: Profile, loader: LoaderProfile, threads: TrainerThreads) -
 def _in_processes(profile: Profile, threads: TrainerThreads, first: OtherThreads, queued: float) -> Speedup:
     """Predict batches made by as many processes as there are cores, beside a loop that does not wait for them.
 
-    That loop needs what it has of a core, and its sleeps; with a GPU its wait for the device cannot be told. A thread that
+    That loop needs what it has of a core, and its sleeps; with a GPU its wait for the device is not known. A thread that
     has slept is sampled there until it has the lock again: what it needs lies between that and the cores' bound."""
     cores = max(profile.machine.usable_cores or 1.0, 1.0)
     bound = max(first.cores, first.cores + threads.cpu, _LEFT) / cores

@@ -2,7 +2,7 @@
 
 What it means
     A compiled function is guarded by what it was compiled for: shapes, Python numbers, attributes. A number that changes
-    in each step (a counter, a learning rate, a length) fails the guard, and the function is compiled anew. When one has
+    in each step (a counter, a learning rate, a length) fails the guard, and the function is compiled again. When one has
     been compiled as often as `torch._dynamo.config.recompile_limit` says, it runs as plain Python for good.
 
 How it is measured

@@ -1,7 +1,7 @@
 """Steps get longer while the run goes on: with its age, within each epoch, or from one step on.
 
 What it means
-    Something is kept from step to step and gone through again: a list of all losses, hooks that are registered anew each
+    Something is kept from step to step and gone through again: a list of all losses, hooks that are registered again each
     time, a graph that is never let go, a table of everything seen. A restart cures it for a while. Or something changes at
     once: a cache of limited size is full (the page cache, a dataset's own), numbers have decayed until they are denormal,
     a device is throttled. The mean over the run shows neither.
@@ -43,7 +43,7 @@ _KEPT = (
 )
 _HOOKS = "Register hooks once, before the loop, or remove each handle: every step makes {made} more of them, and all of them run."
 _INPUT = (
-    "Look for what makes each batch dearer than the one before: something the dataset keeps and goes through again."
+    "Look for what makes each batch costlier than the one before: something the dataset keeps and goes through again."
 )
 _FULL = (
     "From there on batches come from somewhere slower than before: a cache that was full or ended (the dataset's own, the"
@@ -170,8 +170,8 @@ def _advice(profile: Profile, trend: Trend, part: PartTrend, hooks: float | None
 
 
 def _may_be_denormal(profile: Profile, trend: Trend) -> bool:
-    """Say whether nothing that was measured speaks against it: much more work on a CPU that does not flush such numbers,
-    and nobody else on it."""
+    """Say whether nothing that was measured contradicts it: much more work on a CPU that does not flush such numbers,
+    and no other process on it."""
     if trend.whole.last_ms < _MUCH * trend.whole.first_ms or (trend.cpu_growth_ms or 0.0) < 0.5 * trend.whole.growth_ms:
         return False
     flushes = profile.state.flushes_denormals if profile.state else None

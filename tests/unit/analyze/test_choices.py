@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpuwatch.analyze.lines.choices import packs, padding_line, pool_line, table_line
+from gpuwatch.analyze.choices import packs, padding_line, pool_line, table_line
 
 SOURCE = """\
 def collate(texts):

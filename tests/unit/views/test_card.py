@@ -155,9 +155,9 @@ def test_only_the_first_findings_are_shown_and_the_rest_is_counted() -> None:
 def test_a_compute_bound_run_is_told_to_leave_the_pipeline_alone_and_sees_no_loader_lines() -> None:
     rows = card.prepare(REPORTS["compute"]())
     assert rows.tone == "good"
-    assert (
-        rows.nothing
-        == "Leave the input pipeline alone: even one that cost nothing would make the run less than 1% faster."
+    assert rows.nothing is not None and rows.nothing.startswith(
+        "Leave the input pipeline alone: even one that cost nothing would make the run less than 1% faster."
+        " No rule found work to save in the step either. Of the time that it computes, backward 63% and forward 32%."
     )
     assert rows.lines == ()
 

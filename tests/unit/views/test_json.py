@@ -132,7 +132,8 @@ def make_report_profile() -> Any:
 
 def test_nothing_of_a_report_is_left_out_but_the_pictures_series() -> None:
     fields = {field.name for field in dataclasses.fields(Report)}
-    renamed = {"seconds", "hosts", "primary", "timeline"}  # the first three: run.duration_s, run.hosts, primary_loader
+    # The first three: run.duration_s, run.hosts, primary_loader; the last is for the sentence of what was looked at.
+    renamed = {"seconds", "hosts", "primary", "timeline", "clear_of_step"}
     assert fields - set(to_dict(full_report())) == renamed
     # Without a GPU trace there is nothing to say of it.
     assert fields - set(to_dict(make_report())) == renamed | {"gpu_time"}
