@@ -55,10 +55,19 @@ def _dataset_attributes(loader: Any, sampler: Any, iterable: bool) -> dict[str, 
         "dataset_line": line,
         "length": _length(dataset, sampler, iterable),
         "length_said": getattr(loader, "_IterableDataset_len_called", None) if iterable else None,
-        "worker_init": bool(getattr(loader, "worker_init_fn", None)),
+        "worker_init": sets_workers_up(loader),
         "tensor_dataset": cls.__name__ == "TensorDataset",
         "dataset_made": dataset_place(cls, file, construction_sites.place_of(loader)[0]),
     }
+
+
+def sets_workers_up(loader: Any) -> bool:
+    """Say whether code of the user's sets up each worker by its number; that of frameworks seeds random numbers."""
+    function = getattr(loader, "worker_init_fn", None)
+    if function is None:
+        return False
+    file = origins.callable_place(function)[0]
+    return file is None or origins.is_user_file(file)
 
 
 def _behind_generator(dataset: Any) -> type | None:

@@ -36,7 +36,7 @@ def census(dataset: object) -> Census:
 
 def grown(before: Census, after: Census) -> list[list[Any]]:
     """Return [name, kind, entries before, entries after] of what has grown, the most first."""
-    rows = []
+    rows: list[tuple[int, list[Any]]] = []
     for name, (kind, count) in after.items():
         kind, earlier = before.get(name, (kind, 0))
         if count > earlier:

@@ -52,7 +52,7 @@ class WorkerEpoch:
         self.number += 1
         self.begun_ns = _now()
         self.started_ns = self.started_ns or self.begun_ns
-        self.resident = _resident_bytes()
+        self.resident: int | None = _resident_bytes()
 
     def _clear(self) -> None:
         self.begun_ns = self.batches = 0

@@ -10,7 +10,7 @@ from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.worker_profile import CpuMasks, WorkersProfile
 from tests.spools import MS, FakeRun, primary_of, report_of
 
-ITERABLE = {"dataset_kind": "iterable"}
+ITERABLE: dict[str, Any] = {"dataset_kind": "iterable"}
 
 
 def _digests(start: int, varied: int = 1, labels: int | None = None) -> list[list[Any]]:

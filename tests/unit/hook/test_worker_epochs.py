@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gpuwatch.hook.trainer import describe
 from gpuwatch.hook.worker_process.caches import census, grown
 from gpuwatch.hook.worker_process.digests import digest
 
@@ -103,6 +105,12 @@ def test_a_digest_is_of_content_and_says_whether_it_varies() -> None:
     framed = torch.zeros(64, 64, 64)
     framed[:, 8:56, 8:56] = torch.rand(64, 48, 48)
     assert digest(framed)[1] == 1
+
+
+def test_a_frameworks_seeding_sets_no_worker_up() -> None:
+    assert not describe.sets_workers_up(SimpleNamespace(worker_init_fn=None))
+    assert not describe.sets_workers_up(SimpleNamespace(worker_init_fn=functools.partial(json.dumps)))
+    assert describe.sets_workers_up(SimpleNamespace(worker_init_fn=lambda worker: None))
 
 
 class Places:
