@@ -19,11 +19,11 @@ _OFTEN = 3
 _COMPILING = ("_compile.compile_inner", "_compile")
 
 
-def read() -> dict[str, Any] | None:
+def read(look: bool) -> dict[str, Any] | None:
     """Return how often frames were compiled and how long that took, and the one that was compiled most; None without it.
 
     `limit`: how often one frame may be compiled before it runs as plain Python for good; `worst`: name, file, line, times,
-    reason, and what that guards; `assigned`: the line that alone gives that a new value."""
+    reason, and what that guards; `assigned`: the line that alone gives that a new value, where one is to `look` for it."""
     frames = sys.modules.get("torch._dynamo.convert_frame")
     utils = sys.modules.get("torch._dynamo.utils")
     if frames is None or utils is None:
@@ -36,7 +36,7 @@ def read() -> dict[str, Any] | None:
         "limit": _limit(),
         "seconds": _seconds(utils),
         "worst": worst,
-        "assigned": sole_assignment(worst[-1]) if worst is not None and worst[-1] and worst[3] >= _OFTEN else None,
+        "assigned": sole_assignment(worst[-1]) if look and worst and worst[-1] and worst[3] >= _OFTEN else None,
     }
 
 

@@ -82,18 +82,19 @@ def read_at_exit() -> None:
 
 
 def _whole_state() -> dict[str, Any]:
-    return {"switches": debug_switches.read(), **settings.read(), **_counters()}
+    return {"switches": debug_switches.read(), **settings.read(), **_counters(look=True)}
 
 
-def _counters() -> dict[str, Any]:
+def _counters(look: bool = False) -> dict[str, Any]:
+    # At exit there is nothing to look up in: Python has taken the script's file name away by then.
     handles = getattr(sys.modules.get("torch.utils.hooks"), "RemovableHandle", None)
     hooks, before = getattr(handles, "next_id", None), schedule.hooks
     schedule.hooks = hooks
     grew = before is not None and hooks is not None and hooks > before + _FEW_HOOKS
     return {
         "hooks": hooks,
-        "hooks_set": sole_setter(_HOOKING) if grew else None,
-        "compiler": compiler.read(),
+        "hooks_set": sole_setter(_HOOKING) if look and grew else None,
+        "compiler": compiler.read(look),
     }
 
 

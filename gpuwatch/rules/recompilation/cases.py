@@ -44,7 +44,7 @@ CASES = (
     ),
     # It was compiled as often as is allowed, in the first steps.
     fires(
-        _compiled(0, 0.0, 8),
+        _compiled(0, 0.0, 9),
         "warning",
         "torch.compile gave up on forward after 8 compilations: it runs as plain Python",
         where="/home/me/project/model.py:12",
@@ -52,6 +52,8 @@ CASES = (
     # Two late shapes; and a compilation that hardly takes time.
     clear(_compiled(2, 1.0)),
     clear(_compiled(5, 0.1)),
+    # As often as is allowed, and not once more.
+    clear(_compiled(0, 0.0, 8)),
     clear(run_of(8.0, state=make_state())),
     unknown(HIDDEN, "the state of the training process"),
     unknown(no_loader(), "a measured loop over a DataLoader"),

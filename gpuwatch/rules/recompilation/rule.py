@@ -54,8 +54,9 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, compiled: Compila
     share = _share(profile, compiled)
     if compiled.later >= t.later and share is not None and share >= t.share:
         return _still_compiling(profile, t, compiled, share)
-    if compiled.limit is not None and compiled.most >= max(compiled.limit, t.later):
-        return _given_up(profile, compiled)
+    # The attempt that was refused counts, too: with as many as are allowed nothing was refused yet.
+    if compiled.limit is not None and compiled.most > max(compiled.limit, t.later):
+        return _given_up(profile, compiled, compiled.limit)
     return None
 
 
@@ -81,12 +82,12 @@ def _still_compiling(profile: Profile, t: Thresholds, compiled: Compilations, sh
     )
 
 
-def _given_up(profile: Profile, compiled: Compilations) -> Found:
+def _given_up(profile: Profile, compiled: Compilations, limit: int) -> Found:
     """Report a function that now runs as plain Python: what that costs was not measured."""
     return Found(
         severity="warning",
         confidence="high",
-        summary=f"torch.compile gave up on {compiled.name or 'a function'} after {count(compiled.most, 'compilation')}: it runs as plain Python{_because(compiled)}",
+        summary=f"torch.compile gave up on {compiled.name or 'a function'} after {count(limit, 'compilation')}: it runs as plain Python{_because(compiled)}",
         evidence=_counted(compiled),
         advice=_ADVICE,
         where=_where(profile, compiled),

@@ -35,7 +35,7 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.trend import PartTrend, Trend
-from gpuwatch.words.units import milliseconds, size
+from gpuwatch.words.units import figures, milliseconds, size
 
 _KEPT = (
     "Look for what is kept from step to step and gone through again: sum up instead of keeping a list, keep numbers"
@@ -51,7 +51,7 @@ _FULL = (
 )
 _OTHERWISE = "Find out what is different from that step on: the code, the data and the settings of these steps."
 _DENORMAL = (
-    " On a CPU, numbers that have decayed to almost zero (denormal) are one cause to check: torch.set_flush_denormal(True)"
+    " On a CPU, numbers that have decayed to almost nothing (denormal) are one cause to check: torch.set_flush_denormal(True)"
     " would cure it. The cores were free, and no other program took them."
 )
 _QUIET, _MUCH = 0.3, 1.5
@@ -116,7 +116,7 @@ def _named(part: PartTrend) -> str:
 
 def _evidence(trend: Trend, part: PartTrend, t: Thresholds) -> tuple[Evidence, ...]:
     slope, ratio = part.slope, trend.whole.last_ms / max(trend.whole.first_ms, 1e-6)
-    note = f"95 % interval {slope.low:.3g} to {slope.high:.3g}"
+    note = f"95 % interval {figures(slope.low)} to {figures(slope.high)}"
     return (
         Evidence("late steps against early ones", round(ratio, 3), "ratio", t.grew, trend.steps),
         Evidence("growth of the step", round(trend.whole.growth_ms, 3), "ms", t.grew_ms, trend.steps),
