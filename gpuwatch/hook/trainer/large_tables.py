@@ -52,7 +52,7 @@ def count(optimizer: Any) -> None:
 
 def _look(optimizer: Any) -> None:
     torch = sys.modules["torch"]
-    if torch.cuda.is_available() and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
+    if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
         return
     parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     elements = sum(p.numel() for p in parameters)

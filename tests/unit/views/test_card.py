@@ -159,6 +159,7 @@ def test_a_compute_bound_run_is_told_to_leave_the_pipeline_alone_and_sees_no_loa
         "Leave the input pipeline alone: even one that cost nothing would make the run less than 1% faster."
         " No rule found work to save in the step either. Of the time that it computes, backward 63% and forward 32%."
     )
+    assert "Looked at and clear: " in rows.nothing
     assert rows.lines == ()
 
 
