@@ -13,7 +13,7 @@ The layers, imports pointing down only:
     rules                         a folder each: one rule and its cases
     diagnosis                     what rules share; the engine that runs and ranks them; the verdict
     analyze                       Recording -> Profile, a folder for each question
-    store | sources | supervise   run folders | what is sampled | child process, signals, tty
+    store | sources | traces | supervise    run folders | what is sampled | GPU traces | child process, signals, tty
     model, words, errors          data classes and the metric catalogue, the vocabulary, errors for people
     hook                          what enters the user's process: standard library only, writes the event log
 """

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gpuwatch.analyze.build import analysis_of, profile_of
+from gpuwatch.analyze.gpu_time.build import judge_traces
+from gpuwatch.analyze.gpu_time.lanes import draw_traced
+from gpuwatch.analyze.gpu_time.profile import traced_profile
 from gpuwatch.analyze.processes.sorting import Processes, sort_processes
 from gpuwatch.analyze.processes.trainings import Group, chief, find_trainings, looped_seconds, only, seconds_of
 from gpuwatch.analyze.series.lanes import draw_lanes
@@ -18,6 +22,7 @@ from gpuwatch.model.profile import Profile, RankProfile
 from gpuwatch.model.recording import Recording
 from gpuwatch.model.report import Report, Training
 from gpuwatch.model.timeline import Timeline
+from gpuwatch.model.trace import Trace
 from gpuwatch.rules import all_rules
 from gpuwatch.words.masking import mask_arguments
 
@@ -39,6 +44,18 @@ def build(recording: Recording, with_timeline: bool = True, training: int | None
     shown = _chosen(trainings, processes, training)
     report = _build(only(processes, trainings[shown]), with_timeline)
     return report if len(trainings) == 1 else _among(report, processes, trainings, shown)
+
+
+def build_traced(traces: Sequence[Trace], with_timeline: bool = True) -> Report:
+    """Analyse GPU traces that somebody recorded. Raises GpuwatchError where none of them has a device at work."""
+    judged = judge_traces(traces)
+    profile = traced_profile(traces, judged)
+    return report_of(profile, draw_traced(judged) if with_timeline else None)
+
+
+def profile_of_traces(traces: Sequence[Trace]) -> Profile:
+    """Return the profile that the rules look at where there are only GPU traces."""
+    return traced_profile(traces, judge_traces(traces))
 
 
 def profile_in(recording: Recording, training: int | None = None) -> Profile:
@@ -97,7 +114,9 @@ def _summary(report: Report, number: int, group: Group, start_ns: float) -> Trai
 
 def report_of(profile: Profile, series: Timeline | None = None) -> Report:
     """Judge a profile and gather what is said of it."""
-    judgement = judge(profile, all_rules())
+    rules = all_rules()
+    judgement = judge(profile, rules)
+    of_step = {rule.id for rule in rules if rule.traits.bound in ("host", "compute", "transfer")}
     left = contradictions(judgement.verdict, judgement.findings, profile.ranks)
     return Report(
         run=profile.run,
@@ -114,6 +133,7 @@ def report_of(profile: Profile, series: Timeline | None = None) -> Report:
         suppressed=judgement.suppressed,
         not_evaluated=judgement.not_evaluated,
         clear=judgement.clear,
+        clear_of_step=tuple(id for id in judgement.clear if id in of_step),
         devices=profile.devices,
         machine=profile.machine,
         costs=profile.costs,
@@ -122,6 +142,7 @@ def report_of(profile: Profile, series: Timeline | None = None) -> Report:
         problems=(*profile.problems, *(f"this report contradicts itself: {what}" for what in left)),
         unentered=profile.unentered,
         timeline=series,
+        gpu_time=profile.gpu_time,
     )
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpuwatch.analyze.contents import large_tables, looks_inside, padding_of
 from gpuwatch.analyze.costs import measure_costs
+from gpuwatch.analyze.lines.choices import user_files
 from gpuwatch.analyze.lines.engines import engine_problems
 from gpuwatch.analyze.lines.hot_lines import find_hot_lines
+from gpuwatch.analyze.lines.other_threads import trainer_threads
 from gpuwatch.analyze.lines.sampled_phases import with_samples
+from gpuwatch.analyze.lines.setups import find_setups
 from gpuwatch.analyze.loading.fetches import find_makers
 from gpuwatch.analyze.loading.profile import loader_profile
 from gpuwatch.analyze.loops import Analysis, Loop, main_loop
@@ -28,6 +32,7 @@ from gpuwatch.analyze.wall_time.steps import evaluation_time, find_steps, window
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.model.trend import Trend
 
 # Phases that a change to the loop cannot touch.
 _OUTSIDE = ("startup", "between loops", "shutdown", "unexplained")
@@ -51,6 +56,7 @@ def profile_of(analysis: Analysis) -> Profile:
     costs = _costs(analysis, primary, machine, ranks) if primary else None
     lines, quality, sampled = find_hot_lines(analysis, ranks, costs)
     ranks = tuple(with_samples(rank, sampled.get(rank.pid)) for rank in ranks)
+    files = user_files(lines)
     return Profile(
         run=recording.run,
         seconds=processes.seconds,
@@ -71,8 +77,13 @@ def profile_of(analysis: Analysis) -> Profile:
         gaps=find_gaps(processes),
         problems=(*recording.problems, *hook_problems(recording), *engine_problems(lines)),
         seen_pythons=len(recording.by_writer("hook")),
+        threads=trainer_threads(processes),
+        padding=padding_of(processes, primary, lines),
+        setups=find_setups(lines),
+        looked=primary is not None and looks_inside(primary.loader.trainer.log),
+        tables=large_tables(primary.loader.trainer.log, files) if primary else (),
         torch_seen=any("torch" in meta_of(log) for log in recording.by_writer("hook")),
-        trend=find_trend(primary.loader, primary.steps, primary.makers, analysis.usages) if primary else None,
+        trend=_trend(analysis, primary) if primary else None,
         state=_state(primary) if primary else None,
     )
 
@@ -119,6 +130,10 @@ def _costs(analysis: Analysis, primary: Loop, machine: MachineProfile, ranks: tu
         trainer_cores=max((cores for cores in used if cores is not None), default=None),
         library_threads=threads.get("torch") if isinstance(threads, dict) else None,
     )
+
+
+def _trend(analysis: Analysis, primary: Loop) -> Trend | None:
+    return find_trend(primary.loader, primary.steps, primary.makers, analysis.usages, analysis.processes.sampler)
 
 
 def _state(primary: Loop) -> ProcessState | None:

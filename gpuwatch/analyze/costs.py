@@ -15,7 +15,7 @@ SEVERAL_THREADS = 1.15
 SPINNING_MS = 6.0
 # Other threads that use less than this of a batch's time hardly work on it.
 AT_WORK = 0.25
-# Where the mean wait is less than this part of a recorded fetch, the recorded ones are not like the others.
+# Where the mean wait is less than this part of the recorded steps' wait, or theirs of it, those are not like the others.
 UNEVEN = 0.8
 # A share of the step that the sampler's seconds do not tell from nothing.
 NOISE = 0.05
@@ -130,11 +130,7 @@ def _work(loader: LoaderProfile) -> tuple[float, float]:
         return 0.0, 0.0
     serialise = (fetch.serialise_ms or 0.0) if loader.workers else 0.0
     wall = max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-3) + serialise
-    scale = 1.0
-    if not loader.workers and loader.wait_ms is not None:
-        # Fetches are recorded of long steps rather than of short ones; the wait is known of all of them.
-        known = loader.wait_ms.median / max(wall, 1e-6)
-        scale = known if known < UNEVEN else 1.0
+    scale = _unlike_recorded(loader)
     # In the trainer the other threads are the model's; a worker's are the library's, at work on the batch.
     threads = fetch.process_cpu_ms if loader.workers else fetch.cpu_ms
     cpu = threads if threads is not None else fetch.cpu_ms
@@ -142,11 +138,24 @@ def _work(loader: LoaderProfile) -> tuple[float, float]:
     return wall, (wall if cpu is None else cpu * scale + serialise)
 
 
+def _unlike_recorded(loader: LoaderProfile) -> float:
+    """Return how many times longer a batch that the trainer makes takes on average than those whose fetch is recorded: 1
+    where they are about the same. Long steps are recorded rather than short ones, and their batches may be others."""
+    if loader.workers or loader.wait_ms is None or not loader.recorded_wait_ms:
+        return 1.0
+    ratio = loader.wait_ms.median / loader.recorded_wait_ms
+    return 1.0 if UNEVEN <= ratio <= 1.0 / UNEVEN else ratio
+
+
 def _cores(loader: LoaderProfile, machine: MachineProfile, step_ms: float) -> tuple[float, float]:
     """Return the cores the workers may use in all, and those of them that stand idle now."""
     usable = (machine.usable_cores or machine.cores or 1.0) / max(machine.local_ranks, 1)
     trainer = min(loader.compute_cpu_share or 0.0, 1.0) * _compute_share(loader, step_ms)
     spare = machine.spare_cores if machine.spare_cores is not None else usable - (machine.busy_cores or 0.0)
+    masks = machine.masks
+    if loader.workers and masks and masks.workers and masks.workers < (masks.trainer or 0):
+        # Cores of the trainer's that the workers may not use are none of theirs.
+        return min(max(shared_cores(machine) - trainer, 0.25), float(masks.workers)), 0.0
     return max(shared_cores(machine) - trainer, 0.25), max(spare / max(machine.local_ranks, 1), 0.0)
 
 

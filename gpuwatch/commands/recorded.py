@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -61,16 +61,40 @@ def load(run: str | None, base: str | None, timeline: bool = False, training: in
     from gpuwatch.build_report import build
     from gpuwatch.store.reader import read
 
+    traced = traces_named([run] if run else [])
+    if traced:
+        return load_traces(traced, timeline)
     run, training = _named(run, training)
     path = find(run, base)
     return with_experiments(build(read(path), timeline, training), path.parent)
 
 
+def traces_named(names: Sequence[str]) -> list[Path]:
+    """Return the paths where all the names are of trace files, or of folders with some; else nothing."""
+    from gpuwatch.traces.read import names_traces
+
+    paths = [Path(name) for name in names]
+    return paths if paths and all(map(names_traces, paths)) else []
+
+
+def load_traces(paths: Sequence[Path], timeline: bool = False) -> Report:
+    """Return the report of GPU traces. Raises GpuwatchError with one line for what is none."""
+    from gpuwatch.build_report import build_traced
+    from gpuwatch.traces.read import read_traces
+
+    return build_traced(read_traces(paths), timeline)
+
+
 def load_profile(run: str | None, base: str | None) -> Profile:
     """Return the profile of a run (or RUN:N), which the rules look at. Raises RunNotFound, NotARun or UsageError."""
-    from gpuwatch.build_report import profile_in
+    from gpuwatch.build_report import profile_in, profile_of_traces
     from gpuwatch.store.reader import read
 
+    traced = traces_named([run] if run else [])
+    if traced:
+        from gpuwatch.traces.read import read_traces
+
+        return profile_of_traces(read_traces(traced))
     run, training = _named(run, None)
     return profile_in(read(find(run, base)), training)
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from gpuwatch.commands.recorded import RUN_HELP, dir_option, find, load, write_file
-from gpuwatch.errors import NotARun, RunNotFound
+from gpuwatch.commands.recorded import RUN_HELP, dir_option, find, load, load_traces, traces_named, write_file
+from gpuwatch.errors import NotARun, RunNotFound, UsageError
+
+if TYPE_CHECKING:
+    from gpuwatch.model.report import Report
+
+TRACE_HELP = (
+    "TRACE is a file that torch.profiler wrote (export_chrome_trace; plain or gzip), a folder with one for each rank, or an"
+    " `nsys export --type sqlite`: the card says what the GPU did, and why it idled."
+)
 
 
-@click.command("report", help=f"Show a run's card again; write it as HTML, JSON or Markdown.\n\n{RUN_HELP}")
-@click.argument("run", required=False)
+@click.command(
+    "report",
+    help=f"Show a run's card again, or a GPU trace's; write it as HTML, JSON or Markdown.\n\n{RUN_HELP}\n\n{TRACE_HELP}",
+)
+@click.argument("runs", metavar="[RUN | TRACE...]", nargs=-1)
 @dir_option
 @click.option("--html", metavar="FILE", help="Write the interactive report to FILE.")
 @click.option(
@@ -24,16 +37,17 @@ from gpuwatch.errors import NotARun, RunNotFound
 )
 @click.option("--training", type=int, metavar="N", help="Of a run with several trainings, report on number N.")
 def command(
-    run: str | None,
+    runs: tuple[str, ...],
     base: str | None,
     html: str | None,
     json_file: str | None,
     markdown: str | None,
     training: int | None,
 ) -> None:
+    run = runs[0] if runs else None
     if run is None:
         run, json_file, markdown = _meant(base, json_file, markdown)
-    report = load(run, base, timeline=html is not None, training=training)
+    report = _report(runs[1:], run, base, html is not None, training)
     if html:
         from gpuwatch.views.html import render as render_html
 
@@ -56,6 +70,16 @@ def command(
             click.echo(f"gpuwatch: wrote {name}", err=True)
 
 
+def _report(more: tuple[str, ...], run: str | None, base: str | None, timeline: bool, training: int | None) -> Report:
+    """Return the report of a run, or of the traces that its name and others are of. Raises UsageError."""
+    if not more or run is None:
+        return load(run, base, timeline=timeline, training=training)
+    traces = traces_named([run, *more])
+    if not traces:
+        raise UsageError("only traces can be several: one for each rank", "Name one run, or trace files that exist")
+    return load_traces(traces, timeline)
+
+
 def _meant(base: str | None, json_file: str | None, markdown: str | None) -> tuple[str | None, str | None, str | None]:
     """Return (RUN, JSON file, Markdown file) of `report --json RUN`: a run is not the file to write to."""
     if json_file not in (None, "-") and _is_run(json_file, base):
@@ -66,6 +90,8 @@ def _meant(base: str | None, json_file: str | None, markdown: str | None) -> tup
 
 
 def _is_run(value: str | None, base: str | None) -> bool:
+    if traces_named([value] if value else []):
+        return True
     try:
         return find(value, base).is_dir()
     except (RunNotFound, NotARun):

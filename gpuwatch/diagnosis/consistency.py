@@ -132,7 +132,7 @@ def _of_verdict(verdict: Verdict) -> list[str]:
         found.append(
             f"the loop waits for input for {percent(share.median)} of its time, and the run is bound by {verdict.bound}"
         )
-    if share is not None and verdict.bound == "input" and share.high < STARVED_SHARE and not _in_evaluation(verdict):
+    if share is not None and verdict.bound == "input" and share.high < STARVED_SHARE and not _waits_elsewhere(verdict):
         found.append(f"the loop waits for input for {percent(share.median)} of its time, and the run is bound by input")
     if share is not None and not -ROUNDING <= share.low <= share.median <= share.high <= 1.0 + ROUNDING:
         found.append("the share of input wait lies outside of its interval, or of 0 to 1")
@@ -143,9 +143,12 @@ def _of_verdict(verdict: Verdict) -> list[str]:
     return found
 
 
-def _in_evaluation(verdict: Verdict) -> bool:
-    """Say whether it is the evaluation whose wait bounds the run."""
-    return isinstance(verdict.reason, LoaderSteps) and verdict.reason.evaluation_wait is not None
+def _waits_elsewhere(verdict: Verdict) -> bool:
+    """Say whether it is the evaluation's wait that bounds the run, or one that began late in it."""
+    reason, trend = verdict.reason, verdict.trend
+    if trend is not None and trend.wait_after > STARVED_SHARE:
+        return True
+    return isinstance(reason, LoaderSteps) and reason.evaluation_wait is not None
 
 
 def _waits_for_input(verdict: Verdict, share: Interval) -> bool:
@@ -164,7 +167,8 @@ def _of_findings(verdict: Verdict, findings: Sequence[Finding]) -> list[str]:
             found.append(f"{finding.id} wins more than there is to win")
         if gain is not None and lifted(verdict, [finding]) is not verdict:
             found.append(f"{finding.id} wins more than a free input would")
-        if verdict.leave_input_alone and finding.traits.about_input and finding.severity != "info":
+        advises = finding.traits.about_input or finding.traits.in_vain
+        if verdict.leave_input_alone and advises and finding.severity != "info":
             found.append(f"the input is to be left alone, and {finding.id} advises to change it")
         if _as_sure(verdict, finding) is not finding:
             found.append(f"{finding.id} is surer than the wait that it rests on")

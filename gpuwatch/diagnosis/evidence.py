@@ -233,8 +233,12 @@ def loop_seconds(profile: Profile) -> float:
 def splits_its_data(loader: LoaderProfile) -> bool:
     """Say whether more workers share a loader's data: each has a copy of an iterable dataset, which has to split it.
 
-    Where that is not known of an iterable dataset, it is taken not to."""
-    return loader.dataset_kind != "iterable" or loader.attributes.get("splits") is True
+    What several workers were seen to deliver says so, else whether the dataset's code asks for its worker; where neither is
+    known of an iterable dataset, it is taken not to."""
+    if loader.dataset_kind != "iterable":
+        return True
+    seen = loader.workers_seen.splits if loader.workers_seen else None
+    return loader.attributes.get("splits") is True if seen is None else seen
 
 
 def waits_for_a_device(profile: Profile, loader: LoaderProfile) -> bool:

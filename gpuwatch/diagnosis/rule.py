@@ -100,13 +100,20 @@ class Trace(NamedTuple):
 Members = Mapping[Group, Sequence[str]]
 
 
+class ByTrace(NamedTuple):
+    """How a rule looks at a GPU trace, which says more of its subject than what it needs of a run: used where there is one."""
+
+    needs: tuple[Need, ...]
+    check: Callable[..., Found | Missing | None]
+
+
 @dataclass(frozen=True)
 class Rule:
     """Everything about one finding.
 
     `page`: what `gpuwatch explain` prints; its first line is the title. `hides`: the findings (or groups) that this one
     explains. `group`: the group that it belongs to. `traits`: what bounds the run if it is strong, its place in the order,
-    the lanes that show it, the remedies that `gpuwatch try` can measure.
+    the lanes that show it, the remedies that `gpuwatch try` can measure. `by_trace`: how it looks at a GPU trace.
     """
 
     id: str
@@ -117,6 +124,7 @@ class Rule:
     hides: tuple[str | Group, ...] = ()
     group: Group | None = None
     traits: Traits = Traits()
+    by_trace: ByTrace | None = None
 
     @property
     def title(self) -> str:
@@ -147,14 +155,17 @@ class Rule:
         return Trace(tuple(read), tuple(kept), outcome)
 
     def _outcome(self, profile: Profile, members: Members, read: list[tuple[Need, Any]]) -> Outcome:
-        for need in self.needs:
+        needs, check = self.needs, self.check
+        if profile.gpu_time and self.by_trace is not None:
+            needs, check = self.by_trace.needs, self.by_trace.check
+        for need in needs:
             value = need.read(profile)
             read.append((need, value))
             if isinstance(value, Missing):
                 return NotEvaluated(self.id, *value)
             if value is NOT_SO:
                 return Clear(self.id)
-        found = self.check(profile, self.thresholds, *(value for _, value in read))
+        found = check(profile, self.thresholds, *(value for _, value in read))
         if found is None:
             return Clear(self.id)
         return NotEvaluated(self.id, *found) if isinstance(found, Missing) else self._finding(profile, found, members)

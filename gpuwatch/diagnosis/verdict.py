@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gpuwatch.diagnosis.changing_steps import changed
+from gpuwatch.diagnosis.changing_steps import changed, waits_in_the_end
 from gpuwatch.diagnosis.evaluation import find_waiting
 from gpuwatch.diagnosis.evidence import (
     MIN_STEPS,
@@ -16,6 +16,7 @@ from gpuwatch.diagnosis.evidence import (
     waited_share,
     waits_for_core,
 )
+from gpuwatch.diagnosis.gpu_trace import verdict_of
 from gpuwatch.diagnosis.messages import find_messages
 from gpuwatch.diagnosis.shared_cores import WORTH, find_contention, free_input
 from gpuwatch.diagnosis.trainer_code import handed_share, model_share, sleeping_share, waiting_share
@@ -40,12 +41,21 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     if trend is None or verdict.bound == "unknown" or all(finding.id != TREND for finding in findings):
         return verdict
     of_input = trend.grown.name == "input wait"
-    if verdict.bound == "input" and not of_input and trend.wait_after < STARVED_SHARE:
+    if of_input and waits_in_the_end(trend):
+        # The mean over the run, and how near it is to the threshold, say nothing of either part of it.
+        verdict = _instead(verdict, "input", trend.steps)
+    elif verdict.bound == "input" and not of_input and trend.wait_after < STARVED_SHARE:
         # What was waited for while steps were short is no part of the answer any more.
-        verdict = replace(verdict, bound=_other(findings), confidence=_sureness(trend.steps))
+        verdict = _instead(verdict, _other(findings), trend.steps)
     if of_input != (verdict.bound == "input"):
         return replace(verdict, leave_input_alone=verdict.leave_input_alone and not of_input)
     return replace(verdict, trend=trend)
+
+
+def _instead(verdict: Verdict, bound: Bound, steps: int) -> Verdict:
+    """Return a verdict with another bound, which so many steps decide."""
+    sure = _sureness(steps)
+    return replace(verdict, bound=bound, confidence=sure, leave_input_alone=False, speedup_if_compute_free=None)
 
 
 def _with_kinds(profile: Profile, verdict: Verdict) -> Verdict:
@@ -57,8 +67,12 @@ def _with_kinds(profile: Profile, verdict: Verdict) -> Verdict:
 
 
 def _bounded(profile: Profile, findings: list[Finding]) -> Verdict:
-    """Decide what bounds the run from the primary loader and, when it is not starved, from the findings."""
+    """Decide what bounds the run from the primary loader and, when it is not starved, from the findings; a trace that was
+    handed over, from what its device did."""
     loader = profile.primary
+    by_trace = verdict_of(profile, findings) if loader is None else None
+    if by_trace is not None:
+        return by_trace
     if loader is not None and loader.own_loop and loader.steps >= MIN_STEPS:
         return _of_own_loop(profile, loader, findings)
     share = waited_share(loader) if loader else None
@@ -112,8 +126,8 @@ def _wins_little(free: Speedup | None) -> bool:
 
 
 def _advised(findings: list[Finding]) -> bool:
-    """Say whether a finding advises to change the input for a gain."""
-    return any(f.traits.about_input and f.severity != "info" for f in findings)
+    """Say whether a finding advises to change the input for a gain, or found work in vain."""
+    return any((f.traits.about_input or f.traits.in_vain) and f.severity != "info" for f in findings)
 
 
 def _steps_of(profile: Profile, loader: LoaderProfile) -> LoaderSteps:

@@ -51,7 +51,8 @@ class Traits:
     step. `lanes`: the keys of the lanes that show it (words/lanes.py); `windows`: the time to mark there. `remedies`: what
     `gpuwatch try` can measure, by name; "workers" means the best number of them. `replaces`: notes of the card that
     say the same. `explained_by`: the findings that hide this one, beside those whose rule says so itself.
-    `about_input`: its advice changes the input pipeline; `workers`: to more workers, or to fewer.
+    `about_input`: its advice changes the input pipeline; `workers`: to more workers, or to fewer. `in_vain`: what it found is
+    work of the whole loop that need not be done, so that no part of it is to be left alone.
     """
 
     bound: Bound | None = None
@@ -63,6 +64,7 @@ class Traits:
     explained_by: tuple[str, ...] = ()
     about_input: bool = False
     workers: Literal["more", "fewer"] | None = None
+    in_vain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

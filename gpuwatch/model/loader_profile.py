@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gpuwatch.model.measures import Interval, Place
+from gpuwatch.model.measures import INTERNAL, Interval, Place
+from gpuwatch.model.worker_profile import WorkersProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,9 @@ class LoaderProfile:
     one iterator serves several. `epoch_batches`: mean batches per pass. `attributes`: what the
     hook recorded about the loader, and `remade` (True) when it was constructed again and again. `iterated_where`: the user's
     line that loops over it. `stop_s`: per pass, the call that found the data at its end (it stops the workers unless they
-    persist). `worker_starts`: passes whose workers were no earlier pass's, by their pids. `own_loop`: no DataLoader at all but a loop whose steps the optimizer tells; what it waits for is None."""
+    persist). `worker_starts`: passes whose workers were no earlier pass's, by their pids. `whole_passes`: the length of each
+    pass that came to its end, in `whole_passes_unit`. `workers_seen`: what each worker did. `own_loop`: no DataLoader at all
+    but a loop whose steps the optimizer tells; what it waits for is None."""
 
     id: str
     rank: int
@@ -183,6 +186,11 @@ class LoaderProfile:
     worker_starts: int = 0
     worker_stops: WorkerStops | None = None
     skipped: SkippedBatches | None = None
+    whole_passes: tuple[int, ...] = ()
+    whole_passes_unit: Literal["samples", "batches"] = "samples"
+    workers_seen: WorkersProfile | None = None
+    # Mean wait of the steps that were recorded in full, as fetches are; None where there are none.
+    recorded_wait_ms: float | None = field(default=None, metadata=INTERNAL)
 
     @property
     def restart_seconds(self) -> float:

@@ -6,13 +6,16 @@ was not measured gives no reading, never a zero.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from gpuwatch.model.findings import Bound, Severity
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.measures import PHASES
 from gpuwatch.model.readings import Measure, OfDevices, OfEach, OfLoaders, OfPhases, OfPrimary, OfRun, Reader
 from gpuwatch.model.report import Report
+from gpuwatch.words.gpu_trace import BUSY_CLASSES, CLASSES
 from gpuwatch.words.units import UNITS
 
 
@@ -303,6 +306,53 @@ OVERHEAD = (
     Metric("spool", "bytes", "Size of the run's event log.", OfRun(lambda r: r.overhead.spool_bytes)),
 )
 
+
+def _traced(get: Callable[[GpuTime], Measure]) -> OfRun:
+    def read(report: Report) -> Measure:
+        time = report.judged_gpu
+        return None if time is None else get(time)
+
+    return OfRun(read)
+
+
+def _class(key: str, title: str, about: str) -> Metric:
+    """Return the metric of one class of a traced device's time."""
+    return Metric(
+        f"gpu_time_{key}",
+        "share",
+        f"Of a GPU trace: {about}; share of the device's time.",
+        _traced(lambda time: time.share(key)),
+        better="higher" if key == "compute" else "lower",
+        limit=True,
+        diff=Compared(title if key in BUSY_CLASSES else f"idle: {title}"),
+        exported=False,
+    )
+
+
+TRACED = (
+    Metric(
+        "traced_step",
+        "ms",
+        "Of a GPU trace: mean time of a step.",
+        _traced(lambda time: time.step_ms),
+        better="lower",
+        limit=True,
+        diff=Compared("step"),
+        exported=False,
+    ),
+    Metric(
+        "gpu_idle",
+        "share",
+        "Of a GPU trace: share of the time from the device's first to its last activity in which nothing ran.",
+        _traced(lambda time: time.idle_share),
+        better="lower",
+        limit=True,
+        diff=Compared("GPU idle"),
+        exported=False,
+    ),
+    *(_class(*each) for each in CLASSES),
+)
+
 # In the order of `gpuwatch diff` and of docs/metrics.md.
 SECTIONS: dict[str, tuple[Metric, ...]] = {
     "Verdict": VERDICT,
@@ -312,6 +362,7 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
     "CPU and shared memory": MACHINE,
     "GPUs": DEVICES,
     "gpuwatch itself": OVERHEAD,
+    "GPU traces": TRACED,
 }
 CATALOGUE: tuple[Metric, ...] = tuple(metric for section in SECTIONS.values() for metric in section)
 # Every name that a limit of --fail-on may use.

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gpuwatch.model.contents import LargeTable, Padding
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.recording import Gap, RunInfo
+from gpuwatch.model.setups import Setup
+from gpuwatch.model.threads import TrainerThreads
 from gpuwatch.model.trend import Trend
 
 
@@ -158,3 +162,10 @@ class Profile:
     torch_seen: bool = False
     trend: Trend | None = None
     state: ProcessState | None = None
+    threads: tuple[TrainerThreads, ...] = ()
+    padding: Padding | None = None
+    tables: tuple[LargeTable, ...] = ()
+    setups: tuple[Setup, ...] = ()
+    # Whether the hook looked into batches and gradients; older recordings did not.
+    looked: bool = False
+    gpu_time: tuple[GpuTime, ...] = ()

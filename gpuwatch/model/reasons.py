@@ -84,4 +84,25 @@ class NoLoop:
     not_entered: int = 0
 
 
-Reason = LoaderSteps | OwnLoopSteps | FewSteps | EndedEarly | NoLoop
+@dataclass(frozen=True, slots=True)
+class TracedTime:
+    """What a device did by a trace, shares of the time from its first to its last activity.
+
+    `worst`: the class that most of the lost time is of, `worst_share` of it; `in_one_step`: one step has most of that.
+    `unmeasured`: why the idle time says nothing. `activities` and `steps` are what the trace holds."""
+
+    device: int
+    rank: int
+    span_ms: float
+    steps: int
+    activities: int
+    idle: float
+    busy: float
+    worst: str
+    worst_share: float
+    in_one_step: bool = False
+    unmeasured: str | None = None
+    unknown: float = 0.0
+
+
+Reason = LoaderSteps | OwnLoopSteps | FewSteps | EndedEarly | NoLoop | TracedTime

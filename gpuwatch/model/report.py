@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gpuwatch.model.experiment import Experiment, PredictionScore, Trial
 from gpuwatch.model.findings import Finding, NotEvaluated, Verdict
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
-from gpuwatch.model.measures import Phase
+from gpuwatch.model.measures import INTERNAL, Phase
 from gpuwatch.model.profile import Costs, Overhead, RankProfile, Unentered
+from gpuwatch.model.reasons import TracedTime
 from gpuwatch.model.recording import Gap, RunInfo
 from gpuwatch.model.timeline import Timeline
 
@@ -37,7 +39,8 @@ class Training:
 class Report:
     """Everything a view may show. `to_dict` in `views.json` renders it as the public contract.
 
-    Of a run with several trainings it is about one, the longest; `trainings` lists them all, and is empty otherwise."""
+    Of a run with several trainings it is about one, the longest; `trainings` lists them all, and is empty otherwise.
+    `clear_of_step`: the rules among `clear` that look for what bounds a step other than its input."""
 
     run: RunInfo
     seconds: float
@@ -65,6 +68,17 @@ class Report:
     experiments: tuple[Experiment, ...] = ()
     prediction_score: PredictionScore | None = None
     trainings: tuple[Training, ...] = ()
+    clear_of_step: tuple[str, ...] = field(default=(), metadata=INTERNAL)
+    gpu_time: tuple[GpuTime, ...] = ()
+
+    @property
+    def judged_gpu(self) -> GpuTime | None:
+        """The traced device that the verdict is about."""
+        reason = self.verdict.reason
+        if not isinstance(reason, TracedTime):
+            return None
+        key = (reason.rank, reason.device)
+        return next((time for time in self.gpu_time if (time.rank, time.device) == key), None)
 
     @property
     def primary_loader(self) -> LoaderProfile | None:

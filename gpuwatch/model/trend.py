@@ -41,7 +41,8 @@ class Trend:
     """The steps of the primary loop over its run. `whole`: of all parts together; `from_step`: where they change, of a
     loop that changed; `wait_before`, `wait_after`: the share of waiting before and after that, or first and last.
 
-    `mean_ms`: over all steps. `contended`: a thread that waits for a core explains the growth. `batches_ratio`: by how much
+    `mean_ms`: over all steps. `contended`: a thread that waits for a core, or other
+    programs that use more of them, explain the growth; or the wait for batches that cost no more to make than before. `batches_ratio`: by how much
     batches grew themselves (samples or bytes), None where that is unknown. `memory_slope`: bytes per 100 steps that the
     process grew by. `cpu_growth_ms`: how much of the growth is CPU time of the training thread."""
 

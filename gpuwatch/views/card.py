@@ -14,7 +14,7 @@ from gpuwatch.model.measures import Phase
 from gpuwatch.model.reasons import LoaderSteps
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
-from gpuwatch.views import text, trials, verdict_text
+from gpuwatch.views import gpu_time, text, trials, verdict_text
 from gpuwatch.views.card_content import Action, Card, Fact, Slice, Tone
 from gpuwatch.views.card_rows import (
     cost_of_batch,
@@ -29,6 +29,7 @@ from gpuwatch.views.card_rows import (
     trial,
 )
 from gpuwatch.views.explained import also, together
+from gpuwatch.views.most_of_step import most_of_step
 from gpuwatch.views.text import clean
 from gpuwatch.views.verdict_text import sentence
 from gpuwatch.views.wall_time import of_run
@@ -40,34 +41,38 @@ SHOWN_ACTIONS, SHOWN_RANKS, SHOWN_NOTES = 3, 8, 4
 SMALLEST_PHASE = 0.005
 # A batch that takes less of the step to receive is not a stage of its own.
 LEAST_RECEIVING = 0.1
+# Of the loop: a sampler that takes less explains nothing.
+SAMPLER_SHARE = 0.05
 
 
 def prepare(report: Report) -> Card:
     """Return the card's rows: cleaned of control characters, numbers in people's units, nothing drawn yet."""
-    run, base = report.run, report.run.cwd
+    run, base, traced = report.run, report.run.cwd, gpu_time.shown(report)
     return Card(
         run=clean(f"{run.id}  {run.name}" if run.name and run.name not in run.id else run.id),
         command=clean(shlex.join(run.command)),
-        ended=f"{text.ending(run.exit_code, run.signal, run.state)} · {text.duration(report.seconds)}",
+        ended=f"{'GPU trace' if traced else text.ending(run.exit_code, run.signal, run.state)} · {text.duration(report.seconds)}",
         tone=_tone(report),
         badge=verdict_text.name(report.verdict),
         headline=sentence(verdict_text.claim(report.verdict)),
         reason=verdict_text.explanation(report.verdict),
         confidence=report.verdict.confidence,
-        why=tuple(_why(report)),
+        why=tuple(gpu_time.why(report, traced) if traced else _why(report)),
         actions=tuple(_action(finding, base) for finding in report.findings[:SHOWN_ACTIONS]),
         more=_more(report),
         also=also(report),
         together=together(report, SHOWN_ACTIONS),
         nothing=_nothing(report),
         tried=tuple(trial(each) for each in trials.newest(report)),
-        phases=tuple(_slice(phase) for phase in of_run(report) if phase.share >= SMALLEST_PHASE),
-        phases_of=_phases_of(report),
+        phases=gpu_time.slices(traced)
+        if traced
+        else tuple(_slice(phase) for phase in of_run(report) if phase.share >= SMALLEST_PHASE),
+        phases_of=gpu_time.slices_of(traced) if traced else _phases_of(report),
         ranks=tuple(rank(each) for each in report.ranks[:SHOWN_RANKS]) if len(report.ranks) > 1 else (),
         lines=tuple(line_row(line, base) for line in hottest(report)),
         lines_note=lines_note(report),
         loaders=tuple(loaders(report)),
-        machine=(*cpu(report.machine), *devices(report)),
+        machine=tuple(gpu_time.devices(report)) if traced else (*cpu(report.machine), *devices(report)),
         notes=tuple(_notes(report)),
         cost=_cost(report),
         next=_next(report),
@@ -129,7 +134,10 @@ def _why_evaluation(report: Report) -> list[Fact]:
 
 
 def _why_loader(loader: LoaderProfile) -> list[Fact]:
-    facts, fetch = [], loader.fetch
+    facts, fetch, sampler = [], loader.fetch, loader.sampler
+    if sampler is not None and sampler.share >= SAMPLER_SHARE and sampler.ms_per_batch:
+        drawn = f"{text.milliseconds(sampler.ms_per_batch)} of each wait draw the indices"
+        facts.append(Fact("sampler", drawn, f"{clean(sampler.name or 'the sampler')}, in the training process"))
     ready = loader.queue.ready_share if loader.queue is not None else None
     if ready is not None and not loader.has_an_iterator_for_each_step:
         facts.append(Fact("queue", f"next batch already queued for {text.percent(ready)} of requests"))
@@ -172,16 +180,22 @@ def _more(report: Report) -> str:
 
 
 def _nothing(report: Report) -> str:
-    verdict = report.verdict
+    verdict, traced = report.verdict, gpu_time.shown(report)
+    said = gpu_time.nothing(report, traced) if traced else ""
+    if said:
+        return said
     if verdict.leave_input_alone:
         most = f": even one that cost nothing would make the run {verdict_text.won(verdict)} faster"
-        return f"Leave the input pipeline alone{most if verdict.speedup_if_input_free else ''}."
+        alone = f"Leave the input pipeline alone{most if verdict.speedup_if_input_free else ''}."
+        return f"{alone} {most_of_step(report)}".rstrip()
     if verdict.bound == "cpu":
         return verdict_text.SHARED_CORES
     if report.findings:
         return ""
     if not report.loaders and hottest(report):
         return "No training loop was found; the hot lines below show where the time went."
+    if said := most_of_step(report):
+        return said
     asked, blind = len(report.clear), len(report.not_evaluated)
     if not asked:
         return "No rule could look at this run; `gpuwatch doctor` says what can be measured here."
@@ -207,6 +221,8 @@ def _notes(report: Report) -> list[str]:
         for lost in report.unentered
         if not named
     ]
+    traced = gpu_time.shown(report)
+    notes += gpu_time.notes(traced) if traced else []
     notes += [_gap(gap, report.seconds) for gap in report.gaps if gap.source != "nvml" or report.devices]
     if report.overhead.dropped_events:
         notes.append(f"{text.count(report.overhead.dropped_events, 'event was', 'events were')} lost (disk full?)")
@@ -228,11 +244,14 @@ def _cost(report: Report) -> str:
         parts.append(f"{text.figures(cost.hook_us_per_step, 2)} µs a step{part}")
     if cost.sampler_cpu_share is not None:
         parts.append(f"sampler {text.figures(cost.sampler_cpu_share * 100, 2)}% of a core")
-    parts.append(f"{text.size(cost.spool_bytes)} recorded")
+    parts.append(f"{text.size(cost.spool_bytes)} {'of traces' if report.gpu_time and not report.ranks else 'recorded'}")
     return " · ".join(parts)
 
 
 def _next(report: Report) -> str:
+    if gpu_time.shown(report):
+        own = [f"gpuwatch explain {report.findings[0].id}"] if report.findings else []
+        return " · ".join([*own, "gpuwatch run -- COMMAND names the worker and the line that are late"])
     verbs = ["gpuwatch report --html FILE"]
     verbs += ["gpuwatch lines"] if report.hot_lines else []
     verbs += [f"gpuwatch explain {report.findings[0].id}"] if report.findings else ["gpuwatch doctor"]

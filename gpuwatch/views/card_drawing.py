@@ -41,6 +41,18 @@ PHASE_COLORS = {
     "between loops": "#a8a8a8",
     "shutdown": "#757575",
     "unexplained": "#c05a6a",
+    # Of a GPU trace: work in blues, what is idle in the rest.
+    "compute": "#4c8fd0",
+    "communication": "#3569a8",
+    "copies": "#7fb2df",
+    "idle: input": "#d9773b",
+    "idle: sync": "#8d6cc0",
+    "idle: pageable copies": "#b0a08a",
+    "idle: launching": "#8a9a3c",
+    "idle: host code": "#3f9e6e",
+    "idle: allocator": "#c05a6a",
+    "idle: dependency": "#a8a8a8",
+    "idle: unknown": "#6b6b6b",
 }
 SHAPES = "█▒░▓▚▄▌▀■▞▪"
 # Wider than this, what stands at the right end of a line is no longer seen to belong to it.

@@ -25,6 +25,7 @@ SCHEMA = "gpuwatch.report/1"
 
 def to_dict(report: Report) -> dict[str, Any]:
     """Return the report as the documented JSON object; every value in it is a plain JSON value."""
+    traced = {"gpu_time": plain(report.gpu_time)} if report.gpu_time else {}
     verdict = plain(report.verdict)
     verdict["input_wait_share"] = _wait_share(report)
     return {
@@ -52,6 +53,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "experiments": plain(report.experiments),
         "prediction_score": plain(report.prediction_score),
         "trainings": plain(report.trainings),
+        **traced,
     }
 
 
@@ -123,7 +125,7 @@ def _run(report: Report) -> dict[str, Any]:
         "status": {"exit_code": run.exit_code, "signal": run.signal},
         "hosts": list(report.hosts),
         "ranks": len(report.ranks),
-        "devices": [device.name for device in report.devices],
+        "devices": [device.name for device in report.devices or report.gpu_time if device.name],
         "python": next((rank.python for rank in report.ranks), None),
         "torch": next((rank.torch for rank in report.ranks if rank.torch), None),
         "gpuwatch": run.gpuwatch,

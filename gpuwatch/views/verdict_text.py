@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuwatch.model.findings import Bound, Verdict
-from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, SharedCores
+from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, SharedCores, TracedTime
 from gpuwatch.model.trend import Trend
 from gpuwatch.words.units import count, duration, factor, figures, milliseconds, percent
 
@@ -46,6 +46,24 @@ _OWN_LOOP_CLAIMS: dict[Bound, str] = {
     "startup": "most of the run passed before the first step",
 }
 
+# What is said of a traced device, by the class that most of the time it lost is of.
+_TRACED_CLAIMS = {
+    "input": "the GPU idles {share} of its time because the next batch is not there",
+    "sync": "the GPU idles {share} of its time around calls in which the host waits for it",
+    "launch": "the GPU idles {share} of its time while its kernels are launched, too slowly",
+    "host_code": "the GPU idles {share} of its time while the host runs code that launches nothing",
+    "allocator": "the GPU idles {share} of its time while its memory is allocated and freed",
+    "pageable_copy": "the GPU idles {share} of its time while the host copies from pageable memory",
+    "copy": "the GPU does nothing but copy for {share} of its time",
+    "dependency": "the GPU idles {share} of its time with work launched, which waits for another stream or device",
+    "communication": "the GPU does nothing but exchange data with others for {share} of its time",
+}
+_UNMEASURED = {
+    "work not recorded": "work was queued, or the host waited for it, while nothing that ran was recorded",
+    "copies not recorded": "copies were made and not recorded",
+    "host not recorded": "what the host did was not recorded",
+}
+
 
 def headline(verdict: Verdict) -> str:
     """Return the verdict in one line: its name and its claim."""
@@ -67,7 +85,17 @@ def claim(verdict: Verdict) -> str:
     if isinstance(steps, OwnLoopSteps) and verdict.bound != "unknown":
         said = _OWN_LOOP_CLAIMS[verdict.bound].format(handed=percent(steps.handed), other=percent(steps.other))
         return said + (_ALONE if verdict.leave_input_alone else "")
+    if isinstance(steps, TracedTime):
+        return _traced_claim(verdict, steps)
     return reason(verdict)
+
+
+def _traced_claim(verdict: Verdict, traced: TracedTime) -> str:
+    if traced.unmeasured is not None:
+        return "idle time is not measurable from this trace"
+    if verdict.bound == "compute":
+        return f"the GPU is at work {percent(traced.busy)} of its time" + (_ALONE if verdict.leave_input_alone else "")
+    return _TRACED_CLAIMS[traced.worst].format(share=percent(traced.worst_share))
 
 
 def _loader_claim(verdict: Verdict, steps: LoaderSteps) -> str:
@@ -127,6 +155,8 @@ def won(verdict: Verdict) -> str:
 
 def explanation(verdict: Verdict) -> str:
     """Return the reason as a sentence below the claim; empty where the claim is the reason."""
+    if isinstance(verdict.reason, TracedTime):
+        return f"{sentence(reason(verdict))}."
     return "" if verdict.bound == "unknown" else f"{sentence(reason(verdict))}."
 
 
@@ -146,8 +176,22 @@ def reason(verdict: Verdict) -> str:
             return f"only {count(steps, 'step')} after warm-up; {needed} are needed, about {sure} for a sure verdict"
         case EndedEarly(steps, needed, code, signal):
             return _ended_early(steps, needed, _ended(code, signal))
+        case TracedTime() as traced:
+            return _traced_reason(traced)
         case NoLoop(why, not_entered):
             return _NO_LOOP[why].format(not_entered=count(not_entered, "Python process", "Python processes"))
+
+
+def _traced_reason(traced: TracedTime) -> str:
+    """Say what the shares are of, and what keeps them from being sure."""
+    held = f"{count(traced.activities, 'activity', 'activities')} in {milliseconds(traced.span_ms)}"
+    steps = f", {count(traced.steps, 'step')}" if traced.steps else ""
+    if traced.unmeasured is not None:
+        why = _UNMEASURED[traced.unmeasured]
+        unseen = ", as kernels that a CUDA graph replays unseen" if traced.unmeasured == "work not recorded" else ""
+        return f"{why}: {percent(traced.unknown)} of {milliseconds(traced.span_ms)}{unseen}"
+    alone = "; most of it is in one step" if traced.in_one_step else ""
+    return f"by a trace of GPU {traced.device}: {held}{steps}; it is idle {percent(traced.idle)} of that{alone}"
 
 
 def _ended_early(steps: int, needed: int, how: str) -> str:

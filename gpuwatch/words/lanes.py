@@ -64,6 +64,29 @@ THROTTLING = LaneKind(
 )
 TEMPERATURE = LaneKind("temperature", "temperature", unit="°C", per="gpu")
 
+# Of a GPU trace: what its streams ran, what each gap of the device is of, and what the host did.
+STREAM = LaneKind("stream", "stream", "spans", per="gpu", numbered=True, about="kernels and copies of one stream")
+IDLE_INPUT = LaneKind("idle_input", "idle: input", "spans", per="gpu", waits=True, about="the host was in its loader")
+IDLE_SYNC = LaneKind("idle_sync", "idle: sync", "spans", per="gpu", waits=True, about="the host had waited for the GPU")
+IDLE_PAGEABLE_COPY = LaneKind(
+    "idle_pageable_copy", "idle: pageable copies", "spans", per="gpu", waits=True, about="the host copied"
+)  # fmt: skip
+IDLE_LAUNCH = LaneKind("idle_launch", "idle: launching", "spans", per="gpu", waits=True, about="the host was launching")
+IDLE_HOST_CODE = LaneKind(
+    "idle_host_code", "idle: host code", "spans", per="gpu", waits=True, about="the host ran code that launched nothing"
+)  # fmt: skip
+IDLE_ALLOCATOR = LaneKind(
+    "idle_allocator", "idle: allocator", "spans", per="gpu", waits=True, about="memory was allocated or freed"
+)  # fmt: skip
+IDLE_DEPENDENCY = LaneKind(
+    "idle_dependency", "idle: dependency", "spans", per="gpu", waits=True, about="work was launched and had to wait"
+)  # fmt: skip
+IDLE_UNKNOWN = LaneKind(
+    "idle_unknown", "idle: unknown", "spans", per="gpu", waits=True, about="the trace does not say why"
+)  # fmt: skip
+LAUNCH_QUEUE = LaneKind("launch_queue", "launch queue", per="gpu", about="activities launched and not yet done")
+HOST_THREAD = LaneKind("host_thread", "launching thread", "spans", per="rank", about="what it did")
+
 # What the spans of a worker's strip are labelled.
 FETCHING, WAITING, SENDING = "fetching", "waiting", "sending"
 
@@ -79,6 +102,8 @@ LANES: dict[str, LaneKind] = {
     for kind in (
         GPU_BUSY, GPU_WAIT, INPUT_WAIT, STEP, WORKER, TRAINER_LOADING, CPU_BUSY, SM_ACTIVE, CPU_PRESSURE, IO_PRESSURE,
         GPU_MEMORY, MEMORY_USED, SHARED_MEMORY, PROCESS_CPU, POWER, THROTTLING, TEMPERATURE,
+        STREAM, IDLE_INPUT, IDLE_SYNC, IDLE_PAGEABLE_COPY, IDLE_LAUNCH, IDLE_HOST_CODE, IDLE_ALLOCATOR, IDLE_DEPENDENCY,
+        IDLE_UNKNOWN, LAUNCH_QUEUE, HOST_THREAD,
         EPOCHS, EVALUATION, LONG_STEPS, CHECKPOINTS, MISSING_DATA, XID,
     )
 }  # fmt: skip

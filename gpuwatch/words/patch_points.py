@@ -121,6 +121,29 @@ PATCH_POINTS = (
         replaces=("torch.utils.data._utils.worker:_worker_loop",),
     ),
     PatchPoint(_LOADER, "worker_process.fetch", "a batch is made in these", replaces=_FETCHERS),
+    PatchPoint(
+        _LOADER,
+        "worker_process.worker_info_calls",
+        "a dataset that never asks which worker it is in cannot take a part of its own",
+        replaces=(
+            "torch.utils.data._utils.worker:get_worker_info",
+            _LOADER + ":get_worker_info",
+            "torch.utils.data:get_worker_info",
+        ),
+    ),
+    PatchPoint(
+        _LOADER,
+        "worker_process.mask_calls",
+        "a line that takes cores from a process is the one to edit",
+        replaces=("os:sched_setaffinity",),
+    ),
+    PatchPoint(
+        "psutil",
+        "worker_process.mask_calls",
+        "psutil does it by itself",
+        replaces=("psutil:Process.cpu_affinity",),
+        optional=True,
+    ),
     PatchPoint(_LOADER, "lines.in_process_sampler", "counts lines from the start, where that is switched on"),
     PatchPoint(
         _LOADER,
@@ -163,6 +186,13 @@ PATCH_POINTS = (
         "worker_process.worker",
         "and a worker loop of its own",
         replaces=("torchdata.stateful_dataloader.worker:_worker_loop", _STATEFUL + ":_worker_loop"),
+        optional=True,
+    ),
+    PatchPoint(
+        _STATEFUL,
+        "worker_process.worker_info_calls",
+        "and has taken the name of the function that says which worker it is in",
+        replaces=(_STATEFUL + ":get_worker_info",),
         optional=True,
     ),
     PatchPoint(

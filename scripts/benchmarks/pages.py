@@ -13,6 +13,7 @@ PAGES = {
     "heldout": "accuracy.md",
     "wild": "accuracy.md",
     "lines": "accuracy.md",
+    "traces": "accuracy.md",
     "budgets": "overhead.md",
     "bursts": "overhead.md",
     "peers": "overhead.md",

@@ -28,7 +28,7 @@ def main():
     model = Scaled()
     compiled = torch.compile(model, backend="eager")
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
-    loader = DataLoader(TensorDataset(torch.randn(720, 8)), batch_size=8, num_workers=1)
+    loader = DataLoader(TensorDataset(torch.randn(400, 8)), batch_size=8, num_workers=1)
     started, steps = time.perf_counter(), 0
     for (x,) in loader:
         if not args.fix:

@@ -26,7 +26,7 @@ class Curves(Dataset):
 
 def main():
     args = options(__doc__)
-    batch_size, done, total = 8, 250, 420
+    batch_size, done, total = 8, 300, 420
     left = list(range(batch_size * done if args.fix else 0, batch_size * total))
     loader = DataLoader(Curves(batch_size * total), batch_size, sampler=left, num_workers=2)
     model = Network(512, device_ms=20)

@@ -20,7 +20,7 @@ def main():
     blocks = [layer for _ in range(80) for layer in (nn.Linear(48, 48), nn.Tanh())]
     model = nn.Sequential(*blocks, nn.Linear(48, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    data = TensorDataset(torch.randn(3200, 48), torch.randint(0, 10, (3200,)))
+    data = TensorDataset(torch.randn(1600, 48), torch.randint(0, 10, (1600,)))
     loader = DataLoader(data, batch_size=8, num_workers=1)
     started, steps = time.perf_counter(), 0
     for x, y in loader:

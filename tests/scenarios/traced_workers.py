@@ -28,7 +28,7 @@ class Telemetry:
         self.background = background
 
     def ship(self):
-        for _ in range(2):
+        for _ in range(3):
             time.sleep(1.0)
 
     def __call__(self, worker):
@@ -38,12 +38,12 @@ class Telemetry:
 def main():
     args = options(__doc__)
     loader = DataLoader(
-        Signals(480), batch_size=12, shuffle=True, num_workers=2, worker_init_fn=Telemetry(background=args.fix)
+        Signals(720), batch_size=12, shuffle=True, num_workers=2, worker_init_fn=Telemetry(background=args.fix)
     )
     model = Network(128, device_ms=10)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     started, steps = time.perf_counter(), 0
-    for _epoch in range(4):
+    for _epoch in range(3):
         for signals, labels in loader:
             loss = torch.nn.functional.cross_entropy(model(signals), labels)
             optimizer.zero_grad()

@@ -20,6 +20,7 @@ MAY: dict[str, set[str]] = {
     "hook": {"hook"},
     "sources": {"sources"},
     "store": {"store"},
+    "traces": {"traces"},
     "analyze": {"analyze", "store"},
     "diagnosis": {"diagnosis", "analyze"},
     "rules": {"rules", "diagnosis", "analyze"},

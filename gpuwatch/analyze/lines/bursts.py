@@ -56,7 +56,7 @@ def burst_samples(
     roles |= dict.fromkeys(helpers, "worker")
     middle = min((when.middle_ns for when in moments.values() if when.loops), default=None)
     bursts, origins = _bursts(log, shift_of(log, processes.recording.run)), Origins(processes)
-    for row, frames in _read_stacks(log, processes):
+    for row, frames in read_stacks(log, processes):
         pid = row.get("pid") or 0
         role, burst = roles.get(pid), bursts[row.get("t0") or 0]
         weight = int(row.get("weight") or 0)
@@ -78,7 +78,7 @@ def burst_samples(
             )
 
 
-def _read_stacks(log: ProcessLog, processes: Processes) -> list[tuple[dict[str, Any], tuple[Frame, ...]]]:
+def read_stacks(log: ProcessLog, processes: Processes) -> list[tuple[dict[str, Any], tuple[Frame, ...]]]:
     """Return the stacks that were: with those that py-spy read while they changed, nothing begins."""
     read = [(row, frames) for row in log.table("stack").dicts() if (frames := read_frames(row.get("frames")))]
     sources = Sources([frames for _, frames in read], processes.recording.run.started_wall_ns)

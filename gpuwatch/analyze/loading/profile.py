@@ -10,6 +10,8 @@ from gpuwatch.analyze.loading.fetches import Maker, fetch_profile
 from gpuwatch.analyze.loading.operations import operation_profiles
 from gpuwatch.analyze.loading.queues import queue_profile
 from gpuwatch.analyze.loading.sampler import sampler_profile
+from gpuwatch.analyze.loading.whole_passes import whole_passes
+from gpuwatch.analyze.loading.workers import workers_profile
 from gpuwatch.analyze.processes.sorting import meta_of
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.passes import count_passes
@@ -29,6 +31,7 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
     steps_per_s = steps.count / steps.seconds if steps.seconds > 0 else None
     samples = fetch.samples_per_batch if fetch and fetch.samples_per_batch else recorded.get("batch_size")
     own_loop = loader.own_loop
+    lengths, unit = whole_passes(loader, makers)
     used = sum(len(loader.walk.of(position)) > 0 for position in loader.positions) or len(loader.positions)
     return LoaderProfile(
         id=loader.id,
@@ -76,6 +79,10 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         worker_starts=worker_starts(loader),
         worker_stops=worker_stops(loader),
         skipped=skipped_batches(loader),
+        whole_passes=lengths,
+        whole_passes_unit=unit,
+        workers_seen=workers_profile(loader, makers),
+        recorded_wait_ms=None if own_loop else steps.recorded_wait_ms(),
     )
 
 

@@ -13,7 +13,7 @@ _NORMAL = 1.96
 
 
 class Split(NamedTuple):
-    """A series in two: from `at` on it is at another level; `error`: the squared error that is left."""
+    """A series in two: from `at` on it is at another level; `error`: the absolute error that is left."""
 
     at: int
     before: float

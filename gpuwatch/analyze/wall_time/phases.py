@@ -264,6 +264,7 @@ def phases(this: Walk, roles: dict[int, str], after_evaluation: Array) -> tuple[
     role = np.array([_ROLE_CODES[roles.get(p, "none")] for p in range(len(this.trainer.iterators))] + [0])
     _add_waits(this, role, seconds)
     _add_gaps(this, role, after_evaluation, seconds)
+    _move_between(this, role, seconds)
     _add_ends(this, role, seconds)
     wall = (this.trainer.end_ns - this.trainer.start_ns) / 1e9
     seconds = {name: float(value) / 1e9 for name, value in seconds.items()}
@@ -305,6 +306,24 @@ def _add_gaps(this: Walk, role: NDArray[np.int_], after_evaluation: Array, secon
     _add_parts(this, net, outside & (order > last) & (last >= 0), "shutdown", seconds)
 
 
+def _move_between(this: Walk, role: NDArray[np.int_], seconds: dict[str, float]) -> None:
+    """Count what follows the last batch of a pass that was left before its end, beyond a usual step, between the loops: an
+    iterator whose workers persist goes on to exist, and its loop seems to go on."""
+    for position in range(len(this.trainer.iterators)):
+        handed = this.of(position)
+        if role[position] != 2 or len(handed) < _FEWEST_BEFORE or handed[-1] + 2 >= len(this):
+            continue
+        after, before = handed[-1] + 1, handed[1:]
+        if this.fields["end"][after] == 3 and this.iterator[after] == position:
+            usual = float(np.median((this.gap - this.making)[before]))
+            # Steps that left timestamps only do not tell what they did.
+            other = float(this.parts["other"][after])
+            moved = min(float(this.gap[after]) - _MOST_USUAL * usual, other if other == other else np.inf)
+            if moved > _LEAST_BETWEEN_NS:
+                seconds["other in-step"] -= moved
+                seconds["between loops"] += moved
+
+
 def _loop_events(this: Walk, role: NDArray[np.int_]) -> tuple[int, int]:
     """Return the first and the last event of any loader that has a role; -1 when none was used."""
     belongs = np.flatnonzero((role[this.iterator] != 0) & (this.fields["end"] != 3))
@@ -334,6 +353,8 @@ def _add_parts(this: Walk, net: Array, chosen: NDArray[np.bool_], rest: str, sec
     seconds["unexplained"] += float(length.sum() - sums.sum())
 
 
+# Steps that say what the last one of a pass may have taken, and how much more it has to be to be something else.
+_FEWEST_BEFORE, _LEAST_BETWEEN_NS = 4, 50_000_000
 # A step this many times as long as the usual one that told what it did has something in it that the others lack.
 _MOST_USUAL = 2.0
 

@@ -16,6 +16,8 @@ FEWEST = 8
 _NOTHING_NS, _NOTHING_OF_STEP, _NOTHING_OF_PASS_NS = 100_000.0, 0.05, 30_000.0
 # A progress bar is drawn now and then.
 _MOST_LONGER = 0.1
+# Where so many of the later requests follow each other, batches are collected for a step, not thrown away.
+_MOST_TOGETHER = 0.3
 # A step that only left timestamps trained if it took this share of those that are known to have.
 _LIKE_TRAINED = 0.3
 
@@ -31,10 +33,16 @@ def count_skipped(between: Array, trained: Array, trains: bool) -> int:
     if not trains:
         return len(between) + 1 if _is_nothing(between, _NOTHING_OF_PASS_NS) else 0
     usual, first = float(np.median(between[known])), int(known[0])
-    longer = np.flatnonzero(between[:first] > max(_LIKE_TRAINED * usual, _NOTHING_NS))
-    count = int(longer[0]) if len(longer) > _MOST_LONGER * first else first
+    nothing = np.flatnonzero(between[:first] <= max(_LIKE_TRAINED * usual, _NOTHING_NS))
+    count = int(nothing[-1]) + 1 if len(nothing) else 0
     limit = max(_NOTHING_NS, _NOTHING_OF_STEP * usual)
-    return count if count >= FEWEST and _is_nothing(between[:count], limit) else 0
+    thrown_away = count >= FEWEST and _is_nothing(between[:count], limit)
+    return count if thrown_away and not _are_taken_together(between[first + 1 :], limit) else 0
+
+
+def _are_taken_together(after: Array, limit: float) -> bool:
+    """Say whether later batches are requested one after the other, too: several for one step."""
+    return not len(after) or float(np.mean(after <= limit)) > _MOST_TOGETHER
 
 
 def _is_nothing(between: Array, limit: float) -> bool:

@@ -17,11 +17,15 @@ from gpuwatch.diagnosis.examples.parts import (
     make_rank,
     make_sampler,
 )
+from gpuwatch.model.gpu_time import Counts, GpuGain, GpuShares, GpuTime
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.loader_profile import QueueProfile, SamplerProfile
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
+from gpuwatch.model.threads import Line, OtherThreads, TrainerThreads
+from gpuwatch.model.worker_profile import CpuMasks, Kept, WorkersProfile
+from gpuwatch.words.gpu_trace import BUSY_CLASSES, CLASS_KEYS
 
 MODULE_PY = "/v/lib/python3.11/site-packages/torch/nn/modules/module.py"
 SAMPLED = StackQuality("py-spy", 500, "high", "")
@@ -228,6 +232,14 @@ SAMPLER_LINE = replace(
         Place("/home/me/t.py", 9, "Groups.__iter__"),
     ),
 )
+EAGER_LINE = replace(
+    WORK_LINE,
+    activity="between loops",
+    stack=(
+        Place("/v/site-packages/torch/utils/data/dataloader.py", 703, "_BaseDataLoaderIter._reset"),
+        Place("/home/me/project/data.py", 48, "Groups.__iter__"),
+    ),
+)
 MODEL_LINE = replace(
     WORK_LINE, share=0.5, callee=Callee("torch", "Linear"), stack=(Place(MODULE_PY, 9, "Module._call_impl"),)
 )
@@ -272,3 +284,87 @@ READING = own_loop(
     ranks=phases(backward=1.0, other_in_step=9.0),
 )
 GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)
+
+
+def stream(
+    workers: int, batches: tuple[float, ...] | None, work_ms: float = 30.0, device_ms: float = 10.0, **seen: Any
+) -> Profile:
+    """Return a training over an iterable dataset whose workers delivered these batches per epoch; None: unknown."""
+    at_work = sum(batches) / max(batches) if batches else float(workers)
+    known: dict[str, Any] = {"workers": workers, "processes": workers, "epochs": 3, "ended": 0, "samples": None}
+    machine = seen.pop("machine", None)
+    known |= {"at_work": at_work, "batches": batches} | seen
+    profile = WorkersProfile(**known) if batches else None
+    step = max(device_ms, work_ms / at_work)
+    wait = (step - device_ms) / step
+    return run_of(
+        work_ms,
+        device_ms,
+        workers,
+        machine=machine,
+        loader={
+            "dataset_kind": "iterable",
+            "workers_seen": profile,
+            "step_ms": interval(step),
+            "seconds": 0.99 * step,
+            "wait_ms": interval(step - device_ms),
+            "wait_seconds": 0.99 * (step - device_ms),
+            "wait_share": Interval(wait, wait * 0.97, wait * 1.03, 990),
+        },
+    )
+
+
+def keeping(kind: str, grown: float, cost_ratio: float = 1.02, processes: int = 10, **more: Any) -> Profile:
+    """Return five epochs of 20 batches whose dataset keeps its samples, in workers that are new each time."""
+    kept = Kept("Tiles.kept", kind, grown, more.pop("kept_epochs", 5), cost_ratio)
+    seen = WorkersProfile(2, processes, 5, 0, (10.0, 10.0), None, 2.0, kept=kept, rss_growth_bytes=40e6)
+    return epochs(5, 0.2, 20, workers_seen=seen, dataset_length=320, **more)
+
+
+def masked(by: str | None, device_ms: float = 10.0, **masks: Any) -> Profile:
+    """Return a training of two workers, 30 ms a batch, on one core that a mask has left them of eight."""
+    known: dict[str, Any] = dict.fromkeys(("online", "allowed", "given", "started", "trainer", "workers"), 8)
+    known |= {"idle_outside": 6.5, "used_inside": 1.0} | masks
+    machine = make_machine(
+        cores=8, usable_cores=1.0, spare_cores=0.0, other_cores=0.0, masks=CpuMasks(narrowed_by=by, **known)
+    )
+    return run_of(30.0, device_ms, 2, cores=1.0, machine=machine, loader={"compute_cpu_share": 0.0})
+
+
+# Threads beside the training's own: one that plans in Python, a pool of eight, one that waits.
+PLANNING = OtherThreads(
+    "plan", 1, 0.95, 0.9, 1.0, "nothing", Line(Place("/home/me/project/plan.py", 12, "plan"), "cost = sum(costs)")
+)
+POOLED = replace(
+    PLANNING, name="read", count=8, pooled=True, pool=Line(Place("/home/me/t.py", 9, "main"), "ThreadPoolExecutor(8)")
+)
+
+
+def beside(*others: OtherThreads, cpu: float = 0.1, **changes: Any) -> Profile:
+    """Return a training whose batches are there, and whose thread is on a core for so much of the step beside other threads."""
+    threads = (TrainerThreads(0, cpu, 0.0, others),)
+    loader = {"compute_cpu_share": cpu} | changes.pop("loader", {})
+    return run_of(8.0, loader=loader, threads=threads, **changes)
+
+
+def traced_by(shares: dict[str, float], *gains: GpuGain, **changes: Any) -> Profile:
+    """Return the profile of a GPU trace of five steps; what no class has of the device's time is compute."""
+    whole = {"compute": 1.0 - sum(shares.values()), **shares}
+    settings: dict[str, Any] = {
+        "device": 0,
+        "rank": 0,
+        "span_ms": 500.0,
+        "steps": 5,
+        "idle_share": sum(part for name, part in shares.items() if name not in BUSY_CLASSES),
+        "shares": GpuShares(**whole),
+        "steps_by": "profiler steps",
+        "step_ms": interval(100.0),
+        "counts": Counts(activities=5000, launches=5000, kernel_us=8.0),
+        "gains": gains,
+        "in_largest_step": dict.fromkeys(CLASS_KEYS, 0.25),
+    }
+    return replace(no_loader(), ranks=(), gpu_time=(GpuTime(**(settings | changes)),), torch_seen=True)
+
+
+# A trace of a device whose graphs replay unseen.
+UNMEASURED = traced_by({"unknown": 0.9}, unmeasured="work not recorded")

@@ -17,9 +17,9 @@ ACTIVITY = ("forward_ns", "backward_ns", "backward_n", "optimizer_ns", "optimize
 COLUMNS = {
     # A fact about the process, once known: torch, affinity, cpu_count, cuda_devices [[index, uuid, name]],
     # threads {torch, cv2, omp, mkl}, missing_seam, hook_error, exit ("atexit"), experiment,
-    # cell {file, number, lines} of a notebook.
+    # cell {file, number, lines} of a notebook, worker_info [file, line, function] that asked first which worker it is in.
     "meta": ("t", "key", "value"),
-    # An iterator was made. `attributes`: dataset, dataset_kind, dataset_file, dataset_line, length, workers, batch_size,
+    # An iterator was made. `attributes`: dataset, dataset_kind, dataset_file, dataset_line, length, length_said (of an iterable that was asked), worker_init, workers, batch_size,
     # prefetch, persistent, pin_memory, in_order, drop_last, start_method, sampler, collate, loader_class, timeout,
     # tensor_dataset, dataset_inner (the class inside torch's wrappers), dataset_made, made_by ([module, file, line] of a
     # library's call of the constructor), dataset_values {name: checksum} of plain values, with workers.
@@ -60,6 +60,15 @@ COLUMNS = {
     # An iterator's workers were stopped (t0 to t1), `exhausted`: at the data's end. `file, line, function`: the
     # user's frame in which that was, or that dropped the iterator; `by`: [module, file, line] of the library's code that did.
     "workers_stop": ("iterator", "t0", "t1", "workers", "exhausted", "file", "line", "function", "by"),
+    # A worker's epoch is over, or has come so far (the last event of an epoch counts): its number among those of the process,
+    # since when (t0), when its data ended (null: it did not),
+    # batches sent, resident bytes at both ends. `digests`: [[batch, crc, varied, crc of integers and text, varied], ...] of
+    # some of them; `kept`: [[name, kind, before, after], ...], entries of what the dataset keeps and that has grown.
+    # `last`: 1 where the epoch is over, 0 where it goes on.
+    "worker_epoch": ("t", "worker", "epoch", "t0", "exhausted", "batches", "rss_begin", "rss_end", "digests", "kept", "last"),
+    # The cores that a thread may use [0, 1, 8], of which process, from when on: start (of the process), iterator, worker,
+    # batch, end, or set: a call at this line.
+    "cpus": ("t", "moment", "cpus", "pid", "file", "line", "function"),
     # A batch was made. `idle_t0`: since when the worker waited for an index; `t0` index got; `t1` fetched (collate in it).
     # `worker` is -1 in the trainer itself. cpu, process_cpu (all threads), delay (run queue), collate, gc: inside t0..t1.
     # `rchar`, `read_bytes`: deltas of /proc/self/io. `operations`: [[op, calls, own_ns, pixels_in, pixels_out, bytes_in], ...];
@@ -74,6 +83,12 @@ COLUMNS = {
     "send": ("worker", "index", "t0", "t1", "bytes", "tensors", "tensor_bytes", "float_bytes", "write_ns", "cpu_ns"),
     # A line of the timer sampler: `activity` fetch | idle | wait | step | startup | importing; counts of ticks.
     "line": ("t", "worker", "file", "line", "function", "activity", "ticks", "starved", "awaited", "blocked", "callee"),
+    # Sequences in one of the first batches of a process: `positions` of each of `rows`, `longest` up to the end of the
+    # longest row, `filled` positions of all rows that are no padding.
+    "padding": ("t", "worker", "rows", "positions", "longest", "filled"),
+    # A large parameter of an optimizer, before one of two steps. `elements`: of all parameters with a gradient; `touched`:
+    # share of its rows with a gradient, of those sampled, null of a sparse gradient.
+    "table": ("t", "optimizer", "rows", "width", "elements", "touched"),
     # Experiment mode: facts of the loop and of its end; and the result of one window of one arm (`windows.py`): `steps` and
     # `samples` from t0 to t1, `startup_ns` of the arm's newest iterator, `note` why there is no result,
     # `memory` the mean bytes of the arm's workers when asked for.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SETTERS = {
     "anomaly": ("set_detect_anomaly", "detect_anomaly"),
     "profiler": ("profile", "emit_nvtx", "emit_itt", "PyTorchProfiler", "profiler"),
-    "tracer": ("settrace", "setprofile", "Profile", "set_trace", "runctx", "use_tool_id", "Coverage", "VizTracer"),
+    "tracer": ("settrace", "setprofile", "Profile", "runctx", "use_tool_id", "Coverage", "VizTracer"),
     "tracemalloc": ("tracemalloc.start", "PYTHONTRACEMALLOC"),
     "launch-blocking": ("CUDA_LAUNCH_BLOCKING",),
     "memory-history": ("_record_memory_history",),
@@ -92,7 +92,8 @@ def _of_python() -> Iterator[Switch]:
 
 def _tracers() -> Iterator[str]:
     for tracer in (sys.gettrace(), sys.getprofile()):
-        if tracer is not None:
+        # torch's profiler sets a tracer of its own to record Python's stack.
+        if tracer is not None and not _name_of(tracer).endswith(".TraceContext"):
             yield _name_of(tracer)
     monitoring: Any = getattr(sys, "monitoring", None)
     for tool in range(_TOOLS) if monitoring is not None else ():

@@ -1,7 +1,7 @@
 """Garbage collections that the training's code asks for with `gc.collect()`: how many, how long, and on whose line.
 
-Python begins a collection by itself only once more objects were made since the last one than the first threshold says. One
-that begins with fewer was asked for.
+Python begins a full collection by itself only once more objects were made since the last one than the first threshold says.
+One that begins with fewer was asked for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..source_code.callers import Place
 
 _MOST_PLACES = 50
+_FULL = 2  # the oldest generation, and with it all others
 _now_ns = time.monotonic_ns
 
 
@@ -64,7 +65,7 @@ def stop() -> None:
 # Bound as defaults: this may run after the interpreter has taken the module's names away.
 def _on_collection(
     phase: str,
-    _info: dict[str, int],
+    info: dict[str, int],
     collections: Collections = collections,
     clock: Callable[[], int] = _now_ns,
     count: Callable[[], tuple[int, int, int]] = gc.get_count,
@@ -74,7 +75,9 @@ def _on_collection(
 ) -> None:
     begun = collections.begun
     if phase == "start":
-        begun.at_ns = clock() if not is_enabled() or count()[0] <= (threshold()[0] or count()[0]) else 0
+        made, most = count()[0], threshold()[0]
+        by_itself = is_enabled() and most > 0 and made > most
+        begun.at_ns = clock() if info.get("generation") == _FULL and not by_itself else 0
     elif begun.at_ns:
         took_ns, begun.at_ns = clock() - begun.at_ns, 0
         asked = place()

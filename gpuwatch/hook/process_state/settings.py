@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 
@@ -22,7 +23,7 @@ def read() -> dict[str, Any]:
     threads = library_threads()
     facts: dict[str, Any] = {
         "threads": threads,
-        "threads_set": sole_setter(_THREAD_SETTERS) if threads["torch"] == 1 else None,
+        "threads_set": _threads_setter() if threads["torch"] == 1 else None,
         "switch_interval_s": sys.getswitchinterval(),
         "gc": [gc.isenabled(), *gc.get_threshold(), gc.get_freeze_count()],
         "flushes_denormals": _DENORMAL * _half() == 0.0,
@@ -32,6 +33,12 @@ def read() -> dict[str, Any]:
     except Exception:  # not imported to its end, or too old for one of these
         pass
     return facts
+
+
+@functools.lru_cache(maxsize=1)
+def _threads_setter() -> tuple[str, int] | tuple[None, None]:
+    """Look once: the source is not read again at each reading."""
+    return sole_setter(_THREAD_SETTERS)
 
 
 def _half() -> float:

@@ -54,6 +54,8 @@ def _dataset_attributes(loader: Any, sampler: Any, iterable: bool) -> dict[str, 
         "dataset_file": file,
         "dataset_line": line,
         "length": _length(dataset, sampler, iterable),
+        "length_said": getattr(loader, "_IterableDataset_len_called", None) if iterable else None,
+        "worker_init": bool(getattr(loader, "worker_init_fn", None)),
         "tensor_dataset": cls.__name__ == "TensorDataset",
         "dataset_made": dataset_place(cls, file, construction_sites.place_of(loader)[0]),
     }
@@ -88,9 +90,13 @@ def dataset_place(cls: type, file: str | None, loaders_file: str | None) -> list
 
 
 def _init_place(loader: Any) -> list[Any] | None:
-    """Return [file, line] of the user's worker_init_fn."""
+    """Return [file, line] of the user's worker_init_fn, a function or an object that can be called."""
     function = getattr(loader, "worker_init_fn", None)
-    file, line, _name = origins.callable_place(function) if function is not None else (None, None, None)
+    if function is None:
+        return None
+    file, line, _name = origins.callable_place(function)
+    if file is None:
+        file, line = callers.class_place(type(function), "__call__")
     return [file, line] if file and origins.is_user_file(file) else None
 
 

@@ -31,17 +31,20 @@ def watch(cls: type) -> None:
 
 
 def _written(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    # Bound here: iterators are deleted also when the interpreter has taken this module's names away.
+    name, owner, clock, write = RECORD, process, now_ns, _write
+
     @functools.wraps(original)
     def _shutdown_workers(self: Any) -> None:
         # It is called again when the iterator is deleted, and in processes that inherited the iterator.
         fields = self.__dict__
-        if fields.get("_shutdown", True) or fields.get(RECORD) is None or fields[RECORD].pid != process.pid:
+        if fields.get("_shutdown", True) or fields.get(name) is None or fields[name].pid != owner.pid:
             return original(self)
-        began_ns = now_ns()
+        began_ns = clock()
         try:
             return original(self)
         finally:
-            _write(self, began_ns)
+            write(self, began_ns)
 
     setattr(_shutdown_workers, WRAPPED, True)
     return _shutdown_workers
@@ -57,7 +60,8 @@ def _write(iterator: Any, began_ns: int) -> None:
             "workers_stop", number, began_ns, ended_ns, workers, _is_exhausted(), *callers.calling_place(), callers.calling_library(),
         )  # fmt: skip
     except Exception as error:
-        spool.error("teardown", error)
+        if spool is not None:  # it is when the interpreter goes down
+            spool.error("teardown", error)
 
 
 def _is_exhausted() -> bool:

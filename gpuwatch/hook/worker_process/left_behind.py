@@ -12,6 +12,7 @@ import sys
 import threading
 import weakref
 
+from ..attributes import WRAPPED
 from ..process import process
 from ..source_code import callers, origins
 
@@ -45,7 +46,7 @@ _starts = process.own(Starts())
 def watch() -> None:
     """Keep where each thread is started from now on."""
     original: Any = threading.Thread.start
-    if not hasattr(original, "__wrapped__"):
+    if not hasattr(original, WRAPPED):
         threading.Thread.start = _remembered(original)  # type: ignore[method-assign, assignment]
 
 
@@ -60,6 +61,7 @@ def _remembered(original: Callable[[threading.Thread], None]) -> Callable[[threa
                 pass  # the thread starts all the same, only its place is not known
         original(self)
 
+    setattr(start, WRAPPED, True)
     return start
 
 

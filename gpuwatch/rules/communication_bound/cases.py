@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
 from gpuwatch.diagnosis.examples.parts import make_hot_line
-from gpuwatch.diagnosis.examples.runs import BACKWARD_LINE, SAMPLED, STARVED, WORK_LINE, ranks, run_of
+from gpuwatch.diagnosis.examples.runs import (
+    BACKWARD_LINE,
+    SAMPLED,
+    STARVED,
+    UNMEASURED,
+    WORK_LINE,
+    ranks,
+    run_of,
+    traced_by,
+)
+from gpuwatch.diagnosis.gpu_trace import NOT_MEASURABLE
+from gpuwatch.model.gpu_time import GpuGain
 from gpuwatch.model.hot_lines import Callee
 
 CASES = (
@@ -47,4 +58,13 @@ CASES = (
     ),
     unknown(STARVED, "steps of at least two ranks"),
     unknown(run_of(ranks=ranks((20.0, 14.0), (20.0, 13.5))), "stack samples of the training process"),
+    fires(
+        traced_by({"communication": 0.4}, GpuGain("communication", 1.25, 1.0, 1.667)),
+        "warning",
+        "the GPU runs nothing but exchanges with other ranks for 40% of its time",
+        confidence="medium",
+        speedup=1.25,
+    ),
+    clear(traced_by({"communication": 0.1})),
+    unknown(UNMEASURED, NOT_MEASURABLE),
 )

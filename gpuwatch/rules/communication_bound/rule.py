@@ -6,7 +6,9 @@ What it means
 
 How it is measured
     Several ranks with the same pace, whose training process is inside collective calls (from stack samples) for a
-    good part of the step; or, on CPUs, inside the backward pass without using its core, where DDP exchanges.
+    good part of the step; or, on CPUs, inside the backward pass without using its core, where DDP exchanges. In GPU
+    traces: the time in which a device ran nothing but exchanges, on the rank that has least of it; what the others have
+    more is waiting for the slowest rank.
 
 When it is wrong
     One slow rank makes all the others wait inside the exchange; straggler-rank reports that.
@@ -21,11 +23,13 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import is_on_the_cpu
+from gpuwatch.diagnosis.gpu_trace import by_trace, share_evidence, speedup
 from gpuwatch.diagnosis.needs import COSTS, SEVERAL_RANKS, STACKS
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import waiting_share
 from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Costs, Profile, RankProfile
@@ -51,6 +55,9 @@ class Thresholds(NoThresholds):
     )
     idle_share: Threshold = Threshold(
         0.25, "share of the step", "A training thread on the CPU that runs more is at work in its backward pass."
+    )
+    exposed: Threshold = Threshold(
+        0.25, "share of the GPU's time", "Where a trace shows it: the last exchange of each step is exposed by nature."
     )
 
 
@@ -79,6 +86,27 @@ def check(
         advice="Exchange less often: no_sync() for all but the last micro-batch, larger buckets, a larger batch per rank.",
         where=Place(top.file, top.line, top.function),
         speedup=throughput.predict(costs, after, "half of the exchange saved", 0.6),
+    )
+
+
+def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
+    """Report traced devices that run nothing but exchanges for a good part of their time."""
+    used = [each for each in profile.gpu_time if each.unmeasured is None and each.shares.communication > 0]
+    least = min(used, key=lambda each: each.shares.communication, default=time)
+    share = least.share("communication")
+    if share < t.exposed:
+        return None
+    return Found(
+        severity="warning",
+        confidence="high" if len(profile.gpu_time) > 1 else "medium",
+        summary=f"the GPU runs nothing but exchanges with other ranks for {share:.0%} of its time",
+        evidence=(
+            share_evidence(least, "communication", "exchanging, with nothing else running", t.exposed),
+            Evidence("devices in the traces", len(profile.gpu_time), "count"),
+        ),
+        advice="Exchange less often: no_sync() for all but the last micro-batch, larger buckets, a larger batch per rank. One"
+        " slow rank makes all others wait in the exchange: compare the traces of all ranks.",
+        speedup=speedup(least, "communication"),
     )
 
 
@@ -111,4 +139,5 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     traits=Traits(bound="communication", lanes=("step", "gpu_busy")),
+    by_trace=by_trace(_in_trace),
 )

@@ -54,6 +54,13 @@ CASES = (
         "critical",
         "CUDA_LAUNCH_BLOCKING makes the host wait for each kernel, at 6 of 6 readings",
     ),
+    # A device that has work all the time is what bounds the run.
+    fires(
+        _on(_ANOMALY, devices=(make_device(busy=0.97),), ranks=(make_rank(device="NVIDIA H100"),)),
+        "warning",
+        "autograd's anomaly mode is on, at 6 of 6 readings",
+        where="/home/me/project/setup.py:7",
+    ),
     # A profiler with a schedule, one that was left after the first steps, and deterministic algorithms alone.
     clear(_on(Switch("profiler", "torch.profiler", None, 2, 6, True))),
     clear(_on(Switch("profiler", "torch.profiler", None, 4, 6, False))),

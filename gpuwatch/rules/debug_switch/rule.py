@@ -72,6 +72,11 @@ class Thresholds(NoThresholds):
     host_share: Threshold = Threshold(
         0.3, "share of the loop", "A training thread that computes less is not held up by what slows Python down."
     )
+    busy_device: Threshold = Threshold(
+        0.9,
+        "share of the time",
+        "A device with work all the time is not held up by its host, whatever slows that down.",
+    )
 
 
 def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, state: ProcessState) -> Found | None:
@@ -83,9 +88,14 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, state: ProcessSta
     switch = max(on, key=lambda switch: shares[switch] or 0.0)
     share, host = shares[switch], host_share(seen.loader)
     matters = _matters(profile, t, switch, share, host)
+    busy = any((device.busy or 0.0) >= t.busy_device for device in profile.devices)
     measured = share is not None and share >= t.tool_share
     return Found(
-        severity="info" if not matters else "critical" if measured or starved(profile) == "no" else "warning",
+        severity="info"
+        if not matters
+        else "critical"
+        if measured or (starved(profile) == "no" and not busy)
+        else "warning",
         confidence="high",
         summary=f"{_named(switch)}, at {switch.seen} of {switch.readings} readings{_others(on, switch)}",
         evidence=(
@@ -97,7 +107,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, state: ProcessSta
         advice=" ".join(_OFF[one.name] for one in (switch, *(other for other in on if other is not switch))),
         where=switch.where,
         speedup=_gain(share) if measured and share is not None and matters else None,
-        decides=matters and starved(profile) == "no",
+        decides=matters and starved(profile) == "no" and not busy,
         hides=None if matters and measured else (),
     )
 

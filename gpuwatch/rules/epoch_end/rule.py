@@ -37,7 +37,7 @@ from gpuwatch.model.profile import Profile, RankProfile
 from gpuwatch.words.units import count, duration
 
 _ADVICE_LEFT = (
-    "Have this end before the worker does: a thread with daemon=True, or told to stop; a pool shut down with"
+    "Have this end before the worker does: a thread with daemon=True, or one that is stopped; a pool shut down with"
     " cancel_futures=True. torch waits for each worker, one after the other, for up to five seconds."
 )
 _ADVICE_STOP = (
@@ -103,7 +103,7 @@ def _stops(profile: Profile, t: Thresholds) -> Found | None:
         advice=_stop_advice(loader, stops),
         where=stops.left_where or _worker_init(loader) or loader.created_where,
         speedup=_without(whole, saved, 0.1),
-        hides=("worker-restart",),
+        hides=("worker-restart", *(("evaluation-share",) if loader.role == "evaluation" else ())),
         decides=share >= t.critical_share,
         bound="startup",
     )
@@ -223,6 +223,6 @@ RULE = Rule(
     check=check,
     needs=(RANKS,),
     thresholds=Thresholds(),
-    hides=("worker-restart", "slow-startup"),
+    hides=("worker-restart", "slow-startup", "evaluation-share"),
     traits=Traits(bound="host", lanes=("step", "gpu_busy")),
 )

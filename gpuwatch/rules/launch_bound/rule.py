@@ -5,7 +5,8 @@ What it means
 
 How it is measured
     The device's busy share while the loop ran and was not waiting for data, with the training thread on the CPU for
-    nearly all of the step.
+    nearly all of the step. In a GPU trace: the device's gaps in which the host was launching, one call soon after the
+    other.
 
 When it is wrong
     Communication between ranks and host-side code between steps also leave the device idle; those have findings of
@@ -21,10 +22,12 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import starved
+from gpuwatch.diagnosis.gpu_trace import by_trace, share_evidence, speedup
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import other_share
 from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 
@@ -38,6 +41,9 @@ class Thresholds(NoThresholds):
         0.85, "share of the step", "A training thread that rests is not what the device waits for."
     )
     other: Threshold = Threshold(0.2, "share of the step", "Other code in the step is slow-step-code's to say.")
+    launching: Threshold = Threshold(
+        0.15, "share of the GPU's time", "Where a trace shows each gap: every step has some while it begins."
+    )
 
 
 def check(profile: Profile, t: Thresholds, seen: tuple[LoaderProfile, Costs, float], cpu: float) -> Found | None:
@@ -57,6 +63,28 @@ def check(profile: Profile, t: Thresholds, seen: tuple[LoaderProfile, Costs, flo
         ),
         advice="Use torch.compile(mode='reduce-overhead') or CUDA graphs, a larger batch, and fused optimizers.",
         speedup=throughput.predict(costs, after, "the device busy all of the step", 0.5),
+    )
+
+
+def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
+    """Report a traced device that idles while the host launches its kernels."""
+    share = time.share("launch")
+    if share < t.launching:
+        return None
+    place = time.place("launch")
+    kernel = f" kernels of {time.counts.kernel_us:.0f} µs in the median" if time.counts.kernel_us else " activities"
+    return Found(
+        severity="warning",
+        confidence="high",
+        summary=f"the GPU is idle for {share:.0%} of its time while the host launches {time.counts.activities:,}{kernel}",
+        evidence=(
+            share_evidence(time, "launch", "idle while the host was launching", t.launching),
+            Evidence("median kernel", time.counts.kernel_us and round(time.counts.kernel_us, 2), "us"),
+            Evidence("launches", time.counts.launches, "count"),
+        ),
+        advice="Use torch.compile(mode='reduce-overhead') or CUDA graphs, a larger batch, and fused optimizers.",
+        where=place.place if place else None,
+        speedup=speedup(time, "launch"),
     )
 
 
@@ -81,5 +109,6 @@ RULE = Rule(
         Need("CPU time of the training thread", _cpu),
     ),
     thresholds=Thresholds(),
-    traits=Traits(bound="host", lanes=("gpu_busy", "sm_active", "step")),
+    traits=Traits(bound="host", lanes=("gpu_busy", "sm_active", "step"), explained_by=("gil-contention",)),
+    by_trace=by_trace(_in_trace),
 )

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
 from gpuwatch.diagnosis.examples.parts import make_costs, make_hot_line
-from gpuwatch.diagnosis.examples.runs import ENGINE, FEW_STEPS, HIDDEN, LONE, STARVED, no_loader, run_of
+from gpuwatch.diagnosis.examples.runs import (
+    ENGINE,
+    FEW_STEPS,
+    HIDDEN,
+    LONE,
+    STARVED,
+    UNMEASURED,
+    no_loader,
+    run_of,
+    traced_by,
+)
+from gpuwatch.diagnosis.gpu_trace import NOT_MEASURABLE
+from gpuwatch.model.gpu_time import GpuGain, TracedLoader
 from gpuwatch.model.hot_lines import Callee
 
 # A small network that two threads train on two cores, in 14 of a step's 54 ms.
@@ -40,6 +54,7 @@ TORCH_LINE = make_hot_line(process_role="trainer", share=0.9, callee=Callee("tor
 MADE_BY = ("ultralytics.data.build", "/env/lib/python3.11/site-packages/ultralytics/data/build.py", 404)
 REFUSED = run_of(40.0, 14.4, workers=0, loader={"attributes": {"made_by": MADE_BY}}, devices=())
 
+TRACED = TracedLoader("in process", 5, 0.225, 45.0, 45.0, 50.0)
 CASES = (
     fires(
         LONE,
@@ -95,4 +110,15 @@ CASES = (
     clear(ENGINE),
     unknown(no_loader(), "no DataLoader was seen in use"),
     unknown(FEW_STEPS, "only 3 steps after the warm-up (8 needed)"),
+    fires(
+        traced_by({"input": 0.4}, GpuGain("input", 1.4, 1.2, 1.6), loader=TRACED),
+        "critical",
+        "batches are made in the training process (45 ms each): the GPU idles 40% of its time meanwhile",
+        speedup=1.4,
+    ),
+    clear(traced_by({"input": 0.02}, GpuGain("input", 1.4, 1.2, 1.6), loader=TRACED)),
+    clear(traced_by({"input": 0.4}, GpuGain("input", 1.01, 1.0, 1.02), loader=TRACED)),
+    # Its workers are late: why is not in a trace.
+    clear(traced_by({"input": 0.4}, GpuGain("input", 1.4, 1.2, 1.6), loader=replace(TRACED, kind="workers"))),
+    unknown(UNMEASURED, NOT_MEASURABLE),
 )

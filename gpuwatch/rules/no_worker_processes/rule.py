@@ -15,7 +15,8 @@ How it is measured
 When it is wrong
     Where threads of the training process make the batches, the loader only waits for them: then the rule is clear.
     For data that is already in memory, fetching item by item in workers costs more than it saves (see
-    per-item-access). For very short epochs the start-up of workers outweighs the gain; the prediction includes it.
+    per-item-access). Of an iterable dataset that does not ask which worker it is in, one worker is advised: each of
+    several would deliver all of it. For very short epochs the start-up of workers outweighs the gain; the prediction includes it.
 
 What to do
     Pass num_workers=N (the finding names N) and persistent_workers=True to the DataLoader.
@@ -23,6 +24,7 @@ What to do
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
@@ -36,10 +38,12 @@ from gpuwatch.diagnosis.evidence import (
     wait_evidence,
 )
 from gpuwatch.diagnosis.frameworks import keeps_workers, loader_edit, refuses_workers, who_set
+from gpuwatch.diagnosis.gpu_trace import by_trace, share_evidence, speedup
 from gpuwatch.diagnosis.needs import BLOCKED_SHARE, COSTS, STARVED_LOADER, StarvedLoader
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Confidence, Evidence, Severity, Speedup, Traits
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
@@ -57,6 +61,9 @@ class Thresholds(NoThresholds):
 
     min_gain: Threshold = Threshold(1.05, "times", "A smaller gain is within what two runs differ by.")
     critical_gain: Threshold = Threshold(1.15, "times", "More than what runs differ by, with certainty.")
+    idle: Threshold = Threshold(
+        0.1, "share of the GPU's time", "Where a trace shows each gap: a shorter wait is hardly worth workers."
+    )
     no_loss: Threshold = Threshold(1.0, "times", "Workers that may make the training slower are no advice.")
 
 
@@ -79,6 +86,43 @@ def check(profile: Profile, t: Thresholds, seen: StarvedLoader, costs: Costs) ->
     severity: Severity = "critical" if speedup.predicted >= t.critical_gain and not crowded else "warning"
     confidence = "low" if crowded else certainty(seen.state)
     return _finding(profile, seen.loader, costs, workers, speedup, severity, confidence)
+
+
+# What a batch may take longer in a worker than in the trainer's own process, where it had the machine's caches to itself.
+_SLOWER_IN_WORKERS = 1.5
+
+
+def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
+    """Report a traced device that waits while its batches are made in the training process."""
+    loader, gain, share = time.loader, speedup(time, "input"), time.share("input")
+    if loader is None or loader.kind != "in process" or share < t.idle:
+        return None
+    if gain is not None and gain.predicted < t.min_gain:
+        return None
+    apart = time.step_ms.median * time.steps / loader.requests if time.step_ms else loader.mean_ms
+    workers = _enough(loader.mean_ms, apart / (gain.predicted if gain else 1.0))
+    place = time.place("input")
+    return Found(
+        severity="critical" if gain is not None and gain.predicted >= t.critical_gain else "warning",
+        confidence="high" if loader.requests >= 5 else "medium",
+        summary=f"batches are made in the training process ({milliseconds(loader.mean_ms)} each): the GPU idles {share:.0%} of its time meanwhile",
+        evidence=(
+            share_evidence(time, "input", "idle while the host was inside its loader", t.idle),
+            Evidence("worker processes", 0, "processes"),
+            Evidence("time in the loader, per batch", round(loader.mean_ms, 3), "ms", n=loader.requests),
+        ),
+        advice=f"Load in {count(workers, 'worker process', 'worker processes')}: num_workers={workers}, persistent_workers=True."
+        " Whether the cores suffice is not in a trace.",
+        where=place.place if place else None,
+        speedup=gain,
+        verify="try --loader",
+        edit=f"DataLoader(..., num_workers={workers}, persistent_workers=True)",
+    )
+
+
+def _enough(batch_ms: float, step_ms: float) -> int:
+    """Return how many workers make a batch in each step."""
+    return max(math.ceil(_SLOWER_IN_WORKERS * batch_ms / max(step_ms, 1e-6)), 2)
 
 
 def _alone(profile: Profile) -> StarvedLoader | Missing | NotSo:
@@ -236,4 +280,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("cpu-saturated", Group.BATCH_COST),
     traits=Traits(about_input=True, workers="more", windows="waiting", remedies=("workers",)),
+    by_trace=by_trace(_in_trace),
 )

@@ -45,7 +45,6 @@ class Thresholds(NoThresholds):
     share: Threshold = Threshold(0.05, "share of the loop", "Less is over soon.")
     seconds: Threshold = Threshold(1.0, "s", "Less is no loss in any run.")
     critical_share: Threshold = Threshold(0.3, "share of the loop", "A third of the loop.")
-    most: Threshold = Threshold(0.4, "share of the loop", "Start-up bounds a run of which it is nearly half.")
 
 
 def check(profile: Profile, t: Thresholds, seen: tuple[LoaderProfile, SkippedBatches]) -> Found | None:
@@ -68,7 +67,7 @@ def check(profile: Profile, t: Thresholds, seen: tuple[LoaderProfile, SkippedBat
         where=skipped.where or loader.iterated_where,
         speedup=Speedup(gain, round(1.0 + 0.8 * (gain - 1.0), 3), gain, "the loop without these batches"),
         rank=loader.rank if len(profile.ranks) > 1 else None,
-        decides=share >= t.most,
+        decides=share >= t.critical_share,
     )
 
 
@@ -85,5 +84,5 @@ RULE = Rule(
     check=check,
     needs=(Need("a training loader", _skipping),),
     thresholds=Thresholds(),
-    traits=Traits(bound="startup", order="first", lanes=("input_wait", "worker"), windows="startup"),
+    traits=Traits(bound="startup", order="first", about_input=True, lanes=("input_wait", "worker"), windows="startup"),
 )

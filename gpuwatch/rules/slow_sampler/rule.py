@@ -8,7 +8,7 @@ What it means
 How it is measured
     The time in the sampler, added up over all requests for batches and over the start of each later epoch, against the
     time of the loop. The line comes from stack samples; without them it is the sampler's __iter__. In recordings that
-    lack the measurement, stack samples of the user's own sampler stand for it.
+    lack the measurement, stack samples of the user's own sampler are used.
 
 When it is wrong
     Where batches are ready anyway and the device works on, a sampler of this length costs nothing on a GPU.
@@ -28,7 +28,7 @@ from gpuwatch.diagnosis.evidence import place, wait_evidence
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
-from gpuwatch.diagnosis.trainer_code import most_at, sampler_lines
+from gpuwatch.diagnosis.trainer_code import draws_at_start, most_at, sampler_lines
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile, SamplerProfile
@@ -58,11 +58,13 @@ class Thresholds(NoThresholds):
 
 
 class Sampled(NamedTuple):
-    """What the sampler takes: its share of the loop, its lines; what was measured, None where samples alone tell."""
+    """What the sampler takes: its share of the loop, its lines; what was measured, None where samples alone tell;
+    `sampled_s`: the seconds at the start of later epochs that samples alone tell."""
 
     share: float
     lines: list[HotLine]
     measured: SamplerProfile | None
+    sampled_s: float
 
 
 def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, sampled: Sampled) -> Found | None:
@@ -75,8 +77,8 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, sampled: Sampled)
         severity="critical" if sampled.share >= t.critical_share else "warning",
         confidence="high" if sampled.measured else "medium",
         summary=f"{_what(loader, sampled, costs)}{most_at(line) if line else ''}",
-        evidence=_evidence(loader, sampled, t),
-        advice=_advice(sampled),
+        evidence=_evidence(loader, sampled, costs, t),
+        advice=_advice(sampled, costs),
         where=place(line, sampled.measured.where if sampled.measured else None) or loader.created_where,
         speedup=_speedup(sampled, costs),
     )
@@ -85,19 +87,28 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, sampled: Sampled)
 def _sampled(profile: Profile) -> Sampled | Missing:
     loader = profile.primary
     lines = sampler_lines(profile)
+    whole = profile.costs.seconds if profile.costs else profile.seconds
     if loader is not None and loader.sampler is not None:
-        return Sampled(loader.sampler.share, lines, loader.sampler)
+        # What it draws when the iterator is made is no request.
+        at_start = sum(line.seconds for line in lines if line.activity == "between loops" and draws_at_start(line))
+        return Sampled(min(loader.sampler.share + at_start / max(whole, 1e-9), 1.0), lines, loader.sampler, at_start)
     if not lines:
         return Missing("the time in the loader's sampler")
-    whole = profile.costs.seconds if profile.costs else profile.seconds
     in_steps = sum(line.share for line in lines if line.activity in ("step", "long step"))
     between = sum(line.seconds for line in lines if line.activity == "between loops")
-    return Sampled(min(in_steps + between / max(whole, 1e-9), 1.0), lines, None)
+    return Sampled(min(in_steps + between / max(whole, 1e-9), 1.0), lines, None, between)
 
 
-def _each_epoch(sampler: SamplerProfile) -> bool:
+def _start_s(sampled: Sampled, passes: float) -> float:
+    """Return the seconds that each later pass begins with."""
+    measured = sum(sampled.measured.start_seconds[1:]) if sampled.measured else 0.0
+    return (measured + sampled.sampled_s) / max(passes - 1.0, 1.0)
+
+
+def _each_epoch(sampled: Sampled, passes: float) -> bool:
     """Say whether most of the time goes by before the first batch of a pass."""
-    return sum(sampler.start_seconds[1:]) > sampler.seconds
+    in_steps = sampled.measured.seconds if sampled.measured else 0.0
+    return _start_s(sampled, passes) * max(passes - 1.0, 1.0) > in_steps
 
 
 def _what(loader: LoaderProfile, sampled: Sampled, costs: Costs) -> str:
@@ -108,39 +119,37 @@ def _what(loader: LoaderProfile, sampled: Sampled, costs: Costs) -> str:
     if sampler is None:
         return f"the loader's sampler takes {share}, {where}"
     name = sampler.name or "the sampler"
-    if _each_epoch(sampler):
-        later = sampler.start_seconds[1:]
-        return f"each epoch begins with {duration(sum(later) / len(later))} of {name} ({share}), {where}"
+    if _each_epoch(sampled, costs.iterators):
+        return f"each epoch begins with {duration(_start_s(sampled, costs.iterators))} of {name} ({share}), {where}"
     return f"{name} takes {milliseconds(sampler.ms_per_batch)} for each batch ({share}), {where}"
 
 
-def _evidence(loader: LoaderProfile, sampled: Sampled, t: Thresholds) -> tuple[Evidence, ...]:
+def _evidence(loader: LoaderProfile, sampled: Sampled, costs: Costs, t: Thresholds) -> tuple[Evidence, ...]:
     sampler, fetch = sampled.measured, loader.fetch
     found = [Evidence("time in the sampler", round(sampled.share, 4), "share of the loop", t.share, loader.batches)]
     if sampler is not None:
         found.append(Evidence("drawing the indices of a batch", round(sampler.ms_per_batch, 3), "ms", n=loader.batches))
-        later = sampler.start_seconds[1:]
-        if later:
-            found.append(Evidence("start of a later epoch", round(sum(later) / len(later), 3), "s", n=len(later)))
+        if costs.iterators > 1:
+            start_s = round(_start_s(sampled, costs.iterators), 3)
+            found.append(Evidence("start of a later epoch", start_s, "s", n=int(costs.iterators) - 1))
     if loader.workers and fetch is not None:
         found.append(Evidence("a worker waits for indices", round(fetch.index_wait_ms, 3), "ms per batch", n=fetch.n))
     return (*found, wait_evidence(loader))
 
 
-def _advice(sampled: Sampled) -> str:
+def _advice(sampled: Sampled, costs: Costs) -> str:
     sampler = sampled.measured
     if sampler is None:
         return _ADVICE
     if sampler.where is None and not sampled.lines:
         return _ADVICE_TORCH.format(name=sampler.name or "it")
-    return _ADVICE_EPOCH if _each_epoch(sampler) else _ADVICE
+    return _ADVICE_EPOCH if _each_epoch(sampled, costs.iterators) else _ADVICE
 
 
 def _speedup(sampled: Sampled, costs: Costs) -> Speedup:
     sampler = sampled.measured
     if sampler is not None:
-        start_s = sum(sampler.start_seconds) / max(len(sampler.start_seconds), 1)
-        after = throughput.without_sampler(costs, start_s)
+        after = throughput.without_sampler(costs, _start_s(sampled, costs.iterators))
         return throughput.predict(costs, after, "throughput model, sampler free")
     gain = 1.0 / max(1.0 - sampled.share, 0.05) - 1.0
     predicted, low, high = (round(1.0 + part * gain, 3) for part in (1.0, 0.7, 1.1))

@@ -15,12 +15,16 @@ from gpuwatch.diagnosis.examples.runs import (
     SAMPLED,
     SAMPLER_LINE,
     SLEEPING,
+    UNMEASURED,
     WORK_LINE,
     no_loader,
     own_loop,
     phases,
     run_of,
+    traced_by,
 )
+from gpuwatch.diagnosis.gpu_trace import NOT_MEASURABLE
+from gpuwatch.model.gpu_time import GpuGain
 from gpuwatch.model.hot_lines import Callee
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
@@ -42,6 +46,15 @@ def asking(worked: int) -> Profile:
     return own_loop(RECV_LINE, make_hot_line(source="state = game.move(action)", samples=worked))
 
 
+_POSTS = replace(
+    WORK_LINE,
+    source="urlopen(request)",
+    callee=Callee("http", "getresponse"),
+    share=0.6,
+    blocked_share=0.95,
+    stack=(Place("/home/me/t.py", 34, "send"), Place("/usr/lib/python3.11/socket.py", 706, "SocketIO.readinto")),
+)
+
 CASES = (
     # Messages: the processes work for a fifth of the wait, and more of them would make more messages.
     fires(
@@ -55,6 +68,14 @@ CASES = (
     ),
     # They work all the time: what they make is waited for.
     unknown(asking(95), "no nn.Module frames were sampled, so model time is unknown"),
+    # It waits for a reply over the network.
+    fires(
+        run_of(8.0, hot_lines=(_POSTS,), stacks=SAMPLED, ranks=phases(backward=4.0, other_in_step=6.0)),
+        "critical",
+        "60% of the step is requests over the network, each of which the training waits for, most of it at line 48: urlopen(request)",
+        where="/home/me/project/data.py:48",
+        speedup=2.429,
+    ),
     fires(
         run_of(ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0), hot_lines=(WORK_LINE,), stacks=SAMPLED),
         "critical",
@@ -108,8 +129,7 @@ CASES = (
             stacks=SAMPLED,
         ),
         "critical",
-        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: trainer.fit(model)"
-        " (in EarlyStopping.on_train_batch_end)",
+        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: trainer.fit(model) (in EarlyStopping.on_train_batch_end)",
         where="/home/me/project/data.py:48",
         speedup=1.0,
     ),
@@ -175,4 +195,15 @@ CASES = (
         replace(READING, devices=(make_device(),)),
         "no nn.Module frames were sampled, so model time is unknown",
     ),
+    fires(
+        traced_by({"host_code": 0.4}, GpuGain("host_code", 1.25, 1.0, 1.667)),
+        "warning",
+        "the GPU is idle for 40% of its time while the host runs code that launches nothing",
+        confidence="medium",
+        speedup=1.25,
+    ),
+    clear(traced_by({"host_code": 0.1})),
+    # A pause in one step.
+    clear(traced_by({"host_code": 0.6}, in_largest_step={"host_code": 0.95})),
+    unknown(UNMEASURED, NOT_MEASURABLE),
 )

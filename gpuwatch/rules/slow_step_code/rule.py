@@ -7,9 +7,13 @@ What it means
 How it is measured
     Lines of the training process from stack samples in the step, other than the model's forward, the backward pass and
     the optimizer, also where a framework calls these from the user's one line; then the callback that takes the time is
-    named. No more is reported than was measured outside of the three, whatever the samples say. A line that sleeps or
-    waits is not Python's work and does not count. What is done between the epochs is epoch-end, what a loader's sampler
-    does slow-sampler.
+    named. Code of the host inside the model's forward or in a hook below the backward pass counts too, where its source
+    or the library that it is in shows that it is none of torch's. No more is reported than was measured outside of the
+    three, whatever the samples say. A line that sleeps or waits is not Python's work and does not count, but for one that
+    waits for a reply over the network. What is done between the epochs is epoch-end, what a loader's sampler does
+    slow-sampler.
+    In a GPU trace: the device's gaps in which the host ran code that launched nothing, inside no loader and no call that
+    waits.
 
 When it is wrong
     Without stack samples, waiting for a device outside of the backward pass looks the same; then the rule is not
@@ -24,7 +28,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
+from gpuwatch.analyze.lines.waiting import waits_for_network
 from gpuwatch.diagnosis.evidence import place
+from gpuwatch.diagnosis.gpu_trace import by_trace, recurs, share_evidence, speedup
 from gpuwatch.diagnosis.messages import AT_WORK, find_messages
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, RANKS, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Rule
@@ -38,12 +44,17 @@ from gpuwatch.diagnosis.trainer_code import (
     stands_still,
 )
 from gpuwatch.model.findings import Evidence, Speedup, Traits
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.profile import Costs, Profile, RankProfile
 
 _ADVICE = "Do this every n-th step, on the device, or after the loop."
 _ADVICE_MESSAGES = (
     "Those processes compute for a small part of that time: do their work in this process, or put several steps of it into one"
     " message. More processes make more messages."
+)
+_ADVICE_NETWORK = (
+    "Gather these and send them together every n-th step, over a connection that stays open; or send them from a thread beside"
+    " the training, which only waits."
 )
 _ADVICE_OWN = (
     "Where it makes the batch: make it cheaper (whole arrays instead of Python loops), or let the workers of a DataLoader"
@@ -57,6 +68,9 @@ class Thresholds(NoThresholds):
 
     share: Threshold = Threshold(0.15, "share of the step", "Logging, metrics and the loop itself take less.")
     critical_share: Threshold = Threshold(0.3, "share of the step", "A third of the step.")
+    idle: Threshold = Threshold(
+        0.2, "share of the GPU's time", "Where a trace shows each gap: between steps there is always some code."
+    )
 
 
 def check(
@@ -76,10 +90,13 @@ def check(
     if other < t.share or not lines:
         return None
     line = lines[0]
+    what, advice = "Python outside of forward, backward and optimizer", _ADVICE_OWN if loader.own_loop else _ADVICE
+    if waits_for_network(line):
+        what, advice = "requests over the network, each of which the training waits for", _ADVICE_NETWORK
     return Found(
         severity="critical" if other >= t.critical_share else "warning",
         confidence="high" if profile.stacks.trust == "high" else "medium",
-        summary=f"{other:.0%} of the step is Python outside of forward, backward and optimizer{most_at(line)}",
+        summary=f"{other:.0%} of the step is {what}{most_at(line)}",
         evidence=(
             Evidence("own code in the step", round(other, 4), "share of the trainer's samples", t.share, line.samples),
             Evidence("other in-step", round(other_share(profile), 4), "share of the step", n=loader.steps),
@@ -88,7 +105,7 @@ def check(
             ),
             Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         ),
-        advice=_ADVICE_OWN if loader.own_loop else _ADVICE,
+        advice=advice,
         where=place(line),
         speedup=_without(other, costs),
         hides=(),
@@ -127,6 +144,25 @@ def _messages(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
     )
 
 
+def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
+    """Report a traced device that idles while the host runs code that launches nothing."""
+    share, place = time.share("host_code"), time.place("host_code")
+    if share < t.idle or not recurs(time, "host_code"):
+        return None
+    unnamed = (
+        "" if place or time.has_stacks else " The trace has no stacks: record with with_stack=True to see the line."
+    )
+    return Found(
+        severity="warning",
+        confidence="medium",
+        summary=f"the GPU is idle for {share:.0%} of its time while the host runs code that launches nothing",
+        evidence=(share_evidence(time, "host_code", "idle while the host ran other code", t.idle),),
+        advice=f"{_ADVICE}{unnamed}",
+        where=place.place if place else None,
+        speedup=speedup(time, "host_code"),
+    )
+
+
 RULE = Rule(
     id="slow-step-code",
     page=__doc__,
@@ -138,4 +174,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("slow-startup",),
     traits=Traits(bound="host", lanes=("step", "gpu_wait", "gpu_busy")),
+    by_trace=by_trace(_in_trace),
 )

@@ -51,7 +51,7 @@ _FULL = (
 )
 _OTHERWISE = "Find out what is different from that step on: the code, the data and the settings of these steps."
 _DENORMAL = (
-    " On a CPU, numbers that have decayed below 1e-38 (denormal) are one cause to check: torch.set_flush_denormal(True)"
+    " On a CPU, numbers that have decayed to almost zero (denormal) are one cause to check: torch.set_flush_denormal(True)"
     " would cure it. The cores were free, and no other program took them."
 )
 _QUIET, _MUCH = 0.3, 1.5

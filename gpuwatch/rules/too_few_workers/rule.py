@@ -12,8 +12,9 @@ How it is measured
 
 When it is wrong
     If the workers wait for one shared thing (a lock, a slow disk), more of them share it. If the sampler found no
-    idle core, cpu-saturated is reported instead. Each worker has a copy of an iterable dataset: unless its code asks for its
-    worker (torch.utils.data.get_worker_info), more of them hand over the same samples, and the rule is clear.
+    idle core, cpu-saturated is reported instead. Each worker has a copy of an iterable dataset: more of them share its data
+    only where it gives each a part. Where neither its workers nor its code (torch.utils.data.get_worker_info) say so, the rule
+    is not evaluated.
 
 What to do
     Raise num_workers to the number named. Memory grows with each worker (see worker-memory-growth).
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import takes_turns
-from gpuwatch.diagnosis.evidence import blocked_share, certainty, hot_line, splits_its_data, wait_evidence
+from gpuwatch.diagnosis.evidence import blocked_share, certainty, hot_line, wait_evidence
 from gpuwatch.diagnosis.frameworks import loader_edit, who_set
 from gpuwatch.diagnosis.needs import (
     BLOCKED_SHARE,
@@ -38,6 +39,7 @@ from gpuwatch.diagnosis.needs import (
 )
 from gpuwatch.diagnosis.rule import Found, Group, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.diagnosis.worker_shares import DIVISIBLE
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
@@ -56,14 +58,11 @@ class Thresholds(NoThresholds):
 
 
 def check(
-    profile: Profile, t: Thresholds, seen: StarvedLoader, workers: int, busy: float, idle_cores: float
+    profile: Profile, t: Thresholds, seen: StarvedLoader, workers: int, busy: float, idle_cores: float, divisible: bool
 ) -> Found | None:
     """Report a starved loop whose workers never rest although more of them would find cores."""
     loader, costs = seen.loader, profile.costs
     if costs is None or loader.fetch is None or takes_turns(hot_line(profile, "worker", "fetch")):
-        return None
-    # Each worker would hand over all of the data.
-    if not splits_its_data(loader):
         return None
     best = throughput.best_workers(costs)
     speedup = throughput.predict(costs, throughput.with_workers(costs, best), "throughput model: P / n")
@@ -118,6 +117,7 @@ RULE = Rule(
         WORKERS,
         BUSY_WORKERS,
         IDLE_CORES,
+        DIVISIBLE,
     ),
     thresholds=Thresholds(),
     hides=(Group.BATCH_COST,),

@@ -6,7 +6,8 @@ What it means
 
 How it is measured
     The training uses a CUDA device, the loader does not pin its batches, and the bytes of a batch at the rate of
-    pageable copies are a noticeable part of the step.
+    pageable copies are a noticeable part of the step. In a GPU trace: the time in which the device only copied, or waited
+    for a copy from pageable memory.
 
 When it is wrong
     The script may pin by itself, or the batch may never go to the device. For small batches the rule is clear.
@@ -21,10 +22,12 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.frameworks import loader_edit
+from gpuwatch.diagnosis.gpu_trace import by_trace, share_evidence, speedup
 from gpuwatch.diagnosis.needs import DEVICE_EVENTS, MEASURED_LOOP, MeasuredLoop
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
+from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
 from gpuwatch.words.units import milliseconds
@@ -65,6 +68,28 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, waited: Interval,
     )
 
 
+def _in_trace(profile: Profile, t: Thresholds, time: GpuTime) -> Found | None:
+    """Report a traced device that waits for copies from pageable memory."""
+    share = time.share("copy", "pageable_copy")
+    count, size = time.counts.pageable_copies, time.counts.pageable_bytes
+    if share < t.share or count < max(time.steps, 1) or not time.share("pageable_copy"):
+        return None
+    place = time.place("pageable_copy")
+    return Found(
+        severity="warning",
+        confidence="high",
+        summary=f"{size / 1e6:,.0f} MB are copied from pageable memory in {count} copies; the GPU waits for copies {share:.0%} of its time",
+        evidence=(
+            share_evidence(time, "pageable_copy", "idle while the host copies from pageable memory"),
+            share_evidence(time, "copy", "only copying"),
+            Evidence("copying, or waiting for it", round(share, 4), "share", t.share),
+        ),
+        advice="Pass pin_memory=True to the DataLoader and copy with non_blocking=True.",
+        where=place.place if place else None,
+        speedup=speedup(time, "pageable_copy", 1.0 / max(1.0 - share, 0.02)),
+    )
+
+
 def _unpinned_bytes(profile: Profile) -> float | Missing | NotSo:
     loader = profile.primary
     if loader is not None and loader.pin_memory:
@@ -86,4 +111,5 @@ RULE = Rule(
     traits=Traits(
         about_input=True, bound="transfer", lanes=("step", "gpu_wait", "gpu_busy"), remedies=("pinned-memory",)
     ),
+    by_trace=by_trace(_in_trace),
 )

@@ -8,7 +8,7 @@ from gpuwatch.model.experiment import Experiment, LoaderTrial, Trial
 from gpuwatch.model.measures import Phase
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
-from gpuwatch.views.html import words
+from gpuwatch.views.html import gpu_time, words
 from gpuwatch.views.html.ceilings import ceilings
 from gpuwatch.views.html.markup import Markup, content, el, facts, table
 from gpuwatch.views.html.pictures import phase_bar, slug
@@ -20,6 +20,8 @@ def phases(report: Report) -> Markup:
     """Return the phase bar with its legend: all of the wall time, every second counted once."""
     several = len(report.ranks) > 1
     whose = "all ranks together" if several else "the run"
+    if report.judged_gpu is not None and not report.ranks:
+        return gpu_time.where_it_went(report, report.judged_gpu)
     if not report.phases:
         return el(
             "section",

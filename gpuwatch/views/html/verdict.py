@@ -25,6 +25,8 @@ def header(report: Report) -> Markup:
     started = datetime.fromtimestamp(run.started_wall_ns / 1e9, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     ended = text.ending(run.exit_code, run.signal, run.state)
     facts = [started, text.duration(report.seconds), text.clean(run.host), ended]
+    if report.judged_gpu is not None and not report.ranks:
+        facts = ["GPU trace", text.duration(report.seconds)]
     if report.ranks:
         facts.insert(3, text.count(len(report.ranks), "rank"))
     return el(
@@ -35,7 +37,11 @@ def header(report: Report) -> Markup:
             el("button", "Dark", id="theme", type="button", hidden=True),
             class_="top",
         ),
-        el("p", el("code", shlex.join(run.command), class_="command", title=f"in {run.cwd}"), class_="command-line"),
+        el(
+            "p",
+            el("code", shlex.join(run.command) or text.clean(run.id), class_="command", title=f"in {run.cwd}"),
+            class_="command-line",
+        ),
         el("p", " · ".join(facts), class_="soft"),
     )
 

@@ -73,12 +73,36 @@ def test_batches_walked_through_are_no_steps(tmp_path: Path, timed: int) -> None
     assert phases_of(report)["loader startup"] == pytest.approx(loader.skipped.seconds, rel=0.02)
 
 
+def test_steps_that_trained_with_timestamps_only_are_not_thrown_away(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path)
+    trainer = run.trainer()
+    number = trainer.iterate()
+    for index in range(60):
+        trainer.ask(number, index, 8.0).do("other", 0.02)
+    trainer.only_timed(number, 60, 9, 1.0, 10.0)
+    for index in range(69, 140):
+        trainer.ask(number, index, 1.0).step(10.0)
+    skipped = loader_of(run).skipped
+    assert skipped is not None and skipped.count == 60
+
+
 def test_first_batches_that_something_is_done_with_are_not_thrown_away(tmp_path: Path) -> None:
     assert loader_of(resumed(tmp_path, 3.0)).skipped is None
 
 
 def test_batches_taken_together_for_one_step_are_not_thrown_away(tmp_path: Path) -> None:
     assert loader_of(resumed(tmp_path, 0.02, batches=4)).skipped is None
+
+
+def test_batches_collected_for_long_accumulated_steps_are_not_thrown_away(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path)
+    trainer = run.trainer()
+    number = trainer.iterate()
+    for index in range(96):
+        trainer.ask(number, index, 4.0).do("other", 0.02)
+        if index % 16 == 15:
+            trainer.step(100.0)
+    assert loader_of(run).skipped is None
 
 
 def test_a_whole_pass_that_trains_nothing_is_thrown_away(tmp_path: Path) -> None:
@@ -162,3 +186,19 @@ def test_checkpoints_between_loops_are_timed_with_their_line(tmp_path: Path) -> 
     (rank,) = report_of(run).ranks
     # What follows the last loop is the end of the run.
     assert rank.saving_s == pytest.approx(0.8) and rank.saving_where == Place("/home/me/train.py", 77, "main")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_follows_a_pass_that_was_left_before_its_end_is_between_the_loops(tmp_path: Path, told: bool) -> None:
+    run = FakeRun(tmp_path)
+    trainer = run.trainer()
+    for _ in range(3):
+        number = trainer.iterate(workers=((0, 11),), persistent=True)
+        for index in range(20):
+            trainer.ask(number, index, 1.0).step(10.0)
+        trainer.do("other", 700.0)
+        trainer.activity = trainer.activity if told else {}
+        trainer.tail(number)  # the next pass begins, and closes this one
+    trainer.loop(20)
+    between = phases_of(report_of(run))["between loops"]
+    assert between == pytest.approx(3 * 0.69, abs=0.02)

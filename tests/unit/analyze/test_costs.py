@@ -78,3 +78,21 @@ def test_the_cpu_time_of_making_a_batch_is_none_of_the_steps(run: FakeRun) -> No
         trainer.add("fetch", **made, cpu_ns=40 * MS, delay_ns=0, collate_ns=0, operations=[]).step(60)
     loader = primary_of(report_of(run))
     assert loader is not None and loader.compute_cpu_share == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_batch_costs_what_all_steps_waited_for_it_not_only_those_with_a_recorded_fetch(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate()
+    for index in range(6):
+        trainer.ask(number, index, 1.0).step(10)
+    trainer.only_timed(number, 6, 74, 1.0, 10.0)
+    for index in range(80, 100):
+        t0 = trainer.now
+        trainer.ask(number, index, 41.0)
+        made = {"worker": -1, "index": index, "idle_t0": t0, "t0": t0, "t1": t0 + 40 * MS, "samples": 8}
+        trainer.add("fetch", **made, cpu_ns=20 * MS, delay_ns=0, collate_ns=0, operations=[])
+        trainer.step(10)
+    trainer.ask(number, 100, 0.0, end=1)
+    costs = report_of(run).costs
+    assert costs is not None
+    assert costs.work_ms == pytest.approx(10.5, rel=0.15) and costs.work_cpu_ms == pytest.approx(5.2, rel=0.15)

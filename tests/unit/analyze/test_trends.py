@@ -127,3 +127,20 @@ def test_numbers_of_a_line_and_of_two_levels() -> None:
     assert best_split(levels, 2)[:3] == (10, 1.0, 5.0)
     assert clusters(np.array([1.0] * 40 + [1.02] * 40), 0.1, 0.25, 4) == []
     assert clusters(noise(200) * 10, 0.1, 0.25, 4) == []
+
+
+@pytest.mark.parametrize(("delay_ms", "reported"), [(0.0, True), (26.0, False)])
+def test_waits_for_batches_that_only_lack_a_core_are_no_trend(run: FakeRun, delay_ms: float, reported: bool) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate(workers=[(0, 101)])
+    worker = run.worker(101)
+    for index in range(STEPS):
+        late = index >= 200
+        wall, delay = (30.0, delay_ms) if late else (4.0, 0.0)
+        worker.fetch(index, wall, delay_ns=int(delay * MS), cpu_ns=int((wall - delay) * MS))
+        trainer.ask(number, index, 25.0 if late else 0.1)
+        trainer.do("forward", 2.0).do("backward", 3.0)
+        worker.now = trainer.now
+    trainer.ask(number, STEPS, 0.0, end=1)
+    assert trend_of(run).shape == "changed"
+    assert ("slowing-down" in said(report_of(run))) is reported

@@ -84,7 +84,10 @@ def assert_follows_the_wait(report: Report) -> None:
     if share is None or verdict.confidence == "borderline":
         return
     for_core = any(words in line for words in ("waits for a core", "with its batches ready"))
-    if verdict.bound == "input":
+    late = verdict.trend is not None and verdict.trend.wait_after > STARVED_SHARE > share.high
+    if verdict.bound == "input" and late:
+        assert verdict.trend is not None and percent(verdict.trend.wait_after) in line
+    elif verdict.bound == "input":
         assert share.high >= STARVED_SHARE and percent(share.median) in line and not for_core
     elif share.low > STARVED_SHARE * (1 + BETWEEN_RUNS):
         delays = [rank.run_queue_delay_share or 0.0 for rank in report.ranks]

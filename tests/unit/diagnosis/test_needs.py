@@ -14,6 +14,8 @@ from gpuwatch.diagnosis.examples.parts import (
     make_machine,
     make_profile,
     make_rank,
+    make_state,
+    make_trend,
 )
 from gpuwatch.diagnosis.examples.runs import (
     BLOCKED,
@@ -31,6 +33,7 @@ from gpuwatch.diagnosis.rule import NOT_SO, Missing, Need
 from gpuwatch.diagnosis.thresholds import comparisons
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.loader_profile import QueueProfile
+from gpuwatch.model.process_state import Compilations
 from gpuwatch.model.profile import Profile
 
 NO_LOADER = "no DataLoader was seen in use"
@@ -63,6 +66,9 @@ HAS: list[tuple[Need, Profile]] = [
     (needs.STACKS, run_of(stacks=SAMPLED)),
     (needs.MEMORY_SAMPLES, run_of(devices=(make_device(),))),
     (needs.DEVICE_EVENTS, run_of(devices=(make_device(),), loader={"gpu_wait_ms": interval(1.0)})),
+    (needs.PROCESS_STATE, run_of(state=make_state())),
+    (needs.COMPILATIONS, run_of(state=make_state(compilations=Compilations(4, 0, 0.0, 10.0, 2, 8)))),
+    (needs.TREND, run_of(trend=make_trend())),
 ]
 LACKS: list[tuple[Need, Profile, str]] = [
     (needs.STARVED_LOADER, no_loader(), NO_LOADER),

@@ -75,7 +75,8 @@ def test_the_state_is_read_a_few_times_and_at_the_end(events: tuple[list[dict], 
     first, last = states[0]["facts"], states[-1]["facts"]
     assert first["gc"][0] is True and first["flushes_denormals"] is False and first["threads"]["torch"] >= 1
     assert last["hooks"] - first["hooks"] >= 40
-    assert last["hooks_set"][1] == _line(source, "register_hook")
+    found = [row["facts"]["hooks_set"] for row in states if row["facts"].get("hooks_set")]
+    assert found and {line for _, line in found} == {_line(source, "register_hook")}
     (updated,) = {
         (row["facts"]["optimizer"], row["facts"]["tensors"]) for row in states if row["during"] == "optimizer"
     }

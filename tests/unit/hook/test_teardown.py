@@ -35,14 +35,14 @@ def stops_of(tmp_path: Path, how: str) -> tuple[Run, list[dict[str, Any]]]:
 
 def test_the_end_of_an_epoch_stops_its_workers_at_the_loops_line(tmp_path: Path) -> None:
     ran, stops = stops_of(tmp_path, "plain")
-    assert [(s["workers"], s["exhausted"], s["line"], s["by"]) for s in stops] == [(2, True, 12, None)] * 2
+    assert [(s["workers"], s["exhausted"], s["line"], s["by"]) for s in stops] == [(2, True, 13, None)] * 2
     assert [s["iterator"] for s in stops] == [row["iterator"] for row in ran.trainer.of("iterator")]
     assert all(end["left"] == [] for log in ran.logs for end in log.of("worker_end"))
 
 
 def test_a_dropped_iterator_stops_its_workers_at_the_line_that_dropped_it(tmp_path: Path) -> None:
     _, stops = stops_of(tmp_path, "drop")
-    assert [(s["exhausted"], s["line"]) for s in stops] == [(False, 14)] * 2
+    assert [(s["exhausted"], s["line"]) for s in stops] == [(False, 15)] * 2
 
 
 def test_a_thread_that_a_worker_leaves_running_is_recorded_with_the_line_that_started_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.parts import (
     interval,
     make_device,
@@ -20,7 +21,9 @@ from gpuwatch.diagnosis.examples.parts import (
     make_profile,
     make_rank,
     make_run,
+    make_sampler,
 )
+from gpuwatch.diagnosis.examples.runs import sampler_run
 from gpuwatch.model.experiment import Experiment, Trial
 from gpuwatch.model.findings import NotEvaluated, Speedup
 from gpuwatch.model.hot_lines import Callee
@@ -85,6 +88,14 @@ def hostile_report() -> Any:
         problems=(HOSTILE,),
         not_evaluated=(NotEvaluated("gpu-x", HOSTILE),),
     )
+
+
+def test_a_sampler_that_is_waited_for_is_shown_beside_the_queue() -> None:
+    facts = {fact.label: (fact.text, fact.note) for fact in card.prepare(report_of(sampler_run())).why}
+    assert facts["sampler"] == ("20 ms of each wait draw the indices", "Groups, in the training process")
+    assert facts["queue"][0] == "next batch already queued for 100% of requests"
+    small = sampler_run(sampler=make_sampler(seconds=0.05, ms_per_batch=0.05, share=0.01))
+    assert "sampler" not in {fact.label for fact in card.prepare(report_of(small)).why}
 
 
 def test_names_cannot_steer_the_terminal_nor_be_taken_for_markup() -> None:

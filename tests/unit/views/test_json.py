@@ -17,6 +17,7 @@ import pytest
 
 from gpuwatch import model
 from gpuwatch.diagnosis.examples.parts import interval, make_device, make_loader, make_operation, make_run
+from gpuwatch.diagnosis.examples.runs import traced_by
 from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, Trial
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Unentered
@@ -50,6 +51,7 @@ def full_report() -> Any:
         unentered=(Unentered(7, "python -I x.py", "-I", "Start it without -I"),),
         suppressed=(make_finding("expensive-decode", speedup=None, where=None),),
         problems=("torn",),
+        gpu_time=traced_by({"input": 0.4}).gpu_time,
         experiments=(
             Experiment("e1", ("python", "train.py"), 1, 9.0, (trial,), (ceiling,), (sweep,), 3.5, "num_workers=3"),
         ),
@@ -130,10 +132,10 @@ def make_report_profile() -> Any:
 
 def test_nothing_of_a_report_is_left_out_but_the_pictures_series() -> None:
     fields = {field.name for field in dataclasses.fields(Report)}
-    renamed = {"seconds", "hosts", "primary", "timeline"}
-    assert (
-        fields - set(to_dict(make_report())) == renamed
-    )  # the first three are run.duration_s, run.hosts, primary_loader
+    renamed = {"seconds", "hosts", "primary", "timeline"}  # the first three: run.duration_s, run.hosts, primary_loader
+    assert fields - set(to_dict(full_report())) == renamed
+    # Without a GPU trace there is nothing to say of it.
+    assert fields - set(to_dict(make_report())) == renamed | {"gpu_time"}
 
 
 def _given() -> dict[tuple[str, str], list[ast.expr]]:
