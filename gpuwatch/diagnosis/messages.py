@@ -11,7 +11,7 @@ from gpuwatch.model.profile import Profile
 # Processes that are at work for less than this of the wait for them are not what is waited for.
 AT_WORK = 0.5
 # So few samples of the wait say nothing of who works in it.
-FEWEST = 20
+FEWEST = 10
 
 
 class Messages(NamedTuple):

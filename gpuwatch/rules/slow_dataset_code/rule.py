@@ -42,7 +42,10 @@ _ADVICE_LIBRARY = (
     "Have the library do less for each sample: prepare the data once beforehand, or cache what it returns."
 )
 _ADVICE_THREAD = "Make this line cheaper, or make batches in the worker processes of a DataLoader: a thread shares the interpreter lock with the training."
-_ADVICE_PROCESS = "Make this line cheaper, or have more processes make batches: num_workers of a DataLoader does that."
+_ADVICE_PROCESS = (
+    "Make this line cheaper, or, where those processes compute all the time, have more of them: num_workers of a DataLoader"
+    " does that."
+)
 
 
 @dataclass(frozen=True)
