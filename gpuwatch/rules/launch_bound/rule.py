@@ -81,5 +81,7 @@ RULE = Rule(
         Need("CPU time of the training thread", _cpu),
     ),
     thresholds=Thresholds(),
-    traits=Traits(bound="host", lanes=("gpu_busy", "sm_active", "step")),
+    traits=Traits(
+        bound="host", lanes=("gpu_busy", "sm_active", "step"), remedies=("fused-optimizer", "foreach-optimizer")
+    ),
 )

@@ -84,6 +84,9 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     traits=Traits(
-        about_input=True, bound="transfer", lanes=("step", "gpu_wait", "gpu_busy"), remedies=("pinned-memory",)
+        about_input=True,
+        bound="transfer",
+        lanes=("step", "gpu_wait", "gpu_busy"),
+        remedies=("pinned-memory", "non-blocking-copies"),
     ),
 )

@@ -104,7 +104,7 @@ def test_a_schedule_that_runs_out_makes_the_experiment_respect_epochs(tmp_path: 
 def test_an_arm_that_fails_leaves_the_others_their_results(tmp_path: Path) -> None:
     windows = [
         Window("e", "real", 0, 0.3),
-        Window("unsuitable", "real", 0, 0.3, remedy="shrink-first"),
+        Window("unsuitable", "real", 0, 0.3, remedies=(("shrink-first", {}),)),
         Window("fatal", "real", 0, 0.3, loader={"num_workers": 0}),
         Window("e", "real", 1, 0.3),
         Window("fatal", "real", 1, 0.3, loader={"num_workers": 0}),
