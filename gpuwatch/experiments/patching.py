@@ -56,10 +56,10 @@ def _from_below(change: Change) -> tuple[bool, int]:
 
 def _placed(change: Change, loop: Mapping[str, Any]) -> Change:
     """Return a change of the loader's call at the place that the experiment saw, where no profile has told it."""
-    made = loop.get("optimizers") or ()
-    if change.kind == "optimizer" and len(made) == 1:
-        return replace(change, name=made[0])
-    file, line = (*(loop.get("made") or ()), None, None)[:2]
+    optimizers, made = loop.get("optimizers") or (), loop.get("made") or (None, None)
+    if change.kind == "optimizer" and len(optimizers) == 1:
+        return replace(change, name=optimizers[0])
+    file, line = made[0], made[1]
     if change.kind not in _AT_THE_LOADER or change.file is not None or not file or not line:
         return change
     return replace(change, file=file, line=line)

@@ -6,7 +6,7 @@ are neither added nor multiplied, but measured: beside the unchanged loader and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gpuwatch.experiments import pairing, trials
@@ -14,10 +14,13 @@ from gpuwatch.experiments.conductor import WINDOW_S, Conductor
 from gpuwatch.experiments.predicting import of_union
 from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.model.experiment import Answer, LeftOut, Trial
+from gpuwatch.model.measures import Interval
 
 USUAL_ROUNDS, MOST_ROUNDS = 3, 8
 # An interval this wide, in parts of its middle, is good enough for an answer.
 TIGHT = 0.3
+# A gain from which on it is worth the rounds to prove on top of another what is not proven alone.
+LIKELY = 1.1
 # The largest part of what is left of the budget that is kept for it while single remedies are tried.
 MOST_SHARE = 0.3
 _ITEMS_MADE = ("scaled-decode", "faster-decoder", "shrink-first", "resize-before-float", "batched-fetch")
@@ -66,6 +69,16 @@ def choose(helping: Iterable[tuple[Remedy, Trial]]) -> tuple[list[Remedy], list[
     return chosen, left_out
 
 
+def _is_likely(trial: Trial) -> bool:
+    """Say whether a trial came to no verdict, but more likely than not to a gain."""
+    return (
+        trial.verdict == "inconclusive"
+        and trial.ratio is not None
+        and trial.ratio.n > 1
+        and trial.ratio.median >= LIKELY
+    )
+
+
 def unite(remedies: Sequence[Remedy]) -> Remedy:
     """Return one remedy that applies several."""
     loader = {name: value for remedy in remedies for name, value in remedy.loader.items()}
@@ -90,7 +103,8 @@ class Uniting:
         chosen, left_out = self.answer_alone(remedies)
         if not chosen:
             return
-        best = chosen[0]
+        best, likely = chosen[0], self._likely(remedies, chosen)
+        chosen += likely
         if len(chosen) == 1:
             self._narrow(best)
             self.answer_alone(remedies)
@@ -99,10 +113,14 @@ class Uniting:
         alone = (
             best if best.epochs == whole.epochs else replace(unite([best]), name=f"{best.name}, epochs", epochs=True)
         )
-        found = self._measured(whole, alone)
-        if found is not None and self._adds(found, whole, alone):
+        found = self._measured(whole, alone, bool(likely))
+        if found is not None and self._adds(found, whole, alone, bool(likely)):
             self._answer(chosen, found, left_out)
+        elif likely:
+            self._refresh(best)
+            self.answer_alone(remedies)
         elif found is not None:
+            self._refresh(best)
             idle = [LeftOut(remedy.name, "adds nothing", best.name) for remedy in chosen[1:]]
             self._answer([best], self._helping()[best.name], [*left_out, *idle])
 
@@ -116,13 +134,21 @@ class Uniting:
             self._answer(chosen[:1], known[chosen[0].name], [*left_out, *missing])
         return chosen, left_out
 
+    def _likely(self, remedies: Sequence[Remedy], chosen: Sequence[Remedy]) -> list[Remedy]:
+        """Return remedies that probably help, to be proven on top of the only one that is known to."""
+        if len(chosen) != 1:
+            return []
+        likely = {trial.id: trial for trial in self.conductor.experiment.trials if _is_likely(trial)}
+        found, _ = choose((remedy, likely[remedy.name]) for remedy in remedies if remedy.name in likely)
+        return [remedy for remedy in found if not are_alternatives(remedy, chosen[0])]
+
     def _helping(self) -> dict[str, Trial]:
         return {trial.id: trial for trial in self.conductor.experiment.trials if trial.verdict == "helps"}
 
-    def _measured(self, whole: Remedy, alone: Remedy) -> Trial | None:
+    def _measured(self, whole: Remedy, alone: Remedy, certain: bool) -> Trial | None:
         """Return the trial of all together; None when the budget held no two rounds of it, or it could not run."""
         self.conductor.tell("together")
-        if self._rounds((whole, alone), 0.0):
+        if self._rounds((whole, alone), 0.0, lambda: not certain or pairing.is_settled(self._beside(whole, alone))):
             self.conductor.run(whole.comparisons())
         found = self._trial(whole)
         return found if found and found.verdict != "failed" and found.ratio and found.ratio.n > 1 else None
@@ -131,11 +157,15 @@ class Uniting:
         """Run more rounds of the one remedy that is the answer, until its interval says how much it is worth."""
         self.conductor.tell("the answer")
         self._rounds((best,), (1.0 - MOST_SHARE) * self.conductor.left_s)
+        self._refresh(best)
+
+    def _refresh(self, best: Remedy) -> None:
+        """Have the trial of a remedy rest on all rounds that it had."""
         found = self._trial(best)
         if found is not None:
             self.conductor.add_trial(found)
 
-    def _rounds(self, arms: Sequence[Remedy], end_s: float) -> bool:
+    def _rounds(self, arms: Sequence[Remedy], end_s: float, enough: Callable[[], bool] = lambda: True) -> bool:
         """Run rounds until the first of some remedies is known well, or `end_s` seconds are left; say whether there were any."""
         conductor = self.conductor
         conductor.planned = conductor.done + USUAL_ROUNDS * len(trials.round_of(arms, 0, 0.0))
@@ -143,7 +173,8 @@ class Uniting:
         begun = conductor.done
         for _ in range(MOST_ROUNDS):
             found = self._trial(arms[0])
-            if (found is not None and self._is_known(found)) or conductor.left_s - self._round_s(arms) < end_s:
+            known = found is not None and self._is_known(found) and enough()
+            if known or conductor.left_s - self._round_s(arms) < end_s:
                 break
             conductor.run(trials.round_of(arms, conductor.next_round(), WINDOW_S))
             found = self._trial(arms[0])
@@ -161,12 +192,18 @@ class Uniting:
         conductor = self.conductor
         return next(iter(trials.conclude(conductor.results, [whole], conductor.outputs, conductor.loop)), None)
 
-    def _adds(self, found: Trial, whole: Remedy, alone: Remedy) -> bool:
-        """Say whether all together are worth more edits than the best one alone, by the rounds that had both."""
+    def _adds(self, found: Trial, whole: Remedy, alone: Remedy, certain: bool) -> bool:
+        """Say whether all together are worth more edits than the best one alone; for `certain` where not each helps alone."""
+        beside = self._beside(whole, alone)
+        if found.verdict != "helps" or beside is None:
+            return False
+        return pairing.outcome(beside) == "helps" if certain else beside.median >= 1.0 + pairing.WORTH
+
+    def _beside(self, whole: Remedy, alone: Remedy) -> Interval | None:
+        """Return what all together are worth beside the best one alone, by the rounds that had both."""
         groups, loop = pairing.by_arm(self.conductor.results), self.conductor.loop
         (_, before), (_, after) = trials.arms(alone, groups, loop), trials.arms(whole, groups, loop)
-        beside = pairing.ratio(before, after)
-        return found.verdict == "helps" and beside is not None and beside.median >= 1.0 + pairing.WORTH
+        return pairing.ratio(before, after)
 
     def _round_s(self, arms: Sequence[Remedy]) -> float:
         return self.conductor.round_s([window.arm for window in trials.round_of(arms, 0, 0.0)])

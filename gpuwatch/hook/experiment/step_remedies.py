@@ -146,20 +146,23 @@ def _non_blocking(_parameters: Parameters) -> Undo:
     torch = sys.modules["torch"]
     if not torch.cuda.is_available() or not torch.cuda.is_initialized():
         raise Unsuitable("the training uses no GPU: there are no copies to wait for")
-    before = [(name, getattr(torch.Tensor, name)) for name in ("to", "cuda")]
-    for name, original in before:
-        setattr(torch.Tensor, name, _not_waiting(original))
+    before = {name: vars(torch.Tensor).get(name) for name in ("to", "cuda")}
+    for name in before:
+        setattr(torch.Tensor, name, _not_waiting(getattr(torch.Tensor, name)))
 
     def undo() -> None:
-        for name, original in before:
-            setattr(torch.Tensor, name, original)
+        for name, original in before.items():
+            delattr(torch.Tensor, name)  # what it inherits
+            if original is not None:
+                setattr(torch.Tensor, name, original)
 
     return undo
 
 
 def _not_waiting(original: Callable[..., Any]) -> Callable[..., Any]:
     def copied(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not self.is_cuda and "non_blocking" not in kwargs and self.is_pinned():
+        says_itself = "non_blocking" in kwargs or any(argument is True or argument is False for argument in args)
+        if not self.is_cuda and not says_itself and self.is_pinned():
             kwargs["non_blocking"] = True
         return original(self, *args, **kwargs)
 

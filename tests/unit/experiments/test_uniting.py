@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpuwatch.experiments import kept, predicting, uniting
+from gpuwatch.experiments import kept, predicting, proving, uniting
 from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.model.experiment import Answer, LeftOut
 from gpuwatch.model.profile import Costs
@@ -76,6 +76,19 @@ def test_one_that_helps_gets_the_rounds_that_its_interval_needs(monkeypatch: pyt
     assert narrow.n > wide.n and narrow.high / narrow.low < wide.high / wide.low
     (trial,) = few.experiment.trials
     assert trial.ratio == narrow
+
+
+@pytest.mark.parametrize(("both", "expected"), [(12, ("shrink-first", "workers=2")), (20, ("shrink-first",))])
+def test_what_is_likely_to_help_is_proven_on_top_of_what_does(
+    monkeypatch: pytest.MonkeyPatch, both: float, expected: tuple[str, ...]
+) -> None:
+    """Workers are worth 1.2 and never get their verdict, since the group's rounds are few."""
+    monkeypatch.setattr(proving, "MOST_ROUNDS", 2)
+    steps_ms = {"shrink-first": 20, "workers=2": 50, "shrink-first + workers=2": both}
+    tried = answered(monkeypatch, [ORDER, WORKERS], steps_ms, 600.0)
+    assert {trial.id: trial.verdict for trial in tried.experiment.trials}["workers=2"] == "inconclusive"
+    answer = tried.experiment.answer
+    assert answer is not None and answer.remedies == expected and not answer.left_out
 
 
 def test_nothing_that_helps_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,22 @@ def test_copies_need_a_gpu() -> None:
         Switches().use([["non-blocking-copies", {}]])
 
 
+def test_copies_of_pinned_memory_do_not_wait_and_nothing_is_left_on_the_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, object]] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.Tensor, "is_pinned", lambda self: True)
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *args, **kwargs: seen.append(kwargs))
+    switches = Switches()
+    switches.use([["non-blocking-copies", {}]])
+    torch.zeros(2).to("cpu")
+    torch.zeros(2).to("cpu", non_blocking=False)
+    torch.zeros(2).to("cpu", torch.float16, True)
+    switches.rest()
+    assert seen == [{"non_blocking": True}, {"non_blocking": False}, {}]
+    assert "cuda" not in vars(torch.Tensor)
+
+
 def test_a_loader_is_not_touched_by_a_change_of_the_step() -> None:
     loader = DataLoader(TensorDataset(torch.arange(4.0)))
     clone = loader_clones.make(loader, {"remedies": [["gc-freeze", {}]]})
