@@ -91,10 +91,10 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 @click.option(
     "--check",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
+    type=click.Path(dir_okay=False),
     help="Run the command bare and with this patch, in turns and from its start, in copies of this folder.",
 )
-@click.option("--fresh", is_flag=True, help="Measure anew what an earlier call has measured of this command and code.")
+@click.option("--fresh", is_flag=True, help="Measure again what an earlier call has measured of this command and code.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 @dir_option
 @click.argument("arguments", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -163,7 +163,9 @@ def command(
 
 
 def _alone(file: str, others: dict[str, object]) -> None:
-    """Raise UsageError where another option is given beside --check."""
+    """Raise UsageError where --check names no file, or another option is given beside it."""
+    if not Path(file).is_file():
+        raise UsageError(f"--check {file}: there is no such file", "Write one with gpuwatch try --patch FILE")
     for name, given in others.items():
         if given:
             raise UsageError(

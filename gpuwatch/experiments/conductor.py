@@ -193,8 +193,8 @@ class Conductor:
 
     def add_trial(self, trial: Trial) -> None:
         """Keep a trial, in the place of an earlier one of the same remedy."""
-        others = tuple(each for each in self.experiment.trials if each.id != trial.id)
-        self.experiment = replace(self.experiment, trials=(*others, trial))
+        placed = {each.id: each for each in self.experiment.trials} | {trial.id: trial}
+        self.experiment = replace(self.experiment, trials=tuple(placed.values()))
 
     def note(self, text: str) -> None:
         """Show a sentence, and keep it with the result."""

@@ -55,8 +55,9 @@ def _from_below(change: Change) -> tuple[bool, int]:
 
 
 def _placed(change: Change, loop: Mapping[str, Any]) -> Change:
-    """Return a change of the loader's call at the place that the experiment saw, where no profile has told it."""
-    optimizers, made = loop.get("optimizers") or (), loop.get("made") or (None, None)
+    """Return a change of the loader's call at the place that the experiment saw, where no profile has it."""
+    optimizers: Sequence[str] = loop.get("optimizers") or ()
+    made: Sequence[Any] = loop.get("made") or (None, None)
     if change.kind == "optimizer" and len(optimizers) == 1:
         return replace(change, name=optimizers[0])
     file, line = made[0], made[1]

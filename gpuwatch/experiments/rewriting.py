@@ -1,4 +1,4 @@
-"""Python source with one change made in it, by its syntax tree: what stands around the change stays as it is.
+"""Python source with one change made in it, by its syntax tree: the code around the change stays as it is.
 
 Every function takes the source, and the line that a profile names; it returns the new source, or None where the code there is
 not of a form that it can change for certain.

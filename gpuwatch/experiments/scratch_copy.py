@@ -1,6 +1,6 @@
-"""A folder of the user's as it would be with some files changed: those are written anew, all else is linked.
+"""A folder of the user's as it would be with some files changed: those are written, all else is linked.
 
-Only the folders that lead to a changed file are made anew, so that data beside the code is not copied. What the training
+Only the folders that lead to a changed file are made, so that data beside the code is not copied. What the training
 writes by relative paths lands here, unless it goes into a folder that is linked.
 """
 

@@ -93,7 +93,7 @@ def apply(name: str, text: str, hunks: Sequence[Hunk]) -> str:
         if at is None:
             raise GpuwatchError(
                 f"the patch does not fit {name}: line {hunk.line} and those after it are others now",
-                "Make it anew with gpuwatch try --patch FILE",
+                "Make it again with gpuwatch try --patch FILE",
             )
         lines[at : at + len(hunk.before)] = hunk.after
         shift += len(hunk.after) - len(hunk.before)

@@ -95,7 +95,7 @@ class Wanted:
         if known is None or not known.changed:
             return known
         conductor.say(
-            f"{known.id} measured other code ({', '.join(map(os.path.basename, known.changed))}): measuring anew"
+            f"{known.id} measured other code ({', '.join(map(os.path.basename, known.changed))}): measuring all again"
         )
         return None
 
@@ -168,7 +168,7 @@ class Wanted:
 
 def _resumed(known: Known, conductor: Conductor) -> str:
     rounds = len({result.round for result in conductor.results})
-    return f"going on from {known.id}, which measured {count(rounds, 'round')}; --fresh measures anew"
+    return f"going on from {known.id}, which measured {count(rounds, 'round')}; --fresh measures all again"
 
 
 def _differing(differences: Sequence[str]) -> str:

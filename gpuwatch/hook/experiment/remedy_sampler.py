@@ -60,7 +60,7 @@ class Ahead:
 
 
 def _put(drawn: queue.Queue[tuple[int, Any]], entry: tuple[int, Any], left: threading.Event) -> bool:
-    """Put an entry; False when nobody takes any more."""
+    """Put an entry; False when none is taken any more."""
     while not left.is_set():
         try:
             drawn.put(entry, timeout=_LOOK_S)

@@ -140,5 +140,5 @@ def test_code_that_has_changed_is_said_and_measured_anew(
 
     monkeypatch.setattr(wanted, "Observation", Nothing)
     tried = resumed(tmp_path, monkeypatch, names=["workers=2"])
-    assert "measured other code (data.py): measuring anew" in tried.lines
+    assert "measured other code (data.py): measuring all again" in tried.lines
     assert any(window.arm == "workers=2" for window in tried.session.windows)

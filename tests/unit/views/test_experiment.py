@@ -145,7 +145,7 @@ def test_the_answer_is_the_first_line_and_only_its_edits_are_shown() -> None:
     )  # fmt: skip
     text = drawn(replace(EMPTY, trials=(one, other), answer=answer), 120)
     assert text.strip().startswith(
-        "3.4× (3.10–3.70) with this one edit: a; predicted 3.2×; outputs: identical (16 samples)"
+        "3.40× (3.10–3.70) with this one edit: a; predicted 3.20×; outputs: identical (16 samples)"
     )
     assert "Not among them, though it helps alone: b; beside a it adds less than 3 %." in text
     assert "+ a()" in text and "+ b()" not in text
