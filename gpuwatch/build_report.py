@@ -97,7 +97,9 @@ def _summary(report: Report, number: int, group: Group, start_ns: float) -> Trai
 
 def report_of(profile: Profile, series: Timeline | None = None) -> Report:
     """Judge a profile and gather what is said of it."""
-    judgement = judge(profile, all_rules())
+    rules = all_rules()
+    judgement = judge(profile, rules)
+    of_step = {rule.id for rule in rules if rule.traits.bound in ("host", "compute", "transfer")}
     left = contradictions(judgement.verdict, judgement.findings, profile.ranks)
     return Report(
         run=profile.run,
@@ -114,6 +116,7 @@ def report_of(profile: Profile, series: Timeline | None = None) -> Report:
         suppressed=judgement.suppressed,
         not_evaluated=judgement.not_evaluated,
         clear=judgement.clear,
+        clear_of_step=tuple(id for id in judgement.clear if id in of_step),
         devices=profile.devices,
         machine=profile.machine,
         costs=profile.costs,

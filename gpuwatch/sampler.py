@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gpuwatch.sources.base import KeptFile, Row, Source
 from gpuwatch.sources.cgroup import CgroupSource, quota_cores
-from gpuwatch.sources.cpu import CpuSource
+from gpuwatch.sources.cpu import CpuSource, allowed_cpus
 from gpuwatch.sources.memory import MemorySource
 from gpuwatch.sources.not_instrumented import UnenteredSource
 from gpuwatch.sources.nvml import NvmlSource
@@ -83,6 +83,10 @@ class Sampler:
     def run(self) -> None:
         """Sample until the run has ended, then take a last sample and close."""
         self._spool.write([["meta", self._clock(), "rate_hz", self._rate], *(slot.open() for slot in self._slots)])
+        if (cpus := allowed_cpus()) is not None:
+            self._spool.write(
+                [["meta", self._clock(), "cpus", cpus[0]], ["meta", self._clock(), "allowed_cpus", cpus[1]]]
+            )
         self._driver.start()
         self._stacks.start()
         while not self._ended():

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpuwatch.analyze.contents import large_tables, looks_inside, padding_of
 from gpuwatch.analyze.costs import measure_costs
+from gpuwatch.analyze.lines.choices import user_files
 from gpuwatch.analyze.lines.engines import engine_problems
 from gpuwatch.analyze.lines.hot_lines import find_hot_lines
+from gpuwatch.analyze.lines.other_threads import trainer_threads
 from gpuwatch.analyze.lines.sampled_phases import with_samples
+from gpuwatch.analyze.lines.setups import find_setups
 from gpuwatch.analyze.loading.fetches import find_makers
 from gpuwatch.analyze.loading.profile import loader_profile
 from gpuwatch.analyze.loops import Analysis, Loop, main_loop
@@ -19,12 +23,16 @@ from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.overhead import overhead
 from gpuwatch.analyze.processes.gaps import find_gaps, find_unentered, hook_problems
 from gpuwatch.analyze.processes.sorting import Processes, meta_of
+from gpuwatch.analyze.processes.state import process_state
 from gpuwatch.analyze.ranks import rank_profile
+from gpuwatch.analyze.trend import find_trend
 from gpuwatch.analyze.wall_time.loaders import Loader, find_loaders, roles_of
 from gpuwatch.analyze.wall_time.phases import walk
 from gpuwatch.analyze.wall_time.steps import evaluation_time, find_steps, windows
 from gpuwatch.model.machine_profile import MachineProfile
+from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.model.trend import Trend
 
 # Phases that a change to the loop cannot touch.
 _OUTSIDE = ("startup", "between loops", "shutdown", "unexplained")
@@ -48,6 +56,7 @@ def profile_of(analysis: Analysis) -> Profile:
     costs = _costs(analysis, primary, machine, ranks) if primary else None
     lines, quality, sampled = find_hot_lines(analysis, ranks, costs)
     ranks = tuple(with_samples(rank, sampled.get(rank.pid)) for rank in ranks)
+    files = user_files(lines)
     return Profile(
         run=recording.run,
         seconds=processes.seconds,
@@ -68,7 +77,14 @@ def profile_of(analysis: Analysis) -> Profile:
         gaps=find_gaps(processes),
         problems=(*recording.problems, *hook_problems(recording), *engine_problems(lines)),
         seen_pythons=len(recording.by_writer("hook")),
+        threads=trainer_threads(processes),
+        padding=padding_of(processes, primary, lines),
+        setups=find_setups(lines),
+        looked=primary is not None and looks_inside(primary.loader.trainer.log),
+        tables=large_tables(primary.loader.trainer.log, files) if primary else (),
         torch_seen=any("torch" in meta_of(log) for log in recording.by_writer("hook")),
+        trend=_trend(analysis, primary) if primary else None,
+        state=_state(primary) if primary else None,
     )
 
 
@@ -114,6 +130,16 @@ def _costs(analysis: Analysis, primary: Loop, machine: MachineProfile, ranks: tu
         trainer_cores=max((cores for cores in used if cores is not None), default=None),
         library_threads=threads.get("torch") if isinstance(threads, dict) else None,
     )
+
+
+def _trend(analysis: Analysis, primary: Loop) -> Trend | None:
+    return find_trend(primary.loader, primary.steps, primary.makers, analysis.usages, analysis.processes.sampler)
+
+
+def _state(primary: Loop) -> ProcessState | None:
+    loader, workers = primary.loader, [maker.log for maker in primary.makers]
+    own = loader.trainer.log
+    return process_state(loader.trainer, [log for log in workers if log is not own], primary.steps.end)
 
 
 def _rest_s(rank: RankProfile, primary: Loop) -> float:

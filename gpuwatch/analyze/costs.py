@@ -11,6 +11,12 @@ from gpuwatch.model.profile import Costs
 
 # A trainer that uses this many cores in its own part of a step computes with several threads.
 SEVERAL_THREADS = 1.15
+# GCC's OpenMP threads look for more work for about so long, then they sleep: 2 to 7 ms measured after a matrix product.
+SPINNING_MS = 6.0
+# Other threads that use less than this of a batch's time hardly work on it.
+AT_WORK = 0.25
+# Where the mean wait is less than this part of the recorded steps' wait, or theirs of it, those are not like the others.
+UNEVEN = 0.8
 # A share of the step that the sampler's seconds do not tell from nothing.
 NOISE = 0.05
 
@@ -40,7 +46,8 @@ def measure_costs(
     work_ms, cpu_ms = _work(loader)
     cores, spare = _cores(loader, machine, step_ms)
     load = cpu_ms / step_ms if fetch and loader.workers else 0.0
-    own_cores = _own_cpu_ms(loader, trainer_cores, step_ms) / device_ms
+    threads_ms = _threads_ms(loader, library_threads)
+    own_cores = _own_cpu_ms(loader, trainer_cores, step_ms, threads_ms) / device_ms
     # What was seen fits on the cores.
     together = max(shared_cores(machine), load)
     return Costs(
@@ -62,6 +69,8 @@ def measure_costs(
         # What threads spin beyond them is in no step's time.
         trainer_cores=min(own_cores, together),
         trainer_threads=_trainer_threads(loader, own_cores, library_threads),
+        threads_ms=threads_ms,
+        index_ms=min(loader.sampler.ms_per_batch, max(step_ms - device_ms, 0.0)) if loader.sampler else 0.0,
     )
 
 
@@ -72,7 +81,21 @@ def shared_cores(machine: MachineProfile, beside_others: bool = True) -> float:
     return max((usable - others) / max(machine.local_ranks, 1), 0.25)
 
 
-def _own_cpu_ms(loader: LoaderProfile, trainer_cores: float | None, step_ms: float) -> float:
+def _threads_ms(loader: LoaderProfile, library_threads: int | None) -> float:
+    """Return the CPU time of the trainer's other threads in making a batch (ms): work that a worker does in its one thread.
+
+    Threads that the model's step left spin for a while into the batch: no more than that is no work on it.
+    """
+    fetch, others = loader.fetch, (library_threads or 1) - 1
+    if loader.workers or fetch is None or fetch.process_cpu_ms is None or fetch.cpu_ms is None or others < 1:
+        return 0.0
+    extra_ms = fetch.process_cpu_ms - fetch.cpu_ms
+    on_core_ms = max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-3)
+    works = extra_ms - SPINNING_MS * others > AT_WORK * on_core_ms
+    return min(extra_ms, others * on_core_ms) if works else 0.0
+
+
+def _own_cpu_ms(loader: LoaderProfile, trainer_cores: float | None, step_ms: float, threads_ms: float) -> float:
     """Return the CPU time of the trainer in a step, of all its threads, without making the batch (ms); 0 beside workers,
     where the cores left to them say it.
 
@@ -83,7 +106,7 @@ def _own_cpu_ms(loader: LoaderProfile, trainer_cores: float | None, step_ms: flo
     thread_ms = min(loader.compute_cpu_share or 0.0, 1.0) * (loader.compute_ms.median if loader.compute_ms else 0.0)
     if trainer_cores is None or loader.fetch is None:
         return thread_ms
-    other_ms = trainer_cores * step_ms - (loader.fetch.cpu_ms or 0.0)
+    other_ms = trainer_cores * step_ms - (loader.fetch.cpu_ms or 0.0) - threads_ms
     return other_ms if other_ms > thread_ms + NOISE * step_ms else thread_ms
 
 
@@ -107,10 +130,21 @@ def _work(loader: LoaderProfile) -> tuple[float, float]:
         return 0.0, 0.0
     serialise = (fetch.serialise_ms or 0.0) if loader.workers else 0.0
     wall = max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-3) + serialise
+    scale = _unlike_recorded(loader)
     # In the trainer the other threads are the model's; a worker's are the library's, at work on the batch.
     threads = fetch.process_cpu_ms if loader.workers else fetch.cpu_ms
     cpu = threads if threads is not None else fetch.cpu_ms
-    return wall, (wall if cpu is None else cpu + serialise)
+    wall *= scale
+    return wall, (wall if cpu is None else cpu * scale + serialise)
+
+
+def _unlike_recorded(loader: LoaderProfile) -> float:
+    """Return how many times longer a batch that the trainer makes takes on average than those whose fetch is recorded: 1
+    where they are about the same. Long steps are recorded rather than short ones, and their batches may be others."""
+    if loader.workers or loader.wait_ms is None or not loader.recorded_wait_ms:
+        return 1.0
+    ratio = loader.wait_ms.median / loader.recorded_wait_ms
+    return 1.0 if UNEVEN <= ratio <= 1.0 / UNEVEN else ratio
 
 
 def _cores(loader: LoaderProfile, machine: MachineProfile, step_ms: float) -> tuple[float, float]:
@@ -118,6 +152,10 @@ def _cores(loader: LoaderProfile, machine: MachineProfile, step_ms: float) -> tu
     usable = (machine.usable_cores or machine.cores or 1.0) / max(machine.local_ranks, 1)
     trainer = min(loader.compute_cpu_share or 0.0, 1.0) * _compute_share(loader, step_ms)
     spare = machine.spare_cores if machine.spare_cores is not None else usable - (machine.busy_cores or 0.0)
+    masks = machine.masks
+    if loader.workers and masks and masks.workers and masks.workers < (masks.trainer or 0):
+        # Cores of the trainer's that the workers may not use are none of theirs.
+        return min(max(shared_cores(machine) - trainer, 0.25), float(masks.workers)), 0.0
     return max(shared_cores(machine) - trainer, 0.25), max(spare / max(machine.local_ranks, 1), 0.0)
 
 

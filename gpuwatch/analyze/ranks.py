@@ -9,10 +9,13 @@ import numpy as np
 from gpuwatch.analyze.loops import Analysis, Loop, main_loop
 from gpuwatch.analyze.numbers.arrays import total
 from gpuwatch.analyze.overhead import hook_us_per_step
+from gpuwatch.analyze.wall_time.delays import delay_share
 from gpuwatch.analyze.wall_time.loaders import roles_of
 from gpuwatch.analyze.wall_time.long_steps import find_long_steps
 from gpuwatch.analyze.wall_time.passes import after_evaluation
-from gpuwatch.analyze.wall_time.phases import Walk, phases
+from gpuwatch.analyze.wall_time.phases import Walk, phases, recorded_parts
+from gpuwatch.analyze.wall_time.saving import saved_between
+from gpuwatch.analyze.wall_time.steps import windows
 from gpuwatch.model.profile import RankProfile
 
 
@@ -26,6 +29,7 @@ def rank_profile(analysis: Analysis, this: Walk) -> RankProfile:
         this.owner,
         [position for loop in loops if loop.profile.role != "evaluation" for position in loop.loader.positions],
     )
+    saving_s, saving_where = saved_between(this, sorted(window for loop in loops for window in windows(loop.loader)))
     return RankProfile(
         rank=trainer.rank,
         local_rank=trainer.local_rank,
@@ -40,15 +44,18 @@ def rank_profile(analysis: Analysis, this: Walk) -> RankProfile:
         steps=steps.count if steps else 0,
         warmup_steps=steps.warmup if steps else 0,
         step_ms=main.profile.step_ms if main else None,
-        wait_share=main.profile.wait_share if main else None,
+        wait_share=main.profile.waited_share if main else None,
         backward_ms=_backward_ms(this, trained),
         long_steps=find_long_steps(main.loader, main.steps) if main else None,
         gc_seconds=(total(this.fields["gc_ns"][1:]) or 0.0) / 1e9,  # the first event's are the imports'
         gc_collections=int(total(this.fields["gc_n"][1:]) or 0),
         hook_us_per_step=hook_us_per_step(this),
         first_batch_s=_first_batch_s(this, main),
-        run_queue_delay_share=_delay_share(this),
+        run_queue_delay_share=delay_share(this),
         start_s=(trainer.start_ns - analysis.processes.start_ns) / 1e9,
+        batches_per_backward=_batches_per_backward(this, trained),
+        saving_s=saving_s,
+        saving_where=saving_where,
     )
 
 
@@ -65,18 +72,15 @@ def _backward_ms(this: Walk, trained: np.ndarray[Any, np.dtype[np.bool_]]) -> fl
     return float(np.median(backward)) / 1e6 if len(backward) else None
 
 
+def _batches_per_backward(this: Walk, trained: np.ndarray[Any, np.dtype[np.bool_]]) -> float | None:
+    """Return the batches of the training's loaders for each backward pass, of the steps that were measured in full."""
+    recorded = trained & recorded_parts(this)
+    backward = float(np.nan_to_num(this.fields["backward_n"][recorded]).sum())
+    return float(recorded.sum()) / backward if backward > 0 else None
+
+
 def _first_batch_s(this: Walk, main: Loop | None) -> float | None:
     """Return the time from the process' start to its main loop's first batch."""
     events = [this.of(position) for position in main.loader.positions] if main else []
     first = [float(this.fields["t1"][handed[0]]) for handed in events if len(handed)]
     return (min(first) - this.trainer.start_ns) / 1e9 if first else None
-
-
-def _delay_share(this: Walk) -> float | None:
-    """Return the share of the loop in which the training thread could run but had no core. Readings are sparse: each
-    covers the time since the one before, so their sum covers the time from the first event to the last reading."""
-    recorded = np.flatnonzero(np.isfinite(this.fields["delay_ns"]))
-    if not len(recorded):
-        return None
-    length = float(this.fields["t1"][recorded[-1]] - this.fields["t1"][0])
-    return min(float(this.fields["delay_ns"][recorded].sum()) / length, 1.0) if length > 0 else None

@@ -1,14 +1,18 @@
 """The throughput model: what a change to the input pipeline would do to the training loop.
 
     T = iterators * S(n) + batches * step(n) + rest
-    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores), (C + H * G) / shared)          n >= 1 workers
-    step(0) = G + P                                             the trainer loads by itself
+    step(n) = max(G - Q + Q * L(n) / L + I, k * max(P / n, C / cores), (C + H * G) / shared)      n >= 1 workers
+    step(0) = G + P + I                                         the trainer loads by itself
 
 G is the step without waiting, P the time a worker needs for a batch when it has a core, C the CPU time in it (of all
 its threads; the invariant when n changes), `cores` those the workers may use, S(n) the start-up of n workers until
 the first batch and their stop at the end, Q the part of G in which the trainer waited for a core that its workers held,
-L = C / step the cores they kept busy (so cheaper batches shorten the step too), `rest` what is neither (evaluation, long pauses). k anchors the input term at the rate seen while
+L = C / step the cores they kept busy (so cheaper batches shorten the step too), `rest` what is neither (evaluation, long pauses). I is the loader's sampler, which the trainer runs between two steps
+whatever the number of workers. k anchors the input term at the rate seen while
 the loop was starved. Gains are ratios of T before and after, so errors common to both cancel.
+
+A trainer that makes its own batches does so with all its library threads: with W ms of other threads' CPU time. torch gives
+a worker one thread, so that P and C are W more there: the CPU time of a batch stays, the wall time does not.
 
 H cores are what all threads of the trainer use in its own part of a step, and `shared` those that it has together with
 the workers: neither can have what the other uses. Where the trainer computes with several threads and no worker
@@ -36,6 +40,9 @@ KNEE = 0.03
 MAX_WORKERS = 64
 # Half-way, as ratios, between the best and the worst case of threads and workers that share cores.
 LIKELY = 0.5
+# Of an operation's CPU time, what it takes on a device: augmentation of volumes moved to an A100 took 0.006 of it; small
+# batches take more.
+ON_DEVICE = 0.02
 # Of the step without waiting, at most this counts as waiting for a core.
 MOST_QUEUED = 0.8
 
@@ -45,12 +52,12 @@ def input_ms(costs: Costs, workers: int | None = None) -> float:
     n = costs.workers if workers is None else workers
     if n == 0:
         return costs.work_ms
-    return max(costs.work_ms / n, costs.work_cpu_ms / costs.cores)
+    return max((costs.work_ms + costs.threads_ms) / n, (costs.work_cpu_ms + costs.threads_ms) / costs.cores)
 
 
 def anchor(costs: Costs) -> float:
     """Return k: the seen time per batch over the model's, while starved; 1 when the loop was not starved."""
-    if costs.workers == 0 or costs.step_ms <= costs.device_ms * (1 + KEEPS_UP):
+    if costs.workers == 0 or costs.step_ms <= (costs.device_ms + costs.index_ms) * (1 + KEEPS_UP):
         return 1.0
     return min(max(costs.step_ms / input_ms(costs), 0.5), 3.0)
 
@@ -62,16 +69,16 @@ def step_ms(costs: Costs, workers: int | None = None, k: float | None = None, cr
     """
     n = costs.workers if workers is None else workers
     if n == 0:
-        return costs.device_ms + costs.work_ms
+        return costs.device_ms + costs.work_ms + costs.index_ms
     factor = anchor(costs) if k is None else k
-    best = max(_own_ms(costs), factor * input_ms(costs, n), _all_on_cores_ms(costs))
+    best = max(_own_ms(costs) + costs.index_ms, factor * input_ms(costs, n), _all_on_cores_ms(costs))
     return best if costs.trainer_threads <= 1 else best * (max(_crowded_ms(costs, n), best) / best) ** crowding
 
 
 def _all_on_cores_ms(costs: Costs) -> float:
     """Return the time that the cores need for a step and its batch (ms)."""
     return (
-        (costs.work_cpu_ms + costs.trainer_cores * costs.device_ms) / costs.shared_cores
+        (costs.work_cpu_ms + costs.threads_ms + costs.trainer_cores * costs.device_ms) / costs.shared_cores
         if costs.shared_cores > 0
         else 0.0
     )
@@ -144,6 +151,7 @@ def with_work(costs: Costs, wall_factor: float, cpu_factor: float | None = None)
         costs,
         work_ms=costs.work_ms * wall_factor,
         work_cpu_ms=costs.work_cpu_ms * cpu,
+        threads_ms=costs.threads_ms * cpu,
         startup_s=max(costs.startup_s - (1.0 - wall_factor) * _first_made_s(costs), 0.0),
     )
 
@@ -156,6 +164,11 @@ def _first_made_s(costs: Costs) -> float:
 def with_step(costs: Costs, device_ms: float) -> Costs:
     """Return the costs with another step without waiting (ms)."""
     return replace(costs, device_ms=max(device_ms, 1e-3), queued_ms=min(costs.queued_ms, MOST_QUEUED * device_ms))
+
+
+def without_sampler(costs: Costs, start_s: float) -> Costs:
+    """Return the costs with a sampler that costs nothing, which took `start_s` of each pass's start."""
+    return replace(costs, index_ms=0.0, startup_s=max(costs.startup_s - start_s, 0.0))
 
 
 def with_cores(costs: Costs, cores: float) -> Costs:
@@ -181,7 +194,8 @@ def with_startups(costs: Costs, iterators: float, startup_s: float | None = None
 def free_input(costs: Costs) -> Speedup:
     """Return what an input pipeline that costs nothing would win: the ceiling of every other prediction."""
     free = with_work(costs, 1e-6)
-    after = replace(free, workers=max(costs.workers, 1), startup_s=free.startup_s / max(costs.iterators, 1.0))
+    startup_s = free.startup_s / max(costs.iterators, 1.0)
+    after = replace(free, workers=max(costs.workers, 1), startup_s=startup_s, index_ms=0.0)
     return predict(costs, after, "throughput model, input free", 0.05)
 
 
@@ -201,18 +215,24 @@ def best_workers(costs: Costs) -> int:
 
 def hides_input(costs: Costs, workers: int) -> bool:
     """Say whether `workers` alone would make batches as fast as the device takes them."""
-    return step_ms(costs, workers) <= costs.device_ms * (1 + KEEPS_UP)
+    return step_ms(costs, workers) <= (costs.device_ms + costs.index_ms) * (1 + KEEPS_UP)
 
 
 def cores_needed(costs: Costs) -> float:
     """Return the cores that would make batches as fast as this device takes them."""
-    return math.ceil(10 * costs.work_cpu_ms / max(costs.device_ms - costs.queued_ms, 1e-3)) / 10
+    return math.ceil(10 * costs.work_cpu_ms / max(costs.device_ms + costs.index_ms - costs.queued_ms, 1e-3)) / 10
 
 
 def without_operation(costs: Costs, share: float, cheaper: float = math.inf) -> Costs:
     """Return the costs with an operation of `share` of the fetch made `cheaper` times cheaper (inf: free)."""
     kept = 1.0 - share + (0.0 if math.isinf(cheaper) else share / cheaper)
     return with_work(costs, max(kept, 1e-6))
+
+
+def moved_to_device(costs: Costs, share: float) -> Costs:
+    """Return the costs with an operation of `share` of the fetch done on the device, a whole batch at once: the step has it."""
+    added_ms = ON_DEVICE * share * costs.work_cpu_ms
+    return with_step(without_operation(costs, share), costs.device_ms + added_ms)
 
 
 def made_free(costs: Costs, share: float, halved: float, basis: str) -> Speedup:

@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from gpuwatch.diagnosis.evidence import WAIT_KEY
+from gpuwatch.diagnosis.evidence import BETWEEN_RUNS, CORES_KEY, STARVED_SHARE, WAIT_KEY
 from gpuwatch.diagnosis.shared_cores import WORTH
 from gpuwatch.model.findings import Confidence, Finding, NotEvaluated, Speedup, Verdict
+from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import RankProfile
+from gpuwatch.model.reasons import LoaderSteps
+from gpuwatch.words.units import percent
 
 # From sure to unsure: a finding that rests on the wait for data is no surer than the verdict on it.
 SURENESS: tuple[Confidence, ...] = ("high", "medium", "borderline", "low")
@@ -71,7 +74,7 @@ def lifted(verdict: Verdict, findings: Sequence[Finding]) -> Verdict:
 
 
 def _rests_on_wait(finding: Finding) -> bool:
-    return any(evidence.key == WAIT_KEY for evidence in finding.evidence)
+    return any(evidence.key in (WAIT_KEY, CORES_KEY) for evidence in finding.evidence)
 
 
 def agree(verdict: Verdict, findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -93,7 +96,7 @@ def _below_ceiling(verdict: Verdict, finding: Finding) -> Finding:
 def ceiling(verdict: Verdict, finding: Finding) -> Speedup | None:
     """Return the most that a finding can win: a free input's gain, or all of the loop's share that it names."""
     free = verdict.speedup_if_input_free
-    if _rests_on_wait(finding) and free is not None and verdict.bound == "input":
+    if _rests_on_wait(finding) and free is not None and verdict.bound in ("input", "cpu"):
         return free
     named = {e.unit for e in finding.evidence if e.unit.startswith(_SHARE) and e.value}
     shares = [e.value for e in finding.evidence if e.unit == _OF_LOOP and isinstance(e.value, float)]
@@ -125,6 +128,12 @@ def _of_verdict(verdict: Verdict) -> list[str]:
         found.append("the input is to be left alone, and another run may find it to be the bound")
     if (verdict.bound == "cpu") != (verdict.speedup_if_compute_free is not None):
         found.append("the cores are the bound, and what the training holds of them is not known")
+    if share is not None and verdict.bound != "input" and _waits_for_input(verdict, share):
+        found.append(
+            f"the loop waits for input for {percent(share.median)} of its time, and the run is bound by {verdict.bound}"
+        )
+    if share is not None and verdict.bound == "input" and share.high < STARVED_SHARE and not _waits_elsewhere(verdict):
+        found.append(f"the loop waits for input for {percent(share.median)} of its time, and the run is bound by input")
     if share is not None and not -ROUNDING <= share.low <= share.median <= share.high <= 1.0 + ROUNDING:
         found.append("the share of input wait lies outside of its interval, or of 0 to 1")
     if free is not None and not free.low <= free.predicted <= free.high:
@@ -132,6 +141,20 @@ def _of_verdict(verdict: Verdict) -> list[str]:
     if free is not None and free.predicted < 1.0 - ROUNDING:
         found.append("an input that costs nothing would make the run slower")
     return found
+
+
+def _waits_elsewhere(verdict: Verdict) -> bool:
+    """Say whether it is the evaluation's wait that bounds the run, or one that began late in it."""
+    reason, trend = verdict.reason, verdict.trend
+    if trend is not None and trend.wait_after > STARVED_SHARE:
+        return True
+    return isinstance(reason, LoaderSteps) and reason.evaluation_wait is not None
+
+
+def _waits_for_input(verdict: Verdict, share: Interval) -> bool:
+    """Say whether a wait is one for input for certain: long enough in any other run, and not for a core."""
+    reason = verdict.reason
+    return share.low > STARVED_SHARE * (1 + BETWEEN_RUNS) and not (isinstance(reason, LoaderSteps) and reason.ready)
 
 
 def _of_findings(verdict: Verdict, findings: Sequence[Finding]) -> list[str]:
@@ -144,7 +167,8 @@ def _of_findings(verdict: Verdict, findings: Sequence[Finding]) -> list[str]:
             found.append(f"{finding.id} wins more than there is to win")
         if gain is not None and lifted(verdict, [finding]) is not verdict:
             found.append(f"{finding.id} wins more than a free input would")
-        if verdict.leave_input_alone and finding.traits.about_input and finding.severity != "info":
+        advises = finding.traits.about_input or finding.traits.in_vain
+        if verdict.leave_input_alone and advises and finding.severity != "info":
             found.append(f"the input is to be left alone, and {finding.id} advises to change it")
         if _as_sure(verdict, finding) is not finding:
             found.append(f"{finding.id} is surer than the wait that it rests on")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gpuwatch.diagnosis.consistency import agree, lifted, settle
+from gpuwatch.diagnosis.evaluation import judge_evaluation
 from gpuwatch.diagnosis.rule import Members, Rule, Trace, members
 from gpuwatch.diagnosis.thresholds import Threshold, comparisons
 from gpuwatch.diagnosis.verdict import give_verdict
@@ -38,6 +39,7 @@ def judge(profile: Profile, rules: Sequence[Rule]) -> Judgement:
     groups = members(rules)
     outcomes = [evaluate(rule, profile, groups).outcome for rule in rules]
     found = [o for o in outcomes if isinstance(o, Finding)]
+    found += judge_evaluation(profile, lambda other: _causes(other, rules, groups), found)
     kept, suppressed = suppress(found)
     settled, dropped = settle(sorted(kept, key=_rank))
     verdict = lifted(give_verdict(profile, list(settled)), settled)
@@ -48,6 +50,13 @@ def judge(profile: Profile, rules: Sequence[Rule]) -> Judgement:
         (*(o for o in outcomes if isinstance(o, NotEvaluated)), *dropped),
         tuple(o.id for o in outcomes if isinstance(o, Clear)),
     )
+
+
+def _causes(profile: Profile, rules: Sequence[Rule], groups: Members) -> list[Finding]:
+    """Return what the rules find in a profile, without what is explained, in the order in which to take it."""
+    outcomes = [evaluate(rule, profile, groups).outcome for rule in rules]
+    kept, _ = suppress([outcome for outcome in outcomes if isinstance(outcome, Finding)])
+    return sorted(kept, key=_rank)
 
 
 def evaluate(rule: Rule, profile: Profile, groups: Members) -> Trace:

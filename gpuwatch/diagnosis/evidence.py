@@ -11,11 +11,13 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.model.profile import Profile
+from gpuwatch.model.reasons import SharedCores
+from gpuwatch.words.units import count
 
 STARVED_SHARE = Threshold(
     0.10, "share of the loop", "A loop that waits less has nothing to win from its input pipeline.", "input_wait"
 )
-# These four say in which loaders batches are ready when they are requested: what such a loop waits for is a core.
+# These say in which loaders batches are ready when they are requested: what such a loop waits for is a core.
 UNMADE_SHARE = Threshold(
     0.05,
     "share of the loop",
@@ -32,11 +34,21 @@ HEAVY_TENSORS = Threshold(
     24.0, "tensors per batch", "A batch of so many tensors is costly to take over.", "heavy_tensors"
 )
 HEAVY_BYTES = Threshold(4e6, "bytes per batch", "A batch of so many bytes is costly to take over.", "heavy_bytes")
+# A loop that waits for a core waits no longer than its thread was runnable without one.
+UNEXPLAINED_SHARE = Threshold(
+    0.25,
+    "share of the loop",
+    "A wait this much longer than the thread's time without a core is for input, whatever is queued.",
+    "unexplained_wait",
+)
 # Fewer steps than this carry no conclusion, unless they are long and their waits are far from the threshold.
 MIN_STEPS = 8
 FEW_STEPS, FEW_SECONDS, FAR = 4, 2.0, 2.0
+# A training thread that runs less of its step than this waits for a device.
+ON_THE_CPU = 0.5
 # By this, code recognises the evidence that a finding rests on the wait for data.
 WAIT_KEY = "input wait"
+CORES_KEY = "shared cores"
 # Runs of one script differ by more than the interval within a run: five around 10 % had medians of 9.8 to 10.5 %.
 BETWEEN_RUNS = 0.08
 
@@ -54,20 +66,12 @@ def above(value: Interval | float, threshold: float) -> State:
 
 def restart_seconds(loader: LoaderProfile) -> float:
     """Return the seconds waited for first batches of every epoch but the first."""
-    return sum(loader.first_batch_s[1:])
+    return loader.restart_seconds
 
 
 def waited_share(loader: LoaderProfile) -> Interval | None:
-    """Return the share of the loop waited for data: inside steps, and for the first batch of later epochs."""
-    if loader.wait_share is None:
-        return None
-    restarts = restart_seconds(loader)
-    whole = loader.seconds + restarts
-    if restarts <= 0 or whole <= 0:
-        return loader.wait_share
-    kept, added = loader.seconds / whole, restarts / whole
-    share = loader.wait_share
-    return Interval(share.median * kept + added, share.low * kept + added, share.high * kept + added, share.n)
+    """Return the share of the loop waited for data: the one figure of it, in the verdict, the findings and the tables."""
+    return loader.waited_share
 
 
 def starved(profile: Profile) -> State | None:
@@ -80,7 +84,7 @@ def starved(profile: Profile) -> State | None:
         return None
     state = above(share, STARVED_SHARE)
     restarts = restart_seconds(loader) >= STARVED_SHARE * loader.seconds
-    return state if state == "no" or restarts or not finds_batches_ready(loader) else "no"
+    return state if state == "no" or restarts or not waits_for_core(profile, loader) else "no"
 
 
 def enough_steps(loader: LoaderProfile) -> bool:
@@ -92,15 +96,30 @@ def enough_steps(loader: LoaderProfile) -> bool:
     return loader.steps >= FEW_STEPS and loader.seconds >= FEW_SECONDS and far
 
 
-def finds_batches_ready(loader: LoaderProfile) -> bool:
-    """Say whether hardly any of the loop's time went by before its batch was made, and batches are light to take over.
+def waits_for_core(profile: Profile, loader: LoaderProfile) -> bool:
+    """Say whether what a loop waits for in its loader is a core for itself: its batches are ready, and its thread was
+    runnable without a core for about as long."""
+    share = waited_share(loader)
+    if share is None or not finds_batches_ready(loader):
+        return False
+    delays = [rank.run_queue_delay_share or 0.0 for rank in profile.ranks if rank.rank == loader.rank]
+    return not share.median - max(delays, default=0.0) >= UNEXPLAINED_SHARE
 
-    What such a loop waits for in the loader is a core for itself, not input.
-    """
+
+def sampler_ms(loader: LoaderProfile) -> float:
+    """Return what the loader's sampler takes of a step (ms); 0 where that was not measured."""
+    return loader.sampler.ms_per_batch if loader.sampler is not None else 0.0
+
+
+def finds_batches_ready(loader: LoaderProfile) -> bool:
+    """Say whether hardly any of the loop's time went by before its batch was made, nor in the sampler, and batches are
+    light to take over."""
     queue, fetch, share = loader.queue, loader.fetch, loader.wait_share
     if loader.workers == 0 or queue is None or fetch is None or queue.unmade_share is None or share is None:
         return False
     if queue.unmade_share * share.median >= UNMADE_SHARE or (fetch.busy_share or 0.0) >= BUSY_SHARE:
+        return False
+    if loader.step_ms is not None and sampler_ms(loader) >= UNMADE_SHARE * loader.step_ms.median:
         return False
     heavy = (fetch.tensors_per_batch or 0.0) >= HEAVY_TENSORS or (fetch.bytes_per_batch or 0.0) >= HEAVY_BYTES
     return not heavy
@@ -140,6 +159,12 @@ def wait_evidence(loader: LoaderProfile) -> Evidence:
     )
 
 
+def cores_evidence(cores: SharedCores, steps: int) -> Evidence:
+    """Return as evidence the cores that the workers take from a training on the same cores."""
+    note = f"the training uses {cores.training:.1f} of {count(cores.usable, 'core')}"
+    return Evidence("used by the workers", round(cores.workers, 2), "cores", n=steps, note=note, key=CORES_KEY)
+
+
 def certainty(*states: State, default: Confidence = "high") -> Confidence:
     """Return `borderline` when any state is, else the default."""
     return "borderline" if "borderline" in states else default
@@ -153,6 +178,11 @@ def operations(loader: LoaderProfile, kind: str) -> list[OperationProfile]:
 def share_of(loader: LoaderProfile, kind: str) -> float:
     """Return the share of the fetch that a kind of operation takes."""
     return sum(o.share for o in loader.operations if o.kind == kind)
+
+
+def share_of_operation(loader: LoaderProfile, operation: OperationProfile) -> float:
+    """Return the share of a loader's fetch that an operation of another loader takes, by its kind and name."""
+    return sum(o.share for o in loader.operations if (o.kind, o.name) == (operation.kind, operation.name))
 
 
 def saturation(share: float, enough: float = DOMINANT) -> tuple[str, ...]:
@@ -198,3 +228,24 @@ def loop_seconds(profile: Profile) -> float:
     outside = ("startup", "shutdown")
     seconds = [sum(p.seconds for p in rank.phases if p.name not in outside) for rank in profile.ranks]
     return sum(seconds) / len(seconds) if seconds else 0.0
+
+
+def splits_its_data(loader: LoaderProfile) -> bool:
+    """Say whether more workers share a loader's data: each has a copy of an iterable dataset, which has to split it.
+
+    What several workers were seen to deliver says so, else whether the dataset's code asks for its worker; where neither is
+    known of an iterable dataset, it is taken not to."""
+    if loader.dataset_kind != "iterable":
+        return True
+    seen = loader.workers_seen.splits if loader.workers_seen else None
+    return loader.attributes.get("splits") is True if seen is None else seen
+
+
+def waits_for_a_device(profile: Profile, loader: LoaderProfile) -> bool:
+    """Say whether the training's step runs on a device: on a GPU, or with a training thread that mostly waits."""
+    return not is_on_the_cpu(profile) or (loader.compute_cpu_share or 0.0) < ON_THE_CPU
+
+
+def has_several_passes(loader: LoaderProfile) -> bool:
+    """Say whether the data was gone over more than once: a cache pays from the second time on."""
+    return max(loader.passes, loader.iterators) > 1

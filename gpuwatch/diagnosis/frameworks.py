@@ -103,6 +103,27 @@ def passed_by_user(
     return library, {library.options[name]: value for name, value in settings.items()}
 
 
+def keeps_workers(loader: LoaderProfile) -> bool:
+    """Say whether persistent workers can be had: the loader is one for all passes, and its maker has the option."""
+    made = maker_of(loader)
+    library = _of(LOADER_MAKERS, made[0]) if made else None
+    return not loader.attributes.get("remade") and (
+        made is None or (library is not None and "persistent_workers" in library.options)
+    )
+
+
+def stale_values(loader: LoaderProfile) -> str:
+    """Return a further sentence where the training changes its dataset between passes: persistent workers do not see it."""
+    names = loader.attributes.get("changed_values")
+    if not isinstance(names, list) or not names:
+        return ""
+    listed = ", ".join(map(str, names[:3]))
+    return (
+        f" But the dataset's {listed} changes from pass to pass, and workers that persist keep the copy that they started"
+        " with: pass such values with the indices (by the sampler) first, or leave the workers as they are."
+    )
+
+
 def who_set(loader: LoaderProfile) -> str:
     """Return a further sentence that says which library's line set the number of workers; empty for the user's own."""
     made = maker_of(loader)

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gpuwatch.diagnosis.evidence import MIN_STEPS, blocked_share, missing_starvation, starved
+from gpuwatch.diagnosis.evidence import (
+    MIN_STEPS,
+    blocked_share,
+    cores_evidence,
+    missing_starvation,
+    starved,
+    wait_evidence,
+)
 from gpuwatch.diagnosis.rule import NOT_SO, Missing, Need, NotSo
+from gpuwatch.diagnosis.shared_cores import find_contention, free_input
 from gpuwatch.diagnosis.thresholds import State, Threshold
+from gpuwatch.model.findings import Evidence
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
 from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.measures import Interval
+from gpuwatch.model.process_state import Compilations, ProcessState
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.model.reasons import SharedCores
+from gpuwatch.model.trend import Trend
 
 WORKING_SHARE = Threshold(
     0.6,
@@ -35,12 +47,18 @@ class StarvedLoader(NamedTuple):
 
 
 class Starved(NamedTuple):
-    """A starved training loop and what its loader's rules need."""
+    """A starved training loop and what its loader's rules need. `cores`: where it is not data that the loop waits for, but
+    the cores that making batches takes from a training on the CPU."""
 
     loader: LoaderProfile
     fetch: FetchProfile
     costs: Costs
     state: State
+    cores: SharedCores | None = None
+
+    def loss(self) -> Evidence:
+        """Return as evidence what making batches costs the loop: its waits, or the cores that it shares."""
+        return wait_evidence(self.loader) if self.cores is None else cores_evidence(self.cores, self.loader.steps)
 
 
 class MeasuredLoop(NamedTuple):
@@ -68,9 +86,16 @@ def _starved_loop(profile: Profile) -> Starved | Missing | NotSo:
 
 def _working_loop(profile: Profile) -> Starved | Missing | NotSo:
     seen = _starved_loop(profile)
-    if isinstance(seen, Starved) and seen.loader.workers and (seen.fetch.busy_share or 1.0) < WORKING_SHARE:
+    rests = isinstance(seen, Starved) and seen.loader.workers and (seen.fetch.busy_share or 1.0) < WORKING_SHARE
+    return _sharing_loop(profile) if seen is NOT_SO or rests else seen
+
+
+def _sharing_loop(profile: Profile) -> Starved | NotSo:
+    loader, costs = profile.primary, profile.costs
+    if loader is None or loader.fetch is None or costs is None:
         return NOT_SO
-    return seen
+    shared = find_contention(profile, loader, free_input(profile, loader))
+    return NOT_SO if shared is None else Starved(loader, loader.fetch, costs, "yes", shared.cores)
 
 
 def _loader(profile: Profile) -> LoaderProfile | Missing:
@@ -153,9 +178,25 @@ def _device_events(profile: Profile) -> Interval | Missing:
     return Missing("CUDA events of the training process") if not profile.devices or wait is None else wait
 
 
+def _process_state(profile: Profile) -> ProcessState | Missing:
+    return profile.state or Missing("the state of the training process")
+
+
+def _compilations(profile: Profile) -> Compilations | Missing | NotSo:
+    if profile.state is None:
+        return Missing("the state of the training process")
+    return profile.state.compilations or NOT_SO
+
+
+def _trend(profile: Profile) -> Trend | Missing:
+    return profile.trend or Missing("a loop of at least 48 steps after the warm-up")
+
+
 STARVED_LOADER = Need("a loop that waits for data", _starved_loader)
 STARVED_LOOP = Need("a loop that waits for data, and what its fetches cost", _starved_loop)
-WORKING_LOOP = Need("a loop that waits for data while its loader is at work", _working_loop)
+WORKING_LOOP = Need(
+    "a loop that waits for data while its loader is at work, or for the cores that its loader uses", _working_loop
+)
 MEASURED_LOOP = Need("a measured loop over a DataLoader", _measured_loop)
 LOADER = Need("a DataLoader in use", _loader)
 WORKERS = Need("worker processes", _has_workers)
@@ -170,4 +211,7 @@ RANKS = Need("a measured loop of each training process", _ranks)
 SEVERAL_RANKS = Need("steps of at least two ranks", _several_ranks)
 STACKS = Need("stack samples of the training process", _stacks)
 MEMORY_SAMPLES = Need("NVML's memory samples", _memory_samples)
+PROCESS_STATE = Need("the state of the training process", _process_state)
+COMPILATIONS = Need("what torch's compiler did", _compilations)
+TREND = Need("how the steps changed over the run", _trend)
 DEVICE_EVENTS = Need("CUDA events of the training process", _device_events)

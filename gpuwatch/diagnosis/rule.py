@@ -12,10 +12,11 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from gpuwatch.diagnosis.thresholds import Comparison, NoThresholds, Threshold, comparisons
 from gpuwatch.model.findings import (
+    Bound,
     Clear,
     Confidence,
     Evidence,
@@ -66,7 +67,9 @@ class Found:
     """What a check found; its rule makes a `Finding` of it.
 
     `hides`: of what the rule may hide, what this finding does; None for all of it. `verify`: the gpuwatch call that would
-    prove it, without `gpuwatch` and the command ("try --loader"). `decides`: whether it may decide what bounds the run.
+    prove it, without `gpuwatch` and the command ("try --loader"). `decides`: whether it may decide what bounds the run;
+    `bound`: what that is, where it depends on what was found. `workers`: whether it advises more or fewer of them, where the
+    rule does so in some cases only. `first`: it comes before everything else.
     """
 
     severity: Severity
@@ -81,6 +84,9 @@ class Found:
     rank: int | None = None
     hides: Sequence[str | Group] | None = None
     decides: bool = True
+    workers: Literal["more", "fewer"] | None = None
+    bound: Bound | None = None
+    first: bool = False
 
 
 class Trace(NamedTuple):
@@ -167,7 +173,12 @@ class Rule:
             edit=found.edit,
             explains=_ids(self.hides if found.hides is None else found.hides, members),
             rank=found.rank,
-            traits=replace(self.traits, bound=self.traits.bound if _is_strong(found) else None),
+            traits=replace(
+                self.traits,
+                bound=(found.bound or self.traits.bound) if _is_strong(found) else None,
+                workers=found.workers or self.traits.workers,
+                order="first" if found.first else self.traits.order,
+            ),
         )
 
 

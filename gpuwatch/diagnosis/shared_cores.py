@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import STARVED_SHARE, finds_batches_ready, is_on_the_cpu
+from gpuwatch.diagnosis.evaluation import with_evaluation
+from gpuwatch.diagnosis.evidence import STARVED_SHARE, is_on_the_cpu, waits_for_core
 from gpuwatch.diagnosis.thresholds import Threshold
 from gpuwatch.model.findings import Speedup
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -84,7 +85,10 @@ def _computes_on_the_cpu(profile: Profile, loader: LoaderProfile) -> bool:
 def free_input(profile: Profile, loader: LoaderProfile) -> Speedup | None:
     """Return what an input that costs nothing would win: not the waits for a core that something else holds."""
     costs = profile.costs
-    return None if costs is None else throughput.free_input(_without_foreign_waits(profile, loader, costs))
+    if costs is None:
+        return None
+    gain = throughput.free_input(_without_foreign_waits(profile, loader, costs))
+    return with_evaluation(profile, gain, lambda _: 1.0)
 
 
 def _without_foreign_waits(profile: Profile, loader: LoaderProfile, costs: Costs) -> Costs:
@@ -94,7 +98,7 @@ def _without_foreign_waits(profile: Profile, loader: LoaderProfile, costs: Costs
     other programs' does not. On a GPU that has work all the time, kernels launched late cost nothing."""
     if any(d.ranks and (d.busy or 0.0) >= HIDES_LAUNCHES for d in profile.devices):
         costs = replace(costs, queued_ms=0.0)
-    if not finds_batches_ready(loader):
+    if not waits_for_core(profile, loader):
         return costs
     waited = max(costs.step_ms - costs.device_ms, 0.0)
     holding = costs.load + (profile.machine.other_cores or 0.0)

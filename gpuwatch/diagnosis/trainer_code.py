@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from gpuwatch.analyze.lines.frames import ASKING
-from gpuwatch.analyze.lines.waiting import waits_for_others
+from gpuwatch.analyze.lines.waiting import waits_for_network, waits_for_others
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
@@ -20,10 +20,13 @@ BLOCKED = 0.5
 WAITING_CPU = 0.5
 # A thread that others of its process keep from running for less than this may as well wait for something else.
 LOCKED = 0.2
+# Threads that hold it for this share of the time hardly rest.
+FULL = 0.5
 _MODULE_CALLS = ("_call_impl", "_wrapped_call_impl")
 _MODEL_CALLS = (*_MODULE_CALLS, "backward", "_engine_run_backward")
 _OPTIMIZER, _NETWORKS = "torch/optim/", "torch/nn/"
 # Where torch makes loaders' iterators, and Python the processes of their workers.
+_MAKING = ("__init__", "_reset")
 _LOADERS, _PROCESSES = "torch/utils/data/", ("/multiprocessing/popen_", "/multiprocessing/context.py")
 # Libraries that start a loader's workers and its threads.
 _STARTING = ("multiprocessing", "threading")
@@ -33,12 +36,13 @@ _WITH_MODEL = ("evaluation", "rollout")
 
 
 def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
-    """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer."""
+    """Return the trainer's lines in the step that work, outside of the model, its backward pass and its optimizer; those of
+    the loader's sampler are none."""
     waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
     by_source = loader.own_loop and not profile.devices
     lines = [_without_model(h, loader.own_loop) for h in _in_steps(profile) if not h.sleeps]
-    lines = [h for h in lines if h.share > 0.0]
-    own = [h for h in lines if by_source or not _is_blocked(h, waits)]
+    lines = [h for h in lines if h.share > 0.0 and not is_sampler(h)]
+    own = [h for h in lines if by_source or waits_for_network(h) or not _is_blocked(h, waits)]
     return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
 
 
@@ -67,20 +71,37 @@ def _calls(call: Place, functions: tuple[str, ...], files: tuple[str, ...] = ())
 def handed_share(profile: Profile, loader: LoaderProfile) -> float:
     """Return the share of the step in which the trainer waited for another thread or process to hand something over, or
     for the interpreter lock that a thread of its own held."""
-    handed = sum(h.share for h in _in_steps(profile) if waits_for_others(h.stack))
-    return max(handed, _lock_share(profile, loader))
+    return max(queued_share(profile), _lock_share(profile, loader))
+
+
+def queued_share(profile: Profile) -> float:
+    """Return the share of the samples in the step in which the trainer waited at a lock, a queue or a pipe."""
+    return sum(h.share for h in _in_steps(profile) if waits_for_others(h.stack))
 
 
 def _lock_share(profile: Profile, loader: LoaderProfile) -> float:
     """Return the share of the step in which the trainer stood still, no longer than other threads of it were at work.
 
-    Only without a GPU: else it may have stood still for that."""
+    Only without a GPU: else it may have stood still for that. Where it was looked at who holds that lock, only for pools of
+    threads: any other thread is none of the input's."""
     lines = _in_steps(profile)
+    if profile.threads:
+        return _pool_share(profile, loader)
     main, others = sum(h.samples for h in lines), sum(h.samples for h in profile.hot_lines if h.activity == "fetch")
     if profile.devices or not main:
         return 0.0
     still = min(waiting_share(profile, loader) - sleeping_share(profile), others / main)
     return still if still >= LOCKED else 0.0
+
+
+def _pool_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the step in which the trainer was blocked while a pool of threads held the interpreter lock.
+
+    Threads that hold it for most of the time never rest: what waits for them also seems to sleep until it gets the lock."""
+    held = sum(one.lock for rank in profile.threads if rank.rank == loader.rank for one in rank.others if one.pooled)
+    asleep = 0.0 if held >= FULL else sleeping_share(profile)
+    still = min(waiting_share(profile, loader) - asleep, held)
+    return still if still >= LOCKED and not profile.devices else 0.0
 
 
 def stands_still(profile: Profile, loader: LoaderProfile) -> bool:
@@ -114,21 +135,32 @@ def waiting_share(profile: Profile, loader: LoaderProfile) -> float:
 
 
 def own_share(profile: Profile, lines: list[HotLine]) -> float:
-    """Return the share of the step that these lines take, the sampler's aside no more than the phases put outside of
-    forward, backward and optimizer: any line may hold a model written out in tensor operations, or a framework's call of it.
-    """
-    others = sum(h.share for h in lines if not _is_asked(h))
-    return min(sampler_share(lines) + min(others, other_share(profile)), 1.0)
+    """Return the share of the step that these lines take, no more than the phases put outside of forward, backward and
+    optimizer: any line may hold a model written out in tensor operations, or a framework's call of it."""
+    return min(sum(h.share for h in lines), other_share(profile), 1.0)
 
 
-def sampler_share(lines: list[HotLine]) -> float:
-    """Return the share of the trainer's samples in the step that the user's own sampler takes, which the loader asks for
-    indices there: the phases call that time input wait."""
-    return sum(h.share for h in lines if _is_asked(h))
+def sampler_lines(profile: Profile) -> list[HotLine]:
+    """Return the lines of the user's own sampler, which the loader asks for indices in the training process: in the step, and
+    before the first batch of a pass."""
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and is_sampler(h)]
+    return sorted(lines, key=lambda h: -h.seconds)
 
 
-def _is_asked(line: HotLine) -> bool:
-    return any(_calls(call, (ASKING,)) for call in line.stack)
+def is_sampler(line: HotLine) -> bool:
+    """Say whether a line is code of a sampler that a loader asks for indices."""
+    return any(_calls(call, (ASKING,)) for call in line.stack) or draws_at_start(line)
+
+
+def draws_at_start(line: HotLine) -> bool:
+    """Say whether a line is code of a sampler that draws all indices where the loader's iterator is made, before any is
+    asked for: its `__iter__` is no generator."""
+    below = zip(line.stack, line.stack[1:], strict=False)
+    return any(_calls(maker, _MAKING) and _LOADERS in maker.file and _is_iter(call) for maker, call in below)
+
+
+def _is_iter(call: Place) -> bool:
+    return (call.function or "").rpartition(".")[2] == "__iter__" and _LOADERS not in call.file
 
 
 def most_at(line: HotLine) -> str:
@@ -140,7 +172,7 @@ def most_at(line: HotLine) -> str:
 
 
 def between_loops(profile: Profile) -> list[HotLine]:
-    """Return the trainer's lines between loops and at their start (a sampler's, a checkpoint) that are not the loader's.
+    """Return the trainer's lines between loops and at their start that are not the loader's, nor its sampler's.
 
     When a sample was taken is known to a tenth of a second or so: a line belongs where most of its time is."""
     trainer = [h for h in profile.hot_lines if h.process_role == "trainer"]
@@ -149,7 +181,7 @@ def between_loops(profile: Profile) -> list[HotLine]:
         if line.activity not in ("between loops", "startup", "importing"):
             elsewhere[line.file, line.line] += line.seconds
     lines = [h for h in trainer if h.activity == "between loops" and h.seconds > elsewhere[h.file, h.line]]
-    own = [h for h in lines if not _starts_loader(h) and not waits_for_others(h.stack)]
+    own = [h for h in lines if not _starts_loader(h) and not is_sampler(h) and not waits_for_others(h.stack)]
     return sorted(own, key=lambda h: -h.seconds)
 
 
@@ -201,10 +233,15 @@ def _is_blocked(line: HotLine, waits: bool) -> bool:
 
 def other_share(profile: Profile) -> float:
     """Return the part of the steps that is neither waiting nor forward, backward or optimizer."""
+    return phase_share(profile, "other in-step")
+
+
+def phase_share(profile: Profile, name: str) -> float:
+    """Return the part of the steps, waiting included, that is in a phase."""
     seconds = dict.fromkeys(("input wait", "forward", "backward", "optimizer", "other in-step"), 0.0)
     for rank in profile.ranks:
         for phase in rank.phases:
             if phase.name in seconds:
                 seconds[phase.name] += phase.seconds
     whole = sum(seconds.values())
-    return seconds["other in-step"] / whole if whole > 0 else 0.0
+    return seconds[name] / whole if whole > 0 else 0.0

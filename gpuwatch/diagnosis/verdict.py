@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gpuwatch.diagnosis.changing_steps import changed, waits_in_the_end
+from gpuwatch.diagnosis.evaluation import find_waiting
 from gpuwatch.diagnosis.evidence import (
     MIN_STEPS,
     STARVED_SHARE,
     above,
     enough_steps,
-    finds_batches_ready,
     restart_seconds,
     starved,
     waited_share,
+    waits_for_core,
 )
+from gpuwatch.diagnosis.messages import find_messages
 from gpuwatch.diagnosis.shared_cores import WORTH, find_contention, free_input
 from gpuwatch.diagnosis.trainer_code import handed_share, model_share, sleeping_share, waiting_share
 from gpuwatch.model.findings import Bound, Confidence, Finding, Speedup, Verdict
@@ -25,11 +28,44 @@ from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, Ow
 SURE_STEPS = 30
 # Start-up bounds a run of which it is at least this share.
 MOST = 0.5
+# The finding on steps that changed.
+TREND = "slowing-down"
 # A GPU with work for this share of the loop is what a loop stands still for.
 BUSY_DEVICE = 0.85
 
 
 def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
+    """Decide what bounds the run, and whether its steps changed so much that this has to be said with it."""
+    verdict, trend = _with_kinds(profile, _bounded(profile, findings)), changed(profile)
+    if trend is None or verdict.bound == "unknown" or all(finding.id != TREND for finding in findings):
+        return verdict
+    of_input = trend.grown.name == "input wait"
+    if of_input and waits_in_the_end(trend):
+        # The mean over the run, and how near it is to the threshold, say nothing of either part of it.
+        verdict = _instead(verdict, "input", trend.steps)
+    elif verdict.bound == "input" and not of_input and trend.wait_after < STARVED_SHARE:
+        # What was waited for while steps were short is no part of the answer any more.
+        verdict = _instead(verdict, _other(findings), trend.steps)
+    if of_input != (verdict.bound == "input"):
+        return replace(verdict, leave_input_alone=verdict.leave_input_alone and not of_input)
+    return replace(verdict, trend=trend)
+
+
+def _instead(verdict: Verdict, bound: Bound, steps: int) -> Verdict:
+    """Return a verdict with another bound, which so many steps decide."""
+    sure = _sureness(steps)
+    return replace(verdict, bound=bound, confidence=sure, leave_input_alone=False, speedup_if_compute_free=None)
+
+
+def _with_kinds(profile: Profile, verdict: Verdict) -> Verdict:
+    """Have the reason tell steps of a few lengths apart instead of a mean over them."""
+    kinds = profile.trend.kinds if profile.trend else ()
+    if not isinstance(verdict.reason, LoaderSteps) or not kinds:
+        return verdict
+    return replace(verdict, reason=replace(verdict.reason, kinds=kinds))
+
+
+def _bounded(profile: Profile, findings: list[Finding]) -> Verdict:
     """Decide what bounds the run from the primary loader and, when it is not starved, from the findings."""
     loader = profile.primary
     if loader is not None and loader.own_loop and loader.steps >= MIN_STEPS:
@@ -41,8 +77,18 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     free = free_input(profile, loader)
     confidence = "borderline" if state == "borderline" else _sureness(loader.steps)
     bound: Bound = "input" if state != "no" and share.median >= STARVED_SHARE else _other(findings)
-    verdict = Verdict(bound, confidence, share, loader.wait_clock, free, _steps_of(loader))
+    verdict = Verdict(bound, confidence, share, loader.wait_clock, free, _steps_of(profile, loader))
+    if bound == "input" and state == "no":
+        return _of_evaluation(profile, verdict)
     return _of_compute(profile, loader, verdict, findings) if bound == "compute" else verdict
+
+
+def _of_evaluation(profile: Profile, verdict: Verdict) -> Verdict:
+    """Return the verdict on a run whose training does not wait for data, and whose evaluation does."""
+    waiting, steps = find_waiting(profile), verdict.reason
+    if waiting is None or not isinstance(steps, LoaderSteps):
+        return verdict
+    return replace(verdict, reason=replace(steps, evaluation_wait=waiting.of_loop))
 
 
 def _sureness(steps: int) -> Confidence:
@@ -58,7 +104,7 @@ def _of_compute(profile: Profile, loader: LoaderProfile, verdict: Verdict, findi
     if contention is None:
         sure = verdict.confidence != "borderline"
         return replace(verdict, leave_input_alone=sure and _wins_little(free) and not _advised(findings))
-    steps = replace(_steps_of(loader), cores=contention.cores)
+    steps = replace(_steps_of(profile, loader), cores=contention.cores)
     unsure: Confidence = "medium" if verdict.confidence == "high" else verdict.confidence
     return replace(
         verdict,
@@ -75,13 +121,13 @@ def _wins_little(free: Speedup | None) -> bool:
 
 
 def _advised(findings: list[Finding]) -> bool:
-    """Say whether a finding advises to change the input for a gain."""
-    return any(f.traits.about_input and f.severity != "info" for f in findings)
+    """Say whether a finding advises to change the input for a gain, or found work in vain."""
+    return any((f.traits.about_input or f.traits.in_vain) and f.severity != "info" for f in findings)
 
 
-def _steps_of(loader: LoaderProfile) -> LoaderSteps:
+def _steps_of(profile: Profile, loader: LoaderProfile) -> LoaderSteps:
     waits, computes = _median(loader.wait_ms), _median(loader.compute_ms)
-    steps = LoaderSteps(loader.role, STARVED_SHARE, waits, computes, ready=finds_batches_ready(loader))
+    steps = LoaderSteps(loader.role, STARVED_SHARE, waits, computes, ready=waits_for_core(profile, loader))
     later = len(loader.first_batch_s) - 1
     if later < 1 or restart_seconds(loader) < STARVED_SHARE / 2 * loader.seconds:
         return steps
@@ -99,7 +145,8 @@ def _median(value: Interval | None) -> float | None:
 
 def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding]) -> Verdict:
     """Decide by stack samples what bounds a loop that is not over a DataLoader: nothing else tells what it waits for."""
-    waited, model, asleep = handed_share(profile, loader), model_share(profile, loader), sleeping_share(profile)
+    waited = 0.0 if find_messages(profile) else handed_share(profile, loader)
+    model, asleep = model_share(profile, loader), sleeping_share(profile)
     sampled = profile.stacks.trust not in ("none", "low")
     other = _other(findings)
     bound: Bound = "unknown"

@@ -90,7 +90,8 @@ def _of_finding(finding: Finding, loader: LoaderProfile, report: Report) -> list
     if WORKERS in finding.traits.remedies and report.costs:
         names.append(f"{WORKERS}={_best_workers(report)}")
     if THREADS in names:
-        names[names.index(THREADS)] = f"{THREADS}={_fewer_threads(report)}"
+        names.remove(THREADS)
+        names += [f"{THREADS}={_fitting_threads(report)}"] if report.costs else []
     other = [name for name in names if _workers(name) != loader.workers]
     return [remedy for name in other if (remedy := _make(name, report)) is not None]
 
@@ -102,7 +103,7 @@ def _best_workers(report: Report) -> int | None:
     return best_workers(report.costs) if report.costs else None
 
 
-def _fewer_threads(report: Report) -> int:
+def _fitting_threads(report: Report) -> int:
     """Return the threads that leave the workers of a training on the CPU a core each."""
     costs = report.costs
     return max(round(costs.shared_cores or costs.cores) - costs.workers, 1) if costs else 1

@@ -7,6 +7,7 @@ from typing import Literal
 
 from gpuwatch.model.measures import INTERNAL, Interval, Place
 from gpuwatch.model.reasons import Reason
+from gpuwatch.model.trend import Trend
 
 Bound = Literal["input", "compute", "cpu", "host", "transfer", "communication", "startup", "unknown"]
 Severity = Literal["critical", "warning", "info"]
@@ -50,7 +51,8 @@ class Traits:
     step. `lanes`: the keys of the lanes that show it (words/lanes.py); `windows`: the time to mark there. `remedies`: what
     `gpuwatch try` can measure, by name; "workers" means the best number of them. `replaces`: notes of the card that
     say the same. `explained_by`: the findings that hide this one, beside those whose rule says so itself.
-    `about_input`: its advice changes the input pipeline; `workers`: to more workers, or to fewer.
+    `about_input`: its advice changes the input pipeline; `workers`: to more workers, or to fewer. `in_vain`: what it found is
+    work of the whole loop that need not be done, so that no part of it is to be left alone.
     """
 
     bound: Bound | None = None
@@ -62,6 +64,7 @@ class Traits:
     explained_by: tuple[str, ...] = ()
     about_input: bool = False
     workers: Literal["more", "fewer"] | None = None
+    in_vain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Verdict:
 
     `leave_input_alone`: a free input pipeline would win too little, and no finding advises to change it: all texts that say
     so go by this. `speedup_if_compute_free`: of a run whose input and training share the cores, what it would win if the
-    training used none of them.
+    training used none of them. `trend`: how the steps changed while the run went on, where a finding is about that.
     """
 
     bound: Bound
@@ -125,3 +128,4 @@ class Verdict:
     reason: Reason
     leave_input_alone: bool = False
     speedup_if_compute_free: Speedup | None = None
+    trend: Trend | None = None

@@ -7,6 +7,9 @@ from typing import Literal
 
 from gpuwatch.model.measures import INTERNAL, Place
 
+# What is no work of the training: anomaly mode's own, the compiler at compiling, a debugger's or a profiler's.
+Tool = Literal["anomaly", "compiler", "tracer", "profiler"]
+
 
 @dataclass(frozen=True, slots=True)
 class Callee:
@@ -42,6 +45,8 @@ class HotLine:
     trainer's share is of all the time until then, seen or not).
     `blocked_share`: samples asleep or in a blocking call, None where neither the samples nor the CPU time of their
     process tell. `makes`: the dataset's or transform's class that this line makes, where its library code took the time.
+    `cost_s`: seconds of the run that it costs, by which lines are ordered: a trainer's own, and of making batches its share of
+    what the loops waited for them.
     `below`: the place in the called code where most of the time goes, `below_callee` what is called there; null where
     the line itself calls it, or none was sampled."""
 
@@ -62,6 +67,7 @@ class HotLine:
     makes: str | None = None
     below: Place | None = None
     below_callee: Callee | None = None
+    cost_s: float | None = None
     # Whether its own source calls a sleep.
     sleeps: bool = field(default=False, metadata=INTERNAL)
     # Share of its samples in a module's forward, a backward pass or an optimizer's update; None without stacks.
@@ -69,6 +75,15 @@ class HotLine:
     # Of a line that runs a framework's loop: the callback, or other function of the framework's, that takes most of the
     # samples outside of those.
     callback: str | None = field(default=None, metadata=INTERNAL)
+    # The share of its samples in which such a tool was at work.
+    tools: tuple[tuple[Tool, float], ...] = field(default=(), metadata=INTERNAL)
+    # Its share of the samples in the first and in the second half of the loops' time; None with few of either.
+    halves: tuple[float, float] | None = field(default=None, metadata=INTERNAL)
+
+
+def cost_of(line: HotLine) -> float:
+    """Return the seconds of the run that a line costs; where that was not derived, those that it took."""
+    return line.seconds if line.cost_s is None else line.cost_s
 
 
 @dataclass(frozen=True, slots=True)

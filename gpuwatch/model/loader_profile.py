@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gpuwatch.model.measures import Interval, Place
+from gpuwatch.model.measures import INTERNAL, Interval, Place
+from gpuwatch.model.worker_profile import WorkersProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,58 @@ class QueueProfile:
     `ready_share`: asks that found their batch already there. `late_share`: share of the waited time during
     which later batches were ready and held back by in-order delivery. `awaited_skew`: share of the waited time
     owed to the most-awaited worker. `unmade_share`: share of the waited time before the wanted batch had been sent.
-    `mean_ready` and `awaited_skew` are for `--json` only."""
+    `receive_ms`: per request, the time inside it after the wanted batch had been sent: it is read from the pipe, its
+    tensors are rebuilt, and pinned; without waits for a core. `mean_ready` and `awaited_skew` are for `--json` only."""
 
     ready_share: float | None
     mean_ready: float | None
     late_share: float | None
     awaited_skew: float | None = None
     unmade_share: float | None = None
+    receive_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerProfile:
+    """The sampler (or batch sampler) that draws a loader's indices: in the training process, whatever the workers do.
+
+    `seconds`: in requests for batches, `ms_per_batch` a mean; `start_seconds`: per pass, before the first batch. `share`: of
+    the loop's time, without the first pass's start. `name`, `where`: the user's own, else the name of torch's."""
+
+    seconds: float
+    ms_per_batch: float
+    start_seconds: tuple[float, ...]
+    share: float
+    name: str | None
+    where: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStops:
+    """Stops of a loader's workers: `count` in all, `seconds` in all, `at_exit_s` of them after the last batch of the run.
+
+    `left_behind`: the name of a thread or process that most often kept workers from exiting, `left_where`: the line that
+    started it, `left_in`: in how many workers. `drops`: stops before the data's end, with the line that dropped the iterator
+    and the library's module that did."""
+
+    count: int
+    seconds: float
+    at_exit_s: float
+    left_behind: str | None
+    left_where: Place | None
+    left_in: int
+    drops: int
+    drop_where: Place | None
+    drop_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedBatches:
+    """Batches that were made and thrown away before the first one that was trained on; `where`: the line that asked."""
+
+    count: int
+    seconds: float
+    where: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +137,9 @@ class LoaderProfile:
     one iterator serves several. `epoch_batches`: mean batches per pass. `attributes`: what the
     hook recorded about the loader, and `remade` (True) when it was constructed again and again. `iterated_where`: the user's
     line that loops over it. `stop_s`: per pass, the call that found the data at its end (it stops the workers unless they
-    persist). `own_loop`: no DataLoader at all but a loop whose steps the optimizer tells; what it waits for is None."""
+    persist). `worker_starts`: passes whose workers were no earlier pass's, by their pids. `whole_passes`: the length of each
+    pass that came to its end, in `whole_passes_unit`. `workers_seen`: what each worker did. `own_loop`: no DataLoader at all
+    but a loop whose steps the optimizer tells; what it waits for is None."""
 
     id: str
     rank: int
@@ -134,6 +182,29 @@ class LoaderProfile:
     stop_s: tuple[float, ...] = ()
     own_loop: bool = False
     passes: int = 0
+    sampler: SamplerProfile | None = None
+    worker_starts: int = 0
+    worker_stops: WorkerStops | None = None
+    skipped: SkippedBatches | None = None
+    whole_passes: tuple[int, ...] = ()
+    whole_passes_unit: Literal["samples", "batches"] = "samples"
+    workers_seen: WorkersProfile | None = None
+    # Mean wait of the steps that were recorded in full, as fetches are; None where there are none.
+    recorded_wait_ms: float | None = field(default=None, metadata=INTERNAL)
+
+    @property
+    def restart_seconds(self) -> float:
+        """Seconds waited for the first batches of every pass but the first."""
+        return sum(self.first_batch_s[1:])
+
+    @property
+    def waited_share(self) -> Interval | None:
+        """Share of the loop waited for data: inside steps, and for the first batch of later passes."""
+        share, whole = self.wait_share, self.seconds + self.restart_seconds
+        if share is None or self.restart_seconds <= 0 or whole <= 0:
+            return share
+        kept, added = self.seconds / whole, self.restart_seconds / whole
+        return Interval(share.median * kept + added, share.low * kept + added, share.high * kept + added, share.n)
 
     @property
     def has_an_iterator_for_each_step(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gpuwatch.model.worker_profile import CpuMasks
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerMemory:
@@ -49,6 +51,7 @@ class MachineProfile:
     worker_memory: WorkerMemory | None
     worker_delay_share: float | None
     local_ranks: int = 1
+    masks: CpuMasks | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gpuwatch.model.contents import LargeTable, Padding
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Interval, Phase, Place
+from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.recording import Gap, RunInfo
+from gpuwatch.model.setups import Setup
+from gpuwatch.model.threads import TrainerThreads
+from gpuwatch.model.trend import Trend
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Time in which the model acts instead of being trained. `share`: of the loop; `policy`, `environment`: shares of it."""
+    """Time in which the model acts instead of being trained. `share`: of the loop; `policy`, `environment`: shares of it,
+    and `handed` that part of the environment's in which the trainer waits for other threads or processes."""
 
     seconds: float
     share: float
     policy: float
     environment: float
+    handed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,9 @@ class LongSteps:
 
 @dataclass(frozen=True, slots=True)
 class RankProfile:
-    """One training process. `phases` sum to `seconds`; `start_s`: when it began, in seconds of the run."""
+    """One training process. `phases` sum to `seconds`; `start_s`: when it began, in seconds of the run. A step is a batch:
+    `batches_per_backward` of them are requested for each backward pass, None where none was recorded. `saving_s`: in calls
+    that write checkpoints between its loops, most of it at `saving_where`."""
 
     rank: int
     local_rank: int
@@ -67,6 +76,9 @@ class RankProfile:
     first_batch_s: float | None
     run_queue_delay_share: float | None = None
     start_s: float | None = None
+    batches_per_backward: float | None = None
+    saving_s: float = 0.0
+    saving_where: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +94,18 @@ class Unentered:
 @dataclass(frozen=True, slots=True)
 class Costs:
     """The throughput model's parameters for the primary loader: T = iterators * S(n) + batches * step(n) + rest, with
-    step(n) = max(G - Q + Q * L(n) / L, k * max(P / n, C / cores), (C + H * G) / shared) for n >= 1 workers and
-    step(0) = G + P.
+    step(n) = max(G - Q + Q * L(n) / L + I, k * max(P / n, C / cores), (C + H * G) / shared) for n >= 1 workers and
+    step(0) = G + P + I.
 
     `device_ms` G: the step without waiting; `work_ms` P: worker CPU-and-blocked time per batch; `work_cpu_ms` C: the
     part that needs a core; `startup_s` S(n) per iterator: until its first batch, and stopping its workers; `cores`
     those that workers may use; `queued_ms` Q: the part of `device_ms` in which the trainer waited for a core that its
     workers held, `load` L cores of them on average. `shared_cores`: those that trainer and workers have together. Where no
-    workers were beside it: `trainer_cores` H, what all threads of the trainer use in its own part of a step, and
-    `trainer_threads`, how many it computes with; else 0 and 1. k fits the input term to `step_ms`, the measured mean step."""
+    workers were beside it: `trainer_cores` H, what all threads of the trainer use in its own part of a step,
+    `trainer_threads`, how many it computes with, and `threads_ms` W, the CPU time of its other threads in making a batch; else
+    0, 1 and 0. A worker has one library thread: P and C of workers are W more than the trainer's own. `index_ms` I: what the
+    loader's sampler takes of the trainer per batch, with workers or without. k fits the input term to `step_ms`, the measured
+    mean step."""
 
     device_ms: float
     work_ms: float
@@ -108,6 +123,8 @@ class Costs:
     shared_cores: float = 0.0
     trainer_cores: float = 0.0
     trainer_threads: int = 1
+    threads_ms: float = 0.0
+    index_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +140,8 @@ class Overhead:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Everything that the rules may look at. `primary` is the loader that the verdict is about."""
+    """Everything that the rules may look at. `primary` is the loader that the verdict is about, `trend` is of its steps,
+    `state` of its process."""
 
     run: RunInfo
     seconds: float
@@ -141,3 +159,11 @@ class Profile:
     problems: tuple[str, ...] = ()
     seen_pythons: int = 0
     torch_seen: bool = False
+    trend: Trend | None = None
+    state: ProcessState | None = None
+    threads: tuple[TrainerThreads, ...] = ()
+    padding: Padding | None = None
+    tables: tuple[LargeTable, ...] = ()
+    setups: tuple[Setup, ...] = ()
+    # Whether the hook looked into batches and gradients; older recordings did not.
+    looked: bool = False

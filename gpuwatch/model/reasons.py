@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gpuwatch.model.trend import StepKind
+
 
 @dataclass(frozen=True, slots=True)
 class SharedCores:
@@ -21,7 +23,9 @@ class LoaderSteps:
 
     `later_epochs`: epochs after the first one whose first batch was waited for, `epoch_wait_s` each; 0 where that is too
     little to matter. `iterator_per_step`: each batch came from an iterator of its own. `ready`: batches are made in time,
-    so that what is waited for is a core. `cores`: where input and training share them."""
+    so that what is waited for is a core. `cores`: where input and training share them. `evaluation_wait`: of all loops' time,
+    what evaluation waits for data, where that bounds the run. `kinds`: where steps are of a few lengths, which a mean would
+    mix."""
 
     role: Literal["training", "evaluation", "inference"]
     threshold: float
@@ -32,6 +36,8 @@ class LoaderSteps:
     iterator_per_step: bool = False
     ready: bool = False
     cores: SharedCores | None = None
+    evaluation_wait: float | None = None
+    kinds: tuple[StepKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

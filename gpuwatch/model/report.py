@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gpuwatch.model.experiment import Experiment, PredictionScore, Trial
 from gpuwatch.model.findings import Finding, NotEvaluated, Verdict
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
-from gpuwatch.model.measures import Phase
+from gpuwatch.model.measures import INTERNAL, Phase
 from gpuwatch.model.profile import Costs, Overhead, RankProfile, Unentered
 from gpuwatch.model.recording import Gap, RunInfo
 from gpuwatch.model.timeline import Timeline
@@ -37,7 +37,8 @@ class Training:
 class Report:
     """Everything a view may show. `to_dict` in `views.json` renders it as the public contract.
 
-    Of a run with several trainings it is about one, the longest; `trainings` lists them all, and is empty otherwise."""
+    Of a run with several trainings it is about one, the longest; `trainings` lists them all, and is empty otherwise.
+    `clear_of_step`: the rules among `clear` that look for what bounds a step other than its input."""
 
     run: RunInfo
     seconds: float
@@ -65,6 +66,7 @@ class Report:
     experiments: tuple[Experiment, ...] = ()
     prediction_score: PredictionScore | None = None
     trainings: tuple[Training, ...] = ()
+    clear_of_step: tuple[str, ...] = field(default=(), metadata=INTERNAL)
 
     @property
     def primary_loader(self) -> LoaderProfile | None:

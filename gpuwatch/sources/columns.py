@@ -36,6 +36,9 @@ COLUMNS = {
     # `runs`, of the trainer's main thread only: [[index of a sample, how many in a row], ...] among all its samples.
     "burst": ("t0", "t1", "hz", "why", "ok", "note", "processes", "cpu_ns", "began"),
     "stack": ("t0", "t1", "pid", "tid", "frames", "weight", "main_in_wait", "idle", "runs"),
+    # A Python thread of the trainer during a burst; `thread` is its name in `stack.tid`. `delay_ns`: runnable without a core.
+    # `held`: share of a second before the burst in which it held the interpreter lock, null where that was not looked at.
+    "thread": ("t0", "t1", "pid", "thread", "cpu_ns", "delay_ns", "held"),
     # Rows lost since the last one (full disk).
     "dropped": ("t", "rows", "reason"),
 }

@@ -59,6 +59,24 @@ class CpuSource:
             self._file.close()
 
 
+def allowed_cpus() -> tuple[list[int], list[int]] | None:
+    """Return the cores that this process was given and those that its cgroup would let it have; None where there are no masks.
+
+    The kernel cuts a mask down to the cgroup's cpuset, under version 1 and 2 and inside of containers: so this thread asks
+    for all cores for a moment, and goes back."""
+    try:
+        given = os.sched_getaffinity(0)
+    except (AttributeError, OSError):
+        return None
+    try:
+        os.sched_setaffinity(0, range(max(os.cpu_count() or 1, *given) + 1))
+        allowed = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, given)
+    except OSError:
+        allowed = given
+    return sorted(given), sorted(allowed)
+
+
 def parse_cores(raw: bytes) -> dict[int, list[int]]:
     """Return the kernel's time counters per core that is online, from /proc/stat."""
     lines = (line.split() for line in raw.splitlines() if line.startswith(b"cpu") and not line.startswith(b"cpu "))

@@ -86,14 +86,23 @@ def why_not() -> str | None:
 
 
 def record(
-    pid: int, hz: int, seconds: float, file: Path, stop: Stop, clock: Callable[[], int] = time.monotonic_ns
+    pid: int,
+    hz: int,
+    seconds: float,
+    file: Path,
+    stop: Stop,
+    clock: Callable[[], int] = time.monotonic_ns,
+    held: bool = False,
 ) -> Burst:
-    """Sample `pid` and its children for `seconds`; `stop` ends it early with what there is. Never raises for py-spy."""
+    """Sample `pid` and its children for `seconds`; `stop` ends it early with what there is. Never raises for py-spy.
+
+    `held`: only the threads of `pid` that hold the interpreter lock; which these are is sure, their lines are not."""
     t0, cpu = clock(), _children_cpu_ns()
     binary = find_pyspy()
     if binary is None:
         return Burst(t0, t0, hz, None, why_not(), 0)
-    command = [binary, "record", "-p", str(pid), "-s", "--nonblocking", "--idle", "--full-filenames"]
+    command = [binary, "record", "-p", str(pid), "-s", "--nonblocking", "--gil" if held else "--idle"]
+    command += ["--full-filenames"]
     command += ["-r", str(hz), "-d", str(max(1, round(seconds))), "-f", "speedscope", "-o", str(file)]
     began = None
     try:

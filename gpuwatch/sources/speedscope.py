@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gpuwatch.sources.base import Row
@@ -16,6 +16,8 @@ _MOST_OUTER, _MOST_INNER = 24, 56
 # A read that failed costs a thread one sample. So few leave the index right to within that many ticks; with more
 # (a process that began or ended meanwhile) it means nothing.
 _MAX_MISSING = 2
+
+MAIN = "MainThread"
 
 # In these the training's main thread waits for its loader; with no worker processes its loading is inside them too.
 _WAITING = {"__next__", "_next_data"}
@@ -34,10 +36,10 @@ def fold(profile: dict[str, Any], t0: int, t1: int, trainer: int) -> list[Row]:
     rows: list[Row] = []
     for pid, thread, samples in threads:
         joined = _fit(in_wait, len(samples))
-        places = _places(samples) if (pid, thread) == (trainer, "MainThread") else {}
+        places = _places(samples) if (pid, thread) == (trainer, MAIN) else {}
         for stack, weight, waited in _distinct(samples, joined):
             reported = [frame for frame in (frames[at] for at in stack) if frame is not None]
-            if reported and not (thread != "MainThread" and is_idle(reported)):
+            if reported and not (thread != MAIN and is_idle(reported)):
                 reported = _shortened(_from_worker_loop(reported))
                 rows.append(
                     ["stack", t0, t1, pid, thread, reported, weight, waited, is_idle(reported), places.get(stack)]
@@ -48,6 +50,17 @@ def fold(profile: dict[str, Any], t0: int, t1: int, trainer: int) -> list[Row]:
 def processes(profile: dict[str, Any], trainer: int) -> int:
     """Return how many processes were seen."""
     return len({_thread(one["name"], trainer)[0] for one in profile["profiles"]})
+
+
+def thread_labels(profile: Mapping[str, Any], trainer: int) -> list[tuple[int, str]]:
+    """Return of each profile the kernel's number of its thread and the name that its stacks go by; 0 and an empty name
+    for a thread of another process."""
+    found = []
+    for one in profile["profiles"]:
+        reported = _THREAD.match(one["name"])
+        mine = reported is not None and int(reported[1]) == trainer and reported[2].isdigit()
+        found.append((int(reported[2]), reported[3] or reported[2]) if mine and reported else (0, ""))
+    return found
 
 
 def is_idle(frames: Sequence[Frame]) -> bool:
@@ -79,7 +92,7 @@ def _thread(name: str, trainer: int) -> tuple[int, str]:
 
 
 def _main_in_wait(threads: Sequence[tuple[int, str, Any]], waits: Sequence[bool], trainer: int) -> list[bool] | None:
-    main = next((samples for pid, thread, samples in threads if pid == trainer and thread == "MainThread"), None)
+    main = next((samples for pid, thread, samples in threads if pid == trainer and thread == MAIN), None)
     return None if main is None else [any(waits[at] for at in stack) for stack in main]
 
 

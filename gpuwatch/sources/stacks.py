@@ -13,11 +13,12 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpuwatch.sources import pyspy, speedscope
+from gpuwatch.sources import pyspy, speedscope, threads
+from gpuwatch.sources.base import Row
 from gpuwatch.sources.spool import SpoolFile
 from gpuwatch.sources.trainers import Trainer, Trainers
 from gpuwatch.sources.tree import ProcessTree
@@ -202,17 +203,41 @@ class StacksThread(threading.Thread):
         workers = max(trainer.workers, sum(parent == trainer.pid for parent in self._tree.members.copy().values()))
         hz, seconds = HZ_MANY if workers >= MANY_WORKERS else HZ, self._plan.seconds(trainer, why)
         stop = _FirstBatch(self._halt, lambda: self._is_started(trainer.pid)) if why == STARTUP else self._halt
+        meter = threads.Meter(trainer.pid, self._clock)
+        held, cost_ns = (None, 0) if why == STARTUP else self._held(meter)
+        meter.begin()
         burst = pyspy.record(trainer.pid, hz, seconds, self._run / "stacks.tmp", stop, self._clock)
-        self._plan.done(self._clock(), trainer, burst.cpu_ns, why)
+        beside = [] if why == STARTUP else self._threads(burst, meter, held)
+        self._plan.done(self._clock(), trainer, burst.cpu_ns + cost_ns, why)
         rows = speedscope.fold(burst.profile, burst.t0, burst.t1, trainer.pid) if burst.profile else []
         seen = speedscope.processes(burst.profile, trainer.pid) if burst.profile else 0
         # Nobody's failure: a process that ended before py-spy had found it, or a look that was over before it began.
         if not rows and (not os.path.exists(f"/proc/{trainer.pid}") or (stop.is_set() and not burst.lasting)):
             return True
         reported = ["burst", burst.t0, burst.t1, hz, why, bool(rows), burst.note, seen, burst.cpu_ns, burst.began]
-        self._write([reported, *rows])
+        self._write([reported, *rows, *beside])
         self._failures = 0 if rows else self._failures + 1
         return not burst.lasting and self._failures < _ATTEMPTS
+
+    def _threads(self, burst: pyspy.Burst, meter: threads.Meter, held: Mapping[str, float] | None) -> list[Row]:
+        """Return a row for each Python thread that the burst met in the trainer."""
+        if burst.profile is None:
+            return []
+        labels = {tid: label for tid, label in speedscope.thread_labels(burst.profile, meter.pid) if label}
+        return threads.rows(burst.t0, burst.t1, meter.pid, labels, meter.end(), held)
+
+    def _held(self, meter: threads.Meter) -> tuple[dict[str, float] | None, int]:
+        """Return the share of a second in which each thread held the interpreter lock, and what it cost to see that; None
+        where no thread beside the main one is at work. Before a burst: after it the loop may be over."""
+        if self._halt.wait(threads.GLANCE_S) or not meter.is_contended():
+            return None, 0
+        file = self._run / "stacks.tmp"
+        look = pyspy.record(meter.pid, threads.HELD_HZ, threads.HELD_S, file, self._halt, self._clock, held=True)
+        if look.profile is None or self._halt.is_set():
+            return None, look.cpu_ns
+        most = threads.HELD_HZ * max(1, round(threads.HELD_S))
+        counted = threads.held_samples(look.profile, meter.pid)
+        return {label: min(number / most, 1.0) for label, number in counted.items()}, look.cpu_ns
 
     def _is_helper(self, pid: int, parent: int | None) -> bool:
         """Say whether a process was forked or started by multiprocessing, as workers are: no launcher's child."""

@@ -15,8 +15,15 @@ from gpuwatch.model.recording import ProcessLog, Table
 from gpuwatch.words.source_code import is_cell
 
 # Kinds of events with places in source code, and their columns with files.
-_FILES = {"iterator": ("file", "made_file"), "op": ("file",), "line": ("file",), "span": ("file",)}
-_IN_ATTRIBUTES = ("dataset_file", "dataset_made")
+_FILES = {
+    "iterator": ("file", "made_file"),
+    "op": ("file",),
+    "line": ("file",),
+    "span": ("file",),
+    "asked": ("file",),
+    "workers_stop": ("file",),
+}
+_IN_ATTRIBUTES = ("dataset_file", "dataset_made", "sampler_file", "worker_init")
 
 
 def name_cells(logs: Sequence[ProcessLog]) -> tuple[ProcessLog, ...]:

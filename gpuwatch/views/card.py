@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Phase
+from gpuwatch.model.reasons import LoaderSteps
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
 from gpuwatch.views import text, trials, verdict_text
@@ -28,6 +29,7 @@ from gpuwatch.views.card_rows import (
     trial,
 )
 from gpuwatch.views.explained import also, together
+from gpuwatch.views.most_of_step import most_of_step
 from gpuwatch.views.text import clean
 from gpuwatch.views.verdict_text import sentence
 from gpuwatch.views.wall_time import of_run
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 
 SHOWN_ACTIONS, SHOWN_RANKS, SHOWN_NOTES = 3, 8, 4
 SMALLEST_PHASE = 0.005
+# A batch that takes less of the step to receive is not a stage of its own.
+LEAST_RECEIVING = 0.1
+# Of the loop: a sampler that takes less explains nothing.
+SAMPLER_SHARE = 0.05
 
 
 def prepare(report: Report) -> Card:
@@ -105,6 +111,7 @@ def _why(report: Report) -> list[Fact]:
         facts.append(Fact("step", split, "on average"))
     if loader is not None:
         facts += _why_loader(loader)
+    facts += _why_evaluation(report)
     best = report.verdict.speedup_if_input_free
     if best is not None and text.gain(best) and report.verdict.bound in ("input", "cpu"):
         facts.append(Fact("at best", f"{text.gain(best)} if the input cost nothing", clean(best.basis)))
@@ -114,11 +121,28 @@ def _why(report: Report) -> list[Fact]:
     return facts
 
 
+def _why_evaluation(report: Report) -> list[Fact]:
+    """Return what the evaluation waits, where that bounds the run."""
+    reason = report.verdict.reason
+    held = max((x for x in report.loaders if x.role == "evaluation"), key=lambda x: x.wait_seconds, default=None)
+    if not isinstance(reason, LoaderSteps) or reason.evaluation_wait is None or held is None or not held.waited_share:
+        return []
+    waits = f"waits for data {text.percent(held.waited_share.median)} of its time"
+    return [Fact("evaluation", f"{waits}, {cost_of_batch(held)}", f"{text.count(held.workers, 'worker')}")]
+
+
 def _why_loader(loader: LoaderProfile) -> list[Fact]:
-    facts, fetch = [], loader.fetch
+    facts, fetch, sampler = [], loader.fetch, loader.sampler
+    if sampler is not None and sampler.share >= SAMPLER_SHARE and sampler.ms_per_batch:
+        drawn = f"{text.milliseconds(sampler.ms_per_batch)} of each wait draw the indices"
+        facts.append(Fact("sampler", drawn, f"{clean(sampler.name or 'the sampler')}, in the training process"))
     ready = loader.queue.ready_share if loader.queue is not None else None
     if ready is not None and not loader.has_an_iterator_for_each_step:
         facts.append(Fact("queue", f"next batch already queued for {text.percent(ready)} of requests"))
+    receive_ms, step_ms = loader.queue.receive_ms if loader.queue else None, loader.step_ms
+    if receive_ms and step_ms and receive_ms >= LEAST_RECEIVING * step_ms.median:
+        share = text.percent(receive_ms / step_ms.median)
+        facts.append(Fact("receiving", f"{text.milliseconds(receive_ms)} for each batch", f"{share} of the step"))
     if fetch is not None and loader.workers and fetch.busy_share is not None:
         count = text.count(loader.workers, "worker")
         facts.append(
@@ -157,13 +181,16 @@ def _nothing(report: Report) -> str:
     verdict = report.verdict
     if verdict.leave_input_alone:
         most = f": even one that cost nothing would make the run {verdict_text.won(verdict)} faster"
-        return f"Leave the input pipeline alone{most if verdict.speedup_if_input_free else ''}."
+        alone = f"Leave the input pipeline alone{most if verdict.speedup_if_input_free else ''}."
+        return f"{alone} {most_of_step(report)}".rstrip()
     if verdict.bound == "cpu":
         return verdict_text.SHARED_CORES
     if report.findings:
         return ""
     if not report.loaders and hottest(report):
         return "No training loop was found; the hot lines below show where the time went."
+    if said := most_of_step(report):
+        return said
     asked, blind = len(report.clear), len(report.not_evaluated)
     if not asked:
         return "No rule could look at this run; `gpuwatch doctor` says what can be measured here."

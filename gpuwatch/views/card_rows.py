@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpuwatch.model.experiment import Trial
 from gpuwatch.model.findings import Finding
-from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.hot_lines import HotLine, cost_of
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Place
@@ -12,11 +12,11 @@ from gpuwatch.model.profile import RankProfile
 from gpuwatch.model.report import Report, Training
 from gpuwatch.views import text
 from gpuwatch.views.card_content import LOADER_HEADER, Fact, Line, Loader
-from gpuwatch.views.line_tables import below_of, share_of, shown_lines
+from gpuwatch.views.line_tables import below_of, if_free, share_of, shown_lines
 from gpuwatch.views.text import clean
 
 SHOWN_LINES, SHOWN_LOADERS, SHOWN_DEVICES = 3, 4, 8
-SMALLEST_LINE = 0.02
+SMALLEST_LINE, MOSTLY = 0.02, 0.5
 LONGEST_COMMAND = 34
 
 
@@ -67,7 +67,7 @@ def line_row(line: HotLine, base: str) -> Line:
     role = "" if line.process_role == "worker" else "trainer"
     below = below_of(line, base)
     called = f"in {clean(line.callee)}" if line.callee and not below else ""
-    gain = f"{text.factor(line.speedup_if_free)} if free" if line.speedup_if_free is not None else ""
+    gain = f"{if_free(line)} if free" if if_free(line) else ""
     return Line(
         share=text.percent(line.share),
         where=text.place(place, base),
@@ -81,21 +81,35 @@ def line_row(line: HotLine, base: str) -> Line:
 
 
 def hottest(report: Report) -> list[HotLine]:
-    """Return the lines that bear on the verdict: the loader's for a starved run, the start-up's, else the training's own.
+    """Return the lines that bear on the verdict, in the order of the report: by what they cost the run.
 
-    The line that the first finding blames is among them, whatever its kind, and its kind comes first. Lines of one kind,
-    whose shares are of the same whole, are together and in order."""
-    bound = report.verdict.bound
+    Of a starved run those that are not the model's, of one that mostly starts the start-up's, else the training's own. The
+    line that the first finding blames is among them. Lines whose shares are of the same whole are together."""
     lines = [line for line in shown_lines(report.hot_lines) if line.share >= SMALLEST_LINE]
-    if bound == "startup":
-        return [line for line in lines if line.activity == "startup"][:SHOWN_LINES]
-    starved = bound in ("input", "unknown") and bool(report.loaders)
-    before = ("importing",) if not report.loaders else ("importing", "startup")
-    bearing = [line for line in lines if _loads(line) == starved and line.activity not in before]
     blamed = [line for line in lines if report.findings and _blames(report.findings[0], line)][:1]
-    chosen = [*blamed, *(line for line in bearing if line not in blamed)][:SHOWN_LINES]
+    bearing = [line for line in lines if line not in blamed and _bears(line, report)]
+    kept = [*blamed, *bearing][:SHOWN_LINES] if report.verdict.bound != "startup" else bearing[:SHOWN_LINES]
+    chosen = [line for line in lines if line in kept]
     kinds = list(dict.fromkeys(map(share_of, chosen)))
-    return sorted(chosen, key=lambda line: (kinds.index(share_of(line)), -line.share))
+    return sorted(chosen, key=lambda line: (kinds.index(share_of(line)), -cost_of(line)))
+
+
+def _bears(line: HotLine, report: Report) -> bool:
+    bound = report.verdict.bound
+    if bound == "startup":
+        return line.activity == "startup"
+    if line.activity in (("importing",) if not report.loaders else ("importing", "startup")):
+        return False
+    if bound in ("input", "unknown") and report.loaders:
+        return _loads(line) or not _is_the_models(line)
+    return not _loads(line)
+
+
+def _is_the_models(line: HotLine) -> bool:
+    """Say whether most of a line's time is a forward or backward pass, or the optimizer; without stacks, torch's."""
+    if line.model_share is None:
+        return line.callee is not None and line.callee.is_torch
+    return line.model_share >= MOSTLY
 
 
 def _blames(finding: Finding, line: HotLine) -> bool:
@@ -103,6 +117,7 @@ def _blames(finding: Finding, line: HotLine) -> bool:
 
 
 def _loads(line: HotLine) -> bool:
+    """Say whether a line makes batches, or is of a process that does."""
     return line.process_role == "worker" or line.activity in ("fetch", "collate", "serialise")
 
 
@@ -141,7 +156,7 @@ def _loader(group: list[LoaderProfile], chosen: str | None) -> Loader:
         text.DASH if loader.batch_size is None else f"{loader.batch_size:,}",
         f"{loader.batches:,}",
         text.figures(loader.samples_per_s),
-        text.percent(loader.wait_share.median if loader.wait_share else None),
+        text.percent(loader.waited_share.median if loader.waited_share else None),
     )
     return Loader(cells, _breakdown(loader))
 

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.hot_lines import HotLine, cost_of
 from gpuwatch.model.measures import Place
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
@@ -49,17 +49,15 @@ class Section:
 
 
 def sections(lines: Sequence[HotLine]) -> list[Section]:
-    """Return the lines by what their shares are of: making batches, the loops' own code, what is round the loops."""
+    """Return the lines by what their shares are of: making batches, the loops' own code, what is round the loops.
+
+    The order is that of the report, by what a line costs the run: of the lists by the first line, and within each."""
     found: dict[str, list[HotLine]] = {}
     for line in shown_lines(lines):
         found.setdefault(whole_of(line), []).append(line)
     telling = {title: those for title, those in found.items() if sum(line.samples for line in those) >= TOO_FEW}
     found = telling or found
-    return [
-        Section(title, tuple(sorted(found[title], key=lambda line: -line.share)))
-        for title in (IN_WORKERS, IN_TRAINER, IN_LOOP, BETWEEN, START, WORKER_START)
-        if title in found
-    ]
+    return [Section(title, tuple(sorted(those, key=lambda line: -cost_of(line)))) for title, those in found.items()]
 
 
 def shown_lines(lines: Sequence[HotLine]) -> list[HotLine]:
@@ -81,6 +79,7 @@ def _merged(same: Sequence[HotLine]) -> HotLine:
         share=sum(line.share for line in same),
         seconds=sum(line.seconds for line in same),
         samples=sum(line.samples for line in same),
+        cost_s=sum(map(cost_of, same)),
         waited_share=sum(waits) if waits else None,
         speedup_if_free=max(gains, default=None),
     )
@@ -124,10 +123,16 @@ def table_rows(lines: Sequence[HotLine], base: str) -> list[tuple[str, ...]]:
             _function(line),
             clean(line.callee or line.below_callee or ""),
             "" if line.activity in USUAL else clean(line.activity),
-            text.factor(line.speedup_if_free) if line.speedup_if_free is not None else "",
+            if_free(line),
         )
         for line in lines
     ]
+
+
+def if_free(line: HotLine) -> str:
+    """Return what the run would win without a line: 1.50×; empty where that is unknown, or nothing."""
+    gain = line.speedup_if_free
+    return "" if gain is None or gain < text.SMALLEST_GAIN else text.factor(gain)
 
 
 def _function(line: HotLine) -> str:

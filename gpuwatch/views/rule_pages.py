@@ -12,6 +12,7 @@ from rich.text import Text
 from gpuwatch.views import text
 
 MARKS = {"met": "✓", "missing": "✗", "not met": "·"}
+SEVERITIES = {"critical": "Critical", "warning": "A warning", "info": "For information"}
 HOLDS = {"yes": "yes", "no": "no", "borderline": "borderline: the interval is on both sides"}
 
 
@@ -46,11 +47,19 @@ def evaluation(data: dict[str, Any]) -> RenderableType:
 
 
 def _said(outcome: dict[str, Any]) -> list[str]:
+    if outcome["state"] == "clear":
+        return ["Nothing found: the rule had what it needs, and its thresholds were not met."]
     if outcome["state"] != "finding":
-        return [f"{outcome['state']}: {outcome['text']}" if outcome["text"] else outcome["state"]]
-    hidden = f"not on the card: {', '.join(outcome['hidden_by'])} explains it" if outcome["hidden_by"] else ""
-    found = f"{outcome['severity']}, confidence {outcome['confidence']}: {outcome['text']}"
-    return [found, hidden] if hidden else [found]
+        return [f"Not evaluated: {outcome['text']}."]
+    causes = outcome["hidden_by"]
+    explain = "explains" if len(causes) == 1 else "explain"
+    hidden = [f"It is not on the card: {' and '.join(causes)} {explain} it."] if causes else []
+    return [f"Found: {outcome['text']}.", _how_sure(outcome["severity"], outcome["confidence"]), *hidden]
+
+
+def _how_sure(severity: str, confidence: str) -> str:
+    sure = "Borderline" if confidence == "borderline" else f"{confidence.capitalize()} confidence"
+    return f"{SEVERITIES[severity]}. {sure}."
 
 
 def _needs(needs: list[dict[str, Any]]) -> RenderableType:

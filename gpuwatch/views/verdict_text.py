@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpuwatch.model.findings import Bound, Verdict
 from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, SharedCores
+from gpuwatch.model.trend import Trend
 from gpuwatch.words.units import count, duration, factor, figures, milliseconds, percent
 
 NAMES: dict[Bound, str] = {
@@ -21,11 +22,14 @@ _LOADER_CLAIMS: dict[Bound, str] = {
     "input": "{share} of the {role} loop is spent waiting for data",
     "compute": "the {role} loop waits for data {share} of its time",
     "cpu": "input and training share {cores}: the {role} loop waits for data {share} of its time, but would run {won} faster with an input that cost nothing",
-    "host": "the {role} process spends its time outside the model; {share} is input wait",
+    "host": "the {role} process spends its time outside the model; {wait}",
     "transfer": "copies to the device hold up the {role} loop",
-    "communication": "ranks wait for each other, not for data ({share} input wait)",
-    "startup": "most of the run passed before the first batch",
+    "communication": "ranks wait for each other, not for data ({wait})",
+    "startup": "time goes by before the first batch or between the epochs, not in the steps",
 }
+_EVALUATION_CLAIM = (
+    "evaluation waits for data {waits} of the time of all loops; the {role} loop waits for it {share} of its own"
+)
 _ALONE = "; leave the input pipeline alone"
 # What to do about a run whose input and training share the cores.
 SHARED_CORES = (
@@ -56,6 +60,8 @@ def name(verdict: Verdict) -> str:
 def claim(verdict: Verdict) -> str:
     """Return what is said of the run beside the verdict's name; of an unknown one that is its reason."""
     steps = verdict.reason
+    if verdict.trend is not None and verdict.confidence != "borderline":
+        return _trend_claim(verdict, verdict.trend) + (_ALONE if verdict.leave_input_alone else "")
     if isinstance(steps, LoaderSteps):
         return _loader_claim(verdict, steps)
     if isinstance(steps, OwnLoopSteps) and verdict.bound != "unknown":
@@ -70,16 +76,46 @@ def _loader_claim(verdict: Verdict, steps: LoaderSteps) -> str:
         return f"{share} of the {steps.role} loop waits for data, close to the {percent(steps.threshold)} threshold"
     if verdict.bound == "compute":
         return _compute_claim(verdict, steps, share)
+    if steps.evaluation_wait is not None:
+        return _EVALUATION_CLAIM.format(waits=percent(steps.evaluation_wait), role=steps.role, share=share)
     cores = count(steps.cores.usable, "core", digits=2) if steps.cores else "the cores"
-    return _LOADER_CLAIMS[verdict.bound].format(role=steps.role, share=share, cores=cores, won=won(verdict))
+    wait = (
+        f"{share} goes by in the loader, with its batches ready"
+        if _waits_for_core(verdict, steps)
+        else f"{share} is input wait"
+    )
+    return _LOADER_CLAIMS[verdict.bound].format(role=steps.role, share=share, wait=wait, cores=cores, won=won(verdict))
+
+
+def _waits_for_core(verdict: Verdict, steps: LoaderSteps) -> bool:
+    """Say whether the share of the loop that is waited in the loader is more than a little, and no wait for data."""
+    share = verdict.input_wait_share
+    return steps.ready and share is not None and share.median >= steps.threshold
 
 
 def _compute_claim(verdict: Verdict, steps: LoaderSteps, share: str) -> str:
     """Return what is said where the loop hardly waits for data: what a free input would win decides the advice."""
     said = _LOADER_CLAIMS["compute"].format(role=steps.role, share=share)
-    if steps.ready and verdict.input_wait_share and verdict.input_wait_share.median >= steps.threshold:
+    if _waits_for_core(verdict, steps):
         said = f"the {steps.role} loop waits for a core {share} of its time, with its batches ready"
     return said + (_ALONE if verdict.leave_input_alone else "")
+
+
+def _trend_claim(verdict: Verdict, trend: Trend) -> str:
+    """Return what is said of a run whose steps changed: a mean over all of them would describe none."""
+    first, last = milliseconds(trend.whole.first_ms), milliseconds(trend.whole.last_ms)
+    if trend.shape == "changed":
+        if verdict.bound == "input":
+            waits = f"{percent(trend.wait_after)} of the loop is spent waiting for data, before that {percent(trend.wait_before)}"
+            return f"from step {trend.from_step} on {waits}"
+        return f"from step {trend.from_step} on a step takes {last}, before that {first}; it is {_part_of(trend)} that changed"
+    when = "within each epoch" if trend.shape == "growing in each epoch" else "with the run's age"
+    return f"steps grow {when}, from {first} to {last}; what grows is {_part_of(trend)}"
+
+
+def _part_of(trend: Trend) -> str:
+    part = trend.grown.name
+    return {"input wait": "the wait for data", "other in-step": "other code in the step"}.get(part, f"the {part}")
 
 
 def won(verdict: Verdict) -> str:
@@ -124,6 +160,7 @@ def _ended(code: int | None, signal: int | None) -> str:
     return f"was killed by signal {signal}" if signal is not None else f"ended with status {code}"
 
 
+_NUMBERS = ("no", "one", "two", "three", "four", "five")
 _NO_LOOP = {
     "not entered": "no training was measured: {not_entered} could not be instrumented",
     "no torch": "Python ran, but used no torch DataLoader",
@@ -145,7 +182,7 @@ def _shared(verdict: Verdict, cores: SharedCores | None) -> str:
 
 def _loader_reason(steps: LoaderSteps) -> str:
     """Say what the share is made of: the wait in a step, and that for the first batch of later epochs."""
-    computed = f"computes for {_milliseconds(steps.compute_ms)}"
+    computed = f"computes for {_kinds(steps) or _milliseconds(steps.compute_ms)}"
     each = f"each step waits {_milliseconds(steps.wait_ms)} for the next batch and {computed}"
     if not steps.later_epochs:
         return each
@@ -156,6 +193,15 @@ def _loader_reason(steps: LoaderSteps) -> str:
     if steps.later_epochs == 1:
         return f"{each}; the second epoch waits {waited} for its first batch"
     return f"{each}; {steps.later_epochs} later epochs wait {waited} each for their first batch"
+
+
+def _kinds(steps: LoaderSteps) -> str:
+    """Say what the lengths of a loop's steps are where they are a few; empty where they are about one."""
+    if not steps.kinds:
+        return ""
+    each = [f"{milliseconds(kind.ms)} ({percent(kind.share)} of the steps)" for kind in steps.kinds]
+    number = _NUMBERS[len(each)] if len(each) < len(_NUMBERS) else str(len(each))
+    return f"one of {number} lengths: {', '.join(each[:-1])} or {each[-1]}"
 
 
 def _own_loop_reason(steps: OwnLoopSteps) -> str:

@@ -1,7 +1,7 @@
 """Where the hook takes hold of torch and what goes with it: one list for the hook, which places them in this order, and for
 `gpuwatch doctor`, which says whether they are there.
 
-Every Python of a run reads this file, torch or not. Hence no imports, not even that of `annotations`.
+It stays in gpuwatch: `hook/entry/inject` writes what is placed on import into the copy of the hook in each run folder.
 """
 
 
@@ -106,9 +106,11 @@ PATCH_POINTS = (
         "every loader hands its batches over here, those of other libraries too",
         replaces=(
             _NEXT,
+            _LOADER + ":_BaseDataLoaderIter._next_index",
             _LOADER + ":_SingleProcessDataLoaderIter.__init__",
             _LOADER + ":_MultiProcessingDataLoaderIter.__init__",
             _LOADER + ":_MultiProcessingDataLoaderIter._reset",
+            _LOADER + ":_MultiProcessingDataLoaderIter._shutdown_workers",
         ),
         adds_to=("gc:callbacks",),
     ),
@@ -119,6 +121,29 @@ PATCH_POINTS = (
         replaces=("torch.utils.data._utils.worker:_worker_loop",),
     ),
     PatchPoint(_LOADER, "worker_process.fetch", "a batch is made in these", replaces=_FETCHERS),
+    PatchPoint(
+        _LOADER,
+        "worker_process.worker_info_calls",
+        "a dataset that never asks which worker it is in cannot take a part of its own",
+        replaces=(
+            "torch.utils.data._utils.worker:get_worker_info",
+            _LOADER + ":get_worker_info",
+            "torch.utils.data:get_worker_info",
+        ),
+    ),
+    PatchPoint(
+        _LOADER,
+        "worker_process.mask_calls",
+        "a line that takes cores from a process is the one to edit",
+        replaces=("os:sched_setaffinity",),
+    ),
+    PatchPoint(
+        "psutil",
+        "worker_process.mask_calls",
+        "psutil does it by itself",
+        replaces=("psutil:Process.cpu_affinity",),
+        optional=True,
+    ),
     PatchPoint(_LOADER, "lines.in_process_sampler", "counts lines from the start, where that is switched on"),
     PatchPoint(
         _LOADER,
@@ -152,6 +177,7 @@ PATCH_POINTS = (
             _STATEFUL + ":_StatefulSingleProcessDataLoaderIter.__init__",
             _STATEFUL + ":_StatefulMultiProcessingDataLoaderIter.__init__",
             _STATEFUL + ":_StatefulMultiProcessingDataLoaderIter._reset",
+            _STATEFUL + ":_StatefulMultiProcessingDataLoaderIter._shutdown_workers",
         ),
         optional=True,
     ),
@@ -160,6 +186,13 @@ PATCH_POINTS = (
         "worker_process.worker",
         "and a worker loop of its own",
         replaces=("torchdata.stateful_dataloader.worker:_worker_loop", _STATEFUL + ":_worker_loop"),
+        optional=True,
+    ),
+    PatchPoint(
+        _STATEFUL,
+        "worker_process.worker_info_calls",
+        "and has taken the name of the function that says which worker it is in",
+        replaces=(_STATEFUL + ":get_worker_info",),
         optional=True,
     ),
     PatchPoint(
@@ -183,6 +216,13 @@ PATCH_POINTS = (
         "worker_process.serialise",
         "a worker's batches are pickled by it",
         replaces=("multiprocessing.queues:_ForkingPickler",),
+        only=WORKER,
+    ),
+    PatchPoint(
+        None,
+        "worker_process.left_behind",
+        "a thread that still runs keeps a worker from exiting; the line that started it is the one to edit",
+        replaces=("threading:Thread.start",),
         only=WORKER,
     ),
     # Readers, decoders and transforms are replaced as well while a batch is made; operations/decoders.py and

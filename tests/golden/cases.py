@@ -59,7 +59,13 @@ def input_bound() -> Report:
         make_operation("Resize", share=0.22, pixels_in=photo, pixels_out=thumbnail),
         make_operation("ToTensor", share=0.1, position=2, pixels_in=thumbnail, pixels_out=thumbnail),
     )
-    each = {"iterators": 5, "epoch_batches": 200.0, "first_batch_s": (1.0,) * 5, "startup_s": (0.7,) * 5}
+    each = {
+        "iterators": 5,
+        "epoch_batches": 200.0,
+        "first_batch_s": (1.0,) * 5,
+        "startup_s": (0.7,) * 5,
+        "worker_starts": 5,
+    }
     training = make_loader(operations=operations, **each)
     evaluation = make_loader(
         id="r0.l1",
@@ -68,6 +74,8 @@ def input_bound() -> Report:
         workers=0,
         queue=None,
         batches=20,
+        seconds=0.6,
+        wait_seconds=0.2,
     )
     machine = make_machine(cores=2, affinity_cores=2, usable_cores=2.0, busy_cores=2.0, run_cores=1.9, spare_cores=0.0)
     device = make_device(

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from gpuwatch.diagnosis.engine import judge
 from gpuwatch.diagnosis.evidence import above
-from gpuwatch.diagnosis.examples.parts import make_hot_line, make_operation
-from gpuwatch.diagnosis.examples.runs import COLLATE, DATASET, epochs, run_of, with_operations
+from gpuwatch.diagnosis.examples.parts import make_hot_line, make_operation, make_rank
+from gpuwatch.diagnosis.examples.runs import (
+    COLLATE,
+    DATASET,
+    SAMPLED,
+    WORK_LINE,
+    epochs,
+    long_steps,
+    run_of,
+    sampler_run,
+    with_operations,
+)
 from gpuwatch.diagnosis.image_sizes import entropy_share, usable_scale
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.loader_profile import QueueProfile
@@ -15,7 +27,7 @@ from gpuwatch.model.measures import Interval, Place
 from gpuwatch.rules import RULES
 from gpuwatch.rules.expensive_decode.rule import RULE as expensive_decode
 from gpuwatch.rules.transform_order.rule import RULE as transform_order
-from gpuwatch.views.verdict_text import reason
+from gpuwatch.views.verdict_text import headline, reason
 
 
 def ids(profile: object) -> list[str]:
@@ -94,12 +106,51 @@ def test_code_comes_first_where_workers_cannot_hide_it() -> None:
     assert found[0] == "slow-dataset-code" and "no-worker-processes" in found
 
 
-def test_a_wait_for_batches_that_are_ready_is_no_input_wait() -> None:
+@pytest.mark.parametrize(("delay", "waits_for_core"), [(0.3, True), (0.01, False), (None, False)])
+def test_a_wait_with_batches_ready_is_for_a_core_where_the_thread_had_none(
+    delay: float | None, waits_for_core: bool
+) -> None:
     ready = QueueProfile(ready_share=1.0, mean_ready=4.0, late_share=0.0, unmade_share=0.02)
-    judged = judge(
-        run_of(30.0, 10.0, fetch={"busy_share": 0.05, "bytes_per_batch": 1e4}, loader={"queue": ready}), RULES
+    profile = run_of(
+        30.0,
+        10.0,
+        fetch={"busy_share": 0.05, "bytes_per_batch": 1e4},
+        loader={"queue": ready},
+        ranks=(make_rank(run_queue_delay_share=delay),),
     )
-    assert judged.verdict.bound != "input" and not judged.findings
+    judged = judge(profile, RULES)
+    assert (judged.verdict.bound != "input") == waits_for_core
+    assert not (waits_for_core and judged.findings)
+
+
+def test_the_verdict_follows_the_wait_for_a_sampler_though_batches_are_ready() -> None:
+    judged = judge(sampler_run(), RULES)
+    assert judged.verdict.bound == "input" and [found.id for found in judged.findings] == ["slow-sampler"]
+    free = judged.verdict.speedup_if_input_free
+    assert free is not None and free.predicted == pytest.approx(3.0, abs=0.1)
+    assert headline(judged.verdict) == "Input-bound: 67% of the training loop is spent waiting for data"
+
+
+def test_workers_win_nothing_where_the_sampler_is_all_that_is_waited_for() -> None:
+    assert [found.id for found in judge(sampler_run(workers=0), RULES).findings] == ["slow-sampler"]
+
+
+def test_the_steps_of_workers_that_deliver_together_are_no_pause() -> None:
+    pauses = long_steps(period=4.0, count=50, cause="unknown", where=None)
+    profile = run_of(8.0, 10.0, 4, ranks=(replace(make_rank(), long_steps=pauses),))
+    assert "periodic-pause" not in ids(profile)
+    drawing = replace(WORK_LINE, activity="long step")
+    assert "periodic-pause" in ids(replace(profile, hot_lines=(drawing,), stacks=SAMPLED))
+    assert "periodic-pause" in ids(
+        replace(profile, ranks=(replace(make_rank(), long_steps=replace(pauses, period=5.0)),))
+    )
+
+
+def test_persistent_workers_are_never_advised_where_they_are_set() -> None:
+    for changes in ({}, {"attributes": {"remade": True}}):
+        profile = epochs(5, 1.0, 20, persistent=True, worker_starts=5, **changes)
+        (found,) = [found for found in judge(profile, RULES).findings if found.id == "worker-restart"]
+        assert "persistent_workers=True is set" in found.advice and found.verify is None
 
 
 def test_advice_that_wins_nothing_is_not_given() -> None:

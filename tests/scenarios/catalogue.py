@@ -32,6 +32,13 @@ INPUT_ADVICE = frozenset(
         "expensive-collate",
         "batch-transport",
         "unpinned-transfer",
+        "slow-sampler",
+        "skipped-batches",
+        "narrow-affinity",
+        "fewer-shards-than-workers",
+        "repeated-data",
+        "lost-cache",
+        "uneven-epochs",
     }
 )
 
@@ -243,13 +250,44 @@ SCENARIOS = (
     Scenario("index_built_at_start", "B5", "slow-startup", (), ("startup",), gain_over="run"),
     Scenario("histograms_each_step", "K5", "slow-step-code", (), ("host", "compute")),
     Scenario("python_metric", "K5", "slow-step-code", (), ("host", "compute")),
+    # other threads of the training, and work in vain
+    Scenario("plans_beside_training", "2-6", "gil-contention", (), ("host",)),
+    Scenario("maps_with_threads", "2-23", "gil-contention", ("slow-dataset-code",)),
+    Scenario("updates_every_row", "1-dense", "dense-update", (), ("compute",)),
+    Scenario("pads_to_the_maximum", "1-padding", "padding-waste", (), ("compute",)),
+    Scenario("reader_made_per_item", "2-setup", "per-call-setup", ("slow-dataset-code", *WORKERS)),
+    Scenario("reader_of_each_item", "2-setup", "slow-dataset-code", WORKERS, fix=False, wrong=("per-call-setup",)),
+    # the host's own code, wherever in the step it is
+    Scenario("watches_gradients", "2-25", "periodic-pause", ("slow-step-code",), ("host",)),
+    Scenario("posts_each_metric", "2-26", "slow-step-code", (), ("host",)),
+    Scenario("draws_replay_indices", "2-28", "slow-step-code", (), ("host", "input")),
+    Scenario("draws_a_table_each_step", "2-33", "slow-step-code", ("step-sync",), ("host", "compute")),
+    Scenario("crops_around_voxels", "2-43", "slow-dataset-code", WORKERS),
+    Scenario("prepares_in_the_event_loop", "2-47", "slow-step-code", ("slow-dataset-code",), ("host", "input")),
+    Scenario("noise_in_forward", "2-forward", "slow-step-code", (), ("host",)),
+    Scenario("matches_in_the_loss", "2-loss", "slow-step-code", ("step-sync",), ("host", "compute")),
     Scenario("waits_for_each_loss", "J5", "step-sync", ("slow-step-code",), ("host", "compute")),
     Scenario("checkpoint_every_ten", "K1", "periodic-pause", (), ("host", "compute")),
     Scenario("sample_sheet_every_25", "K5", "periodic-pause", (), ("host", "compute"), needs=("PIL",)),
     Scenario("validates_each_epoch", "K3", "evaluation-share", (), ("host", "compute"), line=False),
     Scenario(
-        "garbage_in_the_loop", "K7", "gc-pause", ("periodic-pause", "slow-step-code"), ("host", "compute"), line=False
+        "garbage_in_the_loop",
+        "K7",
+        "gc-pause",
+        ("periodic-pause", "slow-step-code"),
+        ("host", "compute"),
+        line=False,
+        same=("explicit-gc",),
     ),
+    # what the process is set to, and what changes while it runs
+    Scenario("layers_with_checks", "2:12", "debug-switch", (), ("host",)),
+    Scenario("counts_its_calls", "2:24", "recompilation", (), ("host",)),
+    Scenario("tidy_after_each_step", "2:38", "explicit-gc", (), ("host",), wrong=("gc-pause",)),
+    Scenario("watched_gradients", "2:2", "slowing-down", (), ("host",)),
+    Scenario("running_averages", "2:32", "slowing-down", ("slow-step-code",), ("host",), wrong=("step-sync",)),
+    Scenario("chunks_beyond_the_cache", "2:46", "slowing-down", ("no-worker-processes", "storage-wait"), ("input",)),
+    Scenario("decaying_trace", "2:30", "slowing-down", (), ("compute", "host")),
+    Scenario("adam_on_one_thread", "2:threads", "single-threaded-host", ("slow-step-code",), ("compute",), line=False),
     Scenario(
         "ranks_one_slow",
         "L9",
@@ -268,6 +306,53 @@ SCENARIOS = (
         line=False,
         flags=_TWO_RANKS,
     ),
+    # whose advice has a sign: each with its twin
+    Scenario("pooled_maps", "20", "too-few-workers", same=("slow-dataset-code",)),
+    Scenario("pooled_maps_in_turn", "20n", "no-worker-processes", line=False, same=("slow-dataset-code",)),
+    Scenario(
+        "small_games", "29", "slow-dataset-code", ("slow-step-code",), ("host", "input"), same=("slow-step-code",)
+    ),
+    Scenario("long_games", "29n", "slow-step-code", (), ("host", "compute"), line=False),
+    Scenario(
+        "score_of_all_parts", "35", "slow-step-code", ("evaluation-share",), ("host", "compute"), flags=_TWO_RANKS
+    ),
+    Scenario("spectra_jittered", "50", "slow-dataset-code", WORKERS, same=("expensive-transform",)),
+    Scenario("records_read_once", "46", "no-worker-processes", line=False, same=("storage-wait", "slow-dataset-code")),
+    Scenario("held_out_rows", "86 % of the evaluation", "no-worker-processes", same=("slow-dataset-code",)),
+    Scenario(
+        "questions_held_back",
+        "a stream in the evaluation",
+        "no-worker-processes",
+        ("slow-dataset-code",),
+        ("input", "compute"),
+        same=("slow-dataset-code",),
+    ),
+    Scenario("nested_boxes", "received, not made", "batch-transport", ("slow-dataset-code", "per-item-access")),
+    Scenario("one_stream", "unsplit stream", "slow-dataset-code", (), wrong=("too-few-workers", "no-worker-processes")),
+    # the sampler, and what comes before, between and after the epochs
+    Scenario("sentences_by_length", "S28", "slow-sampler"),
+    Scenario("client_rounds", "S4", "worker-restart", ("slow-dataset-code", "too-many-workers"), ("startup", "input")),
+    Scenario("traced_workers", "S18", "epoch-end", ("worker-restart",), ("startup", "input")),
+    Scenario("goes_on_at_batch", "resume", "skipped-batches", (), ("startup", "input")),
+    Scenario("ranks_after_validation", "K3", "epoch-end", ("evaluation-share",), ("host", "compute")),
+    # the same things where they cost nothing, or are meant
+    _negative("device_with_checks", "2:12n", cause="debug-switch", wrong=("slow-step-code",)),
+    _negative("compiled_in_the_first_steps", "2:24n", bound=("compute", "host"), wrong=("recompilation",)),
+    _negative("tidy_after_each_epoch", "2:38n", wrong=("explicit-gc", "gc-pause")),
+    _negative("longer_sequences_later", "2:2n", wrong=("slowing-down",)),
+    _negative("small_layers_on_one_thread", "2:threads", wrong=("single-threaded-host",)),
+    # what each worker is given, may run on and keeps
+    Scenario("measurement_logs", "16", "fewer-shards-than-workers", ("slow-dataset-code",)),
+    Scenario("visitor_records", "replayed stream", "repeated-data", bound=("compute",)),
+    Scenario("spectra_set_up", "workers on one core", "narrow-affinity"),
+    Scenario(
+        "tiles_by_epoch",
+        "cache ends with its worker",
+        "lost-cache",
+        ("worker-restart", "cpu-saturated", "slow-dataset-code"),
+        bound=("input", "startup"),
+    ),
+    Scenario("playlist_stream", "reader outlives its epoch", "uneven-epochs", bound=("compute",), fix=False),
     # nothing to win in the input
     _negative("hidden_input", "control", needs=("PIL", "torchvision")),
     _negative("busy_network", "control"),
@@ -281,6 +366,18 @@ SCENARIOS = (
     _negative("lightning_device_bound", "control", needs=("lightning",)),
     _negative("large_photos_hidden", "D3n", needs=("PIL", "torchvision")),
     _negative("stream_in_time", "control"),
+    _negative("few_sentences_by_length", "S28n"),
+    _negative("scales_from_first_batches", "resume n"),
+    _negative("split_records", "replayed stream, control"),
+    _negative("spectra_apart", "workers on one core, control"),
+    _negative("tiles_looked_up", "cache ends with its worker, control"),
+    _negative("sentences_by_budget", "reader outlives its epoch, control"),
+    # looks like a thread that holds the interpreter, rows updated in vain, padding, host code in the model; and is none
+    _negative("sleeps_beside_training", "2-6n", wrong=("gil-contention",)),
+    _negative("reads_with_threads", "2-23n", wrong=("gil-contention",)),
+    _negative("updates_a_small_vocabulary", "1-dense-n", wrong=("dense-update",)),
+    _negative("packs_padded_texts", "1-padding-n", wrong=("padding-waste",)),
+    _negative("unrolls_in_forward", "2-forward-n", wrong=("slow-step-code",)),
 )
 
 

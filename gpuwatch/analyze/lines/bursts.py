@@ -54,8 +54,9 @@ def burst_samples(
     roles |= {trainer.log.pid: "trainer" for trainer in processes.trainers}
     helpers = _helpers(processes, moments) - roles.keys()
     roles |= dict.fromkeys(helpers, "worker")
+    middle = min((when.middle_ns for when in moments.values() if when.loops), default=None)
     bursts, origins = _bursts(log, shift_of(log, processes.recording.run)), Origins(processes)
-    for row, frames in _read_stacks(log, processes):
+    for row, frames in read_stacks(log, processes):
         pid = row.get("pid") or 0
         role, burst = roles.get(pid), bursts[row.get("t0") or 0]
         weight = int(row.get("weight") or 0)
@@ -67,15 +68,17 @@ def burst_samples(
         if activity is None:
             continue
         awaited = min(float(row.get("main_in_wait") or 0), weight)
+        late = _late(row, burst, weight, middle)
         for placed, part in _placed(activity, role, evaluates, row, burst, when).items():
             yield _sample(role, placed, frames, origins, pid)._replace(
                 weight=float(part),
                 seconds=part * burst.seconds(pid),
                 awaited=awaited * part / weight,
+                late=None if late is None else late * part,
             )
 
 
-def _read_stacks(log: ProcessLog, processes: Processes) -> list[tuple[dict[str, Any], tuple[Frame, ...]]]:
+def read_stacks(log: ProcessLog, processes: Processes) -> list[tuple[dict[str, Any], tuple[Frame, ...]]]:
     """Return the stacks that were: with those that py-spy read while they changed, nothing begins."""
     read = [(row, frames) for row in log.table("stack").dicts() if (frames := read_frames(row.get("frames")))]
     sources = Sources([frames for _, frames in read], processes.recording.run.started_wall_ns)
@@ -139,6 +142,14 @@ def _times(row: Mapping[str, Any], burst: _Burst, weight: int) -> list[tuple[flo
     return [(burst.at(first + at, pid), 1) for first, count in runs for at in range(count)]
 
 
+def _late(row: Mapping[str, Any], burst: _Burst, weight: int, middle: float | None) -> float | None:
+    """Return the share of a stack's samples that were taken after the middle of the loops."""
+    if middle is None:
+        return None
+    times = _times(row, burst, min(weight, _MOST_SAMPLES))
+    return sum(count for time, count in times if time > middle) / max(sum(count for _, count in times), 1)
+
+
 def _in_loop(moment: str, evaluates: bool | None) -> str:
     if evaluates is None or moment not in ("step", "long step", "evaluation"):
         return moment
@@ -189,9 +200,10 @@ def _activity(
 
 
 def _making_batches(frames: tuple[Frame, ...], program: str | None) -> str | None:
-    """Return what a thread or process does that a loop without a DataLoader may wait for: None while it waits itself."""
+    """Return what a thread or process does that a loop without a DataLoader may wait for: None while it waits itself, or
+    imports modules because it has just been spawned."""
     waits = hands_over(frames[-1].file) or all(is_foreign(frame.file, program) for frame in frames)
-    return None if waits else "fetch"
+    return None if waits or imports(frames) else "fetch"
 
 
 def _helpers(processes: Processes, moments: Mapping[int, Moments]) -> set[int]:

@@ -11,7 +11,7 @@ import linecache
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gpuwatch.analyze.lines.bursts import burst_samples
@@ -23,8 +23,9 @@ from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, S
 from gpuwatch.analyze.lines.statements import called_at
 from gpuwatch.analyze.lines.step_parts import StepParts, place_in_steps
 from gpuwatch.analyze.lines.ticks import timer_samples
+from gpuwatch.analyze.lines.tool_frames import tool_of
 from gpuwatch.analyze.processes.sorting import Processes
-from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
+from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality, Tool
 from gpuwatch.model.measures import Place
 from gpuwatch.model.recording import ProcessLog
 
@@ -32,6 +33,8 @@ _MOST_LINES = 40
 _MOST_STARTUP, _BETWEEN = 10, "between loops"
 _COMPREHENSION = re.compile(r"(\.<locals>)?\.<(genexpr|listcomp|dictcomp|setcomp)>$")
 _ENOUGH, _FEW = 300, 50
+# With fewer samples in one half of the run, nothing is said of what grew.
+_FEW_IN_HALF = 15
 # Of a smaller line the source is not read for what it calls.
 _WORTH_READING = 0.02
 
@@ -42,6 +45,8 @@ class _Line:
     seconds: float = 0.0
     awaited: float = 0.0
     model: float = 0.0
+    late: float | None = None
+    tools: dict[Tool, float] = field(default_factory=lambda: defaultdict(float))
     blocked: float | None = None
     functions: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     callbacks: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -109,6 +114,11 @@ def _fold(samples: list[Sample], role: Role, whole_s: float, timed: bool = False
         line.seconds += sample.seconds
         line.awaited += sample.awaited
         line.model += sample.weight if sample.part in IN_MODEL else 0.0
+        if sample.late is not None:
+            line.late = (line.late or 0.0) + sample.late
+        tool = tool_of(sample.stack) if role == "trainer" else None
+        if tool is not None:
+            line.tools[tool] += sample.weight
         if sample.callback:
             line.callbacks[sample.callback] += sample.weight
         if sample.blocked is not None:
@@ -121,12 +131,21 @@ def _fold(samples: list[Sample], role: Role, whole_s: float, timed: bool = False
     if whole <= 0:
         return []
     seen = sum(line.seconds for line in lines.values())
+    late = sum(line.late or 0.0 for line in lines.values())
     found = []
     for key, line in lines.items():
         share = line.seconds / max(whole_s, seen) if timed else line.weight / whole
         waited = line.awaited / awaited if awaited > 0 else None
-        found.append(_hot_line(key, line, role, share, share * whole_s, waited))
+        halves = _halves(line, whole, late)
+        found.append(replace(_hot_line(key, line, role, share, share * whole_s, waited), halves=halves))
     return sorted(found, key=lambda line: -line.share)
+
+
+def _halves(line: _Line, whole: float, late: float) -> tuple[float, float] | None:
+    """Return a line's share of the samples in the first and in the second half of the loops; None with few of either."""
+    if line.late is None or min(late, whole - late) < _FEW_IN_HALF:
+        return None
+    return (line.weight - line.late) / (whole - late), line.late / late
 
 
 def _hot_line(
@@ -156,6 +175,7 @@ def _hot_line(
         below_callee=below_callee or _compiled(file, number, share, called, stack),
         sleeps="sleep(" in (source or ""),
         model_share=line.model / line.weight if stack else None,
+        tools=tuple((tool, weight / line.weight) for tool, weight in line.tools.items()),
         callback=max(line.callbacks, key=lambda name: line.callbacks[name], default=None),
     )
 

@@ -11,6 +11,7 @@ from gpuwatch.analyze.lines.blocked import blocked_shares
 from gpuwatch.analyze.lines.folding import Seconds, fold_samples
 from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import moments_of
+from gpuwatch.analyze.lines.run_costs import by_cost
 from gpuwatch.analyze.lines.speedups import speedups_if_free
 from gpuwatch.analyze.lines.step_parts import StepParts
 from gpuwatch.analyze.loops import Analysis, Loop
@@ -21,7 +22,7 @@ from gpuwatch.model.profile import Costs, RankProfile
 def find_hot_lines(
     analysis: Analysis, ranks: tuple[RankProfile, ...], costs: Costs | None
 ) -> tuple[tuple[HotLine, ...], StackQuality, Mapping[int, StepParts]]:
-    """Return the lines by cost, loader lines first, who took the samples, and what they say of each trainer's steps.
+    """Return the lines by what they cost the run, who took the samples, and what they say of each trainer's steps.
 
     The samples say what a line costs; what was measured of fetches and steps, whether it waits; the model, what the run
     would win without it."""
@@ -34,13 +35,20 @@ def find_hot_lines(
         replace(line, blocked_share=share, speedup_if_free=gain)
         for line, share, gain in zip(lines, blocked, gains, strict=True)
     )
-    return tuple(whole), quality, parts
+    return tuple(by_cost(list(whole), analysis.loops, _startup_share(ranks))), quality, parts
+
+
+def _startup_share(ranks: tuple[RankProfile, ...]) -> float:
+    """Return the share of the longest start-up: of a rank's time, until its first batch."""
+    shares = [(rank.first_batch_s or 0.0) / rank.seconds for rank in ranks if rank.seconds > 0]
+    return max(shares, default=0.0)
 
 
 def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
     """Return what sampled shares stand for, in seconds of the run."""
     loading = sum(_loading_ns(loop) for loop in analysis.loops)
     trainer = sum(float(loop.steps.compute.sum()) for loop in analysis.loops)
+    trainer += 1e9 * sum(_own_sampler_s(loop) for loop in analysis.loops)
     between = sum(phase.seconds for rank in ranks for phase in rank.phases if phase.name == "between loops")
     between += sum(
         max(iterator.made_ns - iterator.start_ns, 0.0) / 1e9
@@ -49,6 +57,12 @@ def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
     )
     moments = moments_of(analysis.walks, [loop.loader for loop in analysis.loops], ranks)
     return Seconds(loading / 1e9, trainer / 1e9, between, moments)
+
+
+def _own_sampler_s(loop: Loop) -> float:
+    """Return the seconds that the user's own sampler took in requests for batches: its lines count as code of the step."""
+    sampler = loop.profile.sampler
+    return sampler.seconds if sampler is not None and sampler.where is not None else 0.0
 
 
 def _loading_ns(loop: Loop) -> float:

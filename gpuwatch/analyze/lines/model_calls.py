@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 from gpuwatch.analyze.lines.frames import Frame
+from gpuwatch.analyze.lines.host_code import is_host_code
 from gpuwatch.words.source_code import hands_over, is_framework, is_library, package_of
 
 # `torch`: torch's own code outside of the model, which a loss or a model written out in tensor operations may be as well;
 # `library`: other installed code there, which is neither; `own`: the user's code, and what it calls in C.
-Part = Literal["forward", "backward", "optimizer", "torch", "library", "own", "waiting"]
+# `host`: code of the host inside of the model or before the backward, which belongs to no module's computing; `hook`: what a
+# backward pass calls back for each gradient.
+Part = Literal["forward", "backward", "optimizer", "torch", "library", "own", "waiting", "host", "hook"]
 IN_MODEL: frozenset[Part] = frozenset(("forward", "backward", "optimizer"))
 
 _MODULE_CALLS = ("_call_impl", "_wrapped_call_impl")
@@ -30,9 +33,9 @@ def part_of(frames: Sequence[Frame]) -> Part:
     What an optimizer's step calls back is not its update: Lightning runs the whole training step in a closure."""
     for at in reversed(range(len(frames))):
         if is_model_call(frames[at]):
-            return "forward"
+            return "host" if is_host_code(frames[at:]) else "forward"
         if _is_backward(frames[at]):
-            return "backward"
+            return "hook" if _is_hook(frames[at + 1 :]) else "backward"
     if _is_update(frames):
         return "optimizer"
     return _outside(frames)
@@ -58,6 +61,13 @@ def _is_backward(frame: Frame) -> bool:
     return frame.name in _ENGINE and any(part in _slashed(frame) for part in _AUTOGRAD)
 
 
+def _is_hook(below: Sequence[Frame]) -> bool:
+    """Say whether the frames below a backward pass are a hook of the user's or of a library: a function of autograd's own
+    kind has torch's frame above it."""
+    called = next((frame for frame in below if not _is_backward(frame)), None)
+    return called is not None and not package_of(called.file).startswith("torch") and not called.file.startswith("<")
+
+
 def _is_update(frames: Sequence[Frame]) -> bool:
     """Say whether a stack ends in an optimizer's step: in its own package, or in what that calls of torch's."""
     begins = next((i for i, frame in enumerate(frames) if any(part in _slashed(frame) for part in _OPTIMIZERS)), None)
@@ -71,6 +81,8 @@ def _is_update(frames: Sequence[Frame]) -> bool:
 def _outside(frames: Sequence[Frame]) -> Part:
     leaf = next((frame for frame in reversed(frames) if not frame.file.startswith("<")), None)
     if leaf is None or not is_library(leaf.file):
+        if leaf is not None and is_host_code(frames):
+            return "host"
         return "torch" if any(part in _slashed(frame) for frame in frames for part in _COMPILERS) else "own"
     if hands_over(leaf.file):
         return "waiting"

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.phases import Walk
 from gpuwatch.analyze.wall_time.steps import windows
@@ -40,6 +42,11 @@ class Moments:
         return "long step" if within(self.long_steps, time_ns) else "step"
 
     @property
+    def middle_ns(self) -> float:
+        """The middle of the time from the first loop's begin to the last one's end."""
+        return (self.loops[0][0] + self.loops[-1][1]) / 2 if self.loops else self.end_ns
+
+    @property
     def startup_s(self) -> float:
         """Seconds from the process's start to its first batch, or to its end when it got none."""
         return max(min(self.first_ns, self.end_ns) - self.begin_ns, 0.0) / 1e9
@@ -64,13 +71,28 @@ def moments_of(walks: Iterable[Walk], loaders: Sequence[Loader], ranks: Iterable
 
 def _moments(walk: Walk, loaders: Sequence[Loader], long_steps: Sequence[tuple[int, int]]) -> Moments:
     loops = sorted(window for loader in loaders for window in windows(loader))
-    evaluation = sorted(window for loader in loaders if loader.role == "evaluation" for window in windows(loader))
+    evaluation = sorted(span for loader in loaders if loader.role == "evaluation" for span in _visits(loader))
     # Without a loader the first backward or optimizer step is told by a tail.
     first = loops[0][0] if loops else float(walk.fields["t0"][0]) if len(walk) else float("inf")
     if loops and not _is_over(walk):
         loops[-1] = (loops[-1][0], max(walk.trainer.end_ns, loops[-1][1]))
     own_loop = any(loader.own_loop for loader in loaders)
     return Moments(walk.trainer.start_ns, first, walk.trainer.end_ns, loops, evaluation, sorted(long_steps), own_loop)
+
+
+def _visits(loader: Loader) -> list[tuple[float, float]]:
+    """Return when an evaluation ran: an iterator without an end gives batches of one pass, then others train, then of the
+    next pass."""
+    walk = loader.walk
+    mine = np.flatnonzero(np.isin(walk.iterator, loader.positions) & (walk.fields["end"] == 0))
+    if not len(mine):
+        return []
+    # What follows a pass's last batch is its loop's until something else is asked for.
+    after = np.minimum(mine + 1, len(walk) - 1)
+    ends = np.where(after > mine, walk.fields["t0"][after], walk.fields["t1"][mine])
+    breaks = np.flatnonzero(np.diff(mine) > 1) + 1
+    groups = zip(np.split(mine, breaks), np.split(ends, breaks), strict=True)
+    return [(float(walk.fields["t0"][events[0]]), float(last[-1])) for events, last in groups]
 
 
 def _is_over(walk: Walk) -> bool:

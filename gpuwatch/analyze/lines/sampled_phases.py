@@ -11,7 +11,7 @@ from gpuwatch.model.measures import phase_rows
 from gpuwatch.model.profile import LongSteps, RankProfile, Rollout
 
 # Fewer samples divide nothing.
-_FEWEST = 50
+_FEWEST, _FEWEST_HOOKS = 50, 10
 # Library code before the forward is told from it where it takes more of the step than this, and than chance explains.
 _LEAST, _SIGMAS = 0.05, 2.0
 _OTHER = "other in-step"
@@ -25,6 +25,7 @@ def with_samples(rank: RankProfile, sampled: StepParts | None) -> RankProfile:
     long = _without_pauses(rank.long_steps, sampled, seconds) if rank.long_steps else None
     if sum(sampled.parts.values()) >= _FEWEST:
         _divide(sampled, seconds)
+        _take_hooks(sampled, seconds)
     return replace(rank, phases=phase_rows(seconds, rank.seconds), long_steps=long)
 
 
@@ -38,7 +39,11 @@ def _without_pauses(long: LongSteps, sampled: StepParts, seconds: dict[str, floa
     share = long.share * left / long.excess_s if long.excess_s else 0.0
     if acting:
         found = Rollout(
-            acting, long.share - share, sampled.policy / sampled.rollout, sampled.environment / sampled.rollout
+            acting,
+            long.share - share,
+            sampled.policy / sampled.rollout,
+            sampled.environment / sampled.rollout,
+            sampled.handed / sampled.rollout,
         )
         return replace(long, excess_s=left, share=share, cause="rollout", rollout=found)
     cause = "evaluation" if evaluation > long.excess_s / 2 else long.cause
@@ -63,14 +68,14 @@ def _divide(sampled: StepParts, seconds: dict[str, float]) -> None:
         _divide_unmeasured(sampled, seconds)
         return
     whole = seconds.get("forward", 0.0) + seconds[_OTHER]
-    count = sum(weight for part, weight in parts.items() if part not in ("backward", "optimizer"))
+    count = sum(weight for part, weight in parts.items() if part not in ("backward", "hook", "optimizer"))
     if count <= 0 or whole <= 0:
         return
     if not seconds.get("forward"):  # a loop without a DataLoader: nothing says where its forward begins
         seconds["forward"] = whole * parts["forward"] / count
         seconds[_OTHER] = whole - seconds["forward"]
         return
-    share = parts["library"] / count
+    share = (parts["library"] + parts["host"]) / count
     surplus = share * whole - seconds[_OTHER]
     unsure = _SIGMAS * math.sqrt(share * (1 - share) / count) * whole
     if surplus > max(unsure, _LEAST * (whole + seconds.get("backward", 0.0) + seconds.get("optimizer", 0.0))):
@@ -78,11 +83,20 @@ def _divide(sampled: StepParts, seconds: dict[str, float]) -> None:
         seconds["forward"] -= surplus
 
 
+def _take_hooks(sampled: StepParts, seconds: dict[str, float]) -> None:
+    """Give what a backward pass calls back for each gradient to the step's other code."""
+    hooks, passes = sampled.parts["hook"], sampled.parts["backward"]
+    if hooks >= _LEAST * (hooks + passes) and hooks >= _FEWEST_HOOKS:
+        moved = seconds.get("backward", 0.0) * hooks / (hooks + passes)
+        seconds["backward"] -= moved
+        seconds[_OTHER] += moved
+
+
 def _divide_unmeasured(sampled: StepParts, seconds: dict[str, float]) -> None:
     """Divide a step of which no backward was observed: it was compiled, or nothing is trained."""
     parts, whole, measured = sampled.parts, seconds[_OTHER], seconds.get("optimizer", 0.0)
     names = ("forward", "backward") if measured else ("forward", "backward", "optimizer")
-    count = sum(weight for part, weight in parts.items() if part != "optimizer" or not measured)
+    count = sum(weight for part, weight in parts.items() if part != "hook" and (part != "optimizer" or not measured))
     for name in names:
         found = whole * parts[name] / count if count else 0.0  # type: ignore[index]
         seconds[name] = seconds.get(name, 0.0) + found

@@ -21,7 +21,8 @@ class Sample(NamedTuple):
     """Some equal samples of one process: the line they stood on and in what activity. Weights are sample counts,
     `seconds` is the time they stand for. `makes`: the class made there, when they were in library code of its. `part`: of
     a trainer's step; `callback`: what of a framework's loop they were in, outside of the model. `below`: where in the
-    called code they were, and what is called there."""
+    called code they were, and what is called there. `late`: the part of them taken in the second half of the loops' time,
+    None where that is unknown."""
 
     pid: int
     role: Role
@@ -40,6 +41,7 @@ class Sample(NamedTuple):
     callback: str | None = None
     below: Frame | None = None
     below_callee: Callee | None = None
+    late: float | None = None
 
 
 Path = tuple[tuple[str, int], ...]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from gpuwatch.analyze import throughput
+from gpuwatch.analyze.lines.frames import ASKING
 from gpuwatch.analyze.lines.samples import LOADER_WORK
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.profile import Costs
@@ -32,5 +34,10 @@ def _speedup(line: HotLine, costs: Costs) -> float | None:
         own = line.share * (1.0 - model)
         if model and own < LEAST_OWN:
             return None
-        return throughput.predict(costs, throughput.with_step(costs, costs.device_ms * (1 - own)), basis).predicted
+        own_ms = own * (costs.device_ms + costs.index_ms)
+        if any(call.function.rpartition(".")[2] == ASKING for call in line.stack if call.function):
+            after = replace(costs, index_ms=max(costs.index_ms - own_ms, 0.0))
+        else:
+            after = throughput.with_step(costs, costs.device_ms - own_ms)
+        return throughput.predict(costs, after, basis).predicted
     return None

@@ -15,7 +15,7 @@ from itertools import pairwise
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.model_calls import IN_MODEL, Part, is_model_call, part_of, timed_part
 from gpuwatch.analyze.lines.samples import Sample, settle_long_steps
-from gpuwatch.words.source_code import is_library, package_of
+from gpuwatch.words.source_code import hands_over, is_library, package_of
 
 _IN_STEP = ("step", "long step")
 # What calls a model for this share of a pause evaluates it; an environment that takes this share of one is stepped in it.
@@ -33,7 +33,8 @@ Functions = set[tuple[str, str]]
 @dataclass(slots=True)
 class StepParts:
     """Sample counts of one trainer. `parts`: of its steps, without the pauses that are named below; `long`: of its long
-    steps, pauses included; `evaluation` and `rollout`: of such pauses; `policy` and `environment`: in a rollout."""
+    steps, pauses included; `evaluation` and `rollout`: of such pauses; `policy` and `environment`: in a rollout; `handed`:
+    of the environment's, in which other threads or processes were waited for."""
 
     parts: dict[Part, float] = field(default_factory=lambda: defaultdict(float))
     long: float = 0.0
@@ -41,6 +42,7 @@ class StepParts:
     rollout: float = 0.0
     policy: float = 0.0
     environment: float = 0.0
+    handed: float = 0.0
 
 
 def place_in_steps(samples: Sequence[Sample]) -> tuple[list[Sample], Mapping[int, StepParts]]:
@@ -115,7 +117,9 @@ def _named_pauses(samples: Sequence[Sample]) -> tuple[list[str], StepParts]:
     counts = StepParts(long=_weight(long))
     for sample, activity in zip(samples, activities, strict=True):
         _count(counts, sample, activity)
-    counts.environment = _weight(_in_environment([s for s in long if named.get(id(s)) == "rollout"], trains))
+    environment = _in_environment([s for s in long if named.get(id(s)) == "rollout"], trains)
+    counts.environment = _weight(environment)
+    counts.handed = _weight(sample for sample in environment if hands_over(sample.stack[-1].file))
     return activities, counts
 
 

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import Place
-from gpuwatch.words.source_code import hands_over, locks_processes
+from gpuwatch.words.source_code import hands_over, locks_processes, package_of
 
+# Where Python waits for a reply over the network: the standard library's files, and packages of clients.
+_NETWORK_FILES = ("/socket.py", "/ssl.py", "/http/client.py", "/urllib/request.py")
+_CLIENTS = frozenset(["urllib3", "requests", "httpx", "httpcore", "aiohttp", "grpc", "botocore"])
 WAITING = frozenset(("wait", "acquire", "join"))
 # A line with this share of the loading is what it waits in.
 LINE_SHARE = 0.4
@@ -35,6 +38,12 @@ def takes_turns(line: HotLine | None) -> bool:
 def waits_for_others(stack: Sequence[Place]) -> bool:
     """Say whether a stack ends where Python waits for a lock, a queue or a pipe."""
     return hands_over(_innermost_file(stack))
+
+
+def waits_for_network(line: HotLine) -> bool:
+    """Say whether a line's call ends in a request over the network."""
+    inner = line.stack[-3:]
+    return any(place.file.endswith(_NETWORK_FILES) or package_of(place.file) in _CLIENTS for place in inner)
 
 
 def words(line: HotLine) -> set[str]:

@@ -9,10 +9,16 @@ import numpy as np
 from gpuwatch.analyze.loading.fetches import Maker, fetch_profile
 from gpuwatch.analyze.loading.operations import operation_profiles
 from gpuwatch.analyze.loading.queues import queue_profile
+from gpuwatch.analyze.loading.sampler import sampler_profile
+from gpuwatch.analyze.loading.whole_passes import whole_passes
+from gpuwatch.analyze.loading.workers import workers_profile
+from gpuwatch.analyze.processes.sorting import meta_of
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.passes import count_passes
+from gpuwatch.analyze.wall_time.resumed import skipped_batches
 from gpuwatch.analyze.wall_time.steps import Steps, first_batches, stops
-from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.analyze.wall_time.worker_stops import worker_starts, worker_stops
+from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile
 from gpuwatch.model.measures import Place
 
 
@@ -25,6 +31,7 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
     steps_per_s = steps.count / steps.seconds if steps.seconds > 0 else None
     samples = fetch.samples_per_batch if fetch and fetch.samples_per_batch else recorded.get("batch_size")
     own_loop = loader.own_loop
+    lengths, unit = whole_passes(loader, makers)
     used = sum(len(loader.walk.of(position)) > 0 for position in loader.positions) or len(loader.positions)
     return LoaderProfile(
         id=loader.id,
@@ -57,7 +64,7 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         wait_share=None if own_loop else on_gpu or steps.wait_share(),
         wait_clock="cuda" if on_gpu else "host",
         wait_seconds=steps.wait_seconds,
-        compute_cpu_share=_compute_cpu_share(loader, steps),
+        compute_cpu_share=_compute_cpu_share(loader, steps, fetch),
         epoch_batches=steps.batches / used if used else None,
         startup_s=startup,
         first_batch_s=first_batch,
@@ -66,21 +73,61 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         operations=operation_profiles(loader, makers),
         worker_pids=tuple(dict.fromkeys(pid for iterator in loader.iterators for _, pid in iterator.workers)),
         dataset_kind=recorded.get("dataset_kind"),
-        attributes=dict(recorded) | ({"remade": True} if len({i.loader for i in loader.iterators}) > 1 else {}),
+        attributes=_attributes(loader),
         own_loop=own_loop,
+        sampler=sampler_profile(loader),
+        worker_starts=worker_starts(loader),
+        worker_stops=worker_stops(loader),
+        skipped=skipped_batches(loader),
+        whole_passes=lengths,
+        whole_passes_unit=unit,
+        workers_seen=workers_profile(loader, makers),
+        recorded_wait_ms=None if own_loop else steps.recorded_wait_ms(),
     )
+
+
+def _attributes(loader: Loader) -> dict[str, Any]:
+    """Return what was recorded of a loader, whether it was constructed again, and which of its dataset's plain values were
+    changed between its passes."""
+    remade = len({iterator.loader for iterator in loader.iterators}) > 1
+    recorded = {name: value for name, value in loader.first.attributes.items() if name != "dataset_values"}
+    changed = [] if remade else _changed([iterator.attributes.get("dataset_values") for iterator in loader.iterators])
+    found = {"remade": remade, "changed_values": changed, "splits": _asks_for_its_worker(loader)}
+    return recorded | {name: value for name, value in found.items() if value}
+
+
+def _asks_for_its_worker(loader: Loader) -> bool:
+    """Say whether code of an iterable dataset was seen to ask which worker it is in: so it takes its part of the data."""
+    if loader.first.attributes.get("dataset_kind") != "iterable":
+        return False
+    workers = [one for i in loader.iterators for one in loader.trainer.workers.get(i.id, ())]
+    return any("worker_info" in meta_of(log) for log in (loader.trainer.log, *(worker.log for worker in workers)))
+
+
+def _changed(marks: list[Any]) -> list[str]:
+    known = [each for each in marks if isinstance(each, dict)]
+    names = dict.fromkeys(name for each in known for name in each)
+    return [name for name in names if len({each[name] for each in known if name in each}) > 1]
 
 
 def _place(file: Any, line: Any) -> Place | None:
     return Place(str(file), int(line or 0)) if file else None
 
 
-def _compute_cpu_share(loader: Loader, steps: Steps) -> float | None:
+def _compute_cpu_share(loader: Loader, steps: Steps, fetch: FetchProfile | None) -> float | None:
     """Return the CPU time of the training thread per time of its own code. Of short steps only some tell it: each reading
-    covers the time since the one before."""
+    covers the time since the one before, and the batches that the thread made itself in it."""
     cpu = loader.walk.fields["cpu_ns"][steps.event[steps.steady]]
     known = np.flatnonzero(np.isfinite(cpu))
     recorded = known[1:] if len(known) > 1 else known
     covered = slice(known[0] + 1 if len(known) > 1 else 0, known[-1] + 1) if len(known) else slice(0)
     compute = float(steps.compute[steps.steady][covered].sum())
-    return min(float(cpu[recorded].sum()) / compute, 1.0) if compute > 0 else None
+    made = _cpu_of_making(loader, fetch) * float(steps.wait[steps.steady][covered].sum())
+    return min(max(float(cpu[recorded].sum()) - made, 0.0) / compute, 1.0) if compute > 0 else None
+
+
+def _cpu_of_making(loader: Loader, fetch: FetchProfile | None) -> float:
+    """Return the CPU time of the training thread per time of its waits, in which it makes batches itself; 0 with workers."""
+    if loader.first.worker_count or fetch is None or fetch.cpu_ms is None or fetch.mean_wall_ms <= 0:
+        return 0.0
+    return min(fetch.cpu_ms / fetch.mean_wall_ms, 1.0)

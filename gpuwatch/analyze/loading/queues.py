@@ -6,6 +6,7 @@ import numpy as np
 
 from gpuwatch.analyze.loading.fetches import Maker
 from gpuwatch.analyze.numbers.statistics import Array, mean
+from gpuwatch.analyze.wall_time.delays import delay_share
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.phases import Indices
 from gpuwatch.analyze.wall_time.steps import Steps
@@ -28,6 +29,7 @@ def queue_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> QueuePro
         late_share=_late_share(loader, event, wait, makers),
         awaited_skew=_awaited_skew(fields["awaited"][event], wait),
         unmade_share=_unmade_share(loader, event, makers),
+        receive_ms=_receive_ms(loader, steps, event, makers),
     )
 
 
@@ -50,6 +52,18 @@ def _unmade_share(loader: Loader, event: Indices, makers: list[Maker]) -> float 
     unmade = sum(float(np.maximum(np.minimum(t1, own) - t0, 0.0).sum()) for t0, t1, own, _ in recorded)
     sent = any(len(maker.sent.get("t1", ())) for maker in makers)
     return unmade / waited if sent and waited > 0 and loader.first.attributes.get("in_order") is not False else None
+
+
+def _receive_ms(loader: Loader, steps: Steps, event: Indices, makers: list[Maker]) -> float | None:
+    """Return the mean time of a request after its batch had been sent (ms), without what the thread waits for a core of a
+    step; None where sending was not recorded."""
+    recorded = [_deliveries(loader, position, event, makers) for position in loader.positions]
+    after = np.concatenate([np.zeros(0), *(t1 - np.maximum(t0, own) for t0, t1, own, _ in recorded)])
+    known = after[np.isfinite(after)]
+    if not len(known) or loader.first.attributes.get("in_order") is False:
+        return None
+    no_core_ns = (delay_share(loader.walk) or 0.0) * float((steps.wait + steps.compute)[steps.steady].mean())
+    return max(float(np.maximum(known, 0.0).mean()) - no_core_ns, 0.0) / 1e6
 
 
 def _awaited_skew(awaited: Array, wait: Array) -> float | None:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from gpuwatch.analyze.loading.fetches import Maker
+from gpuwatch.analyze.machine.masks import cpu_masks
 from gpuwatch.analyze.machine.usage import Usage, Window, cores_used, counter_rate
 from gpuwatch.analyze.numbers.arrays import numbers, sums, to_floats, whole
 from gpuwatch.analyze.numbers.statistics import mean, median
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.recording import ProcessLog, Table
+from gpuwatch.model.worker_profile import CpuMasks
 
 _SETTLED = 2
 _OWN_ROLE = "gpuwatch"
@@ -27,7 +29,8 @@ def machine_profile(
     `workers_at_once`: the pids of all workers that the loops ever had, each with how many lived at one time."""
     sampler = processes.sampler
     busy, cores = _busy(_table(sampler, "cpu"), window)
-    affinity, cpu_count, allowed = _limits(processes, _table(sampler, "cgroup"), window)
+    masks = cpu_masks(processes, window)
+    affinity, cpu_count, allowed = _limits(processes, masks, _table(sampler, "cgroup"))
     cores = cores or cpu_count
     usable = _smallest(affinity, allowed) or _as_float(cores)
     run = _run_cores(usages, window)
@@ -59,6 +62,7 @@ def machine_profile(
             {usage.pid: (_settled_ns(usage.pid, makers, window), window[1]) for usage in workers},
         ),
         worker_delay_share=_delay_share(makers),
+        masks=masks,
         local_ranks=max(sum(t.host == processes.recording.run.host for t in processes.trainers if t.world_size > 1), 1),
     )
 
@@ -82,8 +86,10 @@ def _rows_inside(table: Table, window: Window) -> list[int]:
     return inside or list(range(len(table)))
 
 
-def _limits(processes: Processes, cgroup: Table, window: Window) -> tuple[int | None, int | None, float | None]:
-    affinities = [_count(trainer.meta.get("affinity")) for trainer in processes.trainers]
+def _limits(processes: Processes, masks: CpuMasks | None, cgroup: Table) -> tuple[int | None, int | None, float | None]:
+    # Ranks that are bound to cores of their own have all of these together.
+    together = masks.trainer if masks else None
+    affinities = [together] if together else [_count(trainer.meta.get("affinity")) for trainer in processes.trainers]
     counts = [_count(trainer.meta.get("cpu_count")) for trainer in processes.trainers]
     quotas = numbers(cgroup, "quota_cores")
     quotas = quotas[np.isfinite(quotas)]

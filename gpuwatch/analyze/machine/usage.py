@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuwatch.analyze.numbers.arrays import columns_of, numbers
+from gpuwatch.analyze.numbers.arrays import columns_of, numbers, sums
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.model.recording import ProcessLog, Table
 
@@ -80,6 +80,17 @@ def cores_used(usage: Usage, window: Window) -> float | None:
     # The readings at the edges are up to a tick inside the window.
     seen = float(times[-1] - times[0])
     return grown / (length if seen < 0.5 * length else seen)
+
+
+def other_cores(sampler: ProcessLog | None, usages: list[Usage], window: Window) -> float | None:
+    """Return the cores that programs outside of the run used over a window; None with fewer than two samples in it."""
+    table = sampler.table("cpu") if sampler else Table("cpu", (), [])
+    t, (busy, _) = numbers(table, "t"), sums(table, "busy")
+    inside = busy[(t >= window[0]) & (t <= window[1]) & np.isfinite(busy)]
+    if len(inside) < 2:
+        return None
+    used = [cores_used(usage, window) for usage in usages]
+    return max(float(inside.mean()) - sum(cores for cores in used if cores is not None), 0.0)
 
 
 def sampled_window(sampler: ProcessLog | None, window: Window) -> Window:

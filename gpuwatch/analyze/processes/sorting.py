@@ -24,7 +24,8 @@ _START_SLACK_NS = 50_000_000
 @dataclass(slots=True)
 class Iterator:
     """One iterator that a trainer made over a loader: an epoch, usually. `place`: where it was asked for; `made_place`:
-    where the user made the loader."""
+    where the user made the loader; `asking_place`: where its batches are asked for. `index_ns`: of making it, in its
+    sampler."""
 
     id: int
     loader: str
@@ -34,6 +35,8 @@ class Iterator:
     workers: tuple[tuple[int, int], ...]
     place: Place | None
     made_place: Place | None = None
+    index_ns: float = 0.0
+    asking_place: Place | None = None
 
     @property
     def worker_count(self) -> int:
@@ -219,15 +222,16 @@ def _last_rows(table: Any) -> Any:
 
 def _iterators(log: ProcessLog, shift: float) -> list[Iterator]:
     made = []
+    asked = {row.get("iterator"): place_in(row) for row in log.table("asked").dicts()}
     for row in log.table("iterator").dicts():
         if row.get("iterator") is None or row.get("t0") is None:
             continue
-        made.append(_iterator(row, shift))
+        made.append(_iterator(row, shift, asked.get(row["iterator"])))
     return sorted(made, key=lambda iterator: iterator.start_ns)
 
 
-def _iterator(row: dict[str, Any], shift: float) -> Iterator:
-    attributes = row.get("attributes")
+def _iterator(row: dict[str, Any], shift: float, asked: Place | None) -> Iterator:
+    attributes, place = row.get("attributes"), place_in(row)
     return Iterator(
         id=row["iterator"],
         loader=str(row.get("loader")),
@@ -235,12 +239,15 @@ def _iterator(row: dict[str, Any], shift: float) -> Iterator:
         made_ns=(row.get("t1") or row["t0"]) + shift,
         attributes=attributes if isinstance(attributes, dict) else {},
         workers=tuple((int(pair[0]), int(pair[1])) for pair in as_list(row.get("workers")) if None not in pair),
-        place=_place(row, ""),
-        made_place=_place(row, "made_"),
+        place=place,
+        made_place=place_in(row, "made_"),
+        index_ns=float(row.get("index_ns") or 0),
+        asking_place=asked or place,
     )
 
 
-def _place(row: dict[str, Any], prefix: str) -> Place | None:
+def place_in(row: dict[str, Any], prefix: str = "") -> Place | None:
+    """Return the place that a row names in its columns file, line and function."""
     file, line, function = (row.get(prefix + name) for name in ("file", "line", "function"))
     if not isinstance(file, str) or not file:
         return None

@@ -68,13 +68,32 @@ def _of_one(walk: Walk) -> list[Loader]:
     by_key: dict[tuple[Role, tuple[object, ...]], list[int]] = defaultdict(list)
     site = _sites(walk)
     roles = _settled_roles(walk, site)
+    checks = _sanity_checks(walk, site, roles)
     for position, iterator in enumerate(walk.trainer.iterators):
-        by_key[roles[position], site[iterator.loader]].append(position)
+        if position not in checks:
+            by_key[roles[position], site[iterator.loader]].append(position)
     numbered = enumerate(by_key.items())
     return [
         Loader(f"r{walk.trainer.rank}.l{n}", walk.trainer, role, positions, walk)
         for n, ((role, _), positions) in numbered
     ]
+
+
+def _sanity_checks(walk: Walk, site: dict[str, tuple[object, ...]], roles: list[Role]) -> set[int]:
+    """Return the iterators that gave a few batches of an evaluation before any training, as Lightning does to see whether
+    it works: part of the start-up, and no pass over the loader."""
+    trained = [walk.events_of(position)[:1] for position in walk.training]
+    begin = min((int(first[0]) for first in trained if len(first)), default=0)
+    batches = [len(walk.of(position)) for position in range(len(roles))]
+    most: dict[tuple[object, ...], int] = defaultdict(int)
+    for position, iterator in enumerate(walk.trainer.iterators):
+        most[site[iterator.loader]] = max(most[site[iterator.loader]], batches[position])
+    return {
+        position
+        for position, iterator in enumerate(walk.trainer.iterators)
+        if roles[position] == "evaluation" and 0 < batches[position] < most[site[iterator.loader]]
+        if walk.events_of(position)[-1] < begin
+    }
 
 
 def _sites(walk: Walk) -> dict[str, tuple[object, ...]]:
@@ -115,12 +134,14 @@ def _site(iterator: Iterator) -> tuple[object, ...]:
 
 
 def _settled_roles(walk: Walk, site: dict[str, tuple[object, ...]]) -> list[Role]:
-    """Return each iterator's role; one too short to tell (a single batch) takes that of its loader's others."""
+    """Return each iterator's role; one too short to tell (a single batch), or whose batches were all thrown away, takes
+    that of its loader's others."""
     iterators = walk.trainer.iterators
     handed = np.bincount(walk.iterator[(walk.iterator >= 0) & (walk.fields["end"] == 0)], minlength=len(iterators))
     trains = {site[iterators[position].loader] for position in walk.training}
     roles: list[Role] = []
     for position, iterator in enumerate(iterators):
-        short = handed[position] < 2 and site[iterator.loader] in trains
-        roles.append("training" if position in walk.training or short else "evaluation")
+        same = site[iterator.loader] in trains
+        untrained = same and (handed[position] < 2 or position in walk.skipped)
+        roles.append("training" if position in walk.training or untrained else "evaluation")
     return roles

@@ -6,7 +6,7 @@ loop whose batch was last handed over; the activity recorded with the next event
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gpuwatch.analyze.numbers.arrays import columns_of
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.processes.sorting import Iterator, Trainer
+from gpuwatch.analyze.wall_time.skipped import FEWEST, count_skipped
 from gpuwatch.model.measures import PHASES, Phase, phase_rows
 
 Indices = NDArray[np.intp]
@@ -33,6 +34,7 @@ _FIELDS = (
     "cpu_ns",
     "delay_ns",
     "hook_ns",
+    "index_ns",
 )
 _COUNTS = ("backward_n", "optimizer_n")
 
@@ -42,7 +44,8 @@ class Walk:
     """A trainer's batch events in order. Arrays are parallel; `iterator` is a position in `trainer.iterators`.
 
     `gap` (ns) lies between the event before and this one's ask, `making` is the part of it in which an iterator was
-    made (`made` says which), `wait` (ns) is inside `__next__`. `owner` is whose loop the gap belongs to."""
+    made (`made` says which), `wait` (ns) is inside `__next__`. `owner` is whose loop the gap belongs to. `skipped`: how
+    many batches an iterator gave for nothing, before the first that was trained on."""
 
     trainer: Trainer
     iterator: Indices
@@ -55,6 +58,7 @@ class Walk:
     fields: dict[str, Array]
     first: NDArray[np.bool_]
     training: set[int]
+    skipped: dict[int, int] = field(default_factory=dict)
     _grouped: dict[int, Indices] | None = None
 
     def __len__(self) -> int:
@@ -93,7 +97,28 @@ def walk(trainer: Trainer) -> Walk:
     owner = _owners(iterator, fields["end"], first)
     result = Walk(trainer, iterator, owner, made, gap, np.minimum(making, gap), wait, parts, fields, first, set())
     result.training = _training_iterators(result)
+    result.skipped = _skipped(result)
     return result
+
+
+def _skipped(this: Walk) -> dict[int, int]:
+    """Return how many batches iterators gave for nothing, of those that did."""
+    trained = np.nan_to_num(this.fields["backward_n"]) + np.nan_to_num(this.fields["optimizer_n"])
+    between = np.maximum(this.gap - this.making - np.nan_to_num(this.fields["hook_ns"]), 0.0)
+    found = {}
+    for position, iterator in enumerate(this.trainer.iterators):
+        after = this.of(position)[1:]
+        if len(after) >= FEWEST and not iterator.attributes.get("own_loop"):
+            found[position] = count_skipped(between[after], trained[after], position in this.training)
+    return {position: count for position, count in found.items() if count}
+
+
+def _thrown_away(this: Walk) -> NDArray[np.bool_]:
+    """Say which events gave a batch that was skipped."""
+    chosen = np.zeros(len(this), dtype=bool)
+    for position, count in this.skipped.items():
+        chosen[this.of(position)[:count]] = True
+    return chosen
 
 
 def _events(trainer: Trainer) -> tuple[Indices, dict[str, Array], dict[str, Array]]:
@@ -239,6 +264,7 @@ def phases(this: Walk, roles: dict[int, str], after_evaluation: Array) -> tuple[
     role = np.array([_ROLE_CODES[roles.get(p, "none")] for p in range(len(this.trainer.iterators))] + [0])
     _add_waits(this, role, seconds)
     _add_gaps(this, role, after_evaluation, seconds)
+    _move_between(this, role, seconds)
     _add_ends(this, role, seconds)
     wall = (this.trainer.end_ns - this.trainer.start_ns) / 1e9
     seconds = {name: float(value) / 1e9 for name, value in seconds.items()}
@@ -253,13 +279,15 @@ _ROLE_CODES = {"none": 0, "evaluation": 1, "training": 2, "inference": 2}
 def _add_waits(this: Walk, role: NDArray[np.int_], seconds: dict[str, float]) -> None:
     mine, wait = role[this.iterator], this.wait
     with_workers = np.array([i.worker_count > 0 for i in this.trainer.iterators] + [False])[this.iterator]
-    starting = this.first & with_workers & (mine == 2)
+    starting = (this.first & with_workers | _thrown_away(this)) & (mine == 2)
     over = (mine == 2) & (this.fields["end"] != 0) & ~starting
     seconds["evaluation"] += wait[mine == 1].sum()
     seconds["loader startup"] += wait[starting].sum()
     seconds["between loops"] += wait[over].sum()
     seconds["input wait"] += wait[(mine == 2) & ~starting & ~over].sum()
-    seconds["unexplained"] += wait[mine == 0].sum()
+    before = np.arange(len(this)) < _loop_events(this, role)[0]
+    seconds["startup"] += wait[(mine == 0) & before].sum()
+    seconds["unexplained"] += wait[(mine == 0) & ~before].sum()
 
 
 def _add_gaps(this: Walk, role: NDArray[np.int_], after_evaluation: Array, seconds: dict[str, float]) -> None:
@@ -271,16 +299,34 @@ def _add_gaps(this: Walk, role: NDArray[np.int_], after_evaluation: Array, secon
     seconds["between loops"] += after_evaluation.sum()
     _add_parts(this, net, owner == 2, "other in-step", seconds)
     outside = owner == 0
-    order, (first, last) = np.arange(len(this)), _loop_events(this)
+    order, (first, last) = np.arange(len(this)), _loop_events(this, role)
     _add_parts(this, net, outside & (last < 0), "unexplained", seconds)
     _add_parts(this, net, outside & (order <= first), "startup", seconds)
     _add_parts(this, net, outside & (order > first) & (order <= last), "between loops", seconds)
     _add_parts(this, net, outside & (order > last) & (last >= 0), "shutdown", seconds)
 
 
-def _loop_events(this: Walk) -> tuple[int, int]:
-    """Return the first and the last event of any loader; -1 when none was used."""
-    belongs = np.flatnonzero((this.iterator != NOBODY) & (this.fields["end"] != 3))
+def _move_between(this: Walk, role: NDArray[np.int_], seconds: dict[str, float]) -> None:
+    """Count what follows the last batch of a pass that was left before its end, beyond a usual step, between the loops: an
+    iterator whose workers persist goes on to exist, and its loop seems to go on."""
+    for position in range(len(this.trainer.iterators)):
+        handed = this.of(position)
+        if role[position] != 2 or len(handed) < _FEWEST_BEFORE or handed[-1] + 2 >= len(this):
+            continue
+        after, before = handed[-1] + 1, handed[1:]
+        if this.fields["end"][after] == 3 and this.iterator[after] == position:
+            usual = float(np.median((this.gap - this.making)[before]))
+            # Steps that left timestamps only do not tell what they did.
+            other = float(this.parts["other"][after])
+            moved = min(float(this.gap[after]) - _MOST_USUAL * usual, other if other == other else np.inf)
+            if moved > _LEAST_BETWEEN_NS:
+                seconds["other in-step"] -= moved
+                seconds["between loops"] += moved
+
+
+def _loop_events(this: Walk, role: NDArray[np.int_]) -> tuple[int, int]:
+    """Return the first and the last event of any loader that has a role; -1 when none was used."""
+    belongs = np.flatnonzero((role[this.iterator] != 0) & (this.fields["end"] != 3))
     return (int(belongs[0]), int(belongs[-1])) if len(belongs) else (-1, -1)
 
 
@@ -307,6 +353,8 @@ def _add_parts(this: Walk, net: Array, chosen: NDArray[np.bool_], rest: str, sec
     seconds["unexplained"] += float(length.sum() - sums.sum())
 
 
+# Steps that say what the last one of a pass may have taken, and how much more it has to be to be something else.
+_FEWEST_BEFORE, _LEAST_BETWEEN_NS = 4, 50_000_000
 # A step this many times as long as the usual one that told what it did has something in it that the others lack.
 _MOST_USUAL = 2.0
 

@@ -70,6 +70,11 @@ class Steps:
         """Return the mean of a per-step value over the steady steps, in milliseconds."""
         return mean_interval(values[self.steady] / 1e6, self.group)
 
+    def recorded_wait_ms(self) -> float | None:
+        """Return the mean wait of the steady steps that were measured in full; None without any."""
+        waits = self.wait[self.steady & self.recorded]
+        return float(waits.mean()) / 1e6 if len(waits) else None
+
     def wait_share(self) -> Interval | None:
         """Return the share of the steady steps spent inside the loader (host clock)."""
         return ratio_interval(self.wait[self.steady], (self.wait + self.compute)[self.steady], self.group)
@@ -168,7 +173,7 @@ def _dropping_ns(loader: Loader, position: int) -> float:
 
 
 def _pairs(walk: Walk, position: int) -> tuple[Indices, Indices]:
-    handed = walk.of(position)
+    handed = walk.of(position)[walk.skipped.get(position, 0) :]
     return handed[:-1], handed[1:]
 
 

@@ -9,11 +9,20 @@ from dataclasses import replace
 from typing import Any
 
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
-from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
+from gpuwatch.model.loader_profile import (
+    FetchProfile,
+    LoaderProfile,
+    OperationProfile,
+    QueueProfile,
+    SamplerProfile,
+    WorkerStops,
+)
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Interval, Phase, Place
+from gpuwatch.model.process_state import ProcessState, Updated
 from gpuwatch.model.profile import Costs, Overhead, Profile, RankProfile
 from gpuwatch.model.recording import RunInfo
+from gpuwatch.model.trend import PartTrend, Trend
 
 SECOND = 1_000_000_000
 
@@ -122,6 +131,35 @@ def make_loader(**changes: Any) -> LoaderProfile:
         worker_pids=(101, 102),
     )
     return replace(loader, **changes)
+
+
+def make_sampler(**changes: Any) -> SamplerProfile:
+    """Return a batch sampler of the user's own that takes 20 ms for each batch, two thirds of the loop."""
+    sampler = SamplerProfile(
+        seconds=20.0,
+        ms_per_batch=20.0,
+        start_seconds=(0.1,),
+        share=0.66,
+        name="Groups",
+        where=Place("/home/me/project/data.py", 30, "Groups.__iter__"),
+    )
+    return replace(sampler, **changes)
+
+
+def make_stops(**changes: Any) -> WorkerStops:
+    """Return four stops of workers that take 5 s each, because a thread still runs in them."""
+    stops = WorkerStops(
+        count=4,
+        seconds=20.0,
+        at_exit_s=0.0,
+        left_behind="Thread-1 (watch)",
+        left_where=Place("/home/me/project/data.py", 8, "start"),
+        left_in=8,
+        drops=0,
+        drop_where=None,
+        drop_by=None,
+    )
+    return replace(stops, **changes)
 
 
 def make_machine(**changes: Any) -> MachineProfile:
@@ -269,3 +307,35 @@ def make_profile(loader: LoaderProfile | None = None, **changes: Any) -> Profile
         torch_seen=True,
     )
     return replace(profile, **changes)
+
+
+def make_state(**changes: Any) -> ProcessState:
+    """Return the state of a training process in which nothing is on that should not be: read six times."""
+    state = ProcessState(
+        readings=6,
+        updated=Updated("SGD", "cpu", 62, 11_000_000),
+        torch_threads=4,
+        hooks_per_step=0.0,
+        switch_interval_s=0.005,
+        flushes_denormals=False,
+        deterministic=False,
+        cudnn_benchmark=False,
+    )
+    return replace(state, **changes)
+
+
+def make_trend(part: str = "backward", first: float = 10.0, last: float = 10.0, **changes: Any) -> Trend:
+    """Return the trend of 990 steps of which one part goes from `first` to `last` ms, beside 5 ms that stay the same."""
+    growth = last - first
+    slope = interval(growth / 9.9, 0.1, 990)
+    trend = Trend(
+        shape="steady" if growth == 0 else "growing",
+        steps=990,
+        whole=PartTrend("step", slope, first + 5.0, last + 5.0),
+        parts=(PartTrend("forward", interval(0.0, 0.1, 990), 5.0, 5.0), PartTrend(part, slope, first, last)),
+        mean_ms=(first + last) / 2 + 5.0,
+        batches_ratio=1.0,
+        memory_slope=0.0,
+        cpu_growth_ms=growth,
+    )
+    return replace(trend, **changes)

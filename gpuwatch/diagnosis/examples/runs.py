@@ -15,11 +15,15 @@ from gpuwatch.diagnosis.examples.parts import (
     make_operation,
     make_profile,
     make_rank,
+    make_sampler,
 )
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
+from gpuwatch.model.loader_profile import QueueProfile, SamplerProfile
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
+from gpuwatch.model.threads import Line, OtherThreads, TrainerThreads
+from gpuwatch.model.worker_profile import CpuMasks, Kept, WorkersProfile
 
 MODULE_PY = "/v/lib/python3.11/site-packages/torch/nn/modules/module.py"
 SAMPLED = StackQuality("py-spy", 500, "high", "")
@@ -86,6 +90,7 @@ def with_operations(*operations: Any, **changes: Any) -> Profile:
 def epochs(
     passes: int, first_s: float, batches: int, workers: int = 2, work_ms: float = 30.0, **loader: Any
 ) -> Profile:
+    """Return a run of some passes; its workers are new in each, unless they persist."""
     return run_of(
         work_ms,
         workers=workers,
@@ -95,9 +100,28 @@ def epochs(
             "startup_s": (first_s * 0.7,) * passes,
             "epoch_batches": float(batches),
             "batches": passes * batches,
+            "worker_starts": 0 if not workers else 1 if loader.get("persistent") else passes,
         }
         | loader,
     )
+
+
+def sampler_run(workers: int = 2, sampler: SamplerProfile | None = None, **changes: Any) -> Profile:
+    """Return a loop of 10 ms steps that waits 20 ms for its sampler in each: what batches cost is hidden."""
+    settings: dict[str, Any] = {"hot_lines": (SAMPLER_LINE,), "stacks": SAMPLED} | changes
+    made = sampler or make_sampler()
+    step = 10.0 + made.ms_per_batch + (0.0 if workers else 1.0)
+    share = 1.0 - 10.0 / step
+    loader: dict[str, Any] = {
+        "sampler": made,
+        "step_ms": interval(step),
+        "wait_ms": interval(step - 10.0),
+        "wait_share": Interval(share, 0.97 * share, min(1.03 * share, 1.0), 990),
+        "seconds": 0.99 * step,
+        "wait_seconds": 0.99 * (step - 10.0),
+        "queue": QueueProfile(ready_share=1.0, mean_ready=2.0, late_share=0.0, unmade_share=0.0),
+    }
+    return run_of(1.0, 10.0, workers, loader=loader, fetch={"busy_share": 0.03, "index_wait_ms": 28.0}, **settings)
 
 
 def long_steps(**changes: Any) -> LongSteps:
@@ -206,6 +230,14 @@ SAMPLER_LINE = replace(
         Place("/home/me/t.py", 9, "Groups.__iter__"),
     ),
 )
+EAGER_LINE = replace(
+    WORK_LINE,
+    activity="between loops",
+    stack=(
+        Place("/v/site-packages/torch/utils/data/dataloader.py", 703, "_BaseDataLoaderIter._reset"),
+        Place("/home/me/project/data.py", 48, "Groups.__iter__"),
+    ),
+)
 MODEL_LINE = replace(
     WORK_LINE, share=0.5, callee=Callee("torch", "Linear"), stack=(Place(MODULE_PY, 9, "Module._call_impl"),)
 )
@@ -250,3 +282,64 @@ READING = own_loop(
     ranks=phases(backward=1.0, other_in_step=9.0),
 )
 GROWING = WorkerMemory(4, 20e6, 2e9, 8e9, 2e9)
+
+
+def stream(
+    workers: int, batches: tuple[float, ...] | None, work_ms: float = 30.0, device_ms: float = 10.0, **seen: Any
+) -> Profile:
+    """Return a training over an iterable dataset whose workers delivered these batches per epoch; None: unknown."""
+    at_work = sum(batches) / max(batches) if batches else float(workers)
+    known: dict[str, Any] = {"workers": workers, "processes": workers, "epochs": 3, "ended": 0, "samples": None}
+    machine = seen.pop("machine", None)
+    known |= {"at_work": at_work, "batches": batches} | seen
+    profile = WorkersProfile(**known) if batches else None
+    step = max(device_ms, work_ms / at_work)
+    wait = (step - device_ms) / step
+    return run_of(
+        work_ms,
+        device_ms,
+        workers,
+        machine=machine,
+        loader={
+            "dataset_kind": "iterable",
+            "workers_seen": profile,
+            "step_ms": interval(step),
+            "seconds": 0.99 * step,
+            "wait_ms": interval(step - device_ms),
+            "wait_seconds": 0.99 * (step - device_ms),
+            "wait_share": Interval(wait, wait * 0.97, wait * 1.03, 990),
+        },
+    )
+
+
+def keeping(kind: str, grown: float, cost_ratio: float = 1.02, processes: int = 10, **more: Any) -> Profile:
+    """Return five epochs of 20 batches whose dataset keeps its samples, in workers that are new each time."""
+    kept = Kept("Tiles.kept", kind, grown, more.pop("kept_epochs", 5), cost_ratio)
+    seen = WorkersProfile(2, processes, 5, 0, (10.0, 10.0), None, 2.0, kept=kept, rss_growth_bytes=40e6)
+    return epochs(5, 0.2, 20, workers_seen=seen, dataset_length=320, **more)
+
+
+def masked(by: str | None, device_ms: float = 10.0, **masks: Any) -> Profile:
+    """Return a training of two workers, 30 ms a batch, on one core that a mask has left them of eight."""
+    known: dict[str, Any] = dict.fromkeys(("online", "allowed", "given", "started", "trainer", "workers"), 8)
+    known |= {"idle_outside": 6.5, "used_inside": 1.0} | masks
+    machine = make_machine(
+        cores=8, usable_cores=1.0, spare_cores=0.0, other_cores=0.0, masks=CpuMasks(narrowed_by=by, **known)
+    )
+    return run_of(30.0, device_ms, 2, cores=1.0, machine=machine, loader={"compute_cpu_share": 0.0})
+
+
+# Threads beside the training's own: one that plans in Python, a pool of eight, one that waits.
+PLANNING = OtherThreads(
+    "plan", 1, 0.95, 0.9, 1.0, "nothing", Line(Place("/home/me/project/plan.py", 12, "plan"), "cost = sum(costs)")
+)
+POOLED = replace(
+    PLANNING, name="read", count=8, pooled=True, pool=Line(Place("/home/me/t.py", 9, "main"), "ThreadPoolExecutor(8)")
+)
+
+
+def beside(*others: OtherThreads, cpu: float = 0.1, **changes: Any) -> Profile:
+    """Return a training whose batches are there, and whose thread is on a core for so much of the step beside other threads."""
+    threads = (TrainerThreads(0, cpu, 0.0, others),)
+    loader = {"compute_cpu_share": cpu} | changes.pop("loader", {})
+    return run_of(8.0, loader=loader, threads=threads, **changes)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # The package of the hook modules: of the copy, or where this module is in gpuwatch itself.
 _HOOK = "_gpuwatch.hook" if __name__ == "_gpuwatch" else __name__[: -len(".entry.boot")]
 _DEBUG = bool(os.environ.get("GPUWATCH_DEBUG"))
+# The cores that the process may use before anything of the user's has run.
+CPUS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 
 
 class Finder:

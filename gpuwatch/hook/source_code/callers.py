@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     Place = tuple[str | None, int | None, str | None]
 
 _DEEPEST = 60
+# Whose frames only carry out what their caller asked for.
+_BELOW = ("torch", "torchdata", "multiprocessing", "weakref", "gc")
 _USER, _PROGRAM, _LIBRARY, _MACHINE = "user", "program", "library", "machinery"
 
 
@@ -26,6 +28,19 @@ def calling_place() -> Place:
     was started; else the first outside the training frameworks; (None, None, None) when there is none of these.
     """
     return _place_from(sys._getframe(1))
+
+
+def calling_library() -> list[object] | None:
+    """Return [module, file, line] of the first frame below which we were called that is neither torch's nor ours, where an
+    installed package has it; None where that is the user's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__"))
+        if not file.startswith((origins.HOOK, "<frozen")) and module.partition(".")[0] not in _BELOW:
+            library = source_code.is_installed(file) or source_code.is_framework(module)
+            return [module, _absolute(file), frame.f_lineno] if library else None
+        frame = frame.f_back
+    return None
 
 
 def constructing_place(made: object) -> tuple[Place, bool]:

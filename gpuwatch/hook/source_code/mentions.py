@@ -41,10 +41,11 @@ def sole_call(cls: type, files: Iterable[str], among: Sequence[str] = ()) -> tup
     Looked for in `files`, else in the modules that know the class, of the user or of the program that was started.
     `among`: the classes of the list that the object is in; of several calls the one in such a list is meant.
     """
-    return _sole_call(cls, frozenset(files), tuple(among), _cells())
+    return _sole_call(cls, frozenset(files), tuple(among), cell_files())
 
 
-def _cells() -> tuple[str, ...]:
+def cell_files() -> tuple[str, ...]:
+    """Return the names of a notebook's cells."""
     return tuple(filter(source_code.is_cell, list(linecache.cache))) if "IPython" in sys.modules else ()
 
 
@@ -63,7 +64,7 @@ def _sole_call(
 
 
 def _calls_of(cls: type, files: Iterable[str]) -> list[Found]:
-    named = [path for path in sorted(files) if cls.__name__ in _text(path)]
+    named = [path for path in sorted(files) if cls.__name__ in source_text(path)]
     return [(path, call) for path in named for call in _calls_in(path) if _means(call, cls, path)]
 
 
@@ -120,12 +121,13 @@ def _globals_of(path: str) -> dict[str, object]:
 def _calls_in(path: str) -> tuple[Mention, ...]:
     """Return a file's calls of something that has a name."""
     try:
-        return tuple(_mentions(ast.parse(_text(path))))
+        return tuple(_mentions(ast.parse(source_text(path))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
 
 
-def _text(path: str) -> str:
+def source_text(path: str) -> str:
+    """Return the text of a file or of a cell; empty for one that is too long, or cannot be read."""
     if source_code.is_cell(path):
         return "".join(linecache.getlines(path))
     try:

@@ -12,6 +12,7 @@ import time
 
 from ..event_log import counters, spool
 from ..process import process
+from ..process_state import reading
 from ..step_mode import mode
 from .step_sampling import sampling
 
@@ -150,6 +151,8 @@ class Activity:
         it is too early for the next."""
         if at_ns - self.cpu_read_ns < CPU_EVERY_NS:
             return None, None
+        if at_ns >= reading.schedule.due_ns:
+            reading.read(at_ns)
         self.cpu_read_ns = at_ns
         before_ns, self.cpu_ns = self.cpu_ns, _thread_cpu_ns()
         return self.cpu_ns - before_ns, self._delay(at_ns) if at_ns - self.delay_read_ns >= _DELAY_EVERY_NS else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from ..process_state import reading
 from ..step_mode import mode
 from .activity import threads
 from .step_sampling import sampling
@@ -23,6 +24,8 @@ def on_import(name: str, module: Any) -> None:
             return original(*args, **kwargs)
         account = threads.activity
         account.backward_begins()
+        if reading.schedule.in_backward:
+            reading.read_in_backward()
         try:
             return original(*args, **kwargs)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..event_log import spool
 from ..fetch_in_progress import here
 from ..lines import in_process_sampler
+from ..source_code import callers
 from ..step_mode import mode
 from ..worker_process import collate
 from . import batch_event, cuda
@@ -64,7 +65,7 @@ def delivered(iterator: Any, record: Record, request: Request, delivered_ns: int
         meters = _read_meters(account, delivered_ns) if is_due else batch_event.NOT_READ
         values = (
             record.number, index, requested_ns, delivered_ns, end, ready, available, late, awaited,
-            *parts, *meters, account.own_cost_ns,
+            *parts, *meters, account.own_cost_ns, record.take_index_ns(),
         )  # fmt: skip
         spool.later(batch_event.LINE, values, delivered_ns, sampling.write_every_ns)
         account.iterator = record.number
@@ -73,6 +74,8 @@ def delivered(iterator: Any, record: Record, request: Request, delivered_ns: int
             _end_loop(account, delivered_ns)
         else:
             _begin_step(account, record, index)
+            if index == 1:
+                _write_place(record)
         batch_event.count(account, delivered_ns, parts)
         if mode.timestamps_only and not end:
             _start_timing(iterator, record, account, delivered_ns, index + 1)
@@ -122,6 +125,13 @@ def _begin_step(account: Activity, record: Record, index: int) -> None:
     account.steps_without_loader = LOADER_ACTIVE if account.loop is None else LOADER_PERHAPS_LEFT
     if account.gpu is not None:
         account.gpu.delivered(record.number, index)
+
+
+def _write_place(record: Record) -> None:
+    """Write which line asks for the batches, where another one asked for the iterator: `batches = iter(loader)`."""
+    place = callers.calling_place()
+    if place != record.place:
+        spool.event("asked", record.number, *place)
 
 
 def _end_loop(account: Activity, at_ns: int) -> None:

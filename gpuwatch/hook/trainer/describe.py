@@ -8,8 +8,9 @@ import os
 import sys
 import types
 
-from ..source_code import callers, construction_sites, mentions, origins
+from ..source_code import callers, construction_sites, dataset_values, mentions, origins
 from ..source_code.wrapped_datasets import innermost
+from . import samplers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def loader_attributes(loader: Any, iterator: Any) -> dict[str, Any]:
         "loader_class": _name(type(loader)),
         "made_by": construction_sites.library_of(loader),
         "timeout": getattr(loader, "timeout", None),
+        "dataset_values": dataset_values.marks(innermost(loader.dataset)) if loader.num_workers else None,
+        **samplers.sampler_attributes(loader),
+        "worker_init": _init_place(loader),
     }
 
 
@@ -50,6 +54,8 @@ def _dataset_attributes(loader: Any, sampler: Any, iterable: bool) -> dict[str, 
         "dataset_file": file,
         "dataset_line": line,
         "length": _length(dataset, sampler, iterable),
+        "length_said": getattr(loader, "_IterableDataset_len_called", None) if iterable else None,
+        "worker_init": bool(getattr(loader, "worker_init_fn", None)),
         "tensor_dataset": cls.__name__ == "TensorDataset",
         "dataset_made": dataset_place(cls, file, construction_sites.place_of(loader)[0]),
     }
@@ -81,6 +87,17 @@ def dataset_place(cls: type, file: str | None, loaders_file: str | None) -> list
         files.add(loaders_file)
     path, line = mentions.sole_call(cls, files)
     return [path, line] if path else None
+
+
+def _init_place(loader: Any) -> list[Any] | None:
+    """Return [file, line] of the user's worker_init_fn, a function or an object that can be called."""
+    function = getattr(loader, "worker_init_fn", None)
+    if function is None:
+        return None
+    file, line, _name = origins.callable_place(function)
+    if file is None:
+        file, line = callers.class_place(type(function), "__call__")
+    return [file, line] if file and origins.is_user_file(file) else None
 
 
 def _name(thing: Any) -> str | None:

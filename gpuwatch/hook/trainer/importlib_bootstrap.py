@@ -1,4 +1,4 @@
-"""The frame of ours between the training and torch's `__next__`.
+"""The frames of ours between the training and torch's `__next__`, and between torch and the loader's sampler.
 
 Python leaves frames whose file is named like the import machinery's ("importlib" and "_bootstrap" in its path) out when
 it looks for the place of a warning (warnings.warn, `stacklevel`). Hence this file's name: what torch warns of in
@@ -61,3 +61,20 @@ def wrap_next(
         return batch
 
     return __next__
+
+
+def wrap_next_index(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Wrap `_next_index` of an iterator: add the time that its sampler takes to the record."""
+
+    @functools.wraps(original)
+    def _next_index(self: Any) -> Any:
+        record = self._gpuwatch_record  # attributes.RECORD
+        if record is None:
+            return original(self)
+        began_ns = now_ns()
+        try:
+            return original(self)
+        finally:
+            record.index_ns += now_ns() - began_ns
+
+    return _next_index

@@ -43,11 +43,13 @@ numbers = process.own(Numbers())
 
 class Record:
     """What is known of one iterator. `under_construction`: it, or its next epoch, is being made. `open`: it has been made
-    and is not exhausted. `timestamps`: where the times of its steps go while they leave nothing else."""
+    and is not exhausted. `timestamps`: where the times of its steps go while they leave nothing else. `index_ns`: time in
+    the loader's sampler that is not written yet."""
 
     __slots__ = (
         "__weakref__",
         "epoch",
+        "index_ns",
         "loader",
         "number",
         "open",
@@ -71,6 +73,12 @@ class Record:
         self.place = callers.calling_place()
         self.under_construction = True
         self.timestamps: list[int] | None = None
+        self.index_ns = 0
+
+    def take_index_ns(self) -> int:
+        """Return the time in the loader's sampler since the last call."""
+        taken, self.index_ns = self.index_ns, 0
+        return taken
 
     def begin_epoch(self, loader: Any) -> None:
         """Become the record of the next epoch."""

@@ -22,8 +22,9 @@ import functools
 
 from ..attributes import RECORD, WRAPPED
 from ..event_log import spool
+from ..process_state import explicit_collections
 from ..source_code import construction_sites
-from . import activity, delivery, describe, importlib_bootstrap, queues
+from . import activity, delivery, describe, importlib_bootstrap, queues, teardown
 from .cells import cells
 from .iterators import Record
 from .process_facts import facts, torch_version
@@ -48,12 +49,15 @@ def on_import(name: str, module: Any) -> None:
         for method in ("__init__", "_reset"):
             if method in vars(cls) and not hasattr(vars(cls)[method], WRAPPED):
                 setattr(cls, method, _construction(vars(cls)[method]))
+        teardown.watch(cls)
     if not hasattr(base.__next__, WRAPPED):
         setattr(base, RECORD, None)
         base.__next__ = importlib_bootstrap.wrap_next(
             base.__next__, delivery.requested, delivery.delivered, delivery.timed
         )
         setattr(base.__next__, WRAPPED, True)
+        if hasattr(base, "_next_index"):
+            base._next_index = importlib_bootstrap.wrap_next_index(base._next_index)
         _start()
 
 
@@ -66,6 +70,7 @@ def _iterator_classes(module: Any, base: type) -> list[type]:
 def _start() -> None:
     spool.meta("torch", torch_version())
     activity.watch_collector()
+    explicit_collections.watch()
     atexit.register(facts.write_end)
 
 
@@ -111,7 +116,8 @@ def _write_iterator(iterator: Any, loader: Any, record: Record, start_ns: int) -
         workers = describe.worker_pids(iterator)
         places = (*record.place, *construction_sites.place_of(loader))
         spool.event(
-            "iterator", record.number, record.loader, start_ns, end_ns, record.epoch, attributes, workers, *places
+            "iterator", record.number, record.loader, start_ns, end_ns, record.epoch, attributes, workers, *places,
+            record.take_index_ns(),
         )  # fmt: skip
     except Exception as error:
         spool.error("iterator", error)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import sys
 
+from ..process_state import reading
 from ..step_mode import mode
-from . import loop_without_loader
+from . import large_tables, loop_without_loader
 from .activity import threads
+from .large_tables import looks as tables
 from .step_sampling import sampling
 
 TYPE_CHECKING = False
@@ -63,6 +65,8 @@ def _accounted(original: Callable[..., Any]) -> Callable[..., Any]:
 def step_begins(optimizer: Any, args: Any, kwargs: Any) -> None:
     """Account for the beginning of an optimizer step."""
     if not is_compiling() and not mode.timestamps_only:
+        if tables.pending:
+            large_tables.count(optimizer)
         threads.activity.optimizer_begins()
 
 
@@ -72,6 +76,8 @@ def step_ends(optimizer: Any, args: Any, kwargs: Any) -> None:
         account = threads.activity
         if not mode.timestamps_only:
             account.optimizer_ends()
+            if reading.schedule.in_optimizer:
+                reading.read_in_optimizer(optimizer)
         account.steps_without_loader += 1
         if account.steps_without_loader > 0:
             loop_without_loader.step_ended(account)

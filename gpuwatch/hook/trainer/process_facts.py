@@ -7,8 +7,10 @@ import os
 import sys
 
 from ..event_log import counters, spool
+from ..event_log.cpu_mask import mask
 from ..event_log.library_threads import library_threads
 from ..process import process
+from ..process_state import explicit_collections, reading
 from . import activity, describe
 
 TYPE_CHECKING = False
@@ -36,9 +38,11 @@ class Facts:
             spool.meta("torch", torch_version())
             spool.meta("affinity", len(os.sched_getaffinity(0)))
             spool.meta("cpu_count", os.cpu_count())
+            mask.write_first()
             spool.meta("threads", library_threads())
             # A trainer forked by multiprocessing ends without atexit, but not without this.
             multiprocessing.util.Finalize(None, self.write_end, exitpriority=0)
+        mask.write("iterator")
         group = describe.process_group()
         if group is not None and group != self.group:
             self.group = group
@@ -51,11 +55,14 @@ class Facts:
         try:
             self.ended = True
             counters.stop_watching_collector()
+            explicit_collections.stop()
+            reading.read_at_exit()
             account = activity.current()
             if account.gpu is not None:
                 account.gpu.resolve()
             activity.write_tail(account, account.iterator)
             account.iterator = None
+            mask.write("end")
             spool.meta("exit", "atexit")
         except Exception:
             pass  # nothing of ours may change how the training ends

@@ -13,6 +13,8 @@ from ..process import TYPE_CHECKING
 from ..source_code import origins
 from ..source_code.wrapped_datasets import innermost
 from . import datasets
+from .epochs import epoch
+from .state import worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,3 +84,5 @@ def _look_at(fetcher: Any, function: Callable[..., Any]) -> None:
     for thing in (fetcher.dataset, function):
         instruments.transforms.visit(thing)
     datasets.announce(type(inner), method)
+    if worker.number >= 0:
+        epoch.meet(fetcher.dataset)

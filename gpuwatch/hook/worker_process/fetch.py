@@ -12,7 +12,7 @@ from ..fetch_in_progress import here
 from ..operations.instruments import instruments
 from ..process import TYPE_CHECKING
 from ..step_mode import mode
-from . import fetch_timing
+from . import fetch_timing, padding
 from .fetch_timing import SHORT_NS, Fetch
 from .state import worker
 
@@ -45,6 +45,8 @@ def measured(original: FetchMethod) -> FetchMethod:
             watch = _open(self, possibly_batched_index)
             batch = original(self, possibly_batched_index if watch is None else watch.index)
             row = _end(watch)
+            if padding.looks.left:
+                padding.look(batch, worker.number)
             return batch
         finally:
             here.busy = False

@@ -14,10 +14,14 @@ import time
 
 from ..attributes import is_measured, measures
 from ..event_log import counters, spool
+from ..event_log.cpu_mask import mask
+from ..event_log.identity import ranks
 from ..event_log.library_threads import library_threads
 from ..lines import exact, in_process_sampler
 from ..process import TYPE_CHECKING
-from . import fetch, fetch_event, serialise
+from ..process_state import explicit_collections
+from . import fetch, fetch_event, left_behind, serialise
+from .epochs import epoch
 from .state import worker
 
 if TYPE_CHECKING:
@@ -70,11 +74,25 @@ class DataQueue:
             self.batches += 1
             if self.batches in _THREADS_AT:
                 spool.meta("threads", threads())
+            if not self.batches & (self.batches - 1):
+                explicit_collections.write()
+        _count(item, row is not None)
         now_ns = worker.idle_t0 = _now()
         in_process_sampler.passed(now_ns)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._queue, name)
+
+
+def _count(item: Any, is_batch: bool) -> None:
+    """Count what was sent in the epoch, which never may fail the worker."""
+    try:
+        if is_batch:
+            epoch.delivered(item[1])
+        else:
+            epoch.message(item)
+    except Exception as error:
+        spool.error("worker_epoch", error)
 
 
 def threads() -> dict[str, int | None]:
@@ -108,12 +126,18 @@ def _begin(names: tuple[str, ...], args: tuple[Any, ...]) -> tuple[tuple[Any, ..
     queue = changed[position["data_queue"]] = DataQueue(args[position["data_queue"]])
     changed[position["index_queue"]] = IndexQueue(args[position["index_queue"]])
     trainer_pid = _trainer_pid()
+    kind = position.get("dataset_kind")
+    iterable = kind is not None and args[kind] != 0
+    epoch.compares = iterable or (ranks()["world_size"] or 1) > 1
+    epoch.begin()
     fetch.become_worker(number)
     serialise.watch(queue._queue)
+    left_behind.watch()
     in_process_sampler.become_worker(number, trainer_pid)
     exact.become_worker(number)
     start_method = getattr(multiprocessing.current_process(), "_start_method", None)
     spool.event("worker", _now(), number, args[position["num_workers"]], trainer_pid, start_method, threads())
+    mask.write("worker")
     return tuple(changed), queue
 
 
@@ -127,8 +151,11 @@ def _end(queue: DataQueue | None) -> None:
     try:
         in_process_sampler.stop()
         exact.stop()
+        explicit_collections.write()
         if queue is not None:
-            spool.event("worker_end", _now(), worker.number, queue.batches)
+            epoch.end()
+            mask.write("end")
+            spool.event("worker_end", _now(), worker.number, queue.batches, left_behind.left_behind())
     except Exception as error:
         spool.error("worker", error)
 

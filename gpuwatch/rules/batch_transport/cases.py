@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
+from gpuwatch.diagnosis.examples.parts import interval
 from gpuwatch.diagnosis.examples.runs import COLLATE, HIDDEN, LONE, STARVED, no_loader, run_of
+from gpuwatch.model.loader_profile import QueueProfile
+from gpuwatch.model.measures import Interval
+from gpuwatch.model.profile import Profile
+
+
+def receiving(receive_ms: float, work_ms: float = 2.0, **fetch: Any) -> Profile:
+    """Return a loop of 8 ms steps that receives each batch in so many of them; one worker makes it in `work_ms`."""
+    queue = QueueProfile(ready_share=0.9, mean_ready=1.0, late_share=0.0, unmade_share=0.0, receive_ms=receive_ms)
+    share = receive_ms / 8.0
+    loader = {
+        "queue": queue,
+        "wait_share": Interval(share, 0.97 * share, 1.03 * share, 990),
+        "step_ms": interval(8.0),
+        "wait_ms": interval(receive_ms),
+        "compute_ms": interval(8.0 - receive_ms),
+        "seconds": 0.99 * 8.0,
+        "wait_seconds": 0.99 * receive_ms,
+    }
+    return run_of(work_ms, 8.0 - receive_ms, 1, fetch=fetch, loader=loader)
+
 
 CASES = (
+    # Made in 2 ms, received in 4: no workers are faster than one, and than packing.
+    fires(
+        receiving(4.0, tensors_per_batch=2.0),
+        "critical",
+        "receiving a batch (4.0 MB) takes the training process 4 ms, 50% of a step",
+        confidence="medium",
+        where="/home/me/project/train.py:40",
+        speedup=1.319,
+    ),
+    # Made in 7 ms: the workers stay, and send fewer tensors.
+    fires(
+        receiving(4.0, 7.0, tensors_per_batch=400.0),
+        "critical",
+        "receiving a batch (400 tensors) takes the training process 4 ms, 50% of a step",
+        confidence="medium",
+        where="/home/me/project/train.py:40",
+        speedup=1.139,
+    ),
+    clear(receiving(0.5)),
+    # Made in 7 ms, of two small tensors: neither no workers nor a lighter batch would be faster.
+    clear(receiving(4.0, 7.0, tensors_per_batch=2.0, bytes_per_batch=1e5)),
     fires(
         run_of(fetch={"serialise_ms": 40.0, "tensors_per_batch": 112.0}),
         "critical",

@@ -7,27 +7,33 @@ What it means
 
 How it is measured
     Serialising is timed in the queue's feeder thread in the worker, with tensors and bytes per batch and the share of
-    the bytes that is floating point.
+    the bytes that is floating point. Receiving is the time of a request after its batch had been sent: the training
+    process reads it, rebuilds its tensors and pins them, while its device waits. What the throughput model says of a
+    loop without workers, which hands nothing over, decides whether fewer workers are the answer.
 
 When it is wrong
-    If making a batch takes much longer than moving it, the transport hides behind it and the rule is clear.
+    If making a batch takes much longer than moving it, the transport hides behind it and the rule is clear. A training
+    thread that waits for a core receives late, too: a wait no longer than that is not reported.
 
 What to do
     Pack many small tensors into one per field. Send uint8 and convert on the device. Return tensors, not numpy arrays
-    or Python objects (those are pickled byte by byte).
+    or Python objects (those are pickled byte by byte). Where a batch takes less to make than to receive: num_workers=0.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, share_of, wait_evidence
+from gpuwatch.diagnosis.frameworks import loader_edit
 from gpuwatch.diagnosis.needs import STARVED_LOOP, WORKERS, Starved
-from gpuwatch.diagnosis.rule import Found, Missing, Rule
+from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
-from gpuwatch.model.profile import Profile
+from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile
+from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.words.units import milliseconds
 
 
 @dataclass(frozen=True)
@@ -46,13 +52,31 @@ class Thresholds(NoThresholds):
     float_share: Threshold = Threshold(0.5, "share of the bytes", "Only floating point numbers can travel as uint8.")
     critical_share: Threshold = Threshold(0.5, "share of a batch's work", "Half of the workers' time.")
     min_tensors: Threshold = Threshold(1, "tensors", "A batch without a tensor is pickled, all of it.")
+    receive_share: Threshold = Threshold(0.1, "share of the step", "A shorter wait is what any hand-over costs.")
+    min_gain: Threshold = Threshold(1.05, "times", "A smaller gain is within what two runs differ by.")
+
+
+THRESHOLDS = Thresholds()
+# Receiving that takes this much of the step is most of what it waits for.
+CRITICAL_RECEIVING = 0.3
+# How much faster a batch of one tensor per field, or of tensors instead of objects, is received.
+LIGHTER = 8.0
 
 
 def check(profile: Profile, t: Thresholds, seen: Starved, workers: int) -> Found | Missing | None:
-    """Report serialising and moving batches that costs a good part of making them, on a starved loop."""
-    fetch = seen.fetch
-    if fetch.serialise_ms is None or fetch.tensors_per_batch is None:
+    """Report serialising, moving or receiving batches that costs a good part of making them or of the step."""
+    if seen.fetch.serialise_ms is None or seen.fetch.tensors_per_batch is None:
         return Missing("events of the batches' serialisation")
+    received = receive_share(seen.loader)
+    found = _received(seen, received, t) if received >= t.receive_share else None
+    return found or _moved(seen, t)
+
+
+def _moved(seen: Starved, t: Thresholds) -> Found | None:
+    """Report what the workers do to send a batch."""
+    fetch = seen.fetch
+    if fetch.tensors_per_batch is None:
+        return None
     many = fetch.tensors_per_batch >= t.many_tensors
     wide = (fetch.bytes_per_batch or 0.0) >= t.large_bytes and (fetch.float_bytes_share or 0.0) >= t.float_share
     share = transport_share(seen, wide)
@@ -68,7 +92,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, workers: int) -> Found
         evidence=(
             wait_evidence(seen.loader),
             Evidence("serialise and hand over", round(share, 4), "share of a batch's work", t.share, fetch.n),
-            Evidence("serialise", round(fetch.serialise_ms, 3), "ms per batch", n=fetch.n),
+            Evidence("serialise", round(fetch.serialise_ms or 0.0, 3), "ms per batch", n=fetch.n),
             Evidence("tensors per batch", fetch.tensors_per_batch, "tensors", t.many_tensors),
             Evidence("bytes per batch", fetch.bytes_per_batch, "bytes", t.large_bytes),
             Evidence("floating point", fetch.float_bytes_share, "share of the bytes", t.float_share),
@@ -78,6 +102,88 @@ def check(profile: Profile, t: Thresholds, seen: Starved, workers: int) -> Found
         speedup=throughput.predict(seen.costs, after, f"transport {fewer:.0f} times cheaper", 0.5),
         verify="try --remedies packed-batches" if many else "try --remedies uint8-batches",
     )
+
+
+def _received(seen: Starved, share: float, t: Thresholds) -> Found | None:
+    """Report what the training process does to receive a batch, with the better of no workers and a lighter batch."""
+    fetch, costs, receive_ms = seen.fetch, seen.costs, receive_ms_of(seen.loader)
+    many = (fetch.tensors_per_batch or 0.0) >= t.many_tensors
+    alone = throughput.predict(costs, without_workers(seen), "made in the training process, nothing handed over", 0.3)
+    lighter = throughput.predict(costs, _lighter(seen, receive_ms), f"received {LIGHTER:.0f} times faster", 0.5)
+    none = alone.predicted >= lighter.predicted
+    best = alone if none else lighter
+    if best.predicted < t.min_gain or not (none or _can_be_lighter(fetch, t)):
+        return None
+    made = f"it makes one in {milliseconds(without_workers(seen).work_ms)}"
+    return Found(
+        severity="critical" if share >= CRITICAL_RECEIVING else "warning",
+        confidence="medium",
+        summary=f"receiving a batch ({_size(fetch, many)}) takes the training process {milliseconds(receive_ms)},"
+        f" {share:.0%} of a step",
+        evidence=(
+            Evidence("receive a batch", round(share, 4), "share of the step", t.receive_share, seen.loader.steps),
+            Evidence("receive a batch", round(receive_ms, 3), "ms", n=seen.loader.steps),
+            Evidence("make a batch", round(fetch.mean_wall_ms, 3), "ms", n=fetch.n),
+            Evidence("tensors per batch", fetch.tensors_per_batch, "tensors", t.many_tensors),
+            Evidence("bytes per batch", fetch.bytes_per_batch, "bytes", t.large_bytes),
+        ),
+        advice=f"Make batches in the training process, with num_workers=0: {made}, and receives none."
+        if none
+        else _advice(many, bool(fetch.tensors_per_batch)),
+        where=seen.loader.created_where,
+        speedup=best,
+        verify="try --remedies packed-batches" if many and not none else None,
+        edit=loader_edit(seen.loader, {"num_workers": 0}) if none else None,
+        workers="fewer" if none else None,
+    )
+
+
+def _can_be_lighter(fetch: FetchProfile, t: Thresholds) -> bool:
+    """Say whether a batch is of many tensors, of wide ones, or of other objects."""
+    tensors = fetch.tensors_per_batch or 0.0
+    wide = (fetch.bytes_per_batch or 0.0) >= t.large_bytes and (fetch.float_bytes_share or 0.0) >= t.float_share
+    return tensors >= t.many_tensors or tensors < t.min_tensors or wide
+
+
+def without_workers(seen: Starved) -> Costs:
+    """Return the costs of the loop that makes its batches itself, and is sent none.
+
+    It waits for a core as long as a worker does. What its workers' start-up costs is worker-restart's matter."""
+    return replace(seen.costs, workers=0, work_ms=max(seen.fetch.mean_wall_ms, 1e-3))
+
+
+def _lighter(seen: Starved, receive_ms: float) -> Costs:
+    """Return the costs of a loop whose batches are sent and received faster: no faster than its workers make them."""
+    costs, workers = seen.costs, max(seen.loader.workers, 1)
+    made_ms = seen.fetch.mean_wall_ms - (seen.fetch.delay_ms or 0.0) + (seen.fetch.serialise_ms or 0.0) / LIGHTER
+    least = max(costs.device_ms, made_ms / workers, made_ms / costs.cores)
+    step = max(costs.step_ms - receive_ms * (1.0 - 1.0 / LIGHTER), min(least, costs.step_ms))
+    return replace(costs, workers=0, work_ms=step - costs.device_ms)
+
+
+def _size(fetch: FetchProfile, many: bool) -> str:
+    return f"{fetch.tensors_per_batch:.0f} tensors" if many else f"{(fetch.bytes_per_batch or 0) / 1e6:.1f} MB"
+
+
+def receive_ms_of(loader: LoaderProfile) -> float:
+    """Return what a batch takes to be received (ms); 0 where that was not recorded."""
+    return (loader.queue.receive_ms or 0.0) if loader.queue is not None else 0.0
+
+
+def receive_share(loader: LoaderProfile) -> float:
+    """Return the share of the step in which a batch is received."""
+    step_ms = loader.step_ms.median if loader.step_ms else 0.0
+    return receive_ms_of(loader) / step_ms if step_ms > 0 else 0.0
+
+
+def _loop(profile: Profile) -> Starved | Missing | NotSo:
+    """Return a loop that waits for data, or receives its batches for a good part of its time."""
+    seen: Starved | Missing | NotSo = STARVED_LOOP.read(profile)
+    loader, costs = profile.primary, profile.costs
+    if seen is not NOT_SO or loader is None or loader.fetch is None or costs is None:
+        return seen
+    receives = receive_share(loader) >= THRESHOLDS.receive_share
+    return Starved(loader, loader.fetch, costs, "yes") if receives else NOT_SO
 
 
 def transport_share(seen: Starved, wide: bool) -> float:
@@ -101,10 +207,10 @@ RULE = Rule(
     page=__doc__,
     check=check,
     needs=(
-        STARVED_LOOP,
+        Need("a loop that waits for data or receives batches, and what its fetches cost", _loop),
         WORKERS,
     ),
-    thresholds=Thresholds(),
+    thresholds=THRESHOLDS,
     hides=("expensive-collate", "too-few-workers", "cpu-saturated"),
     traits=Traits(about_input=True, windows="waiting", remedies=("packed-batches", "uint8-batches")),
 )

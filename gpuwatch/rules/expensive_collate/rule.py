@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, saturation, share_of, wait_evidence
+from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, saturation, share_of
 from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -50,7 +50,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
         confidence=certainty(seen.state),
         summary=f"collating takes {share:.0%} of making a batch ({milliseconds(seen.fetch.collate_ms)})",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence("collate", round(share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence("collate", round(seen.fetch.collate_ms, 3), "ms per batch", n=seen.fetch.n),
             Evidence("tensors per batch", seen.fetch.tensors_per_batch, "tensors"),

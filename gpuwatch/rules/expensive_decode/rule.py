@@ -20,7 +20,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, saturation, share_of, wait_evidence
+from gpuwatch.diagnosis.evidence import (
+    certainty,
+    has_several_passes,
+    hot_line,
+    operations,
+    place,
+    saturation,
+    share_of,
+)
 from gpuwatch.diagnosis.frameworks import place_of_decode
 from gpuwatch.diagnosis.image_sizes import decoders
 from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
@@ -58,7 +66,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
         confidence=certainty(seen.state),
         summary=f"{top.name if len(decodes) == 1 else 'decoding'} takes {share:.0%} of making a batch ({milliseconds(sum(o.ms_per_sample for o in decodes))} per sample)",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence("decoding", round(share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence("decoding", round(sum(o.ms_per_sample for o in decodes), 3), "ms per sample", n=seen.fetch.n),
             Evidence("pixels decoded", top.pixels_out, "pixels"),
@@ -77,7 +85,8 @@ def _advice(loader: LoaderProfile, decode: OperationProfile, t: Thresholds) -> s
     left = [o.pixels_out for o in loader.operations if o.kind == "transform" and o.pixels_out]
     if left and decode.pixels_out and min(left) / decode.pixels_out <= t.used_pixels:
         return f"Store the images at the size they are used, or {_FASTER}."
-    return f"Keep what is decoded (in memory, or as arrays on disk: np.save, LMDB), or {_FASTER}."
+    again = "" if has_several_passes(loader) else ", which pays from the second epoch on: this run had one"
+    return f"Keep what is decoded (in memory, or as arrays on disk: np.save, LMDB){again}, or {_FASTER}."
 
 
 def _speedup(costs: Costs, share: float) -> Speedup:

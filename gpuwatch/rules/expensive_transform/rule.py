@@ -21,7 +21,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import certainty, inside, operations, saturation, wait_evidence
+from gpuwatch.diagnosis.evaluation import with_evaluation
+from gpuwatch.diagnosis.evidence import (
+    certainty,
+    inside,
+    operations,
+    saturation,
+    share_of_operation,
+    waits_for_a_device,
+)
 from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -29,6 +37,9 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.profile import Profile
 from gpuwatch.words.units import milliseconds
+
+# Fewer values than a picture of 64 by 64 pixels are none.
+IMAGE = 64 * 64
 
 
 @dataclass(frozen=True)
@@ -50,25 +61,40 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
         confidence=certainty(seen.state),
         summary=f"{top.share:.0%} of making a batch is {top.name} ({milliseconds(top.ms_per_sample)} per sample)",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence(top.name, round(top.share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence(top.name, round(top.ms_per_sample, 3), "ms per sample", n=seen.fetch.n),
             Evidence("pixels in", top.pixels_in, "pixels"),
             Evidence("calls per sample", round(top.calls_per_sample, 2), "calls"),
         ),
-        advice=f"Make {top.name} cheaper: {'after the image is small, ' if top.pixels_in else ''}on the whole batch on the"
-        " GPU, with a faster library, or pre-computed if it is not random.",
+        advice=f"Make {top.name} cheaper: {_when(top)}{_where(profile, seen)},"
+        " with a faster library, or pre-computed if it is not random.",
         where=inside(profile, top),
-        speedup=_speedup(seen, top),
+        speedup=_speedup(profile, seen, top),
         verify="try --remedies cache-items",
         hides=saturation(top.share),
     )
 
 
-def _speedup(seen: Starved, top: OperationProfile) -> Speedup:
-    """Predict it free, with half the cost as the low end."""
+def _when(top: OperationProfile) -> str:
+    return "after the image is small, " if (top.pixels_in or 0.0) >= IMAGE else ""
+
+
+def _where(profile: Profile, seen: Starved) -> str:
+    if not waits_for_a_device(profile, seen.loader):
+        return "on whole arrays instead of sample by sample"
+    return "on the whole batch on the device, where it makes the step a little longer"
+
+
+def _speedup(profile: Profile, seen: Starved, top: OperationProfile) -> Speedup:
+    """Predict it free, or on the device where there is one, with half the cost as the low end; also in evaluation."""
     basis = f"{top.name} made free; the low end is half as expensive"
-    return throughput.made_free(seen.costs, top.share, top.share, basis)
+    gain = throughput.made_free(seen.costs, top.share, top.share, basis)
+    if waits_for_a_device(profile, seen.loader):
+        basis = f"{top.name} done on the device, a whole batch at once; the low end is half as expensive"
+        moved = throughput.predict(seen.costs, throughput.moved_to_device(seen.costs, top.share), basis)
+        gain = Speedup(moved.predicted, min(gain.low, moved.predicted), gain.high, basis)
+    return with_evaluation(profile, gain, lambda loader: share_of_operation(loader, top))
 
 
 RULE = Rule(

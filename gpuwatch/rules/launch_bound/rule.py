@@ -82,6 +82,9 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     traits=Traits(
-        bound="host", lanes=("gpu_busy", "sm_active", "step"), remedies=("fused-optimizer", "foreach-optimizer")
+        bound="host",
+        lanes=("gpu_busy", "sm_active", "step"),
+        explained_by=("gil-contention",),
+        remedies=("fused-optimizer", "foreach-optimizer"),
     ),
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
-from gpuwatch.diagnosis.examples.parts import make_costs
+from gpuwatch.diagnosis.examples.parts import make_costs, make_hot_line
 from gpuwatch.diagnosis.examples.runs import ENGINE, FEW_STEPS, HIDDEN, LONE, STARVED, no_loader, run_of
+from gpuwatch.model.hot_lines import Callee
 
 # A small network that two threads train on two cores, in 14 of a step's 54 ms.
 ON_BOTH_CORES = make_costs(
@@ -20,6 +21,21 @@ ON_BOTH_CORES = make_costs(
     trainer_cores=2.3,
     trainer_threads=2,
 )
+# Batches of 30 ms made by both threads of the trainer.
+WITH_THREADS = make_costs(
+    device_ms=10.0,
+    work_ms=30.0,
+    work_cpu_ms=30.0,
+    workers=0,
+    cores=2.0,
+    startup_s=0.0,
+    step_ms=40.0,
+    seconds=40.0,
+    shared_cores=2.0,
+    trainer_cores=0.1,
+    threads_ms=30.0,
+)
+TORCH_LINE = make_hot_line(process_role="trainer", share=0.9, callee=Callee("torch", "avg_pool2d"))
 # ultralytics makes the loader; on the CPU it takes no workers.
 MADE_BY = ("ultralytics.data.build", "/env/lib/python3.11/site-packages/ultralytics/data/build.py", 404)
 REFUSED = run_of(40.0, 14.4, workers=0, loader={"attributes": {"made_by": MADE_BY}}, devices=())
@@ -46,6 +62,32 @@ CASES = (
         "info",
         "batches are made in the training process (40 ms each): ultralytics uses no workers on the CPU",
         where="/home/me/project/train.py:40",
+    ),
+    # One worker of an iterable dataset is safe; more need a dataset that splits its data.
+    fires(
+        run_of(10.0, 12.0, workers=0, loader={"dataset_kind": "iterable"}),
+        "critical",
+        "batches are made in the training process (10 ms each) while the device waits",
+        where="/home/me/project/train.py:40",
+        speedup=1.805,
+    ),
+    # Two threads make a batch in 30 ms: one worker would need 60, so that two are as fast as the trainer, beside its step.
+    fires(
+        run_of(
+            device_ms=10.0, workers=0, cores=2.0, costs=WITH_THREADS, hot_lines=(TORCH_LINE,), loader={"batches": 1001}
+        ),
+        "critical",
+        "batches are made in the training process (30 ms each) while the device waits",
+        where="/home/me/project/train.py:40",
+        speedup=1.303,
+    ),
+    # Threads that only spin after the step make no batch.
+    fires(
+        run_of(device_ms=10.0, workers=0, cores=2.0, costs=WITH_THREADS),
+        "critical",
+        "batches are made in the training process (30 ms each) while the device waits",
+        where="/home/me/project/train.py:40",
+        speedup=2.548,
     ),
     clear(STARVED),
     clear(HIDDEN),

@@ -9,12 +9,14 @@ How it is measured
     gain comes from the throughput model: step = max(G, P / n) instead of G + P, with the measured work per batch,
     the cores that are free, and the start-up of the workers for each epoch. A training that computes on the CPU shares
     the cores with its workers: its CPU time in a step counts, and where it computes with several threads the interval
-    reaches from cores shared without loss to threads and workers that hold each other up.
+    reaches from cores shared without loss to threads and workers that hold each other up. Where a batch is made with
+    several library threads, a worker, which has one, takes longer for it: the CPU time stays, not the duration.
 
 When it is wrong
     Where threads of the training process make the batches, the loader only waits for them: then the rule is clear.
     For data that is already in memory, fetching item by item in workers costs more than it saves (see
-    per-item-access). For very short epochs the start-up of workers outweighs the gain; the prediction includes it.
+    per-item-access). Of an iterable dataset that does not ask which worker it is in, one worker is advised: each of
+    several would deliver all of it. For very short epochs the start-up of workers outweighs the gain; the prediction includes it.
 
 What to do
     Pass num_workers=N (the finding names N) and persistent_workers=True to the DataLoader.
@@ -26,15 +28,28 @@ from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_threads
-from gpuwatch.diagnosis.evidence import certainty, hot_line, is_on_the_cpu, wait_evidence
-from gpuwatch.diagnosis.frameworks import loader_edit, refuses_workers, who_set
-from gpuwatch.diagnosis.needs import COSTS, STARVED_LOADER, StarvedLoader
+from gpuwatch.diagnosis.evidence import (
+    blocked_share,
+    certainty,
+    hot_line,
+    is_on_the_cpu,
+    splits_its_data,
+    wait_evidence,
+)
+from gpuwatch.diagnosis.frameworks import keeps_workers, loader_edit, refuses_workers, who_set
+from gpuwatch.diagnosis.needs import BLOCKED_SHARE, COSTS, STARVED_LOADER, StarvedLoader
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Confidence, Evidence, Severity, Speedup, Traits
+from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 from gpuwatch.words.units import count, milliseconds
+
+# Libraries whose threads torch keeps to one in a worker: they share its OpenMP.
+_WITH_THREADS = frozenset(("numpy", "scipy", "sklearn", "skimage"))
+# Share of making batches in which they are called, for their threads to be at work.
+THREADED = 0.3
 
 
 @dataclass(frozen=True)
@@ -53,13 +68,13 @@ def check(profile: Profile, t: Thresholds, seen: StarvedLoader, costs: Costs) ->
     library = refuses_workers(seen.loader) if is_on_the_cpu(profile) else None
     if library:
         return _refused(profile, seen.loader, costs, library)
-    crowded = False
-    workers, speedup = _plan(costs)
+    crowded, costs = False, _of_threads_at_work(profile, costs)
+    workers, speedup = _plan(seen.loader, costs)
     if costs.trainer_threads > 1 and speedup.low < t.no_loss:
         return _sharing(profile, seen.loader, costs, speedup)
     if speedup.predicted < t.min_gain:
         costs, crowded = throughput.on_cores(costs, _own_cores(profile)), True
-        workers, speedup = _plan(costs)
+        workers, speedup = _plan(seen.loader, costs)
     if speedup.predicted < t.min_gain:
         return None
     severity: Severity = "critical" if speedup.predicted >= t.critical_gain and not crowded else "warning"
@@ -92,12 +107,54 @@ def _finding(
         confidence=confidence,
         summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each) while the device waits{crowd}",
         evidence=_evidence(profile, loader, costs),
-        advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}.{who_set(loader)}",
+        advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}."
+        f"{_beyond(profile, loader, workers)}{_slower(costs)}"
+        f"{_no_more(loader)}{who_set(loader)}",
         where=loader.created_where,
         speedup=speedup,
         verify="try --loader",
         edit=_edit(loader, workers),
         hides=("cpu-saturated", *((Group.BATCH_COST,) if throughput.hides_input(costs, workers) else ())),
+    )
+
+
+def _beyond(profile: Profile, loader: LoaderProfile, workers: int) -> str:
+    """Say why workers may be more than the cores."""
+    blocked = blocked_share(loader) or 0.0
+    if blocked < BLOCKED_SHARE or workers <= (profile.machine.usable_cores or workers):
+        return ""
+    return f" They may be more than the cores: making a batch is waiting for {blocked:.0%} of its time, which needs no core."
+
+
+def _slower(costs: Costs) -> str:
+    """Say what a worker needs for a batch that the trainer makes with several threads."""
+    if costs.threads_ms <= 0:
+        return ""
+    alone = milliseconds(costs.work_ms + costs.threads_ms)
+    return f" torch gives a worker one library thread, with which it needs {alone} for a batch."
+
+
+def _of_threads_at_work(profile: Profile, costs: Costs) -> Costs:
+    """Return the costs without the CPU time of threads that only spin: those of OpenMP do, for up to 200 ms after a step.
+
+    Threads that work on a batch are at work where its lines call a library that computes with several."""
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in ("fetch", "collate")]
+    threaded = sum(h.share for h in lines if _computes_with_threads(h))
+    return costs if threaded >= THREADED else replace(costs, threads_ms=0.0)
+
+
+def _computes_with_threads(line: HotLine) -> bool:
+    libraries = {called.library.partition(".")[0] for called in (line.callee, line.below_callee) if called}
+    return any(library.startswith("torch") or library in _WITH_THREADS for library in libraries)
+
+
+def _no_more(loader: LoaderProfile) -> str:
+    """Say what more than one worker of an iterable dataset would do."""
+    if splits_its_data(loader):
+        return ""
+    return (
+        " No more than one while the dataset does not split its data (torch.utils.data.get_worker_info): each worker"
+        " hands over all of it."
     )
 
 
@@ -142,23 +199,31 @@ def _evidence(profile: Profile, loader: LoaderProfile, costs: Costs) -> tuple[Ev
         Evidence("step without waiting", round(costs.device_ms, 3), "ms", n=loader.steps),
         Evidence("cores for workers", round(costs.cores, 2), "cores"),
         Evidence("used by other programs", profile.machine.other_cores, "cores"),
+        *((Evidence("library threads beside it", round(costs.threads_ms, 3), "ms"),) if costs.threads_ms else ()),
         Evidence("the training's own use of cores", round(costs.trainer_cores, 2), "cores"),
     )
 
 
-def _plan(costs: Costs) -> tuple[int, Speedup]:
-    """Return the number of workers to advise, and what they would win with start-up paid once (persistent)."""
-    workers = throughput.best_workers(costs)
-    after = replace(throughput.with_workers(costs, workers), iterators=costs.iterators)
+def _plan(loader: LoaderProfile, costs: Costs) -> tuple[int, Speedup]:
+    """Return the number of workers to advise, and what they would win with start-up paid once (persistent).
+
+    One worker hands over the same samples as none, also of a dataset that does not split its data."""
+    workers = throughput.best_workers(costs) if splits_its_data(loader) else 1
+    after = throughput.with_workers(costs, workers)
+    if _persist(loader):
+        after = replace(after, startup_s=costs.startup_s + (after.startup_s - costs.startup_s) / costs.iterators)
     return workers, throughput.predict(
         costs, after, "throughput model: G + P becomes max(G, P / n) plus worker start-up"
     )
 
 
+def _persist(loader: LoaderProfile) -> bool:
+    """Say whether the workers that are advised live on from pass to pass: the start-up is paid once then."""
+    return loader.iterators > 1 and keeps_workers(loader)
+
+
 def _edit(loader: LoaderProfile, workers: int) -> str:
-    return loader_edit(
-        loader, {"num_workers": workers} | ({"persistent_workers": True} if loader.iterators > 1 else {})
-    )
+    return loader_edit(loader, {"num_workers": workers} | ({"persistent_workers": True} if _persist(loader) else {}))
 
 
 RULE = Rule(

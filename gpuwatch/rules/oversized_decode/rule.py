@@ -24,7 +24,8 @@ import math
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import SAVING, certainty, operations, saturation, wait_evidence
+from gpuwatch.diagnosis.evaluation import with_evaluation
+from gpuwatch.diagnosis.evidence import SAVING, certainty, operations, saturation, share_of_operation
 from gpuwatch.diagnosis.frameworks import draft_edit, place_of_decode
 from gpuwatch.diagnosis.image_sizes import decoders, first_shrink, kept_work, usable_scale
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
@@ -74,7 +75,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | N
         confidence=certainty(seen.state, default="medium" if "Random" in shrink.name else "high"),
         summary=f"images of {_mega(top.pixels_out)} are decoded whole and then shrunk to about {used:.0f}×{used:.0f}",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence("pixels decoded", top.pixels_out, "pixels", n=seen.fetch.n),
             Evidence("pixels used", shrink.pixels_out, "pixels", note=f"after {shrink.name}"),
             Evidence("scaled decode possible", scale, "times smaller per side", t.min_scale),
@@ -82,7 +83,11 @@ def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | N
         ),
         advice=_STORE.format(scale) if stored else _DECODE.format(scale, library or "image.draft('RGB', (w, h))"),
         where=place_of_decode(seen.loader, top),
-        speedup=throughput.predict(seen.costs, after, _STORED if stored else _SCALED, 0.3),
+        speedup=with_evaluation(
+            profile,
+            throughput.predict(seen.costs, after, _STORED if stored else _SCALED, 0.3),
+            lambda loader: (1.0 - kept) * share_of_operation(loader, top) / top.share,
+        ),
         verify=None if stored else "try --remedies scaled-decode",
         edit=None if stored else library or "image = Image.open(path); image.draft('RGB', (2 * size, 2 * size))",
         hides=("expensive-decode", *_cheaper_too(seen.loader, shrink), *saturation(1.0 - kept, SAVING)),

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import certainty, share_of, wait_evidence
+from gpuwatch.diagnosis.evidence import certainty, share_of
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -63,7 +63,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, samples: float) -> Fou
         confidence=certainty(seen.state, default="high" if loader.dataset_kind in IN_MEMORY else "medium"),
         summary=f"{loader.dataset} is in memory, but is fetched row by row: {milliseconds(us / 1e3)} a sample, mostly Python",
         evidence=(
-            wait_evidence(loader),
+            seen.loss(),
             Evidence("cost of a sample", round(us, 2), "µs", t.us_per_sample, fetch.n),
             Evidence("collate", round(share_of(loader, "collate"), 4), "share of the fetch", t.collate_share),
             Evidence("read per batch", fetch.rchar_per_batch, "bytes"),

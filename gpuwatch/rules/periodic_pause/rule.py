@@ -11,7 +11,8 @@ How it is measured
     stepped and the model is called without being trained: it is by design, and reported as what it is.
 
 When it is wrong
-    Changing sequence lengths or shapes make some steps long by nature; those are not regular.
+    Changing sequence lengths or shapes make some steps long by nature; those are not regular. Workers that deliver at the
+    same time make every n-th step of n workers long: the rule is clear then, unless samples show own code in these steps.
 
 What to do
     Save asynchronously (copy to host memory, write in a thread or process), less often, or smaller (weights only).
@@ -22,29 +23,34 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
+from gpuwatch.analyze.lines.waiting import waits_for_others
 from gpuwatch.diagnosis.evidence import place
 from gpuwatch.diagnosis.needs import LOADER, RANKS
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
-from gpuwatch.diagnosis.trainer_code import most_at, own_lines
+from gpuwatch.diagnosis.trainer_code import BLOCKED, most_at, own_lines
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, LongSteps, Profile, RankProfile, Rollout
 from gpuwatch.words.units import count, duration, milliseconds
 
-_ADVICE = "Write checkpoints in the background (copy to host memory first), less often, or smaller."
+_BY_DESIGN = "This collects what is trained on next, by design. "
+# Environments that compute in the training process, and those that are in processes already.
 _ADVICE_ENVIRONMENT = (
-    "This collects what is trained on next, by design. Only a cheaper environment shortens it, or several of them that are"
-    " stepped in processes of their own."
+    "A cheaper environment shortens it, or several of them in processes of their own: they compute here, one after the other."
+    " That pays where a step of one takes well over a message to a process and back, some 0.2 ms; below that it is slower."
 )
-_ADVICE_POLICY = (
-    "This collects what is trained on next, by design. More environments at a time make the calls of the policy fewer and"
-    " larger."
+_ADVICE_HANDED = (
+    "Its time is that of messages to other processes and back. Step several environments in each of them, or, where a step"
+    " of one takes less than such a message (some 0.2 ms), in the training process."
 )
-_ADVICE_OTHER = (
-    "Make what runs in these steps cheaper, run it less often, or beside the training (logs, plots, simulations)."
-)
+_ADVICE_POLICY = "More environments at a time make the calls of the policy fewer and larger."
+_ADVICE_OTHER = "Make what runs in these steps cheaper, or run it less often"
+# Cores that are idle, for something to run beside the training.
+IDLE = 0.5
+# Environments whose steps wait this much for others are in processes of their own.
+HANDED = 0.5
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...], loade
         return None
     if not long.regular or long.cause == "evaluation":
         return None
+    if _is_delivery(profile, long):
+        return None
     line = None if long.where else _line(profile, loader, long)
     return Found(
         severity="critical" if long.share >= t.critical_share else "warning",
@@ -80,11 +88,41 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...], loade
             Evidence("cause seen", long.cause, ""),
             *((Evidence("evaluation in these steps", round(long.evaluation_s, 2), "s"),) if long.evaluation_s else ()),
         ),
-        advice=_ADVICE if long.cause == "checkpoint" else _ADVICE_OTHER,
+        advice=_advice_of_saving(long) if long.cause == "checkpoint" else _ADVICE_OTHER + _beside_training(profile),
         where=long.where or place(line),
         speedup=_speedup(profile.costs, long) if profile.costs else None,
         rank=slowest.rank if len(ranks) > 1 else None,
     )
+
+
+def _advice_of_saving(long: LongSteps) -> str:
+    """Advise to save in the background only where that is done before the next checkpoint."""
+    takes, between = long.excess_s / long.count, (long.period or 0.0) * long.median_ms / 1e3
+    if between and takes >= between:
+        return (
+            f"Save less often, or less (weights only): a checkpoint takes {duration(takes)} and the next one comes"
+            f" {duration(between)} later, so that writing in the background would fall behind."
+        )
+    room = f": it takes {duration(takes)}, and the next one comes {duration(between)} later" if between else ""
+    return f"Write checkpoints in the background (copy to host memory first){room}; or less often, or smaller."
+
+
+def _beside_training(profile: Profile) -> str:
+    """Return the end of an advice: work beside the training needs a core of its own."""
+    spare = profile.machine.spare_cores
+    if spare is None or spare < IDLE:
+        return "; beside the training it would take a core from it."
+    return f", or beside the training (logs, plots, simulations): {count(round(spare, 1), 'core is idle', 'cores are idle')}."
+
+
+def _is_delivery(profile: Profile, long: LongSteps) -> bool:
+    """Say whether every n-th step is long because n workers hand over a batch each at about the same time: what takes the
+    batches from the loader is then another thread, or part of the step. Nothing of the training's own runs in these steps."""
+    if long.cause != "unknown" or long.period is None:
+        return False
+    own = (h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "long step")
+    works = any((h.blocked_share or 0.0) < BLOCKED and not waits_for_others(h.stack) for h in own)
+    return not works and any(loader.workers > 1 and round(long.period) == loader.workers for loader in profile.loaders)
 
 
 def _share(rank: RankProfile) -> float:
@@ -103,10 +141,17 @@ def _of_rollout(long: LongSteps, rollout: Rollout, t: Thresholds) -> Found:
             Evidence("rollout", round(rollout.share, 4), "share of the loop", t.share, long.count),
             Evidence("rollout", round(rollout.seconds, 2), "s"),
             Evidence("environment", round(rollout.environment, 4), "share of the rollout"),
+            Evidence("waiting for other processes in it", round(rollout.handed, 4), "share of the rollout"),
             Evidence("model", round(rollout.policy, 4), "share of the rollout"),
         ),
-        advice=_ADVICE_ENVIRONMENT if rollout.environment >= rollout.policy else _ADVICE_POLICY,
+        advice=_BY_DESIGN + _advice_of_rollout(rollout),
     )
+
+
+def _advice_of_rollout(rollout: Rollout) -> str:
+    if rollout.environment < rollout.policy:
+        return _ADVICE_POLICY
+    return _ADVICE_HANDED if rollout.handed >= HANDED * rollout.environment else _ADVICE_ENVIRONMENT
 
 
 def _every(long: LongSteps) -> str:

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.engines import Engine, waited_for
 from gpuwatch.analyze.lines.waiting import takes_turns, waits_for_threads
-from gpuwatch.diagnosis.evidence import MIN_STEPS, certainty, hot_line, place, saturation, share_of, wait_evidence
+from gpuwatch.diagnosis.evidence import MIN_STEPS, certainty, hot_line, place, saturation, share_of
+from gpuwatch.diagnosis.messages import find_messages
 from gpuwatch.diagnosis.needs import WORKING_LOOP, MeasuredLoop, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -89,7 +90,7 @@ def _in_fetch(profile: Profile, seen: Starved, share: float, t: Thresholds) -> F
         confidence=certainty(seen.state),
         summary=f"{whose} takes {share:.0%} of making a batch{', made' if library else ''}{at}",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence("dataset code", round(share, 4), "share of the fetch", t.share, seen.fetch.n),
             Evidence("fetch", round(seen.fetch.wall_ms.median, 3), "ms", n=seen.fetch.n),
             Evidence("CPU in it", seen.fetch.cpu_ms, "ms", n=seen.fetch.n),
@@ -126,7 +127,7 @@ def _locked(seen: Starved, line: HotLine, t: Thresholds) -> Found:
         confidence=certainty(seen.state, default="medium"),
         summary=f"workers spend {line.share:.0%} of batch time blocked on a lock held by another worker, at {_place(line)}",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             Evidence("hottest line", round(line.share, 4), "share of loader work", n=line.samples),
             Evidence("fetch", round(seen.fetch.wall_ms.median, 3), "ms", n=seen.fetch.n),
             Evidence("CPU in it", seen.fetch.cpu_ms, "ms", n=seen.fetch.n),
@@ -151,7 +152,7 @@ def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Foun
     if loader.steps < MIN_STEPS or costs is None or profile.stacks.trust in ("none", "low"):
         return Missing("enough stack samples of a loop without a DataLoader")
     waited = handed_share(profile, loader)
-    if waited < t.waited_share:
+    if waited < t.waited_share or find_messages(profile):
         return None
     for engine, asks in waited_for(profile.hot_lines).items():
         return _by_engine(engine, asks, MeasuredLoop(loader, costs), waited, t)

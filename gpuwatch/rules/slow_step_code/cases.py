@@ -23,8 +23,55 @@ from gpuwatch.diagnosis.examples.runs import (
 )
 from gpuwatch.model.hot_lines import Callee
 from gpuwatch.model.measures import Place
+from gpuwatch.model.profile import Profile
+
+PIPE = "/usr/lib/python3.11/multiprocessing/connection.py"
+RECV_LINE = replace(
+    WORK_LINE,
+    share=0.5,
+    samples=100,
+    callee=Callee("multiprocessing", "recv"),
+    source="states = [pipe.recv() for pipe in pipes]",
+    blocked_share=None,
+    stack=(Place("/home/me/t.py", 5, "play"), Place(PIPE, 430, "Connection._recv_bytes")),
+)
+
+
+def asking(worked: int) -> Profile:
+    """Return a loop that asks processes for half of its time, which were sampled at work so often."""
+    return own_loop(RECV_LINE, make_hot_line(source="state = game.move(action)", samples=worked))
+
+
+_POSTS = replace(
+    WORK_LINE,
+    source="urlopen(request)",
+    callee=Callee("http", "getresponse"),
+    share=0.6,
+    blocked_share=0.95,
+    stack=(Place("/home/me/t.py", 34, "send"), Place("/usr/lib/python3.11/socket.py", 706, "SocketIO.readinto")),
+)
 
 CASES = (
+    # Messages: the processes work for a fifth of the wait, and more of them would make more messages.
+    fires(
+        asking(20),
+        "critical",
+        "50% of the step is messages to other processes and back, most of it at line 48: states = [pipe.recv() for pipe in"
+        " pipes]",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=1.645,
+    ),
+    # They work all the time: what they make is waited for.
+    unknown(asking(95), "no nn.Module frames were sampled, so model time is unknown"),
+    # It waits for a reply over the network.
+    fires(
+        run_of(8.0, hot_lines=(_POSTS,), stacks=SAMPLED, ranks=phases(backward=4.0, other_in_step=6.0)),
+        "critical",
+        "60% of the step is requests over the network, each of which the training waits for, most of it at line 48: urlopen(request)",
+        where="/home/me/project/data.py:48",
+        speedup=2.429,
+    ),
     fires(
         run_of(ranks=phases(input_wait=1.0, forward=2.0, other_in_step=3.0), hot_lines=(WORK_LINE,), stacks=SAMPLED),
         "critical",
@@ -48,18 +95,6 @@ CASES = (
         speedup=1.0,
     ),
     fires(
-        run_of(
-            ranks=phases(loader_startup=3.0, input_wait=1.0, forward=2.0),
-            hot_lines=(replace(WORK_LINE, activity="between loops", seconds=2.5),),
-            stacks=SAMPLED,
-        ),
-        "warning",
-        "each epoch begins or ends with 2.5 s of the training's own code, most of it at line 48: histogram(w)",
-        confidence="medium",
-        where="/home/me/project/data.py:48",
-        speedup=1.199,
-    ),
-    fires(
         own_loop(MODEL_LINE, WORK_LINE),
         "critical",
         "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: histogram(w)",
@@ -72,13 +107,6 @@ CASES = (
         "90% of the step is Python outside of forward, backward and optimizer, most of it at line 48: frame = decoder.stdout.read(n)",
         where="/home/me/project/data.py:48",
         speedup=8.5,
-    ),
-    fires(
-        run_of(ranks=phases(input_wait=7.0, forward=3.0), hot_lines=(SAMPLER_LINE,), stacks=SAMPLED),
-        "critical",
-        "70% of the step is the sampler's code, which the loader runs in the training process, most of it at line 48: histogram(w)",
-        where="/home/me/project/data.py:48",
-        speedup=3.333,
     ),
     # A framework's callback, which runs from the user's one line.
     fires(
@@ -97,37 +125,9 @@ CASES = (
             stacks=SAMPLED,
         ),
         "critical",
-        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: trainer.fit(model)"
-        " (in EarlyStopping.on_train_batch_end)",
+        "40% of the step is Python outside of forward, backward and optimizer, most of it at line 48: trainer.fit(model) (in EarlyStopping.on_train_batch_end)",
         where="/home/me/project/data.py:48",
         speedup=1.0,
-    ),
-    # A checkpoint at the end of each epoch waits for the disk; samples near the loop's end seem to be in a step.
-    fires(
-        run_of(
-            ranks=phases(input_wait=1.0, forward=2.0, backward=2.0, between_loops=5.0),
-            hot_lines=(
-                replace(
-                    WORK_LINE,
-                    activity="between loops",
-                    seconds=4.5,
-                    source="torch.save(state, path)",
-                    callee=Callee("torch", "save"),
-                    blocked_share=0.9,
-                    stack=(
-                        Place("/home/me/project/data.py", 48, "main"),
-                        Place("/v/torch/serialization.py", 9, "save"),
-                    ),
-                ),
-                replace(WORK_LINE, share=0.05, seconds=0.4, source="torch.save(state, path)"),
-            ),
-            stacks=SAMPLED,
-        ),
-        "warning",
-        "each epoch begins or ends with 4.5 s of the training's own code, most of it at line 48: torch.save(state, path)",
-        confidence="medium",
-        where="/home/me/project/data.py:48",
-        speedup=1.427,
     ),
     clear(
         run_of(
@@ -154,12 +154,12 @@ CASES = (
             stacks=SAMPLED,
         )
     ),
+    # What a sampler does is slow-sampler's, what happens between the epochs epoch-end's.
+    clear(run_of(ranks=phases(input_wait=7.0, other_in_step=3.0), hot_lines=(SAMPLER_LINE,), stacks=SAMPLED)),
     clear(
         run_of(
-            ranks=phases(loader_startup=3.0, input_wait=1.0, forward=2.0),
-            hot_lines=(
-                replace(WORK_LINE, activity="between loops", seconds=2.5, callee=Callee("multiprocessing", "_launch")),
-            ),
+            ranks=phases(input_wait=1.0, forward=2.0, between_loops=2.5),
+            hot_lines=(replace(WORK_LINE, activity="between loops", seconds=2.5),),
             stacks=SAMPLED,
         )
     ),

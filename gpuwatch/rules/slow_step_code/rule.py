@@ -2,23 +2,23 @@
 
 What it means
     The training process itself does something in each step that is neither the model nor waiting for data: metrics
-    in Python, logging, plotting, moving data about, histograms. Or it does so at the start or the end of each epoch: a
-    sampler that goes over the whole dataset, a summary.
+    in Python, logging, plotting, moving data about, histograms.
 
 How it is measured
     Lines of the training process from stack samples in the step, other than the model's forward, the backward pass and
     the optimizer, also where a framework calls these from the user's one line; then the callback that takes the time is
-    named. No more is reported than was measured outside of the three, whatever the samples say. A line that sleeps or
-    waits is not Python's work and does not count. Between loops, and while one begins, the same for lines that are neither
-    torch's nor the start of workers. The user's own sampler counts too: a loader asks it for indices in the training
-    process, in time that is otherwise input wait.
+    named. Code of the host inside the model's forward or in a hook below the backward pass counts too, where its source
+    or the library that it is in shows that it is none of torch's. No more is reported than was measured outside of the
+    three, whatever the samples say. A line that sleeps or waits is not Python's work and does not count, but for one that
+    waits for a reply over the network. What is done between the epochs is epoch-end, what a loader's sampler does
+    slow-sampler.
 
 When it is wrong
     Without stack samples, waiting for a device outside of the backward pass looks the same; then the rule is not
     evaluated.
 
 What to do
-    Do it every n-th step, on the device, after the loop, or in another process. Do what each epoch repeats once.
+    Do it every n-th step, on the device, after the loop, or in another process.
 """
 
 from __future__ import annotations
@@ -26,33 +26,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import loop_seconds, place
+from gpuwatch.analyze.lines.waiting import waits_for_network
+from gpuwatch.diagnosis.evidence import place
+from gpuwatch.diagnosis.messages import AT_WORK, find_messages
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, RANKS, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import (
-    between_loops,
     calls_modules,
     most_at,
     other_share,
     own_lines,
     own_share,
-    sampler_share,
     stands_still,
 )
 from gpuwatch.model.findings import Evidence, Speedup, Traits
-from gpuwatch.model.hot_lines import HotLine
-from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile, RankProfile
-from gpuwatch.words.units import duration
 
 _ADVICE = "Do this every n-th step, on the device, or after the loop."
-_ADVICE_SAMPLER = (
-    "Prepare what the sampler needs once, in its __init__, and use whole arrays: the workers wait for its indices, so that"
-    " more of them win nothing."
+_ADVICE_MESSAGES = (
+    "Those processes compute for a small part of that time: do their work in this process, or put several steps of it into one"
+    " message. More processes make more messages."
 )
-_ADVICE_EPOCH = "Do this once before the epochs, keep its result, or do it less often."
-_ADVICE_SAVING = "Save less often, save less (weights only), or copy to host memory and write in a background thread."
+_ADVICE_NETWORK = (
+    "Gather these and send them together every n-th step, over a connection that stays open; or send them from a thread beside"
+    " the training, which only waits."
+)
 _ADVICE_OWN = (
     "Where it makes the batch: make it cheaper (whole arrays instead of Python loops), or let the workers of a DataLoader"
     " make it ahead; else do it every n-th step, on the device, or after the loop."
@@ -65,7 +64,6 @@ class Thresholds(NoThresholds):
 
     share: Threshold = Threshold(0.15, "share of the step", "Logging, metrics and the loop itself take less.")
     critical_share: Threshold = Threshold(0.3, "share of the step", "A third of the step.")
-    sure_passes: Threshold = Threshold(2, "passes between loops", "What is seen once may be an exception.")
 
 
 def check(
@@ -73,24 +71,21 @@ def check(
 ) -> Found | Missing | None:
     """Report working Python lines in the step that are not the model's."""
     loader, costs = seen
+    messages = _messages(profile, costs, t)
+    if messages is not None:
+        return messages
     if loader.own_loop and not (calls_modules(profile) or stands_still(profile, loader)):
         return Missing("no nn.Module frames were sampled, so model time is unknown")
     if profile.stacks.trust == "none":
         return None if other_share(profile) < t.share else Missing("stack samples of the training process")
-    found = [f for f in (_each_step(profile, loader, costs, t), _each_epoch(profile, costs, t)) if f is not None]
-    return max(found, key=lambda f: f.speedup.predicted if f.speedup else 1.0, default=None)
-
-
-def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs, t: Thresholds) -> Found | None:
-    """Report own code in the steps."""
     lines = own_lines(profile, loader)
     other = own_share(profile, lines)
     if other < t.share or not lines:
         return None
-    line, sampler = lines[0], sampler_share(lines)
+    line = lines[0]
     what, advice = "Python outside of forward, backward and optimizer", _ADVICE_OWN if loader.own_loop else _ADVICE
-    if sampler >= other / 2:
-        what, advice = "the sampler's code, which the loader runs in the training process", _ADVICE_SAMPLER
+    if waits_for_network(line):
+        what, advice = "requests over the network, each of which the training waits for", _ADVICE_NETWORK
     return Found(
         severity="critical" if other >= t.critical_share else "warning",
         confidence="high" if profile.stacks.trust == "high" else "medium",
@@ -105,56 +100,41 @@ def _each_step(profile: Profile, loader: LoaderProfile, costs: Costs, t: Thresho
         ),
         advice=advice,
         where=place(line),
-        speedup=_without(other, sampler, costs, t),
+        speedup=_without(other, costs),
         hides=(),
         decides=other >= t.critical_share,
     )
 
 
-def _without(other: float, sampler: float, costs: Costs, t: Thresholds) -> Speedup:
-    """Predict the step without this code; what a sampler takes is no part of the model's step, and comes on top of it."""
-    if sampler >= t.share:
-        gain = 1.0 / max(1.0 - other, 0.05) - 1.0
-        ends = (1.0 + gain, 1.0 + 0.7 * gain, 1.0 + 1.1 * gain)
-        predicted, low, high = (round(end, 3) for end in ends)
-        return Speedup(predicted, low, high, "the step without this code")
+def _without(other: float, costs: Costs) -> Speedup:
+    """Predict the step without this code."""
     after = throughput.with_step(costs, costs.device_ms - min(other * costs.step_ms, 0.95 * costs.device_ms))
     return throughput.predict(costs, after, "the step without this code", 0.4)
 
 
-def _each_epoch(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
-    """Report own code between the loops and at their start, where it takes as much of the loop's time."""
-    lines, passes = between_loops(profile), max(int(costs.iterators) - 1, 1)
-    whole = max(loop_seconds(profile), costs.seconds, 1e-9)
-    spent = min(sum(line.seconds for line in lines), 0.95 * whole)
-    if spent / whole < t.share or not lines:
+def _messages(profile: Profile, costs: Costs, t: Thresholds) -> Found | None:
+    """Report steps that wait for messages of other processes, which hardly compute."""
+    sent = find_messages(profile)
+    if sent is None or sent.share < t.share:
         return None
-    line, predicted = lines[0], whole / (whole - spent)
-    spread = 0.4 * (predicted - 1.0) + 0.01
+    # What those processes do has to be done here, then.
+    saved = sent.share * (1.0 - sent.worked)
+    after = throughput.with_step(costs, costs.device_ms - min(saved * costs.step_ms, 0.95 * costs.device_ms))
     return Found(
-        severity="critical" if spent / whole >= t.critical_share else "warning",
-        confidence="high" if profile.stacks.trust == "high" and passes >= t.sure_passes else "medium",
-        summary=f"each epoch begins or ends with {duration(spent / passes)} of the training's own code{most_at(line)}",
+        severity="critical" if sent.share >= t.critical_share else "warning",
+        confidence="medium",
+        summary=f"{sent.share:.0%} of the step is messages to other processes and back{most_at(sent.lines[0])}",
         evidence=(
-            Evidence("own code between loops", round(spent / whole, 4), "share of the loop", t.share, line.samples),
-            Evidence("own code between loops", round(spent, 2), "s", n=passes),
-            Evidence("hottest line there", round(line.seconds, 2), "s", n=line.samples),
+            Evidence("messages in the step", round(sent.share, 4), "share of the trainer's samples", t.share),
+            Evidence("processes at work meanwhile", round(sent.worked, 4), "processes", AT_WORK),
+            Evidence("step without waiting", round(costs.device_ms, 3), "ms"),
         ),
-        advice=_ADVICE_SAVING if _saves(line) else _ADVICE_EPOCH,
-        where=place(line),
-        speedup=Speedup(
-            round(predicted, 3),
-            round(predicted - spread, 3),
-            round(predicted + spread, 3),
-            "the loop without this code",
-        ),
+        advice=_ADVICE_MESSAGES,
+        where=place(sent.lines[0]),
+        speedup=throughput.predict(costs, after, "their work done in this process, without messages", 0.4),
+        hides=(),
+        decides=sent.share >= t.critical_share,
     )
-
-
-def _saves(line: HotLine) -> bool:
-    """Say whether a line writes a checkpoint."""
-    called = line.callee
-    return called is not None and (called.library == "safetensors" or (called.is_torch and called.function == "save"))
 
 
 RULE = Rule(

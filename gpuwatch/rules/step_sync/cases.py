@@ -35,6 +35,11 @@ CASES = (
         where="/home/me/project/data.py:48",
         speedup=1.962,
     ),
+    # Texts and paths are joined from parts: nothing is waited for.
+    *(
+        clear(run_of(8.0, hot_lines=(replace(SYNC_LINE, source=source, callee=None),), stacks=SAMPLED))
+        for source in ('lines.append("".join(cells))', "path = os.path.join(folder, name)")
+    ),
     clear(run_of(8.0, hot_lines=(WORK_LINE,), stacks=SAMPLED)),
     clear(run_of(60.0, hot_lines=(SYNC_LINE,), stacks=SAMPLED)),
     clear(own_loop(MODEL_LINE, replace(HANDED_LINE, callee=Callee("threading", "wait"), blocked_share=0.9))),

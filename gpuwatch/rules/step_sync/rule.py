@@ -18,6 +18,7 @@ What to do
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
@@ -44,6 +45,10 @@ SYNCS = (
     "wait",
     "nonzero",
 )
+
+
+# A thread or process is joined with a time-out or nothing; texts and paths are joined from parts.
+_JOINS = re.compile(r"\w\.join\(\s*(\)|timeout|\d)")
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def _synchronises(line: HotLine, idle: float, t: Thresholds) -> bool:
     text = line.source or ""
     called = line.callee.function if line.callee else ""
     on_device = any(f".{name}(" in text for name in ("item", "tolist", "cpu", "synchronize", "numpy"))
-    if not (called in SYNCS or on_device or any(f".{s}(" in text for s in ("join", "wait"))):
+    if not (called in SYNCS or on_device or ".wait(" in text or _JOINS.search(text)):
         return False
     return idle > t.idle_share if line.blocked_share is None else line.blocked_share >= t.blocked_share
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_threads, words
-from gpuwatch.diagnosis.evidence import blocked_share, certainty, hot_line, place, wait_evidence
+from gpuwatch.diagnosis.evidence import blocked_share, certainty, hot_line, place, splits_its_data, wait_evidence
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -32,6 +32,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.profile import Profile
 
+_MOVE = "Move the data to local disk (or the page cache) or into fewer, larger files"
 READING = frozenset(
     ("read", "open", "urlopen", "recv", "load", "imread", "fromfile", "seek", "request", "download", "fetch")
 )
@@ -52,7 +53,7 @@ class Thresholds(NoThresholds):
 
 def check(profile: Profile, t: Thresholds, seen: Starved, blocked: float) -> Found | None:
     """Report a starved loop whose workers are blocked most of a fetch while they read."""
-    if blocked < t.blocked_share or not _reads(profile, seen, t):
+    if seen.cores is not None or blocked < t.blocked_share or not _reads(profile, seen, t):
         return None
     line = hot_line(profile, "worker", "fetch")
     return Found(
@@ -68,11 +69,20 @@ def check(profile: Profile, t: Thresholds, seen: Starved, blocked: float) -> Fou
             Evidence("of it from storage", seen.fetch.read_bytes_per_batch, "bytes", n=seen.fetch.n),
             Evidence("I/O pressure", profile.machine.io_pressure, "share", t.io_pressure),
         ),
-        advice="Move the data to local disk (or the page cache) or into fewer, larger files; until then raise num_workers:"
-        " I/O wait does not use CPU.",
+        advice=f"{_MOVE}{_meanwhile(seen, blocked)}.",
         where=place(line, seen.loader.dataset_where),
         speedup=_speedup(seen, blocked),
         verify="try --loader",
+    )
+
+
+def _meanwhile(seen: Starved, blocked: float) -> str:
+    """Say what more workers would do: they have more reads in flight, unless each of them would read the same."""
+    if not splits_its_data(seen.loader):
+        return ""
+    on_core = 1.0 - blocked
+    return (
+        f"; until then raise num_workers, also beyond the cores: a worker needs one for {on_core:.0%} of a batch's time"
     )
 
 

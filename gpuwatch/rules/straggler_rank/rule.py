@@ -5,8 +5,8 @@ What it means
     the others finish early and wait in the gradient exchange, which looks like a long backward pass.
 
 How it is measured
-    Input wait and step time of each rank against the median of the others. The rank with more wait than the others, by
-    more than noise, is the culprit; ranks with a longer backward and less wait are its victims.
+    Input wait and step time of each rank, from one backward pass to the next, against the median of the others. The rank
+    with more wait than the others, by more than noise, is the culprit; ranks with a longer backward and less wait are its victims.
 
 When it is wrong
     A slow link or GPU also makes a straggler, without input wait: then only the ranks' compute differs, and phases
@@ -29,6 +29,9 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile, RankProfile
 from gpuwatch.words.units import milliseconds
 
+# Batches for each backward pass that are more than one.
+SEVERAL = 1.1
+
 
 @dataclass(frozen=True)
 class Thresholds(NoThresholds):
@@ -41,7 +44,7 @@ class Thresholds(NoThresholds):
 
 def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Found | None:
     """Report the rank whose own delay makes the others wait."""
-    steps = median(r.step_ms.median for r in ranks if r.step_ms)
+    steps = median(backward_step_ms(r) for r in ranks)
     lost = {r.rank: own_ms(r) for r in ranks}
     culprit = max(ranks, key=lambda r: lost[r.rank])
     others = median(lost[r.rank] for r in ranks if r is not culprit)
@@ -55,20 +58,28 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Fo
         summary=f"rank {culprit.rank} needs {milliseconds(excess)} more per step than the others, which wait for it",
         evidence=tuple(_rank_evidence(r, lost[r.rank]) for r in ranks[:8]),
         advice=f"Look at rank {culprit.rank}: its data shard, the CPU and disk of {culprit.host}, its GPU's clock.",
-        speedup=_speedup(profile, excess),
+        speedup=_speedup(profile, excess / max(ranks[0].batches_per_backward or 1.0, 1.0)),
         rank=culprit.rank,
     )
 
 
+def backward_step_ms(rank: RankProfile) -> float:
+    """Return the time from one backward pass to the next (ms): ranks keep in step by it, however many batches each of them
+    requests in between."""
+    step = rank.step_ms.median if rank.step_ms else 0.0
+    return step * max(rank.batches_per_backward or 1.0, 1.0)
+
+
 def own_ms(rank: RankProfile) -> float:
     """Return the part of a rank's step that no other rank causes: everything but the backward pass (ms)."""
-    step = rank.step_ms.median if rank.step_ms else 0.0
-    return step - (rank.backward_ms or 0.0)
+    return backward_step_ms(rank) - (rank.backward_ms or 0.0)
 
 
 def _rank_evidence(rank: RankProfile, own: float) -> Evidence:
     wait = rank.wait_share.median if rank.wait_share else 0.0
     note = f"input wait {wait:.0%}, backward {milliseconds(rank.backward_ms or 0.0)}"
+    batches = rank.batches_per_backward or 1.0
+    note += f", {batches:.3g} batches for each" if batches > SEVERAL else ""
     return Evidence(f"rank {rank.rank} without the exchange", round(own, 3), "ms", n=rank.steps, note=note)
 
 

@@ -14,6 +14,8 @@ CASES = (
         confidence="medium",
         speedup=1.281,
     ),
+    # A worker alone may use all cores, and no more threads than there are.
+    clear(run_of(workers=1, machine=make_machine(usable_cores=4.0, library_threads=4), fetch={"process_cpu_ms": 90.0})),
     clear(STARVED),
     clear(HIDDEN),
     clear(run_of(machine=make_machine(library_threads=8, usable_cores=4.0))),

@@ -13,12 +13,14 @@ When it is wrong
     A loop that is not waiting for data gains nothing, however many threads there are.
 
 What to do
-    One library thread per worker: cv2.setNumThreads(0) and torch.set_num_threads(1) in worker_init_fn, or
-    OMP_NUM_THREADS=1 for the whole command.
+    As many library threads per worker as there are cores for each: one where the workers fill the cores
+    (cv2.setNumThreads(0) and torch.set_num_threads(1) in worker_init_fn, or OMP_NUM_THREADS=1 for the whole command), more
+    where a few workers have many cores: one thread would leave the others idle.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
@@ -62,6 +64,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved, cores: float, workers:
         return None
     if pool < t.min_pool or crowding < t.crowding:
         return None
+    fitting = max(math.floor(cores / workers), 1)
     return Found(
         severity="critical" if crowding >= t.critical_crowding else "warning",
         confidence=certainty(seen.state, default="medium"),
@@ -74,11 +77,21 @@ def check(profile: Profile, t: Thresholds, seen: Starved, cores: float, workers:
             Evidence("CPU per batch, all threads", fetch.process_cpu_ms, "ms", n=fetch.n),
             Evidence("workers runnable without a core", machine.worker_delay_share, "share"),
         ),
-        advice="Give each worker one library thread: cv2.setNumThreads(0) and torch.set_num_threads(1) in worker_init_fn,"
-        " or set OMP_NUM_THREADS=1.",
+        advice=_advice(fitting, workers, cores),
         speedup=_speedup(seen, extra),
-        verify="try --remedies single-threaded-workers",
-        edit="OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1",
+        verify="try --remedies single-threaded-workers" if fitting == 1 else None,
+        edit=" ".join(f"{name}={fitting}" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")),
+    )
+
+
+def _advice(fitting: int, workers: int, cores: float) -> str:
+    """Return how many threads the cores have room for: one for each worker, more where there are fewer workers than cores."""
+    many = f"{fitting} library threads" if fitting > 1 else "one library thread"
+    opencv = fitting if fitting > 1 else 0
+    return (
+        f"Give each worker {many}: cv2.setNumThreads({opencv}) and torch.set_num_threads({fitting}) in worker_init_fn, or set"
+        f" OMP_NUM_THREADS={fitting}. {count(workers, 'worker')} then {'keep' if workers > 1 else 'keeps'}"
+        f" {count(min(workers * fitting, cores), 'core', digits=2)} busy; fewer threads would leave some idle."
     )
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import SAVING, certainty, saturation, wait_evidence
+from gpuwatch.diagnosis.evidence import SAVING, certainty, saturation
 from gpuwatch.diagnosis.image_sizes import early_operations, saved_share, shrinking_operation
 from gpuwatch.diagnosis.needs import WORKING_LOOP, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Rule
@@ -58,7 +58,7 @@ def check(profile: Profile, t: Thresholds, seen: Starved) -> Found | Missing | N
         confidence=certainty(seen.state),
         summary=f"{names} work{'s' if len(early) == 1 else ''} on {_ratio(early, shrink):.0f} times the pixels that {shrink.name} leaves",
         evidence=(
-            wait_evidence(seen.loader),
+            seen.loss(),
             *(
                 Evidence(o.name, round(o.share, 4), "share of the fetch", note=f"{o.pixels_in:.0f} pixels in")
                 for o in early

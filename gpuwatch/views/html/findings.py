@@ -8,6 +8,7 @@ from gpuwatch.views import text, verdict_text
 from gpuwatch.views.explained import also, together
 from gpuwatch.views.html.markup import Markup, content, el, table
 from gpuwatch.views.html.verdict import CONFIDENCE
+from gpuwatch.views.most_of_step import most_of_step
 
 OPEN = 4
 SEVERITY = {"critical": "critical", "warning": "warning", "info": "info"}
@@ -36,7 +37,7 @@ def what_to_do(report: Report) -> Markup:
 
 def _nothing_to_do(report: Report) -> str:
     if report.verdict.leave_input_alone:
-        return "Leave the input pipeline alone: the device is the limit."
+        return f"Leave the input pipeline alone: the device is the limit. {most_of_step(report)}".rstrip()
     if report.verdict.bound == "cpu":
         return verdict_text.SHARED_CORES
     return "Nothing to advise from this run."

@@ -9,7 +9,7 @@ from gpuwatch.model.measures import Place
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
 from gpuwatch.views.html.markup import Markup, el, heat
-from gpuwatch.views.line_tables import Section, below_of, sections, share_of
+from gpuwatch.views.line_tables import Section, below_of, if_free, sections, share_of
 from gpuwatch.views.verdict_text import sentence
 
 LINES, MOST_LINES = 8, 40
@@ -55,7 +55,7 @@ def _whose(line: HotLine) -> str:
 
 def _hot_line(line: HotLine, root: str) -> Markup:
     path = text.place(Place(line.file, line.line), root)
-    gain = f"{text.factor(line.speedup_if_free)} if it were free" if line.speedup_if_free else None
+    gain = f"{if_free(line)} if it were free" if if_free(line) else None
     about = [
         line.function,
         below_of(line, root) or (f"in {line.callee}" if line.callee else None),

@@ -47,7 +47,7 @@ def _loader(loader: LoaderProfile, primary: bool) -> list[object]:
     name = content([loader.id, el("span", " (the verdict's)", class_="soft") if primary else None])
     step = text.milliseconds(loader.step_ms.median) if loader.step_ms else text.DASH
     made = text.milliseconds(fetch.wall_ms.median) if fetch else text.DASH
-    waited = text.percent(loader.wait_share.median) if loader.wait_share else text.DASH
+    waited = text.percent(loader.waited_share.median) if loader.waited_share else text.DASH
     return [
         name,
         loader.dataset,

@@ -8,7 +8,7 @@ from rich.text import Text
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.measures import Place
 from gpuwatch.views import text
-from gpuwatch.views.line_tables import below_of
+from gpuwatch.views.line_tables import below_of, if_free
 from gpuwatch.views.live.charts import GOOD, WORK, grid
 from gpuwatch.views.live.frame import Frame
 from gpuwatch.views.live.panels import CONFIDENCE
@@ -57,8 +57,8 @@ def line_detail(frame: Frame, at: int) -> RenderableType:
     ]
     if line.waited_share is not None:
         facts.append(f"{text.percent(line.waited_share)} while its batch was awaited")
-    if line.speedup_if_free:
-        facts.append(f"{text.factor(line.speedup_if_free)} if it were free")
+    if if_free(line):
+        facts.append(f"{if_free(line)} if it were free")
     parts: list[RenderableType] = [
         Text(text.place(Place(line.file, line.line), ""), f"bold {WORK}"),
         Text(f"in {line.function}" + (f", {line.callee}" if line.callee else ""), "dim"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,13 @@ NOTICES = frozenset(
         "preempted-launcher",
     ]
 )
+
+
+# What advises more worker processes; as `info` it only says that there are none.
+MORE_WORKERS = frozenset(["no-worker-processes", "too-few-workers"])
+WITH_WORKERS = re.compile(r"workers=(\d+)")
+# Runs of one command differ by this much.
+SLOWER = 0.97
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ def judge(truth: Truth, report: Report, gains: dict[str, dict[str, Any]]) -> Jud
     Where nothing is to fix, the cause counts as named when nothing wrong is advised."""
     findings = [finding for finding in report["findings"] if finding["id"] not in NOTICES]
     named = tuple(finding["id"] for finding in findings)
-    wrong = tuple(name for name in named if name not in (*truth.causes, *truth.also))
+    wrong = tuple(dict.fromkeys((*_undeclared(truth, named), *_slower_advice(findings, report, gains))))
     where = acted_on(findings, report["hot_lines"])
     advised = next((finding for finding in findings if finding["id"] == truth.advice), None)
     return Judgement(
@@ -67,6 +75,33 @@ def judge(truth: Truth, report: Report, gains: dict[str, dict[str, Any]]) -> Jud
         predicted=predicted((advised or {}).get("speedup")),
         measured=((gains.get(truth.fix) or {}).get("loop") or {}).get("median"),
     )
+
+
+def _undeclared(truth: Truth, named: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in named if name not in (*truth.causes, *truth.also))
+
+
+def _slower_advice(findings: list[dict[str, Any]], report: Report, gains: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    """Return the findings that advise more workers where all ablations with more of them were slower."""
+    more = [gain for number, gain in _gains_of_workers(gains) if number > _workers(report)]
+    if not more or max(more) >= SLOWER:
+        return ()
+    return tuple(f["id"] for f in findings if f["id"] in MORE_WORKERS and f["severity"] != "info")
+
+
+def _gains_of_workers(gains: dict[str, dict[str, Any]]) -> list[tuple[int, float]]:
+    """Return the undisturbed ablations in which only the number of workers changed: the number, and the loop's gain."""
+    counted = [(WITH_WORKERS.fullmatch(name), gain) for name, gain in gains.items()]
+    return [
+        (int(named[1]), gain["loop"]["median"])
+        for named, gain in counted
+        if named and gain.get("loop") and not gain.get("disturbed")
+    ]
+
+
+def _workers(report: Report) -> int:
+    training = [loader["workers"] for loader in report.get("loaders", ()) if loader["role"] == "training"]
+    return max(training, default=0)
 
 
 def acted_on(findings: list[dict[str, Any]], hot_lines: list[dict[str, Any]]) -> dict[str, Any] | None:

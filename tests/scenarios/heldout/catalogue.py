@@ -74,7 +74,7 @@ HELD_OUT = (
     HeldOut(  # 1.78x: the sampler collects the labels once, not at each epoch's begin; its workers do persist
         "rare_diseases",
         "F",
-        "slow-step-code",
+        "slow-sampler",
         ("periodic-pause", "slow-dataset-code"),
         ("input", "host", "startup"),
     ),
@@ -124,7 +124,7 @@ HELD_OUT = (
     # Batch sampler with Python loops over 53000 segments in each batch: 31 ms (24 ms at 40000 measured), in the
     # training process within next(loader), against 12 ms of step: 70 % waits. The workers need below 1 ms a batch and
     # idle: more workers, or faster items, win nothing. Fix: group once.
-    HeldOut("speaker_batches", "F", "slow-step-code", ("slow-dataset-code",), ("input", "host")),
+    HeldOut("speaker_batches", "F", "slow-sampler", ("slow-dataset-code",), ("input", "host")),
     # The surprise: a lock that the workers share. Nearly all of an item is read (and inflated) under it, so that four
     # workers make batches as fast as one, while the other core idles. A batch of 8 is 34 ms behind the lock (4.2 of
     # 4.8 ms an item) against 8 ms of step: 75 % waits. Wrong: more workers, storage (page cache), saturated cores.

@@ -108,6 +108,27 @@ def test_evaluation_is_told_by_the_time_where_the_stack_does_not(run: FakeRun) -
     assert found["evaluation", 60].samples >= 48 and found["step", 44].samples >= 48
 
 
+def side_by_side(run: FakeRun, wait_ms: float) -> list[HotLine]:
+    """A loop of 100 steps of 100 ms beside a worker, sampled at one line each."""
+    trainer, worker = run.trainer(), run.worker(201)
+    for index in range(100):
+        worker.fetch(index, 60.0)
+    trainer.loop(batches=100, wait_ms=wait_ms, compute_ms=100.0 - wait_ms, workers=[[0, 201]])
+    log = run.stacks()
+    burst(log, START)
+    stack(log, START, [LOOP, FETCH, ["Data.__getitem__", "/home/me/data.py", 7]], [[0, 60]], pid=201)
+    stack(log, START, [MAIN, BATCH], [[0, 100]])
+    return [line for line in report_of(run).hot_lines if line.activity in ("fetch", "step")]
+
+
+@pytest.mark.parametrize(("wait_ms", "first", "made_s"), [(2.0, 44, 0.2), (70.0, 7, 7.0)])
+def test_lines_are_ordered_by_what_they_cost_the_run(run: FakeRun, wait_ms: float, first: int, made_s: float) -> None:
+    found = side_by_side(run, wait_ms)
+    assert [line.line for line in found][0] == first
+    costs = {line.line: line.cost_s for line in found}
+    assert costs[7] == pytest.approx(made_s, rel=0.05) and costs[44] == pytest.approx(10.0 - made_s, rel=0.05)
+
+
 def imagefolder(run: FakeRun, **attributes: Any) -> dict[tuple[str, int], HotLine]:
     trainer = run.trainer()
     folder = f"{SITE}/torchvision/datasets/folder.py"
@@ -146,7 +167,7 @@ def test_processes_that_a_loop_without_a_loader_starts_make_its_batches(run: Fak
         trainer.ask(number, index, 0.0, forward_ns=None)
     trainer.tail(number)
     sampler = run.sampler()
-    for pid, parent in ((100, 1), (300, 100), (301, 300), (400, 1)):
+    for pid, parent in ((100, 1), (300, 100), (301, 300), (302, 300), (400, 1)):
         sampler.add("process", t=START + SECOND, pid=pid, ppid=parent, role="tree", cpu_ns=0, threads=1)
     log = run.stacks()
     burst(log, START)
@@ -156,6 +177,9 @@ def test_processes_that_a_loop_without_a_loader_starts_make_its_batches(run: Fak
     stack(log, START, [["crop", "/home/me/data.py", 9]], [[0, 10]], pid=301)
     stack(log, START, [["main", f"{SITE}/torch/_inductor/compile_worker/__main__.py", 60]], [[0, 99]], pid=301)
     stack(log, START, [["other", "/home/me/other.py", 3]], [[0, 99]], pid=400)
+    started = [["spawn_main", "/usr/lib/python3.11/multiprocessing/spawn.py", 122], ["<module>", "/home/me/data.py", 1]]
+    importing = ["_find_and_load", "<frozen importlib._bootstrap>", 1176]
+    stack(log, START, [*started, importing, ["<module>", f"{SITE}/torch/__init__.py", 9]], [[0, 99]], pid=302)
     lines = report_of(run).hot_lines
     found = [(line.process_role, line.activity, line.line, line.share) for line in lines]
     assert found == ([("worker", "fetch", 7, 0.75), ("worker", "fetch", 9, 0.25)] if own_loop else [])

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from gpuwatch.analyze.numbers.statistics import block_length, median_interval, period, ratio_interval
-from gpuwatch.diagnosis.evidence import waited_share
+from gpuwatch.diagnosis.evidence import splits_its_data, waited_share
 from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.views.card import prepare
+from gpuwatch.words.units import percent
 from tests.spools import MS, FakeRun, primary_of, report_of
 
 WORKERS = ((0, 201), (1, 202))
@@ -444,3 +446,70 @@ def test_an_iterator_that_gives_no_batch_is_no_evaluation(run: FakeRun) -> None:
         trainer.loop(batches=10, loader=20 + epoch, line=28)
     (loader,) = report_of(run).loaders
     assert (loader.role, loader.iterators, loader.batches, loader.epoch_batches) == ("training", 3, 30, 10)
+
+
+def test_a_sanity_check_of_the_evaluation_is_start_up_and_no_pass(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate(loader=2, made_line=30, dataset="Held")
+    for index in range(2):
+        trainer.ask(number, index, 300.0).step(700.0, train=False)
+    trainer.tail(number)
+    for _ in range(2):
+        trainer.loop(batches=50, wait_ms=1.0, compute_ms=9.0)
+        trainer.loop(batches=20, wait_ms=5.0, compute_ms=5.0, train=False, loader=2, made_line=30, dataset="Held")
+    report = report_of(run)
+    (held,) = (loader for loader in report.loaders if loader.role == "evaluation")
+    assert (held.passes, held.batches, held.iterators) == (2, 40, 2)
+    seconds = {phase.name: phase.seconds for phase in report.phases}
+    assert seconds["evaluation"] == pytest.approx(0.4, abs=0.02)
+    assert seconds["startup"] == pytest.approx(2.0, abs=0.02) and seconds["unexplained"] == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_whole_evaluation_before_the_training_is_a_pass(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for _ in range(2):
+        trainer.loop(batches=20, wait_ms=5.0, compute_ms=5.0, train=False, loader=2, made_line=30, dataset="Held")
+        trainer.loop(batches=50, wait_ms=1.0, compute_ms=9.0)
+    (held,) = (loader for loader in report_of(run).loaders if loader.role == "evaluation")
+    assert (held.passes, held.batches) == (2, 40)
+
+
+def test_batches_for_each_backward_pass_are_counted(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate()
+    for index in range(40):
+        trainer.ask(number, 2 * index, 1.0).ask(number, 2 * index + 1, 1.0).step(10.0)
+    trainer.ask(number, 80, 0.0, end=1)
+    (rank,) = report_of(run).ranks
+    assert rank.batches_per_backward == pytest.approx(2.0, abs=0.1)
+
+
+def test_the_share_of_waiting_is_one_figure_in_verdict_rank_and_loader(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for _ in range(5):
+        trainer.loop(batches=40, wait_ms=2, compute_ms=8, first_ms=200, workers=WORKERS)
+    report = report_of(run)
+    loader, (rank,) = report.primary_loader, report.ranks
+    assert loader is not None and loader.waited_share is not None and report.verdict.input_wait_share is not None
+    assert loader.waited_share == rank.wait_share == report.verdict.input_wait_share
+    assert loader.waited_share.median > 0.3
+    assert prepare(report).loaders[0].cells[-1] == percent(loader.waited_share.median)
+
+
+def test_values_of_the_dataset_that_change_between_passes_are_named(run: FakeRun) -> None:
+    trainer = run.trainer()
+    for epoch in range(3):
+        trainer.loop(batches=20, workers=WORKERS, dataset_values={"epoch": epoch, "size": 7})
+    attributes = loader_of(run).attributes
+    assert attributes["changed_values"] == ["epoch"] and "dataset_values" not in attributes
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_an_iterable_dataset_splits_its_data_where_its_code_asks_for_its_worker(run: FakeRun, asks: bool) -> None:
+    trainer, worker = run.trainer(), run.worker(201)
+    if asks:
+        worker.add("meta", t=worker.now, key="worker_info", value=["/home/me/data.py", 7, "__iter__"])
+    for index in range(20):
+        worker.fetch(index, 40.0)
+    trainer.loop(batches=20, workers=[[0, 201]], dataset_kind="iterable")
+    assert splits_its_data(loader_of(run)) is asks

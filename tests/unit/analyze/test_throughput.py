@@ -45,6 +45,18 @@ def test_more_workers_stop_at_the_cores() -> None:
     assert throughput.predict(costs, throughput.with_workers(costs, 8), "").predicted == pytest.approx(1.0)
 
 
+def test_work_of_several_threads_takes_one_worker_longer_than_the_trainer() -> None:
+    """Two threads make a batch in 40 ms; a worker has one: 80 ms, and only two of them are as fast."""
+    costs = replace(exact(40.0, 10.0, 0, cores=2.0), threads_ms=40.0)
+    assert throughput.predict(costs, throughput.with_workers(costs, 1), "").predicted == pytest.approx(
+        50 / 80, abs=0.01
+    )
+    assert throughput.predict(costs, throughput.with_workers(costs, 2), "").predicted == pytest.approx(
+        50 / 40, abs=0.01
+    )
+    assert throughput.best_workers(costs) == 2
+
+
 def test_blocked_work_needs_no_core() -> None:
     costs = exact(40.0, 5.0, 2, cores=2.0, cpu=4.0)
     assert throughput.predict(costs, throughput.with_workers(costs, 8), "").predicted == pytest.approx(4.0)
@@ -164,8 +176,14 @@ def test_cheaper_work_never_slows_and_never_beats_a_free_input(
 
 def test_threads_that_spin_beyond_the_cores_leave_a_free_input_its_gain() -> None:
     # 3.2 cores in the step's own 3 ms, as threads spin on while the batch is made; two cores, one of them another program's.
-    loader = make_loader(workers=0, seconds=17.0, steps=1000, wait_seconds=14.0, compute_ms=interval(3.0))
-    loader = replace(loader, compute_cpu_share=1.0, fetch=make_fetch(cpu_ms=14.0, mean_wall_ms=14.0, delay_ms=0.0))
+    loader = make_loader(
+        workers=0, seconds=17.0, steps=1000, wait_seconds=14.0, compute_ms=interval(3.0), wait_ms=interval(14.0)
+    )
+    loader = replace(
+        loader,
+        compute_cpu_share=1.0,
+        fetch=make_fetch(cpu_ms=14.0, process_cpu_ms=14.0, mean_wall_ms=14.0, delay_ms=0.0),
+    )
     for others in (0.0, 1.0):
         machine = make_machine(usable_cores=2.0, other_cores=others)
         costs = measure_costs(loader, machine, 0.0, trainer_cores=1.4, library_threads=2)

@@ -134,7 +134,7 @@ def test_a_finding_is_shown_with_each_need_and_number(call: Any, several: None) 
     assert data["outcome"]["state"] == "finding" and data["outcome"]["severity"] == "critical"
     drawn = call("explain", "no-worker-processes", "--run", "several:1").out
     assert "✓  a loop that waits for data" in drawn and "> 0.1 share of the loop: yes" in drawn
-    assert "critical, confidence high: batches are made in the training process" in drawn
+    assert "Found: batches are made in the training process" in drawn
 
 
 def test_a_missing_need_is_what_is_missing(call: Any, several: None) -> None:
@@ -143,7 +143,9 @@ def test_a_missing_need_is_what_is_missing(call: Any, several: None) -> None:
     assert data["needs"] == [{"what": "the GPM metric SM active", "state": "missing", "value": missing}]
     assert (data["outcome"]["state"], data["outcome"]["text"]) == ("not evaluated", f"it needs {missing}")
     drawn = call("explain", "low-sm-activity", "--run", "several:1").out
-    assert f"✗  the GPM metric SM active  missing: {missing}" in drawn and f"not evaluated: it needs {missing}" in drawn
+    assert (
+        f"✗  the GPM metric SM active  missing: {missing}" in drawn and f"Not evaluated: it needs {missing}." in drawn
+    )
 
 
 def test_a_need_that_is_not_met_makes_it_clear(call: Any, several: None) -> None:
@@ -187,4 +189,15 @@ def test_a_finding_that_another_explains_says_which(call: Any, tmp_path: Path, m
     assert evaluated(call, "worker-restart", "epochs")["outcome"]["hidden_by"] == []
     assert hidden["outcome"]["state"] == "finding" and hidden["outcome"]["hidden_by"] == ["worker-restart"]
     drawn = call("explain", "slow-startup", "--run", "epochs").out
-    assert "not on the card: worker-restart explains it" in drawn
+    assert "It is not on the card: worker-restart explains it." in drawn
+
+
+def test_outcomes_are_said_in_sentences(call: Any, several: None) -> None:
+    found = call("explain", "no-worker-processes", "--run", "several:1").out
+    assert "Found: batches are made in the training process" in " ".join(found.split())
+    assert "Critical. High confidence." in found
+    assert (
+        "Nothing found: the rule had what it needs" in call("explain", "no-worker-processes", "--run", "several:2").out
+    )
+    missing = " ".join(call("explain", "gpu-throttled", "--run", "several:1").out.split())
+    assert "Not evaluated: it needs" in missing and "not evaluated:" not in missing

@@ -17,16 +17,25 @@ import gpuwatch
 from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.consistency import agree, contradictions, lifted, settle
 from gpuwatch.diagnosis.engine import judge
-from gpuwatch.diagnosis.examples.parts import make_device, make_machine, make_rank
+from gpuwatch.diagnosis.evidence import BETWEEN_RUNS, STARVED_SHARE, UNEXPLAINED_SHARE
+from gpuwatch.diagnosis.examples.parts import (
+    make_device,
+    make_machine,
+    make_operation,
+    make_rank,
+    make_sampler,
+    make_stops,
+)
 from gpuwatch.diagnosis.examples.runs import BOTH, HIDDEN, STARVED, contended, epochs, long_steps, run_of
 from gpuwatch.diagnosis.shared_cores import WORTH
 from gpuwatch.model.findings import Evidence, Finding, Speedup, Verdict
-from gpuwatch.model.loader_profile import QueueProfile
+from gpuwatch.model.loader_profile import QueueProfile, SkippedBatches
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.report import Report
 from gpuwatch.rules import RULES
 from gpuwatch.views import card, html, markdown, verdict_text
+from gpuwatch.words.units import percent
 from tests.builders import make_finding
 from tests.rules.test_rules import CASES
 
@@ -59,11 +68,40 @@ def assert_consistent(report: Report) -> None:
     assert not [problem for problem in report.problems if "contradicts itself" in problem]
     said = "\n".join(texts_of(report))
     free, shown = report.verdict.speedup_if_input_free, html.render(report) + markdown.render(report)
+    assert_follows_the_wait(report)
+    assert_sets_nothing_that_is_set(report)
     assert (ALONE in said.lower()) == report.verdict.leave_input_alone
     if ALONE in (said + shown).lower():
         assert free is None or free.predicted < WORTH
         assert not any(f.traits.about_input and f.severity != "info" for f in report.findings)
     assert not UGLY.search(said), UGLY.search(said)
+
+
+def assert_follows_the_wait(report: Report) -> None:
+    """Assert that a loop that waits for long is bound by its input, and that the headline says how long."""
+    verdict, line = report.verdict, verdict_text.headline(report.verdict)
+    share = verdict.input_wait_share
+    if share is None or verdict.confidence == "borderline":
+        return
+    for_core = any(words in line for words in ("waits for a core", "with its batches ready"))
+    late = verdict.trend is not None and verdict.trend.wait_after > STARVED_SHARE > share.high
+    if verdict.bound == "input" and late:
+        assert verdict.trend is not None and percent(verdict.trend.wait_after) in line
+    elif verdict.bound == "input":
+        assert share.high >= STARVED_SHARE and percent(share.median) in line and not for_core
+    elif share.low > STARVED_SHARE * (1 + BETWEEN_RUNS):
+        delays = [rank.run_queue_delay_share or 0.0 for rank in report.ranks]
+        assert share.median - max(delays) < UNEXPLAINED_SHARE
+        assert for_core or verdict.bound in ("cpu", "transfer", "startup")
+
+
+def assert_sets_nothing_that_is_set(report: Report) -> None:
+    """Assert that nobody is told to let workers persist that were to persist."""
+    primary = next((loader for loader in report.loaders if loader.id == report.primary), None)
+    if primary is not None and primary.persistent:
+        for finding in report.findings:
+            told = f"{finding.advice} {finding.edit or ''}".replace("persistent_workers=True is set", "")
+            assert "persistent_workers=True" not in told, finding.id
 
 
 PROFILES = [(rule_id, at, case.profile) for rule_id, cases in sorted(CASES.items()) for at, case in enumerate(cases)]
@@ -105,10 +143,12 @@ def profiles(draw: st.DrawFn) -> Profile:
     passes = draw(st.integers(1, 5))
     first = draw(st.floats(0.01, 5.0))
     loader |= {"first_batch_s": (first,) * passes, "iterators": passes, "epoch_batches": 1000.0 / passes}
+    workers = draw(st.integers(0, 8))
+    loader |= draw(ends_and_starts(passes, workers))
     return run_of(
         work_ms=draw(st.floats(0.01, 500.0)),
         device_ms=draw(st.floats(0.1, 500.0)),
-        workers=draw(st.integers(0, 8)),
+        workers=workers,
         cores=cores,
         machine=machine,
         fetch=fetch,
@@ -118,7 +158,32 @@ def profiles(draw: st.DrawFn) -> Profile:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@st.composite
+def ends_and_starts(draw: st.DrawFn, passes: int, workers: int) -> dict[str, Any]:
+    """Draw what happens beside a loader's steps: its sampler, its workers' comings and goings, batches thrown away."""
+    fields: dict[str, Any] = {"persistent": False, "worker_starts": 0}
+    if workers:
+        fields = {"persistent": draw(st.booleans()), "worker_starts": draw(st.integers(1, passes))}
+    if draw(st.booleans()):
+        fields["attributes"] = {"remade": True}
+    if draw(st.booleans()):
+        each = draw(st.floats(0.0, 100.0))
+        starts = (draw(st.floats(0.0, 3.0)),) * passes
+        fields["sampler"] = make_sampler(
+            seconds=each, ms_per_batch=each, start_seconds=starts, share=draw(st.floats(0.0, 1.0))
+        )
+    if draw(st.booleans()):
+        seconds = draw(st.floats(0.0, 5.0))
+        fields["stop_s"] = (seconds,) * passes
+        fields["worker_stops"] = make_stops(
+            count=passes, seconds=seconds * passes, left_behind=draw(st.sampled_from((None, "Thread-1")))
+        )
+    if draw(st.booleans()):
+        fields["skipped"] = SkippedBatches(draw(st.integers(1, 500)), draw(st.floats(0.0, 20.0)), None)
+    return fields
+
+
+@settings(max_examples=200, deadline=None)
 @given(profiles())
 def test_no_run_makes_a_contradictory_report(profile: Profile) -> None:
     assert_consistent(report_of(profile))
@@ -213,6 +278,17 @@ def test_the_input_is_not_left_alone_where_a_finding_advises_to_change_it() -> N
     assert any("advises to change it" in left for left in contradictions(told, judged.findings, ()))
 
 
+def test_a_run_that_waits_is_said_to_be_bound_by_its_input() -> None:
+    verdict = verdict_on(STARVED)
+    assert verdict.bound == "input" and not contradictions(verdict, (), ())
+    other = replace(verdict, bound="host")
+    assert contradictions(other, (), ()) == (
+        "the loop waits for input for 33% of its time, and the run is bound by host",
+    )
+    hidden = replace(verdict_on(HIDDEN), bound="input")
+    assert "and the run is bound by input" in contradictions(hidden, (), ())[0]
+
+
 # CPU contention: input and training need the same two cores.
 
 
@@ -225,6 +301,21 @@ def test_input_and_training_on_the_same_cores_are_a_bound_of_its_own() -> None:
     other = verdict.speedup_if_compute_free
     assert other is not None and other.predicted == pytest.approx(50 / 20.5, abs=0.15)
     assert_consistent(report)
+
+
+def test_what_making_a_batch_costs_is_named_also_where_it_costs_the_training_its_cores() -> None:
+    profile = contended()
+    assert profile.primary is not None
+    loader = replace(profile.primary, operations=(make_operation("RandomRotation", share=0.8),))
+    report = report_of(replace(profile, primary=loader))
+    (finding,) = [found for found in report.findings if found.id == "expensive-transform"]
+    assert report.verdict.bound == "cpu" and finding.confidence == "medium"
+    assert [evidence.key for evidence in finding.evidence][0] == "shared cores"
+    free = report.verdict.speedup_if_input_free
+    assert finding.speedup is not None and free is not None and 1.05 < finding.speedup.predicted <= free.predicted
+    assert_consistent(report)
+    alone = report_of(replace(contended(delay=0.02), primary=loader))
+    assert "expensive-transform" not in [found.id for found in alone.findings]
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_advice_fits_a_lock_a_sampler_and_an_iterator_for_each_step() -> None:
         (TAKE_TURNS, "slow-dataset-code", "independent"),
         (
             run_of(0.0, ranks=phases(input_wait=7.0, forward=3.0), hot_lines=(SAMPLER_LINE,), stacks=SAMPLED),
-            "slow-step-code",
+            "slow-sampler",
             "sampler",
         ),
         (epochs(50, 0.1, 1), "worker-restart", "Keep one iterator"),

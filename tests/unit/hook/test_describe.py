@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gpuwatch.hook.source_code import callers
+from gpuwatch.hook.source_code import callers, dataset_values
 from gpuwatch.hook.trainer import describe
 
 ImageFolder = type("ImageFolder", (), {"__module__": "tv.folder"})
@@ -69,3 +69,17 @@ def test_the_users_dataset_is_found_behind_a_librarys_generator():
     behind = describe._behind_generator(scope["Handed"](scope["Adapter"](Batches()).batches()))
     assert behind is Batches
     assert describe._behind_generator(scope["Handed"]([1, 2])) is None
+
+
+class Curriculum:
+    def __init__(self):
+        self.epoch, self.name, self.rows, self.secret = 0, "easy", [1, 2], "x" * 500
+
+
+def test_a_datasets_plain_values_are_marked_not_recorded():
+    dataset = Curriculum()
+    before = dataset_values.marks(dataset)
+    dataset.epoch += 1
+    dataset.rows.append(3)
+    after = dataset_values.marks(dataset)
+    assert set(before) == {"epoch", "name"} and {name for name in before if before[name] != after[name]} == {"epoch"}

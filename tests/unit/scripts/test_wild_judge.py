@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +196,25 @@ def test_a_place_without_a_function_is_judged_by_the_one_around_its_line(tmp_pat
     (tmp_path / "train.py").write_text("def main():\n    def load(file):\n        return open(file)\n    return load\n")
     where = {"file": str(tmp_path / "train.py"), "line": 3, "function": None}
     assert is_at(Place("train.py", "load"), where) and not is_at(Place("train.py", "main"), where)
+
+
+@pytest.mark.parametrize(
+    ("gain_of_two", "severity", "wrong"),
+    [(0.7, "warning", ("no-worker-processes",)), (0.7, "info", ()), (0.99, "warning", ()), (1.3, "warning", ())],
+)
+def test_advice_to_add_workers_is_wrong_where_the_ablations_with_workers_are_slower(
+    gain_of_two: float, severity: str, wrong: tuple[str, ...]
+) -> None:
+    truth = replace(TRUTH, causes=("no-worker-processes",), also=())
+    gains = {"workers=1": {"loop": {"median": 0.6}}, "workers=2": {"loop": {"median": gain_of_two}}}
+    said = finding("no-worker-processes") | {"severity": severity}
+    assert judge(truth, report(findings=[said]), gains).wrong == wrong
+
+
+def test_fewer_workers_than_there_are_say_nothing_about_more() -> None:
+    truth = replace(TRUTH, causes=("too-few-workers",), also=())
+    running = report(findings=[finding("too-few-workers")]) | {"loaders": [{"workers": 2, "role": "training"}]}
+    assert judge(truth, running, {"workers=1": {"loop": {"median": 0.6}}}).wrong == ()
+    disturbed = {"workers=4": {"loop": {"median": 0.6}, "disturbed": True}}
+    assert judge(truth, running, disturbed).wrong == ()
+    assert judge(truth, running, {"workers=4": {"loop": {"median": 0.6}}}).wrong == ("too-few-workers",)

@@ -11,6 +11,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.parts import (
     interval,
     make_device,
@@ -20,7 +21,9 @@ from gpuwatch.diagnosis.examples.parts import (
     make_profile,
     make_rank,
     make_run,
+    make_sampler,
 )
+from gpuwatch.diagnosis.examples.runs import sampler_run
 from gpuwatch.model.experiment import Experiment, Trial
 from gpuwatch.model.findings import NotEvaluated, Speedup
 from gpuwatch.model.hot_lines import Callee
@@ -85,6 +88,14 @@ def hostile_report() -> Any:
         problems=(HOSTILE,),
         not_evaluated=(NotEvaluated("gpu-x", HOSTILE),),
     )
+
+
+def test_a_sampler_that_is_waited_for_is_shown_beside_the_queue() -> None:
+    facts = {fact.label: (fact.text, fact.note) for fact in card.prepare(report_of(sampler_run())).why}
+    assert facts["sampler"] == ("20 ms of each wait draw the indices", "Groups, in the training process")
+    assert facts["queue"][0] == "next batch already queued for 100% of requests"
+    small = sampler_run(sampler=make_sampler(seconds=0.05, ms_per_batch=0.05, share=0.01))
+    assert "sampler" not in {fact.label for fact in card.prepare(report_of(small)).why}
 
 
 def test_names_cannot_steer_the_terminal_nor_be_taken_for_markup() -> None:
@@ -292,8 +303,8 @@ def test_several_trainings_are_listed_with_their_own_verdicts() -> None:
 
 
 def test_lines_of_two_kinds_are_apart_in_order_and_say_what_their_shares_are_of() -> None:
-    step = make_hot_line(process_role="trainer", activity="step", share=0.9, line=7, callee=None)
-    hot = (make_hot_line(share=0.03, line=4), make_hot_line(share=0.78, line=5), step)
+    step = make_hot_line(process_role="trainer", activity="step", share=0.9, line=7, callee=None, cost_s=9.0)
+    hot = (step, make_hot_line(share=0.78, line=5, cost_s=7.8), make_hot_line(share=0.03, line=4, cost_s=0.3))
     blamed = make_finding(where=Place(step.file, step.line))
     rows = card.prepare(make_report(hot_lines=hot, findings=(blamed,)))
     assert [(line.share, line.where[-2:]) for line in rows.lines] == [("90%", ":7"), ("78%", ":5"), ("3%", ":4")]
@@ -302,6 +313,19 @@ def test_lines_of_two_kinds_are_apart_in_order_and_say_what_their_shares_are_of(
         shown.index(part) for part in ("share of the training loop's own code", "90%", "share of making batches", "78%")
     ]
     assert order == sorted(order) and not rows.lines_note.startswith("share")
+
+
+def test_a_costlier_line_of_the_training_comes_before_those_of_idle_workers() -> None:
+    step = make_hot_line(process_role="trainer", activity="step", share=0.77, line=7, callee=None, cost_s=7.7)
+    model = dataclasses.replace(step, line=8, share=0.9, cost_s=9.0, model_share=1.0)
+    hot = (model, step, make_hot_line(share=1.0, line=4, cost_s=0.2))
+    assert [line.where[-2:] for line in card.prepare(make_report(hot_lines=hot, findings=())).lines] == [":7", ":4"]
+
+
+def test_a_gain_that_rounds_to_none_is_not_printed() -> None:
+    nothing, something = (make_hot_line(speedup_if_free=gain) for gain in (1.004, 1.01))
+    assert card.prepare(make_report(hot_lines=(nothing,))).lines[0].gain == ""
+    assert card.prepare(make_report(hot_lines=(something,))).lines[0].gain == "1.01× if free"
 
 
 def test_a_line_and_the_place_below_it_are_both_on_the_card() -> None:

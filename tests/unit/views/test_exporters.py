@@ -294,8 +294,9 @@ def test_a_file_that_was_edited_since_is_told(tmp_path: Path) -> None:
 
 def test_one_place_is_one_line_of_what_its_shares_are_of_and_in_order() -> None:
     hot = (
-        line(line=1, share=0.03, activity="collate"), line(line=2, share=0.78), line(line=1, share=0.19),
-        line(line=1, share=1.0, process_role="trainer", activity="step"), line(line=9, share=0.004),
+        line(line=1, share=0.03, activity="collate", cost_s=0.3), line(line=2, share=0.78, cost_s=7.8),
+        line(line=1, share=0.19, cost_s=1.9), line(line=9, share=0.004, cost_s=0.04),
+        line(line=1, share=1.0, process_role="trainer", activity="step", cost_s=1.0),
     )  # fmt: skip
     found = line_tables.sections(hot)
     assert [(part.title, [(one.line, round(one.share, 2)) for one in part.lines]) for part in found] == [

@@ -47,7 +47,10 @@ def gain(predicted: float) -> Speedup:
             verdict("host", LOADER),
             "Host-bound: the training process spends its time outside the model; 33% is input wait",
         ),
-        (verdict("startup", LOADER), "Start-up-bound: most of the run passed before the first batch"),
+        (
+            verdict("startup", LOADER),
+            "Start-up-bound: time goes by before the first batch or between the epochs, not in the steps",
+        ),
         (
             verdict("input", LOADER, confidence="borderline"),
             "Borderline: 33% of the training loop waits for data, close to the 10% threshold",

@@ -10,8 +10,7 @@ PROJECT = Project(
     truth=Truth(
         bounds=("compute",),
         causes=(),
-        why="the stamps of a calm run show 3.5 % of the steps waiting, without worker processes: cached batches can win "
-        "1.04x at most; the ablations are not run yet",
+        why="the loader alone is 72 times as fast as the training, cached batches make it 1.06 and two workers 0.69 times as fast",
     ),
     variants=(Variant("dense", "the counts are made dense before the training", arguments=("--dense",)),),
     results=r"elbo ([\d.]+)",

@@ -7,7 +7,12 @@ PROJECT = Project(
     requires=("stable-baselines3",),
     command=("python", "{files}/train.py"),
     data=(),
-    truth=Truth(bounds=("unknown",), causes=(), why="not measured yet"),
+    truth=Truth(
+        bounds=("compute",),
+        causes=("periodic-pause",),
+        also=("slow-startup", "slow-step-code"),
+        why="with rollouts that cost nothing the loop is 1.56 times as fast, with an environment that costs nothing 1.18 times",
+    ),
     variants=(
         Variant("free_environment", "CartPole's step without its equations", patch="free_environment.py"),
         Variant(

@@ -1,0 +1,52 @@
+"""What each line costs the run, in seconds of its wall time: the one order of hot lines, in every view.
+
+A line of the training process costs the time it takes. Making batches goes on beside the training, or in its waits: it costs
+what the loops wait for it, and nothing where they do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, Role
+from gpuwatch.analyze.lines.waiting import waits_for_others
+from gpuwatch.analyze.loops import Loop
+from gpuwatch.model.hot_lines import HotLine, cost_of
+
+# A start-up that takes more of a run than this is what the run is about; a shorter one is paid once, however long it runs.
+_MOST = 0.5
+
+
+def by_cost(lines: Sequence[HotLine], loops: Sequence[Loop], startup_share: float) -> list[HotLine]:
+    """Return the lines with what each costs the run, the costliest first; those before the first batch come last unless
+    `startup_share`, that of the run before it, is most of the run."""
+    waited: dict[Role, float] = {role: _waited_s(role, lines, loops) for role in ("worker", "trainer")}
+    costed = [replace(line, cost_s=_cost_s(line, waited[line.process_role])) for line in lines]
+    once = BEFORE if startup_share < _MOST else ()
+    return sorted(costed, key=lambda line: (line.activity in once, -cost_of(line)))
+
+
+def _cost_s(line: HotLine, waited_s: float) -> float:
+    if line.activity in LOADER_WORK:
+        return line.share * waited_s
+    # The workers start while the trainer waits for its first batch: a line of the trainer's has that time.
+    return 0.0 if line.process_role == "worker" else line.seconds
+
+
+def _waited_s(role: Role, lines: Sequence[HotLine], loops: Sequence[Loop]) -> float:
+    """Return the seconds that the loops waited for the batches that this role makes.
+
+    A loop without a DataLoader waits in lines of its own for the threads or processes that make them."""
+    handed = sum(line.seconds for line in lines if _is_in_loop(line) and waits_for_others(line.stack))
+    seconds = 0.0
+    for loop in loops:
+        if loop.profile.own_loop:
+            seconds += handed
+        elif bool(loop.profile.workers) == (role == "worker"):
+            seconds += float(loop.steps.wait.sum()) / 1e9
+    return seconds
+
+
+def _is_in_loop(line: HotLine) -> bool:
+    return line.process_role == "trainer" and line.activity in ("step", "long step")
