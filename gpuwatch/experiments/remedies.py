@@ -9,7 +9,7 @@ from dataclasses import replace
 from gpuwatch.errors import UsageError
 from gpuwatch.experiments import edits, making
 from gpuwatch.experiments.making import Make
-from gpuwatch.experiments.remedy import Remedy
+from gpuwatch.experiments.remedy import KEEPS_A_CACHE, Remedy
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.report import Report
@@ -133,7 +133,8 @@ def _make(name: str, report: Report | None) -> Remedy | None:
         return None
     reported = (*report.findings, *report.suppressed) if report else ()
     asked = WORKERS if count is not None else name.partition("=")[0]
-    finding = next((f for f in reported if asked in f.traits.remedies or name in f.traits.remedies), None)
+    asking = [f for f in reported if asked in f.traits.remedies or name in f.traits.remedies]
+    finding = next((f for f in asking if f.id == KEEPS_A_CACHE), asking[0] if asking else None)
     meant = count is None or (report is not None and count == _best_workers(report))
     predicted = finding.speedup.predicted if meant and finding and finding.speedup else None
     return replace(made, name=name, finding=finding.id if finding else None, predicted=predicted)

@@ -20,6 +20,8 @@ OF_THE_STEP = frozenset(
         "non-blocking-copies",
     )
 )
+# With workers that are kept, what they keep is: later epochs have other steps, too.
+KEEPS_A_CACHE = "lost-cache"
 NOTHING = Change("by hand", why="what to change is not known")
 
 
@@ -48,8 +50,8 @@ class Remedy:
     @property
     def steady(self) -> Remedy | None:
         """Return the same without starts of epochs in its windows, where its steps are not those of the unchanged loader."""
-        has_others = self.epochs and any(not part.epochs for part in self.parts)
-        return replace(self, name=f"{self.name}, steady", epochs=False) if has_others else None
+        steps_differ = self.finding == KEEPS_A_CACHE or any(not part.epochs for part in self.parts)
+        return replace(self, name=f"{self.name}, steady", epochs=False) if self.epochs and steps_differ else None
 
     @property
     def changes_samples(self) -> bool:
