@@ -10,6 +10,11 @@ edit                                                           the edit to the k
 trials       [{id, remedy, finding, before, after, unit, ratio, verdict, outputs, edit, predicted, note}]
              verdict: helps | no difference | hurts | inconclusive | failed; ratio: before / after, above 1 is faster;
              before, after, ratio: null when not measured, note says why
+answer       {remedies, before, after, unit, ratio, outputs, predicted, edits, left_out} or null: the remedies that help,
+             measured as one change; left_out: [{remedy, reason, beside}], those that help only alone
+patch        {file, root, remedies, missing} or null: where the answer is written as a diff of the files below root;
+             missing: [{remedy, why}], those that no program can make; file: null when that is all of them
+             --check: one trial, `patch`, of whole runs
 notes        [sentence]                                        what ended early, and why
 """
 
@@ -17,13 +22,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gpuwatch.commands.recorded import base_folder, dir_option, print_json
 from gpuwatch.errors import UsageError
+
+if TYPE_CHECKING:
+    from gpuwatch.experiments.conductor import Conductor
 
 EPILOG = """\b
 Examples:
@@ -32,12 +42,18 @@ Examples:
   gpuwatch try --ceilings --cores 1,2,4 -- python train.py
   gpuwatch try --loader --budget 5m -- python train.py
   gpuwatch try --remedies scaled-decode,out-of-order,workers=8 -- python train.py
+  gpuwatch try --patch fix.patch -- python train.py  what helps as a diff, for git apply
+  gpuwatch try --check fix.patch -- python train.py  confirm it: bare and patched, in turns
+  gpuwatch try --fresh -- python train.py            not going on where the last call ended
+  gpuwatch try --remedies fused-optimizer,gc-freeze -- python train.py
   gpuwatch try --scratch /tmp/void -- python train.py --out checkpoints
 
 \b
 Remedies: persistent-workers, out-of-order, pinned-memory, more-prefetch, single-threaded-workers,
   scaled-decode, faster-decoder, shrink-first, resize-before-float, cache-items, batched-fetch,
-  packed-batches, uint8-batches, workers=N
+  packed-batches, uint8-batches, prefetched-sampler, worker-affinity, workers=N
+  in the training step: trainer-threads=N, gc-freeze, foreach-optimizer, fused-optimizer, zero-grad-to-none,
+  channels-last, and on a GPU non-blocking-copies
 """
 _BUDGET = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|m|h)?$")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -66,6 +82,19 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
     metavar="DIR",
     help="Run the command in this folder, so that files it writes by relative paths land there.",
 )
+@click.option(
+    "--patch",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Write what helps as a unified diff of your files, which stay as they are.",
+)
+@click.option(
+    "--check",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Run the command bare and with this patch, in turns and from its start, in copies of this folder.",
+)
+@click.option("--fresh", is_flag=True, help="Measure again what an earlier call has measured of this command and code.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 @dir_option
 @click.argument("arguments", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -76,6 +105,9 @@ def command(
     remedies: str | None,
     budget: str,
     scratch: str | None,
+    patch: str | None,
+    check: str | None,
+    fresh: bool,
     as_json: bool,
     base: str | None,
     arguments: tuple[str, ...],
@@ -83,25 +115,41 @@ def command(
     """Try changes on your own training and report what each was worth.
 
     The command runs in experiment mode: batches are repeated, skipped and swapped, so its results are invalid.
-    Files that it writes are written as always, unless --scratch sends them elsewhere. Ctrl-C ends it with what is
-    known by then. What is measured: the loop as it is, in turns with the loop after one change. The remedies are those
-    of an earlier run's findings (seeds, names, epochs and folders of results may differ) or, without one, of the first
-    seconds of this training. The one with the largest predicted gain is first, and it stops when all is known.
+    Files that it writes are written as always, unless --scratch sends them elsewhere. What is measured: the loop as it
+    is, in turns with the loop after one change. The remedies are those of an earlier run's findings (seeds, names,
+    epochs and folders of results may differ) or, without one, of the first seconds of this training. The one with the
+    largest predicted gain is first, and it stops when all is known. Those that help are then applied together and
+    measured as one change: that is the answer. Ctrl-C ends it with what is known by then; the same call goes on from
+    there as long as the code is the same.
     """
     from gpuwatch.commands.try_progress import Shown
     from gpuwatch.experiments.conduct import conduct
     from gpuwatch.experiments.wanted import Wanted
 
     seconds, names = _seconds(budget), _names(remedies)
-    wanted = Wanted(arguments, base_folder(base), _cores(cores), _all_cores(), ceilings or bool(cores), sweep, names)
+    if check:
+        other = {"--ceilings": ceilings, "--cores": cores, "--loader": sweep, "--remedies": remedies is not None}
+        _alone(check, {**other, "--scratch": scratch, "--patch": patch})
+    wanted = Wanted(
+        arguments,
+        base_folder(base),
+        _cores(cores),
+        _all_cores(),
+        ceilings or bool(cores),
+        sweep,
+        names,
+        fresh,
+        _new_file(patch),
+    )
     place = _scratch(scratch, arguments)
     click.echo("gpuwatch: experiment mode: results of this run are invalid; do not keep its checkpoints", err=True)
     if place.note:
         click.echo(f"gpuwatch: {place.note}", err=True)
     with Shown() as shown:
         experiment = conduct(
-            place.command, wanted.base, seconds, wanted.run, shown.show, place.cwd, arguments, place.environment
-        )
+            place.command, wanted.base, seconds, _checked(check, arguments) if check else wanted.run, shown.show, place.cwd,
+            arguments, place.environment, resumable=not check,
+        )  # fmt: skip
     if as_json:
         from gpuwatch.experiments.kept import SCHEMA
         from gpuwatch.views.json import plain
@@ -112,6 +160,33 @@ def command(
     from gpuwatch.views import terminal
 
     terminal.show(view.render(experiment), on=terminal.screen())
+
+
+def _alone(file: str, others: dict[str, object]) -> None:
+    """Raise UsageError where --check names no file, or another option is given beside it."""
+    if not Path(file).is_file():
+        raise UsageError(f"--check {file}: there is no such file", "Write one with gpuwatch try --patch FILE")
+    for name, given in others.items():
+        if given:
+            raise UsageError(
+                f"--check {file} runs the command bare and patched, and nothing else: {name} does not go with it"
+            )
+
+
+def _new_file(text: str | None) -> Path | None:
+    """Return the file to write, which need not be there. Raises UsageError where its folder is not."""
+    if text is None or Path(text).absolute().parent.is_dir():
+        return Path(text) if text else None
+    raise UsageError(f"--patch {text}: there is no folder {Path(text).parent}")
+
+
+def _checked(file: str, arguments: tuple[str, ...]) -> Callable[[Conductor], None]:
+    """Return the experiment that confirms a patch of this folder's files, or of one above it that has them."""
+    from gpuwatch.experiments.checking import Checking, root_of
+
+    patch, here = Path(file).absolute(), Path.cwd()
+    root = root_of(patch, here)
+    return lambda conductor: Checking(conductor, arguments, patch, root, here).run()
 
 
 def _names(text: str | None) -> list[str] | None:

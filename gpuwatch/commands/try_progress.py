@@ -51,8 +51,8 @@ class Shown:
             if progress.doing != self._doing:
                 self._echo(f"{progress.doing} ...")
             self._doing = progress.doing
-            if progress.round_of:
-                self._echo(_estimates(progress))
+            if estimates := _estimates(progress):
+                self._echo(estimates)
             return
         doing = progress.doing if progress.done or not progress.planned else f"{progress.doing}: {STARTING}"
         self._bar.update(
@@ -76,7 +76,7 @@ def _estimates(progress: Progress) -> str:
     from gpuwatch.views import experiment as view
 
     known = [trial for trial in progress.known.trials if trial.id in progress.round_of]
-    return "; ".join(view.estimate(trial) for trial in known)
+    return "; ".join(view.estimate(trial) for trial in (*known, *progress.beside))
 
 
 def _with_table(bar: RenderableType, progress: Progress) -> RenderableType:

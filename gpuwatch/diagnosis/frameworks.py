@@ -29,29 +29,32 @@ class LoaderMaker:
     """A library that makes the DataLoader: the call of its user's, and its options by the names of torch's.
 
     `also` goes with more workers; `none_on_cpu`: it takes no workers for a training on the CPU, whatever is passed.
+    `function`: the function or class that the user's code calls with them; `base`: the class that it derives its own from.
     """
 
     call: str
     options: Mapping[str, str]
     also: str = ""
     none_on_cpu: bool = False
+    function: str = ""
+    base: str = ""
 
 
 # By the name of the module that makes the loader, or that defines its class.
 LOADER_MAKERS = {
-    "keras": LoaderMaker("PyDataset(..., {})", {"num_workers": "workers"}, also="use_multiprocessing=True"),
-    "transformers": LoaderMaker("TrainingArguments(..., {})", TRAINING_ARGUMENTS),
-    "sentence_transformers": LoaderMaker("SentenceTransformerTrainingArguments(..., {})", TRAINING_ARGUMENTS),
+    "keras": LoaderMaker("PyDataset(..., {})", {"num_workers": "workers"}, also="use_multiprocessing=True", base="PyDataset"),
+    "transformers": LoaderMaker("TrainingArguments(..., {})", TRAINING_ARGUMENTS, function="TrainingArguments"),
+    "sentence_transformers": LoaderMaker("SentenceTransformerTrainingArguments(..., {})", TRAINING_ARGUMENTS, function="SentenceTransformerTrainingArguments"),
     "fastai": LoaderMaker("DataLoaders(..., {})", {"num_workers": "num_workers", "pin_memory": "pin_memory"}),
-    "ultralytics": LoaderMaker("train(..., {})", {"num_workers": "workers"}, none_on_cpu=True),
-    "lightning": LoaderMaker("LightningDataModule.from_datasets(..., {})", WORKERS),
-    "pytorch_lightning": LoaderMaker("LightningDataModule.from_datasets(..., {})", WORKERS),
+    "ultralytics": LoaderMaker("train(..., {})", {"num_workers": "workers"}, none_on_cpu=True, function="train"),
+    "lightning": LoaderMaker("LightningDataModule.from_datasets(..., {})", WORKERS, function="from_datasets"),
+    "pytorch_lightning": LoaderMaker("LightningDataModule.from_datasets(..., {})", WORKERS, function="from_datasets"),
     "recbole": LoaderMaker("config: {}", {"num_workers": "worker"}),
-    "timm": LoaderMaker("create_loader(..., {})", SAME),
+    "timm": LoaderMaker("create_loader(..., {})", SAME, function="create_loader"),
     "open_clip_train": LoaderMaker("--{}", {"num_workers": "workers"}),
     "anomalib": LoaderMaker("the datamodule's (..., {})", WORKERS),
-    "lightly_train": LoaderMaker("train(..., {})", WORKERS),
-    "pytorch_forecasting": LoaderMaker("to_dataloader(..., {})", SAME),
+    "lightly_train": LoaderMaker("train(..., {})", WORKERS, function="train"),
+    "pytorch_forecasting": LoaderMaker("to_dataloader(..., {})", SAME, function="to_dataloader"),
     "scvi": LoaderMaker("scvi.settings.{}", {"num_workers": "dl_num_workers", "persistent_workers": "dl_persistent_workers"}),
 }  # fmt: skip
 # OpenCV's decoders, with what they are given.
@@ -87,6 +90,17 @@ def loader_edit(loader: LoaderProfile, settings: Mapping[str, object]) -> str:
         return f"the option of {made[0].partition('.')[0]} for {_words(settings)}"
     more = f", {library.also}" if library.also and settings.get("num_workers") else ""
     return library.call.format(_words(known) + more)
+
+
+def passed_by_user(
+    loader: LoaderProfile, settings: Mapping[str, object]
+) -> tuple[LoaderMaker, dict[str, object]] | None:
+    """Return the library that makes a loader, with the settings by its own names; None where it has none of them."""
+    made = maker_of(loader)
+    library = _of(LOADER_MAKERS, made[0]) if made else None
+    if library is None or not settings.keys() <= library.options.keys():
+        return None
+    return library, {library.options[name]: value for name, value in settings.items()}
 
 
 def keeps_workers(loader: LoaderProfile) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from gpuwatch.errors import GpuwatchError
 from gpuwatch.experiments import budget, kept
 from gpuwatch.experiments.conductor import Conductor, Progress
+from gpuwatch.experiments.resuming import Keeping
 from gpuwatch.experiments.session import Session
 from gpuwatch.experiments.undriven import LoopNotDriven
 from gpuwatch.model.experiment import Experiment
@@ -29,10 +30,12 @@ def conduct(
     cwd: Path | None = None,
     asked_as: Sequence[str] | None = None,
     environment: Mapping[str, str] | None = None,
+    resumable: bool = True,
 ) -> Experiment:
     """Run `experiments` on the command within `budget_s` seconds and keep the result below `base`.
 
-    `asked_as` is the command as the user gave it, by which reports find the result. Ctrl-C, SIGTERM and SIGHUP end
+    `asked_as` is the command as the user gave it, by which reports find the result; `resumable`: a later call may go on
+    from its windows. Ctrl-C, SIGTERM and SIGHUP end
     it with what is known. Raises LoopNotDriven when the command has no loop to experiment on, GpuwatchError when it
     cannot be started or nothing can be written."""
     asked = tuple(asked_as or command)
@@ -44,11 +47,15 @@ def conduct(
     empty = Experiment(path.name, mask_arguments(asked), time.time_ns(), 0.0)
     with _signals_interrupt(), Session(command, path, start + budget_s, cwd=cwd, environment=environment) as session:
         conductor = Conductor(session, empty, show, budget_s)
+        keeping = Keeping(path, asked)
+        if resumable:
+            conductor.keep = lambda: keeping.write(conductor.standing())
         if created.note:
             conductor.note(created.note)
         _run(conductor, experiments)
     result = replace(conductor.experiment, seconds=time.monotonic() - start)
     try:
+        conductor.keep()
         kept.write(path, result)
         folder.write_info(path, replace(info, ended_ns=time.monotonic_ns(), exit_code=0, state="finished"))
     except OSError as error:
@@ -62,14 +69,14 @@ def _run(conductor: Conductor, experiments: Callable[[Conductor], None]) -> None
     try:
         experiments(conductor)
     except KeyboardInterrupt:
-        conductor.note("Interrupted: this is what was known by then.")
+        conductor.note("Interrupted: this is what was known by then. The same call again goes on from here.")
     except LoopNotDriven:
         raise
     except GpuwatchError as error:
         if not _knows(conductor.experiment):
             raise
         conductor.note(f"Ended early: {error}.")
-    if time.monotonic() >= session.deadline and not session.loop:
+    if time.monotonic() >= session.deadline and not session.loop and not _knows(conductor.experiment):
         raise LoopNotDriven(
             f"the start-up took the whole budget of {budget.written(conductor.budget_s)}: no loop over a torch DataLoader"
             " got going within it",

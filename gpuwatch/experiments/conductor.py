@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gpuwatch.experiments import budget, ceilings, edits, sweep
+from gpuwatch.experiments.remedy import Remedy
+from gpuwatch.experiments.resuming import Known, still_valid
 from gpuwatch.experiments.session import Result, Session, Window
 from gpuwatch.model.experiment import Experiment, Trial
+from gpuwatch.model.profile import Costs
 from gpuwatch.model.report import Report
 
 ROUNDS = 4
@@ -25,7 +30,7 @@ _SWEEP_WINDOWS = 40
 class Progress:
     """What a view may show while an experiment runs: what it is at, windows done of those planned so far, the newest
     window's result, and all that is known. `line`: one that stays (a plan, a note); `round_of`: the remedies of which a
-    round has just ended."""
+    round has just ended; `beside`: trials of that round which are no single remedy's."""
 
     doing: str
     done: int
@@ -34,25 +39,77 @@ class Progress:
     known: Experiment
     line: str = ""
     round_of: tuple[str, ...] = ()
+    beside: tuple[Trial, ...] = ()
 
 
 @dataclass(slots=True)
 class Conductor:
     """Runs experiments in one session, plans their rounds by the budget and holds what is known. `show` gets progress;
-    `report` is that of the run as it is; `taken` has what each window took in all."""
+    `report` is that of the run as it is; `taken` has what each window took in all; `known` is what an earlier experiment
+    has measured; `keep` is called when there is something new to keep."""
 
     session: Session
     experiment: Experiment
     show: Callable[[Progress], None]
     budget_s: float
     report: Report | None = None
+    known: Known | None = None
+    wanted: Sequence[Remedy] = ()
+    of_findings: bool = False
     doing: str = ""
     done: int = 0
     planned: int = 0
     taken: list[tuple[Result, float]] = field(default_factory=list)
     update: Callable[[], None] = lambda: None
+    keep: Callable[[], None] = lambda: None
     clock: Callable[[], float] = time.monotonic
     _since: float = 0.0
+    _rounds: int = 0
+
+    @property
+    def costs(self) -> Costs | None:
+        """Return what the throughput model knows of the run as it is."""
+        return self.report.costs if self.report else self.known.costs if self.known else None
+
+    @property
+    def loop(self) -> dict[str, Any]:
+        """Return the facts of the loop, of an earlier experiment while it has not been found in this one."""
+        return self.session.loop or (self.known.loop if self.known else {})
+
+    @property
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """Return what remedies do to the samples, by arm."""
+        return {**(self.known.outputs if self.known else {}), **self.session.outputs}
+
+    def standing(self) -> Known:
+        """Return what is known by now, for whoever goes on from here."""
+        return Known(
+            id=self.experiment.id,
+            remedies=tuple(self.wanted),
+            of_findings=self.of_findings,
+            costs=self.costs,
+            loop=self.loop,
+            outputs=self.outputs,
+            taken=tuple(self.taken),
+            code=tuple(self.session.code) or (self.known.code if self.known else ()),
+        )
+
+    def resume(self, known: Known, remedies: Sequence[Remedy]) -> None:
+        """Go on from what an earlier experiment has measured of these remedies."""
+        self.known = known
+        self.taken = still_valid(known, remedies)
+        self._rounds = 1 + max((result.round for result, _ in self.taken), default=-1)
+        if known.experiment is not None:
+            earlier = known.experiment
+            self.experiment = replace(
+                self.experiment, ceilings=earlier.ceilings, balance_cores=earlier.balance_cores, sweep=earlier.sweep,
+                edit=earlier.edit,
+            )  # fmt: skip
+
+    def next_round(self) -> int:
+        """Return the number of a new round; none comes twice, so that windows pair by it whatever ran between."""
+        self._rounds += 1
+        return self._rounds - 1
 
     @property
     def results(self) -> list[Result]:
@@ -125,15 +182,19 @@ class Conductor:
         """Show a line that stays."""
         self.show(Progress(self.doing, self.done, self.planned, None, self.experiment, line))
 
-    def round_ended(self, remedies: Sequence[str]) -> None:
-        """Show what a round over these remedies has brought."""
+    def round_ended(self, remedies: Sequence[str], beside: Sequence[Trial] = ()) -> None:
+        """Show what a round over these remedies has brought, and keep it."""
         known = self.experiment
-        self.show(Progress(self.doing, self.done, self.planned, None, known, round_of=tuple(remedies)))
+        with contextlib.suppress(OSError):  # the result itself says later that nothing can be kept
+            self.keep()
+        self.show(
+            Progress(self.doing, self.done, self.planned, None, known, round_of=tuple(remedies), beside=tuple(beside))
+        )
 
     def add_trial(self, trial: Trial) -> None:
         """Keep a trial, in the place of an earlier one of the same remedy."""
-        others = tuple(each for each in self.experiment.trials if each.id != trial.id)
-        self.experiment = replace(self.experiment, trials=(*others, trial))
+        placed = {each.id: each for each in self.experiment.trials} | {trial.id: trial}
+        self.experiment = replace(self.experiment, trials=tuple(placed.values()))
 
     def note(self, text: str) -> None:
         """Show a sentence, and keep it with the result."""

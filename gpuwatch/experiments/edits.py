@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import difflib
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gpuwatch.experiments import rewriting
 from gpuwatch.experiments.sweep import Setting
 from gpuwatch.model.experiment import LoaderTrial
 from gpuwatch.model.measures import Place
@@ -21,6 +22,12 @@ CACHE = "+ keep the finished items in memory (a list or tensor made once), or sa
 PACK = "+ collate into one tensor per field, and split it after the batch has arrived"
 UINT8 = "- collate float images\n+ collate uint8 images, and after x.to(device): x = x.float().div_(255)"
 BATCHED = "+ DataLoader(dataset, sampler=BatchSampler(RandomSampler(dataset), n, drop_last=False), batch_size=None)"
+SAMPLER = "+ batch_sampler=Ahead(batch_sampler)  # draws in a thread, through a queue.Queue, some batches ahead"
+AFFINITY = "+ def on_all_cores(worker):\n+     os.sched_setaffinity(0, range(os.cpu_count()))\n+ DataLoader(..., worker_init_fn=on_all_cores)"
+FREEZE = "+ gc.collect()\n+ gc.freeze()  # once, before the loop over the epochs"
+TO_NONE = "- optimizer.zero_grad(set_to_none=False)\n+ optimizer.zero_grad()"
+CHANNELS_LAST = "+ model = model.to(memory_format=torch.channels_last)\n+ x = x.to(memory_format=torch.channels_last)"
+NON_BLOCKING = "+ x = x.to(device, non_blocking=True)"
 # A start of workers that takes more than this share of an epoch is worth keeping them.
 RESTART_SHARE = 0.03
 
@@ -53,8 +60,8 @@ def _restarts_cost(knee: LoaderTrial, length: int | None) -> bool:
 def loader_call(place: tuple[str, int] | None, settings: Mapping[str, Any]) -> str:
     """Return the edit of the loader's constructor call; a general line when the call cannot be read."""
     words = {name: str(value) if isinstance(value, Code) else repr(value) for name, value in settings.items()}
-    found = _source(place[0]) if place else None
-    edited = _with_keywords(found, place[1], words) if found and place else None
+    found = source_of(place[0]) if place else None
+    edited = rewriting.with_keywords(found, place[1], words) if found and place else None
     if found is None or edited is None or place is None:
         return f"+ DataLoader(..., {', '.join(f'{name}={value}' for name, value in words.items())})"
     return _diff(found, edited, place)
@@ -63,20 +70,21 @@ def loader_call(place: tuple[str, int] | None, settings: Mapping[str, Any]) -> s
 def moved_first(place: Place | None, shrink: str, early: Sequence[str]) -> str:
     """Return the edit that puts the shrinking transform before the early ones, in the list where they stand."""
     general = f"+ Compose([{shrink}(...), {', '.join(f'{name}(...)' for name in early) or '...'}, ...])"
-    found = _source(place.file) if place else None
-    edited = _reordered(found, place.line, shrink, early) if found and place else None
+    found = source_of(place.file) if place else None
+    edited = rewriting.reordered(found, place.line, shrink, early) if found and place else None
     return general if found is None or edited is None or place is None else _diff(found, edited, (place.file, 0))
 
 
 def scaled_decode(place: Place | None, scale: int) -> str:
     """Return the edit that decodes at a part of the size."""
     general = f"  image = Image.open(path)\n+ image.draft('RGB', (image.width // {scale}, image.height // {scale}))"
-    found = _source(place.file) if place else None
-    edited = _drafted(found, place.line, scale) if found and place else None
+    found = source_of(place.file) if place else None
+    edited = rewriting.drafted(found, place.line, scale) if found and place else None
     return general if found is None or edited is None or place is None else _diff(found, edited, (place.file, 0))
 
 
-def _source(file: str) -> str | None:
+def source_of(file: str) -> str | None:
+    """Return the source of a file; None when it cannot be read or is no Python."""
     try:
         text = Path(file).read_text(encoding="utf-8")
         ast.parse(text)
@@ -94,86 +102,3 @@ def _diff(before: str, after: str, place: tuple[str, int]) -> str:
     changed = [line for line in lines if not line.startswith("@@")]
     body = textwrap.dedent("\n".join(line[1:] for line in changed)).splitlines()
     return "\n".join([f"{place[0]}:{number}", *(f"{line[0]} {text}" for line, text in zip(changed, body, strict=True))])
-
-
-def _nodes(source: str, kind: type[ast.AST]) -> Iterator[Any]:
-    return (node for node in ast.walk(ast.parse(source)) if isinstance(node, kind))
-
-
-def _offset(source: str, line: int, column: int) -> int:
-    """Return the index in the text of a position that ast gives in bytes of a line."""
-    lines = source.splitlines(keepends=True)
-    return sum(map(len, lines[: line - 1])) + len(lines[line - 1].encode()[:column].decode())
-
-
-def _span(source: str, node: ast.expr) -> tuple[int, int]:
-    end = (node.end_lineno or node.lineno, node.end_col_offset or 0)
-    return _offset(source, node.lineno, node.col_offset), _offset(source, *end)
-
-
-def _name(call: ast.Call) -> str:
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-
-
-def _with_keywords(source: str, line: int, words: Mapping[str, str]) -> str | None:
-    """Return the source with the call at `line` given these keywords; None when that is not one plain call."""
-    calls = [c for c in _nodes(source, ast.Call) if c.lineno <= line <= (c.end_lineno or 0) and "Loader" in _name(c)]
-    if len(calls) != 1 or any(keyword.arg is None for keyword in calls[0].keywords):
-        return None
-    call = calls[0]
-    known = {keyword.arg: keyword.value for keyword in call.keywords}
-    changes = [(*_span(source, known[name]), value) for name, value in words.items() if name in known]
-    new = "".join(f", {name}={value}" for name, value in words.items() if name not in known)
-    parts = [*call.args, *known.values()]
-    if new and not parts:
-        return None
-    if new:
-        end = max(_span(source, part)[1] for part in parts)
-        changes.append((end, end, new))
-    return _replaced(source, changes)
-
-
-def _replaced(source: str, changes: Sequence[tuple[int, int, str]]) -> str:
-    for begin, end, text in sorted(changes, reverse=True):
-        source = source[:begin] + text + source[end:]
-    return source
-
-
-def _reordered(source: str, line: int, shrink: str, early: Sequence[str]) -> str | None:
-    """Return the source with the shrink before the first early entry of its list; None when no one list holds them."""
-    for group in _nodes(source, ast.List):
-        entries = [_name(entry) if isinstance(entry, ast.Call) else "" for entry in group.elts]
-        if not group.lineno <= line <= (group.end_lineno or 0) or shrink not in entries:
-            continue
-        at = entries.index(shrink)
-        first = next((i for i, name in enumerate(entries[:at]) if name in early or not early), None)
-        if first is None:
-            continue
-        order = [*range(first), at, *range(first, at), *range(at + 1, len(entries))]
-        spans = [_span(source, entry) for entry in group.elts]
-        texts = [source[begin:end] for begin, end in spans]
-        return _replaced(source, [(*spans[i], texts[order[i]]) for i in range(len(spans))])
-    return None
-
-
-def _drafted(source: str, line: int, scale: int) -> str | None:
-    """Return the source with a draft between open and use; None when the line is no assignment from Image.open."""
-    for statement in _nodes(source, ast.Assign):
-        opened = [c for c in ast.walk(statement.value) if isinstance(c, ast.Call) and _name(c) == "open"]
-        target = statement.targets[0]
-        inside = statement.lineno <= line <= (statement.end_lineno or 0)
-        if not inside or len(opened) != 1 or not isinstance(target, ast.Name):
-            continue
-        begin, end = _span(source, opened[0])
-        start, stop = _offset(source, statement.lineno, statement.col_offset), _span(source, statement.value)[1]
-        indent, name = " " * statement.col_offset, target.id
-        whole = source[_span(source, statement.value)[0] : stop]
-        rest = whole.replace(source[begin:end], name, 1)
-        lines = [
-            f"{name} = {source[begin:end]}",
-            f"{name}.draft('RGB', ({name}.width // {scale}, {name}.height // {scale}))",
-        ]
-        lines += [f"{name} = {rest}"] if rest != name else []
-        return source[:start] + f"\n{indent}".join(lines) + source[stop:]
-    return None

@@ -9,7 +9,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, PredictionScore, Trial
+from gpuwatch.model.experiment import (
+    Answer,
+    Ceiling,
+    Experiment,
+    LeftOut,
+    LoaderTrial,
+    PatchFile,
+    PredictionScore,
+    Trial,
+    Unpatched,
+)
 from gpuwatch.model.measures import Interval
 from gpuwatch.words.masking import mask_arguments, same_command
 
@@ -60,6 +70,8 @@ def _experiment(raw: dict[str, Any]) -> Experiment:
     values["trials"] = tuple(_trial(row) for row in raw.get("trials") or ())
     values["ceilings"] = tuple(_ceiling(row) for row in raw.get("ceilings") or ())
     values["sweep"] = tuple(_setting(row) for row in raw.get("sweep") or ())
+    values["answer"] = _answer(raw["answer"]) if raw.get("answer") else None
+    values["patch"] = _patch(raw["patch"]) if raw.get("patch") else None
     return Experiment(**values)
 
 
@@ -85,6 +97,19 @@ def _trial(raw: dict[str, Any]) -> Trial:
 def _ceiling(raw: dict[str, Any]) -> Ceiling:
     intervals = {name: _interval(raw[name]) for name in ("end_to_end", "device", "loader")}
     return Ceiling(**{**_known(Ceiling, raw), **intervals})
+
+
+def _answer(raw: dict[str, Any]) -> Answer:
+    measured = {name: _measured(raw[name]) for name in ("before", "after")}
+    lists = {name: tuple(raw[name]) for name in ("remedies", "edits")}
+    left_out = tuple(LeftOut(**_known(LeftOut, row)) for row in raw["left_out"])
+    ratio = _interval(raw["ratio"])
+    return Answer(**{**_known(Answer, raw), **measured, **lists, "ratio": ratio, "left_out": left_out})
+
+
+def _patch(raw: dict[str, Any]) -> PatchFile:
+    missing = tuple(Unpatched(**_known(Unpatched, row)) for row in raw["missing"])
+    return PatchFile(**{**_known(PatchFile, raw), "remedies": tuple(raw["remedies"]), "missing": missing})
 
 
 def _setting(raw: dict[str, Any]) -> LoaderTrial:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from gpuwatch.experiments import budget, trials
 from gpuwatch.experiments.conductor import WINDOW_S, Conductor
-from gpuwatch.experiments.remedies import Remedy
+from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.experiments.session import Window
 from gpuwatch.model.experiment import Trial
 
@@ -25,15 +25,18 @@ def by_gain(remedies: Sequence[Remedy]) -> list[Remedy]:
 
 @dataclass(slots=True)
 class Proving:
-    """Tries remedies group after group; `tail_share` of what is left of the budget stays for what comes after."""
+    """Tries remedies group after group; `tail_share` of what is left of the budget, and `tail_s` beside it, stay for what
+    comes after."""
 
     conductor: Conductor
     tail_share: float = 0.0
+    tail_s: float = 0.0
 
     def run(self, remedies: Sequence[Remedy]) -> None:
         """Add the remedies' trials; the rounds that were measured stay when it is interrupted."""
         self.conductor.tell("remedies")
-        tail_s = self.tail_share * self.conductor.left_s
+        remedies = self._still_open(remedies)
+        tail_s = self.tail_share * self.conductor.left_s + self.tail_s
         waiting = list(remedies)
         while waiting:
             left_s = self.conductor.left_s - tail_s - COMPARING * self.conductor.budget_s
@@ -45,6 +48,15 @@ class Proving:
                 return
             self._try(group, left_s * (SHARE if waiting else 1.0))
 
+    def _still_open(self, remedies: Sequence[Remedy]) -> list[Remedy]:
+        """Add the trials that an earlier experiment has settled; return the other remedies."""
+        conductor = self.conductor
+        found = trials.conclude(conductor.results, remedies, conductor.outputs, conductor.loop)
+        settled = [trial for trial in found if trials.is_settled_trial(trial)]
+        for trial in settled:
+            conductor.add_trial(trial)
+        return [remedy for remedy in remedies if remedy.name not in {trial.id for trial in settled}]
+
     def _fitting(self, remedies: Sequence[Remedy], left_s: float) -> int:
         """Return with how many remedies a few rounds fit; one at least."""
         counts = range(min(GROUP, len(remedies)), 1, -1)
@@ -55,17 +67,17 @@ class Proving:
 
     def _try(self, group: Sequence[Remedy], seconds: float) -> None:
         """Run rounds over a group within `seconds`; a remedy that is known leaves it."""
-        conductor, done, begun = self.conductor, self.conductor.experiment.trials, len(self.conductor.taken)
+        conductor, done = self.conductor, self.conductor.experiment.trials
 
         def update() -> None:
-            found = trials.conclude(conductor.results[begun:], group, conductor.session.outputs, conductor.session.loop)
+            found = trials.conclude(conductor.results, group, conductor.outputs, conductor.loop)
             conductor.experiment = replace(conductor.experiment, trials=(*done, *found))
 
         conductor.update = update
         conductor.planned = conductor.done + USUAL_ROUNDS * len(trials.round_of(group, 0, 0.0))
         unsettled = self._rounds(group, conductor.left_s - seconds)
         conductor.run(trials.closing(group))
-        conductor.run([remedy.window("compare") for remedy in group if remedy.hook and self._deserves(remedy)])
+        conductor.run([window for remedy in group if self._deserves(remedy) for window in remedy.comparisons()])
         update()
         self._explain(unsettled, group)
 
@@ -75,7 +87,7 @@ class Proving:
         for number in range(MOST_ROUNDS):
             if number and self.conductor.left_s - self._round_s(unsettled) < end_s:
                 break
-            self.conductor.run(trials.round_of(unsettled, number, WINDOW_S))
+            self.conductor.run(trials.round_of(unsettled, self.conductor.next_round(), WINDOW_S))
             self.conductor.round_ended([remedy.name for remedy in unsettled])
             settled = [remedy for remedy in unsettled if self._is_settled(remedy)]
             unsettled = [remedy for remedy in unsettled if remedy not in settled]

@@ -49,8 +49,7 @@ class Window:
     seconds: float = 1.0
     steps: int = 6
     loader: dict[str, Any] = field(default_factory=dict)
-    remedy: str | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
+    remedies: tuple[tuple[str, dict[str, Any]], ...] = ()
     cores: int | None = None
     epochs: bool = False
     memory: bool = False
@@ -99,6 +98,7 @@ class Session:
         self.respect_epochs = False
         self.loop: dict[str, Any] = {}
         self.outputs: dict[str, dict[str, Any]] = {}
+        self.code: list[str] = []
         self.starts = 0
         self.resolved = 0
         self.startup_s: float | None = None
@@ -280,11 +280,18 @@ class Session:
             for fact in log.table("experiment").dicts():
                 if fact["key"] == "loop":
                     self.loop = fact["value"]
-                elif fact["key"] == "outputs":
-                    self.outputs[fact["value"]["arm"]] = fact["value"]
+                elif fact["key"] == "code":
+                    self.code = fact["value"]
+                elif fact["key"] in ("outputs", "losses"):
+                    self._keep_outputs(fact["key"], fact["value"])
         new, self._read = rows[self._read :], len(rows)
         self.resolved += len(new)
         yield from (_result(row) for row in new)
+
+    def _keep_outputs(self, key: str, found: dict[str, Any]) -> None:
+        """Keep what a remedy does to the samples, and what it does to the losses as `losses` beside it."""
+        kept = self.outputs.setdefault(found["arm"], {})
+        kept.update(found if key == "outputs" else {"losses": found})
 
     @property
     def is_running(self) -> bool:

@@ -45,9 +45,11 @@ class Setting:
         loader: dict[str, Any] = {"num_workers": self.workers}
         if self.workers and self.prefetch:
             loader["prefetch_factor"] = self.prefetch
-        remedy = "single-threaded-workers" if self.threads == 1 else None
+        remedies: tuple[tuple[str, dict[str, Any]], ...] = (
+            (("single-threaded-workers", {}),) if self.threads == 1 else ()
+        )
         memory = kind == "loader" and round_ > 0
-        return Window(self.arm, kind, round_, seconds, loader=loader, remedy=remedy, memory=memory)
+        return Window(self.arm, kind, round_, seconds, loader=loader, remedies=remedies, memory=memory)
 
 
 @dataclass(slots=True)

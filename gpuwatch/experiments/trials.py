@@ -8,22 +8,24 @@ from dataclasses import replace
 from typing import Any
 
 from gpuwatch.experiments.pairing import by_arm, is_settled, outcome, ratio, rounds_to_settle, step_interval
-from gpuwatch.experiments.remedies import Remedy
+from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.experiments.sequential import LEAST_ROUNDS
 from gpuwatch.experiments.session import Result, Window
 from gpuwatch.model.experiment import Trial
 from gpuwatch.model.measures import Interval
-from gpuwatch.words.units import figures
+from gpuwatch.words.units import count, figures
 
 BASELINE = "unchanged"
 WITH_EPOCHS = "unchanged, epochs"
+FREEZES_DRAWS = "random: keeping items would freeze the draws"
 
 
 def round_of(remedies: Sequence[Remedy], number: int, seconds: float) -> list[Window]:
     """Return one round: the unchanged loader and each remedy once, in an order that changes with the round.
 
     Remedies whose gain lies in the start of epochs are held against an unchanged loader that starts them too."""
-    windows = [remedy.window("real", number, seconds) for remedy in remedies]
+    changed = [each for remedy in remedies for each in (remedy, remedy.steady) if each]
+    windows = [each.window("real", number, seconds) for each in changed]
     windows.append(Window(BASELINE, "real", number, seconds))
     if any(remedy.epochs for remedy in remedies):
         windows.append(Window(WITH_EPOCHS, "real", number, seconds, epochs=True))
@@ -75,7 +77,7 @@ def _trial(
     compared: dict[str, Any] | None,
     loop: dict[str, Any],
 ) -> Trial:
-    unchanged, changed = _arms(remedy, groups, loop)
+    unchanged, changed = arms(remedy, groups, loop)
     value = ratio(unchanged, changed)
     found = "failed" if remedy.name in notes else outcome(value) if value else "inconclusive"
     return Trial(
@@ -94,18 +96,26 @@ def _trial(
     )
 
 
-def _arms(remedy: Remedy, groups: dict[str, list[Result]], loop: dict[str, Any]) -> tuple[list[Result], list[Result]]:
-    """Return the windows before and after, those of epochs as if they had lasted a whole one."""
-    steady, changed = groups.get(BASELINE, []), groups.get(remedy.name, [])
+def arms(remedy: Remedy, groups: dict[str, list[Result]], loop: dict[str, Any]) -> tuple[list[Result], list[Result]]:
+    """Return the windows before and after of the same rounds, those of epochs as if they had lasted a whole one."""
+    changed = groups.get(remedy.name, [])
+    rounds = {result.round for result in changed}
+    beside = {arm: [r for r in results if r.round in rounds] for arm, results in groups.items()}
+    steady = beside.get(BASELINE, [])
     if not remedy.epochs:
         return steady, changed
-    length, step_ms = loop.get("length"), statistics.median(r.step_ms or 0.0 for r in steady) if steady else None
+    unchanged, length, step_ms = beside.get(WITH_EPOCHS, []), loop.get("length"), _usual_ms(steady)
     if not length or step_ms is None:
-        return groups.get(WITH_EPOCHS, []), changed
+        return unchanged, changed
+    own_ms = _usual_ms(beside.get(remedy.steady.name, [])) if remedy.steady else None
     return (
-        [whole_epoch(r, length, step_ms) for r in groups.get(WITH_EPOCHS, [])],
-        [whole_epoch(r, length, step_ms) for r in changed],
+        [whole_epoch(r, length, step_ms) for r in unchanged],
+        [whole_epoch(r, length, own_ms or step_ms) for r in changed],
     )
+
+
+def _usual_ms(results: Sequence[Result]) -> float | None:
+    return statistics.median(r.step_ms or 0.0 for r in results) if results else None
 
 
 def whole_epoch(result: Result, length: int, step_ms: float) -> Result:
@@ -138,13 +148,35 @@ def _reason(value: Interval | None) -> str:
 
 
 def outputs_text(remedy: Remedy, found: dict[str, Any] | None) -> str:
-    """Return whether the samples change, in words."""
-    if remedy.hook is None:
-        return "another order" if remedy.loader.get("in_order") is False else "unchanged"
+    """Return whether the samples change, or the losses of the same samples, in words."""
+    parts = [_samples_text(remedy, found)] if remedy.changes_samples else []
+    parts += ["another order"] if remedy.loader.get("in_order") is False else []
+    parts += [_losses_text((found or {}).get("losses"))] if remedy.changes_step else []
+    return "; ".join(parts) or "unchanged"
+
+
+def _losses_text(found: dict[str, Any] | None) -> str:
     if found is None:
+        return "losses not compared"
+    if found.get("note"):
+        return str(found["note"])
+    if found["max"] == 0.0:
+        return f"losses identical ({count(found['losses'], 'batch', 'batches')})"
+    return (
+        f"losses of the same {count(found['losses'], 'batch', 'batches')} differ by {found['max']:.2g} at most,"
+        f" {found['mean']:.2g} on average (losses up to {found['scale']:.3g}{_draws(found.get('draws'))})"
+    )
+
+
+def _draws(largest: float | None) -> str:
+    return f"; by {largest:.2g} under other random draws" if largest else ""
+
+
+def _samples_text(remedy: Remedy, found: dict[str, Any] | None) -> str:
+    if found is None or not ({"max", "note"} & found.keys()):
         return "not compared"
     if found.get("max") == 0.0 and remedy.name == "cache-items" and found.get("random"):
-        return "random: keeping items would freeze the draws"
+        return FREEZES_DRAWS
     if found.get("max") == 0.0:
         return f"identical ({found['samples']} samples)"
     if found.get("note"):

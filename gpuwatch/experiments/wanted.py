@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gpuwatch.experiments import budget, ceilings, earlier, remedies
+from gpuwatch.experiments import budget, ceilings, earlier, patching, remedies, resuming, trials
 from gpuwatch.experiments.conductor import Conductor
 from gpuwatch.experiments.observing import Observation
 from gpuwatch.experiments.proving import Proving, by_gain
-from gpuwatch.experiments.remedies import Remedy
+from gpuwatch.experiments.remedy import Remedy
+from gpuwatch.experiments.resuming import Known
 from gpuwatch.experiments.trials import round_of
-from gpuwatch.words.units import factor
+from gpuwatch.experiments.uniting import Uniting
+from gpuwatch.words.units import count, factor
 
 # The part of the rest of the budget that stays for the ceilings and the sweep when they were asked for beside remedies.
 ASKED_SHARE = 0.4
@@ -32,6 +35,8 @@ class Wanted:
     ceilings: bool = False
     sweep: bool = False
     names: Sequence[str] | None = None
+    fresh: bool = False
+    patch: Path | None = None
 
     @property
     def everything(self) -> bool:
@@ -39,20 +44,74 @@ class Wanted:
         return not (self.ceilings or self.sweep or self.names is not None)
 
     def run(self, conductor: Conductor) -> None:
-        """Run what is wanted within the conductor's budget."""
-        wanted = self._remedies(conductor) if self.names is not None or self.everything else []
+        """Run what is wanted within the conductor's budget, and write the patch of what helps, also when interrupted."""
+        try:
+            self._measure(conductor)
+        except KeyboardInterrupt:
+            if conductor.experiment.answer is None:
+                Uniting(conductor).answer_alone(conductor.wanted)
+            raise
+        finally:
+            if self.patch is not None:
+                self._write_patch(conductor, self.patch)
+
+    def _write_patch(self, conductor: Conductor, file: Path) -> None:
+        answer, code = conductor.experiment.answer, conductor.standing().code
+        if answer is None:
+            conductor.note("No patch was written: no remedy is known to help.")
+            return
+        chosen = [remedy for remedy in conductor.wanted if remedy.name in answer.remedies]
+        try:
+            made = patching.make(chosen, conductor.loop, code, Path.cwd())
+            conductor.experiment = replace(conductor.experiment, patch=patching.write(file, made, answer))
+        except OSError as error:
+            conductor.note(f"The patch could not be written to {file}: {error.strerror or error}.")
+
+    def _measure(self, conductor: Conductor) -> None:
+        known = None if self.fresh else self._known(conductor)
+        wanted = self._remedies(conductor, known) if self.names is not None or self.everything else []
+        conductor.wanted, conductor.of_findings = wanted, not self.names
+        if known is not None:
+            conductor.resume(known, wanted)
+            conductor.say(_resumed(known, conductor))
+        if not self._is_all_known(conductor, wanted):
+            if not self._has_loop(conductor):
+                return  # the budget ended before it, which whoever conducts says
+            self._plan(conductor, wanted)
+        if wanted:
+            uniting = Uniting(conductor)
+            Proving(conductor, ASKED_SHARE if self.ceilings or self.sweep else 0.0, uniting.reserved_s(wanted)).run(
+                wanted
+            )
+            uniting.run(wanted)
+        if self.sweep:
+            conductor.sweep(self.all_cores)
+        if self.ceilings or (self.everything and not conductor.experiment.ceilings and self._has_room(conductor)):
+            conductor.ceilings(self.cores or [self.all_cores])
+
+    def _known(self, conductor: Conductor) -> Known | None:
+        """Return what an earlier experiment on this command has measured; None, which is said, when the code is another now."""
+        known = resuming.find(self.base, self.command)
+        if known is None or not known.changed:
+            return known
+        conductor.say(
+            f"{known.id} measured other code ({', '.join(map(os.path.basename, known.changed))}): measuring all again"
+        )
+        return None
+
+    def _is_all_known(self, conductor: Conductor, wanted: Sequence[Remedy]) -> bool:
+        """Say whether earlier experiments have settled all that is wanted, so that no training is needed for it."""
+        if self.ceilings or self.sweep or not wanted or conductor.known is None:
+            return False
+        found = trials.conclude(conductor.results, wanted, conductor.outputs, conductor.loop)
+        settled = {trial.id for trial in found if trials.is_settled_trial(trial)}
+        return all(remedy.name in settled for remedy in wanted)
+
+    def _has_loop(self, conductor: Conductor) -> bool:
         if not conductor.session.loop and conductor.left_s:
             conductor.tell("starting the training")
             conductor.session.find_loop()
-        if not conductor.session.loop:
-            return  # the budget ended before it, which whoever conducts says
-        self._plan(conductor, wanted)
-        if wanted:
-            Proving(conductor, ASKED_SHARE if self.ceilings or self.sweep else 0.0).run(wanted)
-        if self.sweep:
-            conductor.sweep(self.all_cores)
-        if self.ceilings or (self.everything and self._has_room(conductor)):
-            conductor.ceilings(self.cores or [self.all_cores])
+        return bool(conductor.session.loop)
 
     def _has_room(self, conductor: Conductor) -> bool:
         """Say whether two rounds of the ceilings fit into what is left, which is said when they do not."""
@@ -64,13 +123,15 @@ class Wanted:
         )
         return False
 
-    def _remedies(self, conductor: Conductor) -> list[Remedy]:
+    def _remedies(self, conductor: Conductor, known: Known | None) -> list[Remedy]:
         """Return the remedies to try, the largest predicted gain first, fitted to a run's report where there is one."""
         conductor.tell("looking for an earlier run")
         found = earlier.find_alike(self.command, self.base)
         if found is not None:
             conductor.report = found.report
             conductor.say(f"findings of run {found.report.run.id}" + _differing(found.differences))
+        elif before := resuming.remedies_for(known, self.names):
+            return by_gain(before)
         else:
             conductor.tell("no earlier run of this command: observing the training first")
             conductor.report = Observation(conductor.session).make()
@@ -103,6 +164,11 @@ class Wanted:
                 f"{started:.0f} s of start-up: --budget {budget.written(conductor.budget_s)} leaves"
                 f" {conductor.left_s:.0f} s; two rounds need about {needed:.0f} s: {whole}."
             )
+
+
+def _resumed(known: Known, conductor: Conductor) -> str:
+    rounds = len({result.round for result in conductor.results})
+    return f"going on from {known.id}, which measured {count(rounds, 'round')}; --fresh measures all again"
 
 
 def _differing(differences: Sequence[str]) -> str:

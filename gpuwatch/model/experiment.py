@@ -7,6 +7,9 @@ from typing import Literal
 
 from gpuwatch.model.measures import Interval
 
+# The id of the trial of a whole patch.
+PATCH = "patch"
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -26,6 +29,50 @@ class Trial:
     edit: str | None
     predicted: float | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A remedy that helps alone and is no part of the answer. `reason`: it does the work of `beside`; it adds nothing to
+    `beside`; it would repeat random draws; there was no time to measure it together with `beside`."""
+
+    remedy: str
+    reason: Literal["alternative", "adds nothing", "freezes draws", "not measured together"]
+    beside: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to change: the remedies that help, measured as one change; `edits` in their order. `predicted`: by the
+    throughput model for all of them; null where it has no term for one."""
+
+    remedies: tuple[str, ...]
+    before: Interval | None
+    after: Interval | None
+    unit: str
+    ratio: Interval
+    outputs: str
+    predicted: float | None = None
+    edits: tuple[str | None, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unpatched:
+    """A remedy of the answer that no patch makes, and why."""
+
+    remedy: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchFile:
+    """The answer as a unified diff of the files below `root`; `file` is null when no remedy could be made a patch."""
+
+    file: str | None
+    root: str
+    remedies: tuple[str, ...] = ()
+    missing: tuple[Unpatched, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +118,8 @@ class Experiment:
     balance_cores: float | None = None
     edit: str | None = None
     notes: tuple[str, ...] = ()
+    answer: Answer | None = None
+    patch: PatchFile | None = None
 
 
 @dataclass(frozen=True, slots=True)

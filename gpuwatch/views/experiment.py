@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -10,25 +10,36 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, Trial
+from gpuwatch.model.experiment import PATCH, Answer, Ceiling, Experiment, LeftOut, LoaderTrial, PatchFile, Trial
 from gpuwatch.model.measures import Interval
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 
 _STYLES = {"helps": "green", "hurts": "red", "no difference": "dim", "inconclusive": "yellow", "failed": "yellow"}
+_NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
+_LEFT_OUT = {
+    "alternative": "it does the work of {} another way",
+    "adds nothing": "beside {} it adds less than 3 %",
+    "freezes draws": "it would repeat what is drawn at random",
+    "not measured together": "the budget ended before it was measured together with {}",
+}
+_OF_REMEDIES = "Remedies, tried in turns with the unchanged loader, ms a step"
+_OF_A_PATCH = "The patch, in whole runs in turns with the command as it is, ms a step"
 # A single round shows that the two halves compete when the loop is slower than this part of either.
 FAR = 0.7
 
 
 def render(experiment: Experiment) -> RenderableType:
     """Return everything that an experiment found, in the order of a person's questions."""
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [_answer(experiment.answer)] if experiment.answer else []
     if experiment.ceilings:
         parts += [ceilings_table(experiment.ceilings), _line(balance(experiment))]
     if experiment.sweep:
         parts += [sweep_table(experiment.sweep), _line(knee(experiment))]
     if experiment.trials:
-        parts += [trials_table(experiment.trials), *_edits(experiment.trials)]
+        chosen = experiment.answer.remedies if experiment.answer else ()
+        parts += [trials_table(experiment.trials), *_edits(experiment.trials, chosen)]
+    parts += [_line("\n".join(patch(experiment.patch)))] if experiment.patch else []
     parts += [_line(clean(note)) for note in experiment.notes]
     return Padding(Group(*parts), (1, 2)) if parts else _line("Nothing was measured.")
 
@@ -43,6 +54,35 @@ def tables(experiment: Experiment) -> list[Table]:
     if experiment.trials:
         parts.append(trials_table(experiment.trials))
     return parts
+
+
+def _answer(found: Answer) -> Text:
+    drawn = Text(f"{answer(found)}\n", style="bold")
+    for line in map(left_out, found.left_out):
+        drawn.append(f"{line}\n", style="not bold")
+    return drawn
+
+
+def answer(found: Answer) -> str:
+    """Return what to change and what it was worth, on one line."""
+    number = len(found.remedies)
+    edits = f"with {'this' if number == 1 else 'these'} {_NUMBERS.get(number, number)} edit{'s' if number > 1 else ''}"
+    predicted = f"; predicted {text.factor(found.predicted, 2)}" if found.predicted else ""
+    return f"{speedup(found.ratio)} {edits}: {' + '.join(found.remedies)}{predicted}; outputs: {clean(found.outputs)}"
+
+
+def patch(written: PatchFile) -> list[str]:
+    """Return where the patch is and what it makes, and of each remedy that it does not make why."""
+    file = clean(written.file or "")
+    made = f"{' + '.join(written.remedies)} as a patch of the files in {clean(written.root)}: {file}"
+    check = f"Confirm it from end to end: gpuwatch try --check {file} -- COMMAND"
+    lines = [made, check] if written.file else []
+    return lines + [f"No patch for {row.remedy}: {clean(row.why)}." for row in written.missing]
+
+
+def left_out(row: LeftOut) -> str:
+    """Return why a remedy that helps alone is no part of the answer."""
+    return f"Not among them, though it helps alone: {row.remedy}; {_LEFT_OUT[row.reason].format(row.beside)}."
 
 
 def _line(sentence: str) -> Text:
@@ -122,8 +162,9 @@ def knee(experiment: Experiment) -> str:
 
 def trials_table(trials: Iterable[Trial]) -> Table:
     """Return the remedies: before, after, ratio, verdict, outputs."""
+    trials = list(trials)
     table = _table(
-        "Remedies, tried in turns with the unchanged loader, ms a step",
+        _OF_A_PATCH if [trial.id for trial in trials] == [PATCH] else _OF_REMEDIES,
         "remedy", "before", "after", "speed-up", "predicted", "verdict", "samples",
     )  # fmt: skip
     for column in table.columns[:-1]:
@@ -157,12 +198,13 @@ def estimate(row: Trial) -> str:
     return f"{row.remedy}: {speedup(row.ratio)}{rounds}{known}"
 
 
-def _edits(trials: Iterable[Trial]) -> list[RenderableType]:
-    """Return what follows the table: a remark per remedy that has one, the edits of those that help."""
+def _edits(trials: Iterable[Trial], chosen: Sequence[str] = ()) -> list[RenderableType]:
+    """Return what follows the table: a remark per remedy that has one, the edits of those that help or, with an answer, of its."""
     rows = list(trials)
     remarks = [f"{t.remedy}: {clean(t.note)}" for t in rows if t.note]
     parts: list[RenderableType] = [_line("\n".join(remarks))] if remarks else [Text()]
-    return parts + [_edit(t) for t in rows if t.verdict == "helps" and t.edit]
+    wanted = [t for t in rows if t.verdict == "helps" and (not chosen or t.id in chosen)]
+    return parts + [_edit(t) for t in wanted if t.edit]
 
 
 def _edit(trial: Trial) -> Text:

@@ -73,6 +73,35 @@ def test_a_large_gain_is_known_within_one_start_without_an_earlier_run(tmp_path:
     assert [path.name for path in tmp_path.glob(".gpuwatch/2*") if not path.name.endswith("-try")] == []
 
 
+def test_what_helps_is_kept_becomes_a_patch_and_is_confirmed_from_end_to_end(tmp_path: Path) -> None:
+    """One worker hides 16 ms of loading behind 10 ms of work: 26 / 16. The second call knows it and starts nothing."""
+    script = tmp_path / "train.py"
+    text = Path(command("plain")[1]).read_text()
+    script.write_text(text)
+
+    def tried(*options: str) -> dict[str, object]:
+        done = subprocess.run(
+            [*GPUWATCH, "try", *options, "--budget", "60s", "--json", "--", sys.executable, "train.py", "plain"],
+            cwd=tmp_path, env={**environment(), **settings(WORKERS=0)}, capture_output=True, text=True, timeout=150,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert not leftovers(tmp_path)
+        found: dict[str, object] = json.loads(done.stdout)
+        return found | {"said": done.stderr}
+
+    first = tried("--remedies", "workers=1")
+    again = tried("--remedies", "workers=1", "--patch", "fix.patch")
+    assert "going on from" in str(again["said"]) and again["trials"] == first["trials"]
+    assert len(list(tmp_path.glob(".gpuwatch/*-try/start-*"))) == 1
+    assert again["answer"]["remedies"] == ["workers=1"] and again["patch"]["remedies"] == ["workers=1"]  # type: ignore[index]
+    assert "+        num_workers=1,\n" in (tmp_path / "fix.patch").read_text()
+    checked = tried("--check", "fix.patch")
+    (trial,) = checked["trials"]  # type: ignore[misc]
+    assert (trial["id"], trial["verdict"]) == ("patch", "helps"), trial
+    assert 1.2 < trial["ratio"]["median"] < 2.2
+    assert script.read_text() == text
+
+
 def test_a_command_that_is_not_there_gets_a_clear_line(tmp_path: Path) -> None:
     done = subprocess.run(
         [*GPUWATCH, "try", "--ceilings", "--", "no-such-command"], cwd=tmp_path, env=environment(), capture_output=True,
@@ -171,6 +200,10 @@ def test_an_ordinary_run_is_untouched(tmp_path: Path) -> None:
         (["--budget", "soon"], "a time such as 90s"),
         (["--cores", "0"], "numbers from 1 to"),
         (["--remedies", "scaled-decod"], "Did you mean scaled-decode?"),
+        (["--patch", "gone/fix.patch"], "there is no folder gone"),
+        (["--check", "gone.patch"], "there is no such file"),
+        (["--check", __file__, "--loader"], "--loader does not go with it"),
+        (["--remedies", "trainer-threads=0"], "there is no remedy trainer-threads=0"),
         (["--remedies", "workers=-1"], "there is no remedy workers=-1"),
         (["--remedies", "workers=100000"], "there is no remedy workers=100000"),
     ],

@@ -15,10 +15,10 @@ import weakref
 
 from ..attributes import OF_CLONE
 from ..process import TYPE_CHECKING, process
-from ..source_code import construction_sites
+from ..source_code import construction_sites, origins
 from ..step_mode import mode
 from ..trainer import activity
-from . import batches, executor, loader_clones, windows
+from . import batches, executor, loader_clones, step_remedies, windows
 from .orders import Orders, write_fact
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _RESPECT_EPOCHS = "GPUWATCH_RESPECT_EPOCHS"
 # Batches after which a loop without backward or optimizer step is taken for the one that is meant (inference).
 _INFERENCE_BATCHES = 12
 _TRAINING_BATCHES = 3
+_MOST_FILES = 2000
 
 
 def install(base: Any, driver: Driver) -> None:
@@ -116,6 +117,7 @@ class Driver:
             self.is_found = True
             if not _rank():
                 write_fact("loop", describe(loader))
+                write_fact("code", loaded_code())
         return self.orders.is_there() and not (_rank() and not self._cached(loader))
 
     def _cached(self, loader: Any) -> list[Any]:
@@ -179,6 +181,13 @@ def _will_train() -> bool:
     return optimizers is not None and any(isinstance(thing, optimizers.Optimizer) for thing in gc.get_objects())
 
 
+def loaded_code() -> list[str]:
+    """Return the files of the user's own modules that this process has loaded."""
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    mine = {os.path.abspath(file) for file in files if isinstance(file, str) and origins.is_user_file(file)}
+    return sorted(file for file in mine if file.endswith(".py"))[:_MOST_FILES]
+
+
 def describe(loader: Any) -> dict[str, Any]:
     """Return what an experiment needs to know of the user's loader."""
     names = ("num_workers", "batch_size", "prefetch_factor", "persistent_workers", "pin_memory", "in_order")
@@ -191,4 +200,5 @@ def describe(loader: Any) -> dict[str, Any]:
     facts["ranks"] = _ranks()
     facts["cuda"] = windows.cuda() is not None
     facts["made"] = construction_sites.place_of(loader)
+    facts["optimizers"] = sorted({type(optimizer).__name__ for optimizer in step_remedies.optimizers()})
     return facts

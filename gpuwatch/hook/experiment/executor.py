@@ -7,7 +7,7 @@ discarded, so that no variant pays for another or profits from it.
 from __future__ import annotations
 
 from ..process import TYPE_CHECKING
-from . import batches, loader_clones, outputs, windows
+from . import batches, loader_clones, outputs, step_outputs, step_remedies, windows
 from .active import Unsuitable
 from .loader_clones import REST_S
 from .orders import write_fact
@@ -31,9 +31,10 @@ class Executor:
         self.variants = Variants(module, loader)
         self.cache = cache
         self.orders = orders
-        self.window: windows.Window | None = None
+        self.window: windows.Window | step_outputs.Losses | None = None
         self.left: str | None = None
         self.turn = 0
+        self.switches = step_remedies.Switches()
 
     def next_batch(self) -> Any:
         """Return a batch for the loop; on the way finish and begin windows, and run those that need no loop."""
@@ -51,26 +52,30 @@ class Executor:
 
     def epoch_ends(self) -> None:
         """Stop the clock: what the script does between its epochs is no step."""
-        if self.window is None:
+        if self.window is None or isinstance(self.window, step_outputs.Losses):
             return
         if self.window.is_over():
             self._finish(self.window)
         else:
             self.window.pause()
 
-    def _give_up(self, window: windows.Window, error: Exception) -> None:
+    def _give_up(self, window: windows.Window | step_outputs.Losses, error: Exception) -> None:
         """End a window whose loader raised, and that variant; the others go on."""
         self.window = None
+        if isinstance(window, step_outputs.Losses):
+            window.end()
         self.variants.close(window.variant)
         windows.write_result(window.order, note=_last_line(error))
 
-    def _batch(self, window: windows.Window) -> Any:
+    def _batch(self, window: windows.Window | step_outputs.Losses) -> Any:
+        if isinstance(window, step_outputs.Losses):
+            return window.batch()
         if window.kind == "cached":
             self.turn += 1
             batch = batches.fresh(self.cache[self.turn % len(self.cache)])
         else:
             batch = self._variants_batch(window)
-            if len(self.cache) < windows.CACHED_BATCHES and not window.order.get("remedy"):
+            if len(self.cache) < windows.CACHED_BATCHES and not window.order.get("remedies"):
                 self.cache.append(batches.fresh(batch))  # the loop may take its own apart
         window.given(batch)
         return batch
@@ -84,19 +89,23 @@ class Executor:
         return batch
 
     def _begin(self, order: Order) -> None:
+        self.switches.rest()
         if order["kind"] == "compare":
             self._compare(order)
         elif order["kind"] == "close":
             self._close(order)
-        elif order["kind"] == "cached" and not self.cache:
+        elif order["kind"] in ("cached", "losses") and not self.cache:
             self._rest()
             windows.write_result(order, note="no batch was seen yet")
+        elif order["kind"] == "losses":
+            self._compare_losses(order)
         else:
             self._open(order)
 
     def _open(self, order: Order) -> None:
         self._rest()
         try:
+            self.switches.use(order.get("remedies"))
             warmup = self.variants.open(order) if order["kind"] != "cached" else _CACHED_WARMUP
         except Exception as error:
             windows.write_result(order, note=_last_line(error))
@@ -130,6 +139,14 @@ class Executor:
         write_fact("outputs", dict(found, arm=order["arm"]))
         windows.write_result(order, note="compared")
 
+    def _compare_losses(self, order: Order) -> None:
+        """Have the loop say what a change of the step changes in its losses; this window has no time."""
+        self._rest()
+        try:
+            self.window = step_outputs.Losses(order, self.cache, self.switches)
+        except Exception as error:
+            windows.write_result(order, note=_last_line(error))
+
     def _close(self, order: Order) -> None:
         self.variants.close(order["arm"])
         self.left = None if self.left == order["arm"] else self.left
@@ -145,8 +162,12 @@ class Executor:
         else:
             self._finish(window)
 
-    def _finish(self, window: windows.Window) -> None:
+    def _finish(self, window: windows.Window | step_outputs.Losses) -> None:
         self.window = None
+        if isinstance(window, step_outputs.Losses):
+            write_fact("losses", dict(window.end(), arm=window.variant))
+            windows.write_result(window.order, note="compared")
+            return
         memory = self.variants.memory_bytes(window.variant) if window.order.get("memory") else None
         window.write(self.variants.startup_ns(window.variant), memory)
         if window.kind != "cached":

@@ -27,7 +27,7 @@ _OF_WORKERS = ("prefetch_factor", "persistent_workers", "in_order")
 
 
 def make(loader: Any, order: Order) -> Any:
-    """Return a clone of the loader with the order's settings and remedy. Raises what the remedy raises."""
+    """Return a clone of the loader with the order's settings and remedies. Raises what a remedy raises."""
     clone = copy.copy(loader)
     vars(clone)["_iterator"] = None
     settings = dict(order.get("loader") or {})
@@ -41,8 +41,8 @@ def make(loader: Any, order: Order) -> Any:
         vars(clone)["_DataLoader__multiprocessing_context"] = None
     elif clone.prefetch_factor is None:
         vars(clone)["prefetch_factor"] = 2
-    if order.get("remedy"):
-        remedies.apply(clone, order["remedy"], order.get("parameters") or {})
+    for name, parameters in order.get("remedies") or ():
+        remedies.apply(clone, name, parameters)
     return clone
 
 

@@ -51,8 +51,8 @@ def _mean(leaves: Leaves) -> float | None:
 
 def _about(clone: Any) -> str | None:
     """Return what else matters about a remedy: the memory that items take, the decoder that was found fastest."""
-    remedy, dataset = remedies.of(clone), clone.dataset
-    if remedy is not None and remedy[0] == "faster-decoder":
+    dataset = clone.dataset
+    if any(name == "faster-decoder" for name, _ in remedies.of(clone)):
         return remedy_decoding.chosen()
     if isinstance(dataset, Remembering):
         megabytes = len(dataset) * dataset.item_bytes() / 1e6
@@ -70,14 +70,8 @@ def _indices(dataset: Any) -> list[int]:
 
 def _made(clone: Any, indices: list[int], first_seed: int) -> Leaves:
     """Return the numbers of the collated batch of the samples, each made under a seed of its own."""
-    remedy = remedies.of(clone)
-    if remedy is not None:
-        remedies.switch_on(*remedy)
-    try:
+    with remedies.acting(clone):
         return numbers(remedy_batches.opened(_batch(clone, indices, first_seed)))
-    finally:
-        if remedy is not None:
-            remedies.switch_off(remedy[0])
 
 
 def _batch(clone: Any, indices: list[int], first_seed: int) -> Any:

@@ -7,20 +7,30 @@ What cannot be applied raises Unsuitable with the reason. Loader settings need n
 
 from __future__ import annotations
 
+import contextlib
+
 from ..attributes import REMEDY
 from ..process import TYPE_CHECKING
-from . import remedy_batches, remedy_data, remedy_decoding, remedy_order, remedy_threads
+from . import (
+    remedy_batches,
+    remedy_data,
+    remedy_decoding,
+    remedy_order,
+    remedy_sampler,
+    remedy_threads,
+    step_remedies,
+)
 from .active import Unsuitable, active
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from .active import Parameters
 
     Apply = Callable[[Any, str, Parameters], None]
 
-__all__ = ("REMEDIES", "Unsuitable", "apply", "of", "switch_off", "switch_on")
+__all__ = ("REMEDIES", "Unsuitable", "acting", "apply", "of", "switch_off", "switch_on")
 _SWITCHES = {**remedy_decoding.SWITCHES, **remedy_threads.SWITCHES}
 
 
@@ -41,15 +51,30 @@ class Init:
 
 def apply(clone: Any, name: str, parameters: Parameters) -> None:
     """Change a clone. Raises Unsuitable, also for an unknown name."""
+    if name in step_remedies.SWITCHES:
+        return  # it acts in the trainer while the window runs
     if name not in REMEDIES:
         raise Unsuitable(f"there is no remedy {name!r}; there are {', '.join(sorted(REMEDIES))}")
     REMEDIES[name](clone, name, parameters)
 
 
-def of(clone: Any) -> tuple[str, Parameters] | None:
-    """Return the name and parameters of the library remedy that a clone has; None for any other."""
-    remedy: tuple[str, Parameters] | None = vars(clone).get(REMEDY)
-    return remedy
+def of(clone: Any) -> tuple[tuple[str, Parameters], ...]:
+    """Return the names and parameters of the library remedies that a clone has."""
+    found: tuple[tuple[str, Parameters], ...] = vars(clone).get(REMEDY, ())
+    return found
+
+
+@contextlib.contextmanager
+def acting(clone: Any) -> Iterator[None]:
+    """Let the library remedies of a clone act in this process for a while; not those that change a process for good."""
+    found = [(name, parameters) for name, parameters in of(clone) if name not in remedy_threads.SWITCHES]
+    for name, parameters in found:
+        switch_on(name, parameters)
+    try:
+        yield
+    finally:
+        for name, _ in found:
+            switch_off(name)
 
 
 def switch_on(name: str, parameters: Parameters) -> None:
@@ -66,7 +91,7 @@ def switch_off(name: str) -> None:
 
 def _in_workers(clone: Any, name: str, parameters: Parameters) -> None:
     vars(clone)["worker_init_fn"] = Init(clone.worker_init_fn, name, parameters)
-    vars(clone)[REMEDY] = (name, parameters)
+    vars(clone)[REMEDY] = (*of(clone), (name, parameters))
 
 
 def _workers_only(clone: Any, name: str, parameters: Parameters) -> None:
@@ -84,6 +109,8 @@ REMEDIES: dict[str, Apply] = {
     "scaled-decode": _decoding,
     "faster-decoder": _decoding,
     "single-threaded-workers": _workers_only,
+    "worker-affinity": _workers_only,
+    "prefetched-sampler": remedy_sampler.draw_ahead,
     "shrink-first": remedy_order.shrink_first,
     "resize-before-float": remedy_order.resize_before_float,
     "cache-items": remedy_data.cache_items,

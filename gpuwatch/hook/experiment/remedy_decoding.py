@@ -47,7 +47,7 @@ def _opening(original: Callable[..., Any]) -> Callable[..., Any]:
         image = original(fp, *args, **kwargs)
         scale = _scale()
         if scale > 1 and getattr(image, "format", None) in _JPEG:
-            image.draft(None, (-(-image.width // scale), -(-image.height // scale)))
+            image.draft(None, (max(image.width // scale, 1), max(image.height // scale, 1)))
         return image
 
     setattr(open, DECODING, True)

@@ -1,4 +1,4 @@
-"""One library thread per worker: torch, OpenCV, OpenMP and OpenBLAS, those of them that the process has loaded."""
+"""What a worker may use: one library thread (torch, OpenCV, OpenMP and OpenBLAS, where loaded), or every core."""
 
 from __future__ import annotations
 
@@ -49,4 +49,10 @@ def _call(path: str, setters: Iterable[str]) -> None:
             return
 
 
-SWITCHES = {"single-threaded-workers": single}
+def everywhere() -> None:
+    """Let this process run on every core that its container has."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+
+
+# For good: a process that was switched on is not switched off, so that they act in workers alone.
+SWITCHES = {"single-threaded-workers": single, "worker-affinity": everywhere}

@@ -80,14 +80,10 @@ class Variants:
             # Without workers the sampler draws its order only now.
             self.unasked.discard(name)
             outputs.seed(self.epochs[name])
-        remedy = remedies.of(self.clones[name])
-        if remedy is None or self.clones[name].num_workers:
+        if self.clones[name].num_workers:
             return next(self.iterators[name])
-        remedies.switch_on(*remedy)
-        try:
+        with remedies.acting(self.clones[name]):
             return next(self.iterators[name])
-        finally:
-            remedies.switch_off(remedy[0])
 
     def epoch_batches(self, name: str) -> int:
         """Return the batches of an epoch; many when the loader does not know."""

@@ -1,14 +1,15 @@
 """One window of an experiment: some steps of the user's loop, fed by one variant, timed after a warm-up.
 
 Variants, by `kind`:
-  real    a clone of the user's loader, with the settings in `loader` and the change named by `remedy`
+  real    a clone of the user's loader, with the settings in `loader` and the changes named by `remedies`
   cached  the same few batches again and again: what the device could do
-  compare no time: does `remedy` change the samples? (`outputs.py`)
+  compare no time: do `remedies` change the samples? (`outputs.py`)
+  losses  no time: do `remedies` of the step change the losses? (`step_outputs.py`)
   loader  a clone's batches taken and dropped without the loop: what the input pipeline could do
   close   no time: end the variant's workers
 
-An order: {"arm" (the variant's name), "kind", "round", "seconds", "steps" (least), "loader": {...}, "remedy",
-"parameters", "cores", "epochs" (the variant starts an epoch in its time), "memory" (measure that of its workers)}.
+An order: {"arm" (the variant's name), "kind", "round", "seconds", "steps" (least), "loader": {...}, "remedies"
+([name, parameters], ...), "cores", "epochs" (the variant starts an epoch in its time), "memory" (measure that of its workers)}.
 Its result is a `window` event.
 """
 

@@ -108,5 +108,5 @@ RULE = Rule(
     needs=(RANKS,),
     thresholds=Thresholds(),
     hides=("periodic-pause", "slow-dataset-code"),
-    traits=Traits(bound="host", lanes=("step",), windows="long steps"),
+    traits=Traits(bound="host", lanes=("step",), windows="long steps", remedies=("gc-freeze",)),
 )

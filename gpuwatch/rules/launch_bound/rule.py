@@ -109,6 +109,11 @@ RULE = Rule(
         Need("CPU time of the training thread", _cpu),
     ),
     thresholds=Thresholds(),
-    traits=Traits(bound="host", lanes=("gpu_busy", "sm_active", "step"), explained_by=("gil-contention",)),
+    traits=Traits(
+        bound="host",
+        lanes=("gpu_busy", "sm_active", "step"),
+        explained_by=("gil-contention",),
+        remedies=("fused-optimizer", "foreach-optimizer"),
+    ),
     by_trace=by_trace(_in_trace),
 )

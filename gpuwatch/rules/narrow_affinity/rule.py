@@ -180,5 +180,7 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     hides=("cpu-saturated", "too-few-workers", "too-many-workers", "preempted-launcher", Group.BATCH_COST),
-    traits=Traits(about_input=True, lanes=("cpu_busy", "worker", "input_wait"), windows="waiting"),
+    traits=Traits(
+        about_input=True, lanes=("cpu_busy", "worker", "input_wait"), windows="waiting", remedies=("worker-affinity",)
+    ),
 )

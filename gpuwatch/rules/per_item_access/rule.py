@@ -127,5 +127,5 @@ RULE = Rule(
         "batch-transport",
         "gc-pause",
     ),
-    traits=Traits(about_input=True, windows="waiting", remedies=("batched-fetch",)),
+    traits=Traits(about_input=True, windows="waiting", remedies=("batched-fetch", "workers=0")),
 )

@@ -127,5 +127,5 @@ RULE = Rule(
     check=check,
     needs=(MEASURED_LOOP, PROCESS_STATE, Need("the machine's idle cores", _idle)),
     thresholds=Thresholds(),
-    traits=Traits(lanes=("step", "cpu_busy")),
+    traits=Traits(lanes=("step", "cpu_busy"), remedies=("trainer-threads",)),
 )

@@ -163,5 +163,5 @@ RULE = Rule(
     needs=(MEASURED_LOOP, Need("the time in the loader's sampler", _sampled)),
     thresholds=Thresholds(),
     hides=("too-many-workers", "coarse-batches", "slow-startup"),
-    traits=Traits(about_input=True, lanes=("input_wait", "worker")),
+    traits=Traits(about_input=True, lanes=("input_wait", "worker"), remedies=("prefetched-sampler",)),
 )

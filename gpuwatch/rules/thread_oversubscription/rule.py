@@ -134,6 +134,6 @@ RULE = Rule(
         about_input=True,
         lanes=("cpu_busy", "cpu_pressure", "io_pressure", "worker", "input_wait"),
         windows="waiting",
-        remedies=("single-threaded-workers",),
+        remedies=("single-threaded-workers", "trainer-threads"),
     ),
 )

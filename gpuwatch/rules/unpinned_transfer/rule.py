@@ -109,7 +109,10 @@ RULE = Rule(
     ),
     thresholds=Thresholds(),
     traits=Traits(
-        about_input=True, bound="transfer", lanes=("step", "gpu_wait", "gpu_busy"), remedies=("pinned-memory",)
+        about_input=True,
+        bound="transfer",
+        lanes=("step", "gpu_wait", "gpu_busy"),
+        remedies=("pinned-memory", "non-blocking-copies"),
     ),
     by_trace=by_trace(_in_trace),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gpuwatch.experiments.session import Result, Window
-from tests.unit.experiments.driving import drive, truth
+from tests.unit.experiments.driving import PROGRAM, drive, truth
 
 # Imports of torch take most of it, and many times as long on a loaded machine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -104,7 +104,7 @@ def test_a_schedule_that_runs_out_makes_the_experiment_respect_epochs(tmp_path: 
 def test_an_arm_that_fails_leaves_the_others_their_results(tmp_path: Path) -> None:
     windows = [
         Window("e", "real", 0, 0.3),
-        Window("unsuitable", "real", 0, 0.3, remedy="shrink-first"),
+        Window("unsuitable", "real", 0, 0.3, remedies=(("shrink-first", {}),)),
         Window("fatal", "real", 0, 0.3, loader={"num_workers": 0}),
         Window("e", "real", 1, 0.3),
         Window("fatal", "real", 1, 0.3, loader={"num_workers": 0}),
@@ -114,3 +114,20 @@ def test_an_arm_that_fails_leaves_the_others_their_results(tmp_path: Path) -> No
     assert [r.step_ms is not None for r in by_arm["e"]] == [True, True]
     assert "no list of transforms" in str(by_arm["unsuitable"][0].note)
     assert len(by_arm["fatal"]) == 1 and "the training ended under it (status 7)" in str(by_arm["fatal"][0].note)
+
+
+def test_a_change_of_the_step_acts_in_its_windows_and_says_what_it_does_to_the_losses(tmp_path: Path) -> None:
+    fused = (("foreach-optimizer", {}),)
+    windows = [
+        Window("e", "real", 0, 0.3),
+        Window("changed", "real", 0, 0.3, remedies=fused),
+        Window("changed", "losses", remedies=fused),
+        Window("misfit", "real", 0, 0.3, remedies=(("channels-last", {}),)),
+        Window("e", "real", 1, 0.3),
+    ]
+    driven, results = drive(tmp_path, "plain", windows)
+    assert [result.step_ms is not None for result in results] == [True, True, False, False, True]
+    assert results[2].note == "compared" and "no convolution" in str(results[3].note)
+    assert driven.outputs["changed"]["losses"]["losses"] == 4
+    assert driven.outputs["changed"]["losses"]["max"] < 1e-4
+    assert driven.loop["optimizers"] == ["SGD"] and PROGRAM in driven.code

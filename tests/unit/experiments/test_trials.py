@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpuwatch.experiments import trials
-from gpuwatch.experiments.remedies import Remedy
+from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.experiments.session import Result
 
 PLAIN = Remedy("plain", loader={"in_order": False}, edit="+ edit", predicted=1.5)
@@ -99,3 +99,38 @@ def test_every_round_has_the_unchanged_loader_and_the_order_turns() -> None:
 )  # fmt: skip
 def test_what_becomes_of_the_samples_is_said(found: dict[str, object] | None, said: str) -> None:
     assert trials.outputs_text(Remedy("packed", hook="packed-batches"), found) == said
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"losses": {"max": 0.0, "losses": 4, "mean": 0.0, "scale": 2.0}}, "losses identical (4 batches)"),
+        (
+            {"losses": {"max": 0.02, "mean": 0.01, "scale": 2.5, "losses": 4, "draws": 0.3}},
+            "losses of the same 4 batches differ by 0.02 at most, 0.01 on average (losses up to 2.5; by 0.3 under other random draws)",
+        ),
+        ({"losses": {"note": "losses not compared: why"}}, "losses not compared: why"),
+        (None, "losses not compared"),
+    ],
+)
+def test_what_becomes_of_the_losses_is_said(found: dict[str, object] | None, said: str) -> None:
+    step = Remedy("fused-optimizer", hook="fused-optimizer")
+    assert trials.outputs_text(step, found) == said
+    both = Remedy("both", loader={"in_order": False}, parts=(step, Remedy("packed", hook="packed-batches")))
+    assert trials.outputs_text(both, {"max": 0.0, "samples": 16, **(found or {})}) == (
+        f"identical (16 samples); another order; {said}"
+    )
+
+
+def test_workers_that_keep_a_cache_have_steps_of_their_own() -> None:
+    """Windows saw 20 steps after a start of 1 s; the other 80 of the epoch take 20 ms as it is and 5 ms with the cache."""
+    kept = Remedy("kept", finding="lost-cache", loader={"persistent_workers": True}, epochs=True)
+    results = [
+        *windows("unchanged", 20, 20, 20),
+        *windows("unchanged, epochs", 70, 70, 70, steps=20),
+        *windows("kept", 5, 5, 5, steps=20),
+        *windows("kept, steady", 5, 5, 5),
+    ]
+    (trial,) = trials.conclude(results, [kept], {}, {"length": 100})
+    assert trial.ratio is not None and trial.ratio.median == pytest.approx((1.4 + 80 * 0.02) / (100 * 0.005))
+    assert "kept, steady" in {window.arm for window in trials.round_of([kept], 0, 1.0)}

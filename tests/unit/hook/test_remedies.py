@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 from torchvision import transforms
 
-from gpuwatch.hook.experiment import loader_clones, outputs, remedies, remedy_decoding
+from gpuwatch.hook.experiment import loader_clones, outputs, remedies, remedy_batches, remedy_decoding
 from gpuwatch.hook.experiment.active import active
 from gpuwatch.hook.experiment.variants import Variants
 
@@ -55,7 +55,7 @@ def photos(*steps: Any, workers: int = 0) -> DataLoader[Any]:
 
 
 def compared(loader: DataLoader[Any], remedy: str, **parameters: Any) -> dict[str, Any]:
-    order = {"remedy": remedy, "parameters": parameters}
+    order = {"remedies": [[remedy, parameters]]}
     return outputs.compare(loader_clones.make(loader, {}), loader_clones.make(loader, order))
 
 
@@ -112,13 +112,13 @@ def test_the_decoder_that_was_found_fastest_is_named() -> None:
 @pytest.mark.parametrize(
     ("loader", "order", "why"),
     [
-        (photos(), {"remedy": "no-such"}, "there is no remedy 'no-such'"),
-        (photos(), {"remedy": "single-threaded-workers"}, "the loader has no workers"),
-        (photos(), {"remedy": "batched-fetch"}, "not a TensorDataset"),
-        (photos(transforms.ToTensor()), {"remedy": "shrink-first"}, "no list of transforms"),
-        (photos(transforms.Resize(32), transforms.ToTensor()), {"remedy": "resize-before-float"}, "no list of transforms"),
-        (DataLoader(Stream()), {"remedy": "cache-items"}, "an iterable data set has no items"),
-        (DataLoader(ROWS, batch_size=None), {"remedy": "packed-batches"}, "gives whole batches"),
+        (photos(), {"remedies": [["no-such", {}]]}, "there is no remedy 'no-such'"),
+        (photos(), {"remedies": [["single-threaded-workers", {}]]}, "the loader has no workers"),
+        (photos(), {"remedies": [["batched-fetch", {}]]}, "not a TensorDataset"),
+        (photos(transforms.ToTensor()), {"remedies": [["shrink-first", {}]]}, "no list of transforms"),
+        (photos(transforms.Resize(32), transforms.ToTensor()), {"remedies": [["resize-before-float", {}]]}, "no list of transforms"),
+        (DataLoader(Stream()), {"remedies": [["cache-items", {}]]}, "an iterable data set has no items"),
+        (DataLoader(ROWS, batch_size=None), {"remedies": [["packed-batches", {}]]}, "gives whole batches"),
         (photos(), {"loader": {"prefetch_factor": 8}}, "is for worker processes"),
         (photos(), {"loader": {"persistent_workers": True}}, "is for worker processes"),
         (photos(), {"loader": {"no_such_setting": 1}}, "this torch's DataLoader has no no_such_setting"),
@@ -132,7 +132,7 @@ def test_what_does_not_fit_says_why(loader: DataLoader[Any], order: dict[str, An
 def test_a_faster_decoder_that_is_not_installed_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remedy_decoding, "_DECODERS", (("gone", lambda: __import__("no_such_decoder")),))
     with pytest.raises(remedies.Unsuitable, match="neither simplejpeg nor"):
-        loader_clones.make(photos(), {"remedy": "faster-decoder"})
+        loader_clones.make(photos(), {"remedies": [["faster-decoder", {}]]})
 
 
 def test_the_users_objects_stay_as_they_were() -> None:
@@ -142,7 +142,7 @@ def test_the_users_objects_stay_as_they_were() -> None:
     before = dict(vars(loader))
     for remedy in sorted(remedies.REMEDIES):
         try:
-            clone = loader_clones.make(loader, {"remedy": remedy, "parameters": {}})
+            clone = loader_clones.make(loader, {"remedies": [[remedy, {}]]})
         except remedies.Unsuitable:
             continue
         batches(clone)
@@ -152,9 +152,35 @@ def test_the_users_objects_stay_as_they_were() -> None:
     assert not active.remedies
 
 
+def test_an_image_of_odd_size_is_decoded_at_a_part_of_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (255, 301)).save(file, "JPEG")
+    monkeypatch.setitem(active.remedies, "scaled-decode", {"scale": 2})
+    assert remedy_decoding._opening(Image.open)(io.BytesIO(file.getvalue())).size == (128, 151)
+
+
+def test_comparing_samples_leaves_this_process_its_threads() -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert compared(photos(workers=1), "single-threaded-workers")["max"] == 0.0
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_remedies_are_applied_together() -> None:
+    order = {"remedies": [["scaled-decode", {"scale": 2}], ["shrink-first", {}], ["packed-batches", {}]]}
+    clone = loader_clones.make(photos(), order)
+    assert [name for name, _ in remedies.of(clone)] == ["scaled-decode"]
+    assert type(clone.dataset.transform.transforms[0]).__name__ == "Resize"
+    assert isinstance(clone.collate_fn, remedy_batches.Packing)
+    assert outputs.compare(loader_clones.make(photos(), {}), clone)["samples"] == 16
+
+
 def test_a_library_remedy_acts_in_the_workers_and_not_here() -> None:
     loader = photos(transforms.PILToTensor(), workers=1)
-    changed = batches(loader_clones.make(loader, {"remedy": "scaled-decode", "parameters": {"scale": 2}}))
+    changed = batches(loader_clones.make(loader, {"remedies": [["scaled-decode", {"scale": 2}]]}))
     assert changed[0][0].shape[-1] == 128
     assert batches(loader_clones.make(loader, {}))[0][0].shape[-1] == 256
     assert Image.open(io.BytesIO(photo(0))).size == (256, 256)
@@ -163,7 +189,7 @@ def test_a_library_remedy_acts_in_the_workers_and_not_here() -> None:
 def test_a_packed_batch_comes_back_as_it_was_through_a_worker() -> None:
     loader = DataLoader(ROWS, batch_size=4, num_workers=1)
     (plain, _, _), (packed, _, _) = (
-        batches(loader_clones.make(loader, order)) for order in ({}, {"remedy": "packed-batches"})
+        batches(loader_clones.make(loader, order)) for order in ({}, {"remedies": [["packed-batches", {}]]})
     )
     assert type(packed) is type(plain)
     assert all(torch.equal(a, b) for a, b in zip(plain, packed, strict=True))

@@ -8,7 +8,17 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, PredictionScore, Trial
+from gpuwatch.model.experiment import (
+    Answer,
+    Ceiling,
+    Experiment,
+    LeftOut,
+    LoaderTrial,
+    PatchFile,
+    PredictionScore,
+    Trial,
+    Unpatched,
+)
 from gpuwatch.model.measures import Interval
 from gpuwatch.views import experiment as view
 from gpuwatch.views.experiment import estimate
@@ -125,3 +135,32 @@ def test_the_page_draws_ceilings_against_cores() -> None:
     single = str(tables.experiments(make_report(experiments=(replace(several, ceilings=several.ceilings[:1]),))))
     assert "<polyline" not in single and single.count('class="ceiling"') == 3
     assert tables.experiments(make_report()) is None
+
+
+def test_the_answer_is_the_first_line_and_only_its_edits_are_shown() -> None:
+    one, other = trial("a", "helps", edit="+ a()"), trial("b", "helps", edit="+ b()")
+    answer = Answer(
+        ("a",), None, None, "ms a step", Interval(3.4, 3.1, 3.7, 5), "identical (16 samples)", 3.2,
+        left_out=(LeftOut("b", "adds nothing", "a"),),
+    )  # fmt: skip
+    text = drawn(replace(EMPTY, trials=(one, other), answer=answer), 120)
+    assert text.strip().startswith(
+        "3.40× (3.10–3.70) with this one edit: a; predicted 3.20×; outputs: identical (16 samples)"
+    )
+    assert "Not among them, though it helps alone: b; beside a it adds less than 3 %." in text
+    assert "+ a()" in text and "+ b()" not in text
+
+
+def test_where_the_patch_is_and_what_it_does_not_make_is_said() -> None:
+    missing = (Unpatched("cache-items", "memory is yours"),)
+    text = drawn(replace(EMPTY, patch=PatchFile("fix.patch", "/code", ("a",), missing)))
+    assert "a as a patch of the files in /code: fix.patch" in text
+    assert "gpuwatch try --check fix.patch -- COMMAND" in text
+    assert "No patch for cache-items: memory is yours." in text
+    none = drawn(replace(EMPTY, patch=PatchFile(None, "/code", (), missing)))
+    assert "as a patch" not in none and "No patch for cache-items" in none
+
+
+def test_a_checked_patch_is_told_from_remedies() -> None:
+    assert "The patch, in whole runs in turns" in drawn(replace(EMPTY, trials=(trial("patch", "helps"),)))
+    assert "Remedies, tried in turns" in drawn(replace(EMPTY, trials=(trial("a", "helps"),)))
