@@ -47,15 +47,18 @@ class Columns:
 
     def add(self, events: Sequence[Any]) -> None:
         """Take the complete events of known categories."""
-        kinds, known = [], []
-        for event in events:
-            if type(event) is dict and event.get("ph") == "X":
-                kind = self._kind(event.get("cat"))
-                if kind is not None:
-                    kinds.append(kind)
-                    known.append(event)
+        try:
+            complete = [event for event in events if event["ph"] == "X"]
+            kinds = [self._kinds[event["cat"]] for event in complete]
+        except (KeyError, TypeError):  # not all events have both, or are categories that were seen
+            complete, kinds = self._one_by_one(events)
+        known = [event for event, kind in zip(complete, kinds, strict=True) if kind is not None]
         if known:
-            self._add(known, kinds)
+            self._add(known, [kind for kind in kinds if kind is not None])
+
+    def _one_by_one(self, events: Sequence[Any]) -> tuple[list[dict[str, Any]], list[int | None]]:
+        complete = [event for event in events if type(event) is dict and event.get("ph") == "X"]
+        return complete, [self._kind(event.get("cat")) for event in complete]
 
     def _kind(self, category: Any) -> int | None:
         if type(category) is not str:
@@ -71,8 +74,8 @@ class Columns:
             "start": start,
             "end": start + length,
             "kind": kind,
-            "name": np.array([self._number(event.get("name")) for event in events], np.int32),
-            "thread": np.array([self._thread(event) for event in events], np.int32),
+            "name": np.array(self._numbers(events), np.int32),
+            "thread": np.array(self._threads(events), np.int32),
             **self._joined(events, kind),
             **self._on_device(events, kind),
         }
@@ -111,8 +114,22 @@ class Columns:
         """Return the number of a name."""
         return self.names.setdefault(text, len(self.names))
 
+    def _numbers(self, events: list[dict[str, Any]]) -> list[int]:
+        names = self.names
+        try:
+            return [names[event["name"]] for event in events]
+        except (KeyError, TypeError):  # the first time that one of them is seen
+            return [self._number(event.get("name")) for event in events]
+
     def _number(self, name: Any) -> int:
         return self.number(name if type(name) is str and len(name) <= _LONGEST_NAME else str(name)[:_LONGEST_NAME])
+
+    def _threads(self, events: list[dict[str, Any]]) -> list[int]:
+        known = self._known
+        try:
+            return [known[event["pid"], event["tid"]] for event in events]
+        except (KeyError, TypeError):
+            return [self._thread(event) for event in events]
 
     def _stack(self, stack: Any) -> int:
         return self.number(stack) if type(stack) is str and stack else NONE
