@@ -95,7 +95,7 @@ def test_what_helps_is_kept_becomes_a_patch_and_is_confirmed_from_end_to_end(tmp
     assert len(list(tmp_path.glob(".gpuwatch/*-try/start-*"))) == 1
     assert again["answer"]["remedies"] == ["workers=1"] and again["patch"]["remedies"] == ["workers=1"]  # type: ignore[index]
     assert "+        num_workers=1,\n" in (tmp_path / "fix.patch").read_text()
-    checked = tried("--check", "fix.patch", budget="150s")
+    checked = tried("--check", "fix.patch", budget="90s")
     (trial,) = checked["trials"]  # type: ignore[misc]
     assert (trial["id"], trial["verdict"]) == ("patch", "helps"), trial
     assert 1.2 < trial["ratio"]["median"] < 2.2
