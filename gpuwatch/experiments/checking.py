@@ -10,11 +10,11 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gpuwatch.errors import GpuwatchError
-from gpuwatch.experiments import pairing, scratch_copy, trials, unified_diff
+from gpuwatch.experiments import budget, pairing, scratch_copy, trials, unified_diff
 from gpuwatch.experiments.conductor import Conductor
 from gpuwatch.experiments.session import Result, Session
 from gpuwatch.experiments.undriven import LoopNotDriven
@@ -88,7 +88,7 @@ class Checking:
         return (self.root / name).is_file() and Path(os.path.abspath(self.root / name)).is_relative_to(self.root)
 
     def _rounds(self, folder: Path) -> None:
-        conductor = self.conductor
+        conductor, pair_s = self.conductor, 0.0
         for number in range(MOST_PAIRS):
             begun = conductor.left_s
             arms = (BARE, PATCHED) if number % 2 == 0 else (PATCHED, BARE)
@@ -97,8 +97,19 @@ class Checking:
                 self._update()
             conductor.round_ended([PATCHED])
             trial = self._trial()
-            if trial is None or trials.is_settled_trial(trial) or conductor.left_s < begun - conductor.left_s:
+            pair_s = begun - conductor.left_s
+            if trial is None or trials.is_settled_trial(trial) or conductor.left_s < pair_s:
                 break
+        self._explain(pair_s)
+
+    def _explain(self, pair_s: float) -> None:
+        """Say of what is not known which budget would settle it."""
+        trial = self._trial()
+        more = trials.rounds_left(trial) if trial and trial.verdict == "inconclusive" else None
+        if trial is None or more is None:
+            return
+        enough = budget.enough(self.conductor.spent_s + max(more, 1) * pair_s)
+        self.conductor.add_trial(replace(trial, note=f"{trial.note}; {enough} would settle it"))
 
     def _update(self) -> None:
         trial = self._trial()

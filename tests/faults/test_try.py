@@ -79,10 +79,10 @@ def test_what_helps_is_kept_becomes_a_patch_and_is_confirmed_from_end_to_end(tmp
     text = Path(command("plain")[1]).read_text()
     script.write_text(text)
 
-    def tried(*options: str) -> dict[str, object]:
+    def tried(*options: str, budget: str = "60s") -> dict[str, object]:
         done = subprocess.run(
-            [*GPUWATCH, "try", *options, "--budget", "60s", "--json", "--", sys.executable, "train.py", "plain"],
-            cwd=tmp_path, env={**environment(), **settings(WORKERS=0)}, capture_output=True, text=True, timeout=150,
+            [*GPUWATCH, "try", *options, "--budget", budget, "--json", "--", sys.executable, "train.py", "plain"],
+            cwd=tmp_path, env={**environment(), **settings(WORKERS=0)}, capture_output=True, text=True, timeout=200,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert not leftovers(tmp_path)
@@ -95,7 +95,7 @@ def test_what_helps_is_kept_becomes_a_patch_and_is_confirmed_from_end_to_end(tmp
     assert len(list(tmp_path.glob(".gpuwatch/*-try/start-*"))) == 1
     assert again["answer"]["remedies"] == ["workers=1"] and again["patch"]["remedies"] == ["workers=1"]  # type: ignore[index]
     assert "+        num_workers=1,\n" in (tmp_path / "fix.patch").read_text()
-    checked = tried("--check", "fix.patch")
+    checked = tried("--check", "fix.patch", budget="90s")
     (trial,) = checked["trials"]  # type: ignore[misc]
     assert (trial["id"], trial["verdict"]) == ("patch", "helps"), trial
     assert 1.2 < trial["ratio"]["median"] < 2.2
