@@ -22,8 +22,8 @@ from gpuwatch.model.trace import Trace
 
 # A replay of everything that does not take what the recording took does not know what waits for what.
 TRUSTED = 0.05
-# Loader processes take caches, memory bandwidth and clock from the thread that launches: of one training traced with none
-# and with four, its own work took 1.28 times as long with four (V100, docs/accuracy.md).
+# Loader processes take caches, memory bandwidth and clock from the thread that launches. Fitted on the one training that
+# was traced with none and with four (V100): 39 and 50 µs between launches in the median. See docs/accuracy.md.
 BESIDE_WORKERS, MOST_BESIDE = 1.25, 1.4
 # What takes less of the device's time is not replayed: nobody would change it.
 SMALLEST = 0.02
