@@ -182,8 +182,9 @@ def test_a_finding_that_another_explains_says_which(call: Any, tmp_path: Path, m
     monkeypatch.setattr("gpuwatch.rules.all_rules", lambda: tuple(ours.values()))
     run = FakeRun(tmp_path / ".gpuwatch" / "epochs")
     trainer = run.trainer(process_start_ns=run.now - 8_000_000_000)
-    for _ in range(5):
-        trainer.loop(batches=20, wait_ms=1, compute_ms=10, first_ms=900, make_ms=700, workers=[(0, 101), (1, 102)])
+    for epoch in range(5):
+        workers = [(0, 101 + 2 * epoch), (1, 102 + 2 * epoch)]
+        trainer.loop(batches=20, wait_ms=1, compute_ms=10, first_ms=900, make_ms=700, workers=workers)
     run.write()
     hidden = evaluated(call, "slow-startup", "epochs")
     assert evaluated(call, "worker-restart", "epochs")["outcome"]["hidden_by"] == []

@@ -165,7 +165,7 @@ def test_a_case_that_is_wrong_is_printed_as_it_would_be_right(call: Any, tmp_pat
 
 def test_a_rule_of_gpuwatch_is_checked_by_its_id(call: Any) -> None:
     checked = call("rule", "check", "too-few-workers")
-    assert (checked.code, checked.out) == (0, "too-few-workers: 7 cases, no problems\n")
+    assert (checked.code, checked.out) == (0, "too-few-workers: 11 cases, no problems\n")
 
 
 def test_what_cannot_be_checked_is_one_line(call: Any, tmp_path: Path) -> None:
