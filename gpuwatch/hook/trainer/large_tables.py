@@ -54,7 +54,9 @@ def _look(optimizer: Any) -> None:
     torch = sys.modules["torch"]
     if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
         return
-    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    # Those of fastai and Keras keep their parameters elsewhere.
+    groups = getattr(optimizer, "param_groups", None) or ()
+    parameters = [p for group in groups for p in group["params"] if p.grad is not None]
     elements = sum(p.numel() for p in parameters)
     for parameter in parameters:
         gradient, rows = parameter.grad, int(parameter.shape[0]) if parameter.dim() == 2 else 0

@@ -47,7 +47,7 @@ def watch() -> None:
     """Keep where each thread is started from now on."""
     original: Any = threading.Thread.start
     if not hasattr(original, WRAPPED):
-        threading.Thread.start = _remembered(original)  # type: ignore[method-assign, assignment]
+        setattr(threading.Thread, "start", _remembered(original))  # noqa: B010
 
 
 def _remembered(original: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
