@@ -21,7 +21,7 @@ _FRAME = re.compile(r"^(?P<file>.+?)\((?P<line>\d+)\): (?P<function>.+)$")
 # Libraries below the code that one would change, and what starts threads and processes above it.
 _LIBRARY = re.compile(
     r"(?:^|/)(?:torch|torchvision|torchdata|numpy|scipy|PIL|cv2|pandas|threading\.py|multiprocessing|concurrent|"
-    r"contextlib\.py|functools\.py|runpy\.py|importlib|nvidia/dali|site-packages/torch|triton)(?:/|$)|^<"
+    r"contextlib\.py|functools\.py|runpy\.py|importlib|nvidia/dali|triton)(?:/|$)|^<"
 )
 # Calls that only lead on to others: a module's, the loader's own, and those of the interpreter.
 _PASSED = re.compile(

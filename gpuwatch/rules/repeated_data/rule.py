@@ -34,6 +34,7 @@ from gpuwatch.model.findings import Confidence, Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 from gpuwatch.model.worker_profile import WorkersProfile
+from gpuwatch.words.units import count
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def check(profile: Profile, t: Thresholds, loader: LoaderProfile, workers: Worke
         severity="critical",
         confidence=_SURE.get(basis, "medium"),
         summary=f"{workers.workers} workers go over the same data: {_SAID_BY[basis]}, so that a pass has every sample"
-        f" {passes:.2g} times",
+        f" {count(passes, 'time', digits=2)}",
         evidence=(
             Evidence("how often a pass has each sample", round(passes, 2), "times", t.passes_over, workers.epochs),
             Evidence("batches compared between workers", workers.compared, "batches"),

@@ -27,7 +27,7 @@ from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile, RankProfile
-from gpuwatch.words.units import milliseconds
+from gpuwatch.words.units import count, milliseconds
 
 # Batches for each backward pass that are more than one.
 SEVERAL = 1.1
@@ -79,7 +79,7 @@ def _rank_evidence(rank: RankProfile, own: float) -> Evidence:
     wait = rank.wait_share.median if rank.wait_share else 0.0
     note = f"input wait {wait:.0%}, backward {milliseconds(rank.backward_ms or 0.0)}"
     batches = rank.batches_per_backward or 1.0
-    note += f", {batches:.3g} batches for each" if batches > SEVERAL else ""
+    note += f", {count(batches, 'batch', 'batches')} for each" if batches > SEVERAL else ""
     return Evidence(f"rank {rank.rank} without the exchange", round(own, 3), "ms", n=rank.steps, note=note)
 
 
