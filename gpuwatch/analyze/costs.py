@@ -148,7 +148,7 @@ def _unlike_recorded(loader: LoaderProfile) -> float:
 
 
 def _cores(loader: LoaderProfile, machine: MachineProfile, step_ms: float) -> tuple[float, float]:
-    """Return the cores the workers may use in all, and those of them that stand idle now."""
+    """Return the cores the workers may use in all, and those of them that are idle now."""
     usable = (machine.usable_cores or machine.cores or 1.0) / max(machine.local_ranks, 1)
     trainer = min(loader.compute_cpu_share or 0.0, 1.0) * _compute_share(loader, step_ms)
     spare = machine.spare_cores if machine.spare_cores is not None else usable - (machine.busy_cores or 0.0)

@@ -287,7 +287,14 @@ SCENARIOS = (
     Scenario("running_averages", "2:32", "slowing-down", ("slow-step-code",), ("host",), wrong=("step-sync",)),
     Scenario("chunks_beyond_the_cache", "2:46", "slowing-down", ("no-worker-processes", "storage-wait"), ("input",)),
     Scenario("decaying_trace", "2:30", "slowing-down", (), ("compute", "host")),
-    Scenario("adam_on_one_thread", "2:threads", "single-threaded-host", ("slow-step-code",), ("compute",), line=False),
+    Scenario(
+        "adam_on_one_thread",
+        "2:threads",
+        "single-threaded-host",
+        ("slow-step-code", "dense-update"),
+        ("compute",),
+        line=False,
+    ),
     Scenario(
         "ranks_one_slow",
         "L9",

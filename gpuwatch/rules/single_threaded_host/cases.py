@@ -37,7 +37,7 @@ CASES = (
     fires(
         _alone(),
         "warning",
-        "torch computes with one thread while 3 cores stand idle: the model with its optimizer is 98% of the step",
+        "torch computes with one thread while 3 cores are idle: the model with its optimizer is 98% of the step",
         confidence="medium",
         where="/home/me/project/train.py:8",
         speedup=1.948,
@@ -46,7 +46,7 @@ CASES = (
     fires(
         _GPU,
         "warning",
-        "torch computes with one thread while 3 cores stand idle: the optimizer is 50% of the step",
+        "torch computes with one thread while 3 cores are idle: the optimizer is 50% of the step",
         confidence="medium",
         where="/home/me/project/train.py:8",
         speedup=1.304,

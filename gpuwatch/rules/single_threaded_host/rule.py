@@ -55,7 +55,7 @@ class Thresholds(NoThresholds):
 
 
 def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, state: ProcessState, spare: float) -> Found | None:
-    """Report one thread that does all of torch's work while cores stand idle."""
+    """Report one thread that does all of torch's work while cores are idle."""
     work, updated = _work(profile, state), state.updated
     if state.torch_threads != 1 or updated is None or work is None:
         return None
@@ -75,7 +75,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, state: ProcessSta
     return Found(
         severity="warning",
         confidence="medium",
-        summary=f"torch computes with one thread while {count(spare, 'core', digits=2)} {'stands' if spare <= 1 else 'stand'} idle: {part} is {share:.0%} of the step",
+        summary=f"torch computes with one thread while {count(round(spare, 1), 'core is idle', 'cores are idle')}: {part} is {share:.0%} of the step",
         evidence=(
             Evidence("torch's threads", state.torch_threads, "threads"),
             Evidence("OMP_NUM_THREADS", state.omp_threads, "threads"),
