@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from gpuwatch.analyze.lines.frames import ASKING
+from gpuwatch.analyze.lines.host_code import is_host_line
 from gpuwatch.analyze.lines.waiting import waits_for_network, waits_for_others
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -20,6 +21,8 @@ BLOCKED = 0.5
 WAITING_CPU = 0.5
 # A thread that others of its process keep from running for less than this may as well wait for something else.
 LOCKED = 0.2
+# Without a sample of the model, this share of the step says that there is hardly any.
+MOST_OF_STEP = 0.5
 # Threads that hold it for this share of the time hardly rest.
 FULL = 0.5
 _MODULE_CALLS = ("_call_impl", "_wrapped_call_impl")
@@ -56,6 +59,11 @@ def calls_modules(profile: Profile) -> bool:
     """Say whether samples of the step met an nn.Module: a model written out in tensor operations looks like other code."""
     lines = _in_steps(profile)
     return any(_name(h) == "forward" or any(_calls(call, _MODULE_CALLS) for call in h.stack) for h in lines)
+
+
+def computes_on_the_host(profile: Profile) -> bool:
+    """Say whether most of the step is lines whose source shows that they are no operations on tensors."""
+    return sum(h.share for h in _in_steps(profile) if is_host_line(h.file, h.line)) >= MOST_OF_STEP
 
 
 def _name(line: HotLine) -> str:

@@ -20,9 +20,8 @@ class Screen:
         for row in range(self.height):
             cells = [f"{name}: {value:10.5f}".ljust(25) for name, value in values.items()]
             text = " | ".join(cells)[: self.width].ljust(self.width)
-            lines.append(
-                "".join(f"\x1b[38;5;{(row + at) % 256}m{letter}" for at, letter in enumerate(text))
-            )  # <- cause
+            cells = (f"\x1b[38;5;{(row + at) % 256}m{letter}" for at, letter in enumerate(text))  # <- cause
+            lines.append("".join(cells))  # <- cause
         os.write(self.out, "\n".join(lines).encode())
 
 

@@ -142,7 +142,7 @@ _BUILTINS = frozenset(
         "divmod",
     ]
 )
-Kind = Literal["tensors", "host", "plain", "unknown"]
+Kind = Literal["tensors", "host", "plain", "unknown", "clock"]
 _OTHERS: frozenset[Kind] = frozenset(("tensors", "unknown"))
 
 
@@ -225,7 +225,15 @@ def _is_all_of_host(function: ast.AST, modules: Mapping[str, str]) -> bool:
     kinds = _kinds([function], modules)
     if kinds & _OTHERS:
         return False
+    if "clock" in kinds and _loops_by_the_clock(function):
+        return True
     return "host" in kinds or ("plain" in kinds and _loops_in_loops(function))
+
+
+def _loops_by_the_clock(function: ast.AST) -> bool:
+    """Say whether a function goes on until a time, as a simulation does, without a product of tensors."""
+    nodes = list(ast.walk(function))
+    return any(isinstance(node, ast.While) for node in nodes) and not any(isinstance(n, ast.MatMult) for n in nodes)
 
 
 def _loops_in_loops(function: ast.AST) -> bool:
@@ -264,6 +272,8 @@ def _kind(call: ast.Call, modules: Mapping[str, str]) -> Kind:
         return "plain"
     if package in _HOST:
         return "host"
+    if package == "time":
+        return "clock"
     if isinstance(call.func, ast.Attribute):
         return "host" if name in _HOST_METHODS else "unknown"
     return "plain" if name in _BUILTINS else "unknown"

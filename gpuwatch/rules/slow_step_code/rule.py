@@ -37,6 +37,7 @@ from gpuwatch.diagnosis.rule import Found, Missing, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import (
     calls_modules,
+    computes_on_the_host,
     most_at,
     other_share,
     own_lines,
@@ -81,7 +82,8 @@ def check(
     messages = _messages(profile, costs, t)
     if messages is not None:
         return messages
-    if loader.own_loop and not (calls_modules(profile) or stands_still(profile, loader)):
+    known = calls_modules(profile) or computes_on_the_host(profile) or stands_still(profile, loader)
+    if loader.own_loop and not known:
         return Missing("no nn.Module frames were sampled, so model time is unknown")
     if profile.stacks.trust == "none":
         return None if other_share(profile) < t.share else Missing("stack samples of the training process")

@@ -16,6 +16,7 @@ MODULE = Frame("Module._call_impl", f"{SITE}/torch/nn/modules/module.py", 1700)
 ENGINE = Frame("_engine_run_backward", f"{SITE}/torch/autograd/graph.py", 800)
 SOURCE = """\
 import math
+import time
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -49,6 +50,20 @@ def distance(a, b):
     return row[-1]
 
 
+def move(self, milliseconds):
+    end = time.thread_time() + milliseconds / 1000
+    while time.thread_time() < end:
+        pass
+    self.moves += 1
+
+
+def timed(self, x):
+    began = time.time()
+    while time.time() < began + 1:
+        folded = x @ self.weights
+    return folded
+
+
 def unrolled(self, x):
     for at in range(x.shape[1]):
         state = x[:, at] @ self.weights
@@ -67,12 +82,12 @@ def line_of(text: str) -> int:
     return next(number for number, line in enumerate(SOURCE.splitlines(), 1) if text in line)
 
 
-@pytest.mark.parametrize("text", ["standard_normal", "np.argmin", "costs[row, :]", "min(row[j] + 1"])
+@pytest.mark.parametrize("text", ["standard_normal", "np.argmin", "costs[row, :]", "min(row[j] + 1", "< end:", "pass"])
 def test_lines_of_the_host_are_told_by_their_source(source: str, text: str) -> None:
     assert is_host_line(source, line_of(text))
 
 
-@pytest.mark.parametrize("text", ["scores = q @", "half = (q @ k)", "F.softmax", "from_numpy", "state = x"])
+@pytest.mark.parametrize("text", ["scores = q @", "half = (q @ k)", "F.softmax", "from_numpy", "state = x", "folded = x"])
 def test_operations_on_tensors_are_not_the_hosts(source: str, text: str) -> None:
     assert not is_host_line(source, line_of(text))
 
