@@ -97,13 +97,19 @@ def enough_steps(loader: LoaderProfile) -> bool:
 
 
 def waits_for_core(profile: Profile, loader: LoaderProfile) -> bool:
-    """Say whether what a loop waits for in its loader is a core for itself: its batches are ready, and its thread was
-    runnable without a core for about as long."""
+    """Say whether what a loop waits for in its loader is a core for itself, or the interpreter: its batches are ready, and its
+    thread was runnable without a core, or other threads held the interpreter lock, for about as long."""
     share = waited_share(loader)
     if share is None or not finds_batches_ready(loader):
         return False
     delays = [rank.run_queue_delay_share or 0.0 for rank in profile.ranks if rank.rank == loader.rank]
-    return not share.median - max(delays, default=0.0) >= UNEXPLAINED_SHARE
+    return not share.median - max(delays, default=0.0) - _locked_share(profile, loader) >= UNEXPLAINED_SHARE
+
+
+def _locked_share(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the time in which threads that make no batches held the interpreter lock of the loader's process."""
+    others = [other for threads in profile.threads if threads.rank == loader.rank for other in threads.others]
+    return min(sum(other.lock for other in others if other.makes == "nothing"), 1.0)
 
 
 def sampler_ms(loader: LoaderProfile) -> float:

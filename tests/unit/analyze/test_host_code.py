@@ -87,7 +87,9 @@ def test_lines_of_the_host_are_told_by_their_source(source: str, text: str) -> N
     assert is_host_line(source, line_of(text))
 
 
-@pytest.mark.parametrize("text", ["scores = q @", "half = (q @ k)", "F.softmax", "from_numpy", "state = x", "folded = x"])
+@pytest.mark.parametrize(
+    "text", ["scores = q @", "half = (q @ k)", "F.softmax", "from_numpy", "state = x", "folded = x"]
+)
 def test_operations_on_tensors_are_not_the_hosts(source: str, text: str) -> None:
     assert not is_host_line(source, line_of(text))
 

@@ -12,6 +12,7 @@ from gpuwatch.diagnosis.examples.runs import (
     HIDDEN,
     LONE,
     MODEL_LINE,
+    PLANNING,
     READING,
     SAMPLED,
     SAMPLER_LINE,
@@ -19,6 +20,7 @@ from gpuwatch.diagnosis.examples.runs import (
     STARVED,
     TAKE_TURNS,
     WORK_LINE,
+    beside,
     epochs,
     no_loader,
     own_loop,
@@ -173,3 +175,18 @@ def test_advice_fits_a_lock_a_sampler_and_an_iterator_for_each_step() -> None:
 def test_few_steps_are_unknown() -> None:
     verdict = judge(make_profile(make_loader(steps=3, step_ms=interval(3.0))), RULES).verdict
     assert (verdict.bound, verdict.reason) == ("unknown", FewSteps(3, 8, 30))
+
+
+def test_a_wait_for_the_interpreter_lock_is_none_for_input() -> None:
+    profile = beside(PLANNING)
+    loader = profile.primary
+    assert loader is not None and loader.queue is not None and loader.fetch is not None
+    waiting = replace(
+        loader,
+        wait_share=Interval(0.34, 0.3, 0.4, 990),
+        queue=replace(loader.queue, ready_share=1.0, unmade_share=0.0),
+        fetch=replace(loader.fetch, busy_share=0.05, bytes_per_batch=1e5),
+    )
+    held = judge(replace(profile, primary=waiting), RULES)
+    assert held.verdict.bound == "host" and held.findings[0].id == "gil-contention"
+    assert judge(replace(profile, primary=waiting, threads=()), RULES).verdict.bound == "input"
