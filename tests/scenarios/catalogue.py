@@ -324,7 +324,13 @@ SCENARIOS = (
         "score_of_all_parts", "35", "slow-step-code", ("evaluation-share",), ("host", "compute"), flags=_TWO_RANKS
     ),
     Scenario("spectra_jittered", "50", "slow-dataset-code", WORKERS, same=("expensive-transform",)),
-    Scenario("records_read_once", "46", "no-worker-processes", line=False, same=("storage-wait", "slow-dataset-code")),
+    Scenario(
+        "records_read_once",
+        "46",
+        "no-worker-processes",
+        line=False,
+        same=("storage-wait", "slow-dataset-code", "slowing-down"),
+    ),
     Scenario("held_out_rows", "86 % of the evaluation", "no-worker-processes", same=("slow-dataset-code",)),
     Scenario(
         "questions_held_back",
