@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evaluation import with_evaluation
-from gpuwatch.diagnosis.evidence import STARVED_SHARE, is_on_the_cpu, waits_for_core
+from gpuwatch.diagnosis.evidence import STARVED_SHARE, finds_batches_ready, is_on_the_cpu, waited_share, waits_for_core
 from gpuwatch.diagnosis.thresholds import Threshold
 from gpuwatch.model.findings import Speedup
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -44,12 +44,21 @@ class Contention(NamedTuple):
 def find_contention(profile: Profile, loader: LoaderProfile, free: Speedup | None) -> Contention | None:
     """Return how input and training share the cores, where a free input would win something by leaving them its cores."""
     cores, costs = _shared(profile, loader), profile.costs
-    if cores is None or costs is None or free is None or free.predicted < WORTH:
+    if cores is None or costs is None or free is None or min(free.predicted, _most(cores, loader)) < WORTH:
         return None
     others = (profile.machine.other_cores or 0.0) / max(profile.machine.local_ranks, 1)
     return Contention(
         cores, _with_all_threads(cores, free), throughput.free_compute(costs, max(cores.usable - others, 1.0))
     )
+
+
+def _most(cores: SharedCores, loader: LoaderProfile) -> float:
+    """Return the most that a free input can win: the cores that its workers use, and the waits.
+
+    What else holds the cores, such as other threads of the training, goes on to do so."""
+    share = None if finds_batches_ready(loader) else waited_share(loader)
+    left = 1.0 - min(share.median if share else 0.0, 0.99)
+    return (cores.training + cores.workers) / max(cores.training, 1e-3) / left
 
 
 def _with_all_threads(cores: SharedCores, free: Speedup) -> Speedup:

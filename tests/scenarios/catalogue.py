@@ -321,7 +321,12 @@ SCENARIOS = (
     ),
     Scenario("long_games", "29n", "slow-step-code", (), ("host", "compute"), line=False),
     Scenario(
-        "score_of_all_parts", "35", "slow-step-code", ("evaluation-share",), ("host", "compute"), flags=_TWO_RANKS
+        "score_of_all_parts",
+        "35",
+        "epoch-end",
+        ("evaluation-share", "slow-step-code"),
+        ("host", "compute"),
+        flags=_TWO_RANKS,
     ),
     Scenario("spectra_jittered", "50", "slow-dataset-code", WORKERS, same=("expensive-transform",)),
     Scenario(

@@ -15,7 +15,7 @@ def shifted(values, milliseconds):
 
 
 class Jitter:
-    def __call__(self, values):
+    def __call__(self, values):  # <- cause
         return shifted(values, 20)  # <- cause
 
 
