@@ -14,6 +14,7 @@ from typing import Any
 
 from scripts.benchmarks.machine import progress
 from scripts.benchmarks.wild import ablation
+from scripts.benchmarks.wild.bystanders import DISTURBING
 from scripts.benchmarks.wild.judge import judge
 from scripts.benchmarks.wild.preparation import versions
 from scripts.benchmarks.wild.running import Run, run
@@ -134,8 +135,9 @@ class Scorer:
 
 
 def overhead(pairs: list[dict[str, Run]]) -> dict[str, Any] | None:
-    """Return wrapped over bare of the training loops' seconds, less one."""
-    loops = [(pair["wrapped"].pace, pair["bare"].pace) for pair in pairs if not any(r.failed for r in pair.values())]
+    """Return wrapped over bare of the training loops' seconds, less one; of pairs that others did not disturb."""
+    calm = [pair for pair in pairs if not any(run.failed or run.others >= DISTURBING for run in pair.values())]
+    loops = [(pair["wrapped"].pace, pair["bare"].pace) for pair in calm]
     shares = [wrapped.loop_s / bare.loop_s - 1 for wrapped, bare in loops if wrapped and bare]
     if not shares:
         return None
