@@ -96,6 +96,21 @@ CASES = (
         where="/home/me/project/train.py:40",
         speedup=1.303,
     ),
+    # The training thread waits for threads that no line shows, such as a tokenizer's.
+    fires(
+        run_of(
+            device_ms=10.0,
+            workers=0,
+            cores=2.0,
+            costs=WITH_THREADS,
+            fetch={"cpu_ms": 6.0, "mean_wall_ms": 30.0, "delay_ms": 0.0},
+            loader={"batches": 1001},
+        ),
+        "critical",
+        "batches are made in the training process (30 ms each) while the device waits",
+        where="/home/me/project/train.py:40",
+        speedup=1.303,
+    ),
     # Threads that only spin after the step make no batch.
     fires(
         run_of(device_ms=10.0, workers=0, cores=2.0, costs=WITH_THREADS),

@@ -53,6 +53,8 @@ from gpuwatch.words.units import count, milliseconds
 _WITH_THREADS = frozenset(("numpy", "scipy", "sklearn", "skimage"))
 # Share of making batches in which they are called, for their threads to be at work.
 THREADED = 0.3
+# Of the time on a core that a batch takes: a thread that runs for less of it waits for others.
+WAITS_FOR_THREADS = 0.5
 
 
 @dataclass(frozen=True)
@@ -180,10 +182,20 @@ def _slower(costs: Costs) -> str:
 def _of_threads_at_work(profile: Profile, costs: Costs) -> Costs:
     """Return the costs without the CPU time of threads that only spin: those of OpenMP do, for up to 200 ms after a step.
 
-    Threads that work on a batch are at work where its lines call a library that computes with several."""
+    Threads that work on a batch are at work where the training thread waits for them (a tokenizer's), or where the batch's
+    lines call a library that computes with several."""
+    if _waits_for_its_threads(profile):
+        return costs
     lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in ("fetch", "collate")]
     threaded = sum(h.share for h in lines if _computes_with_threads(h))
     return costs if threaded >= THREADED else replace(costs, threads_ms=0.0)
+
+
+def _waits_for_its_threads(profile: Profile) -> bool:
+    fetch = profile.primary.fetch if profile.primary else None
+    if fetch is None or fetch.cpu_ms is None:
+        return False
+    return fetch.cpu_ms < WAITS_FOR_THREADS * (fetch.mean_wall_ms - (fetch.delay_ms or 0.0))
 
 
 def _computes_with_threads(line: HotLine) -> bool:
