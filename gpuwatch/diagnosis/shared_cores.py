@@ -44,7 +44,7 @@ class Contention(NamedTuple):
 def find_contention(profile: Profile, loader: LoaderProfile, free: Speedup | None) -> Contention | None:
     """Return how input and training share the cores, where a free input would win something by leaving them its cores."""
     cores, costs = _shared(profile, loader), profile.costs
-    if cores is None or costs is None or free is None or min(free.predicted, _most(cores, loader)) < WORTH:
+    if cores is None or costs is None or free is None or free.predicted < WORTH:
         return None
     others = (profile.machine.other_cores or 0.0) / max(profile.machine.local_ranks, 1)
     return Contention(
@@ -96,7 +96,9 @@ def free_input(profile: Profile, loader: LoaderProfile) -> Speedup | None:
     costs = profile.costs
     if costs is None:
         return None
-    gain = throughput.free_input(_without_foreign_waits(profile, loader, costs))
+    gain, cores = throughput.free_input(_without_foreign_waits(profile, loader, costs)), _shared(profile, loader)
+    if cores is not None and gain.predicted > (most := _most(cores, loader)):
+        gain = replace(gain, predicted=round(most, 3), low=min(gain.low, round(most, 3)))
     return with_evaluation(profile, gain, lambda _: 1.0)
 
 
