@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gpuwatch.analyze.lines.waiting import waits_for_others
+from gpuwatch.diagnosis.tools import step_lines
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.profile import Profile
 
@@ -26,8 +27,7 @@ class Messages(NamedTuple):
 def find_messages(profile: Profile) -> Messages | None:
     """Return the messages that a training waits for; None where those processes are at work for a good part of the wait, or
     none of them was sampled at work."""
-    steps = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in ("step", "long step")]
-    waits = [h for h in steps if waits_for_others(h.stack) and _is_message(h)]
+    waits = [h for h in step_lines(profile) if waits_for_others(h.stack) and _is_message(h)]
     waited = sum(h.samples for h in waits)
     made = [h for h in profile.hot_lines if h.process_role == "worker" and h.activity == "fetch"]
     worked = sum(h.samples for h in made if not _is_message(h))

@@ -6,7 +6,6 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
 
-_IN_STEP = ("step", "long step")
 # So few samples tell nothing of a small share.
 _ENOUGH = 50
 
@@ -26,4 +25,4 @@ def tool_share(profile: Profile, name: str) -> float | None:
 
 def step_lines(profile: Profile) -> list[HotLine]:
     """Return the trainer's lines in the steps."""
-    return [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in _IN_STEP]
+    return [h for h in profile.hot_lines if h.is_of_step]

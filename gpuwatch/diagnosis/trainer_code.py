@@ -11,6 +11,7 @@ from dataclasses import replace
 from gpuwatch.analyze.lines.frames import ASKING
 from gpuwatch.analyze.lines.host_code import is_host_line
 from gpuwatch.analyze.lines.waiting import waits_for_network, waits_for_others
+from gpuwatch.diagnosis.tools import step_lines
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
@@ -33,7 +34,6 @@ _MAKING = ("__init__", "_reset")
 _LOADERS, _PROCESSES = "torch/utils/data/", ("/multiprocessing/popen_", "/multiprocessing/context.py")
 # Libraries that start a loader's workers and its threads.
 _STARTING = ("multiprocessing", "threading")
-_IN_STEP = ("step", "long step")
 # What else of a loop calls the model.
 _WITH_MODEL = ("evaluation", "rollout")
 
@@ -43,7 +43,7 @@ def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
     the loader's sampler are none."""
     waits = waiting_share(profile, loader) > 1.0 - WAITING_CPU
     by_source = loader.own_loop and not profile.devices
-    lines = [_without_model(h, loader.own_loop) for h in _in_steps(profile) if not h.sleeps]
+    lines = [_without_model(h, loader.own_loop) for h in step_lines(profile) if not h.sleeps]
     lines = [h for h in lines if h.share > 0.0 and not is_sampler(h)]
     own = [h for h in lines if by_source or waits_for_network(h) or not _is_blocked(h, waits)]
     return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
@@ -51,19 +51,21 @@ def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
 
 def model_share(profile: Profile, loader: LoaderProfile) -> float:
     """Return the share of the samples in the loop that fell into the model, its backward pass or its optimizer."""
-    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in (*_IN_STEP, *_WITH_MODEL)]
+    lines = [
+        h for h in profile.hot_lines if h.is_of_step or (h.process_role == "trainer" and h.activity in _WITH_MODEL)
+    ]
     return sum(h.share * _model_part(h, loader.own_loop) for h in lines)
 
 
 def calls_modules(profile: Profile) -> bool:
     """Say whether samples of the step met an nn.Module: a model written out in tensor operations looks like other code."""
-    lines = _in_steps(profile)
+    lines = step_lines(profile)
     return any(_name(h) == "forward" or any(_calls(call, _MODULE_CALLS) for call in h.stack) for h in lines)
 
 
 def computes_on_the_host(profile: Profile) -> bool:
     """Say whether most of the step is lines whose source shows that they are no operations on tensors."""
-    return sum(h.share for h in _in_steps(profile) if is_host_line(h.file, h.line)) >= MOST_OF_STEP
+    return sum(h.share for h in step_lines(profile) if is_host_line(h.file, h.line)) >= MOST_OF_STEP
 
 
 def _name(line: HotLine) -> str:
@@ -84,7 +86,7 @@ def handed_share(profile: Profile, loader: LoaderProfile) -> float:
 
 def queued_share(profile: Profile) -> float:
     """Return the share of the samples in the step in which the trainer waited at a lock, a queue or a pipe."""
-    return sum(h.share for h in _in_steps(profile) if waits_for_others(h.stack))
+    return sum(h.share for h in step_lines(profile) if waits_for_others(h.stack))
 
 
 def _lock_share(profile: Profile, loader: LoaderProfile) -> float:
@@ -92,7 +94,7 @@ def _lock_share(profile: Profile, loader: LoaderProfile) -> float:
 
     Only without a GPU: else it may have stood still for that. Where it was looked at who holds that lock, only for pools of
     threads: any other thread is none of the input's."""
-    lines = _in_steps(profile)
+    lines = step_lines(profile)
     if profile.threads:
         return _pool_share(profile, loader)
     main, others = sum(h.samples for h in lines), sum(h.samples for h in profile.hot_lines if h.activity == "fetch")
@@ -123,11 +125,7 @@ def stands_still(profile: Profile, loader: LoaderProfile) -> bool:
 
 def sleeping_share(profile: Profile) -> float:
     """Return the share of the samples in the step in which the trainer slept, by its own line."""
-    return sum(h.share for h in _in_steps(profile) if h.sleeps)
-
-
-def _in_steps(profile: Profile) -> list[HotLine]:
-    return [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity in _IN_STEP]
+    return sum(h.share for h in step_lines(profile) if h.sleeps)
 
 
 def waiting_share(profile: Profile, loader: LoaderProfile) -> float:

@@ -14,6 +14,13 @@ def is_iterable(loader: LoaderProfile) -> bool:
     return loader.dataset_kind == "iterable"
 
 
+def _loader(profile: Profile) -> LoaderProfile | Missing | NotSo:
+    loader = profile.primary
+    if loader is None:
+        return Missing("no DataLoader was seen in use", "clause")
+    return NOT_SO if loader.own_loop else loader
+
+
 def _shared(profile: Profile) -> WorkersProfile | Missing | NotSo:
     """Return what was observed of an iterable dataset's workers, of which there are several."""
     loader = profile.primary
@@ -31,5 +38,6 @@ def _sharing(profile: Profile) -> bool | Missing:
     return Missing("the dataset is iterable, and no worker was observed to take a part of its own", "clause")
 
 
+OVER_A_LOADER = Need("a DataLoader in use", _loader)
 SHARED_STREAM = Need("several workers of an iterable dataset", _shared)
 DIVISIBLE = Need("data that more workers would share", _sharing)

@@ -80,6 +80,11 @@ class HotLine:
     # Its share of the samples in the first and in the second half of the loops' time; None with few of either.
     halves: tuple[float, float] | None = field(default=None, metadata=INTERNAL)
 
+    @property
+    def is_of_step(self) -> bool:
+        """Whether it is the training process's own, in a usual step or a long one."""
+        return self.process_role == "trainer" and self.activity in ("step", "long step")
+
 
 def cost_of(line: HotLine) -> float:
     """Return the seconds of the run that a line costs; where that was not derived, those that it took."""

@@ -36,7 +36,7 @@ def _at(report: Report) -> str:
 
 
 def _is_of_step(line: HotLine) -> bool:
-    return line.process_role == "trainer" and line.activity in ("step", "long step") and line.share >= _SMALLEST
+    return line.is_of_step and line.share >= _SMALLEST
 
 
 def _looked_at(report: Report) -> str:

@@ -38,7 +38,7 @@ def _waited_s(role: Role, lines: Sequence[HotLine], loops: Sequence[Loop]) -> fl
     """Return the seconds that the loops waited for the batches that this role makes.
 
     A loop without a DataLoader waits in lines of its own for the threads or processes that make them."""
-    handed = sum(line.seconds for line in lines if _is_in_loop(line) and waits_for_others(line.stack))
+    handed = sum(line.seconds for line in lines if line.is_of_step and waits_for_others(line.stack))
     seconds = 0.0
     for loop in loops:
         if loop.profile.own_loop:
@@ -46,7 +46,3 @@ def _waited_s(role: Role, lines: Sequence[HotLine], loops: Sequence[Loop]) -> fl
         elif bool(loop.profile.workers) == (role == "worker"):
             seconds += float(loop.steps.wait.sum()) / 1e9
     return seconds
-
-
-def _is_in_loop(line: HotLine) -> bool:
-    return line.process_role == "trainer" and line.activity in ("step", "long step")

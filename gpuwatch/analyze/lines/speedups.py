@@ -28,7 +28,7 @@ def _speedup(line: HotLine, costs: Costs) -> float | None:
     basis: Literal["line free"] = "line free"
     if line.activity in LOADER_WORK:
         return throughput.predict(costs, throughput.without_operation(costs, min(line.share, 0.999)), basis).predicted
-    if line.activity in ("step", "long step") and line.process_role == "trainer":
+    if line.is_of_step:
         # What a framework's call runs of the model is the training itself.
         model = line.model_share or 0.0
         own = line.share * (1.0 - model)

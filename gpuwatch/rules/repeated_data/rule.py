@@ -27,9 +27,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
+from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
-from gpuwatch.diagnosis.worker_shares import SHARED_STREAM
+from gpuwatch.diagnosis.worker_shares import OVER_A_LOADER, SHARED_STREAM
 from gpuwatch.model.findings import Confidence, Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
@@ -90,18 +90,11 @@ def _yes(value: bool | None) -> str | None:
     return None if value is None else "yes" if value else "no"
 
 
-def _loader(profile: Profile) -> LoaderProfile | Missing | NotSo:
-    loader = profile.primary
-    if loader is None:
-        return Missing("no DataLoader was seen in use", "clause")
-    return NOT_SO if loader.own_loop else loader
-
-
 RULE = Rule(
     id="repeated-data",
     page=__doc__,
     check=check,
-    needs=(Need("a DataLoader in use", _loader), SHARED_STREAM),
+    needs=(OVER_A_LOADER, SHARED_STREAM),
     thresholds=Thresholds(),
     hides=("too-few-workers",),
     traits=Traits(in_vain=True, lanes=("worker", "input_wait")),

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
+from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.diagnosis.worker_shares import OVER_A_LOADER
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
@@ -70,18 +71,11 @@ def _is_resumed(lengths: tuple[int, ...]) -> bool:
     return len(lengths) > 2 and len(set(lengths[1:])) == 1 and 0 < lengths[0] < lengths[1]
 
 
-def _loader(profile: Profile) -> LoaderProfile | Missing | NotSo:
-    loader = profile.primary
-    if loader is None:
-        return Missing("no DataLoader was seen in use", "clause")
-    return NOT_SO if loader.own_loop else loader
-
-
 RULE = Rule(
     id="uneven-epochs",
     page=__doc__,
     check=check,
-    needs=(Need("a DataLoader in use", _loader),),
+    needs=(OVER_A_LOADER,),
     thresholds=Thresholds(),
     traits=Traits(in_vain=True, lanes=("worker", "input_wait")),
 )
