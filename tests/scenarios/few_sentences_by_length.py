@@ -1,46 +1,11 @@
 """Sentences grouped anew for every batch, but there are few of them: the step hides that."""
 
-import random
 import time
 
 import torch
 from _common import Network, options, report
-from torch.utils.data import DataLoader, Dataset, Sampler
-
-
-class Sentences(Dataset):
-    def __init__(self, count):
-        draw = random.Random(3)
-        self.lengths = [draw.randint(5, 60) for _ in range(count)]
-        self.tokens = torch.randint(0, 1000, (count, 64))
-
-    def __len__(self):
-        return len(self.lengths)
-
-    def __getitem__(self, number):
-        return self.tokens[number].float(), number % 10
-
-
-class ByLength(Sampler):
-    """Hand out batches whose sentences differ little in length."""
-
-    def __init__(self, lengths, size, steps, once):
-        self.lengths, self.size, self.steps = lengths, size, steps
-        self.buckets = self.group(range(len(lengths))) if once else None
-
-    def __len__(self):
-        return self.steps
-
-    def group(self, numbers):
-        buckets = {}
-        for number in numbers:
-            buckets.setdefault(self.lengths[number] // 4, []).append(number)
-        return [bucket for bucket in buckets.values() if len(bucket) >= self.size]
-
-    def __iter__(self):
-        for _ in range(self.steps):
-            buckets = self.buckets or self.group(range(len(self.lengths)))
-            yield random.sample(random.choice(buckets), self.size)
+from sentences_by_length import ByLength, Sentences
+from torch.utils.data import DataLoader
 
 
 def main():

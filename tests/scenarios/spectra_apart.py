@@ -3,20 +3,10 @@
 import os
 import time
 
-import numpy as np
 import torch
 from _common import Network, options, report
-from torch.utils.data import DataLoader, Dataset
-
-
-class Spectra(Dataset):
-    def __len__(self):
-        return 1200
-
-    def __getitem__(self, index):
-        signal = np.random.default_rng(index).standard_normal(24000)
-        power = np.abs(np.fft.rfft(signal))[:4096].reshape(64, 64).mean(axis=1)
-        return torch.from_numpy(power).float(), index % 10
+from spectra_set_up import Spectra
+from torch.utils.data import DataLoader
 
 
 def keep_apart(worker):
@@ -26,7 +16,7 @@ def keep_apart(worker):
 
 def main():
     options(__doc__)
-    loader = DataLoader(Spectra(), batch_size=8, num_workers=2, worker_init_fn=keep_apart)
+    loader = DataLoader(Spectra(1200), batch_size=8, num_workers=2, worker_init_fn=keep_apart)
     model = Network(64, device_ms=40)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     started, steps = time.perf_counter(), 0

@@ -10,8 +10,11 @@ from torch.utils.data import DataLoader, Dataset
 
 
 class Spectra(Dataset):
+    def __init__(self, count):
+        self.count = count
+
     def __len__(self):
-        return 2400
+        return self.count
 
     def __getitem__(self, index):
         signal = np.random.default_rng(index).standard_normal(24000)
@@ -29,7 +32,7 @@ def main():
     args = options(__doc__)
     if args.fix:
         os.environ["SET_UP_ALL"] = "1"
-    loader = DataLoader(Spectra(), batch_size=8, num_workers=2, worker_init_fn=set_up)
+    loader = DataLoader(Spectra(2400), batch_size=8, num_workers=2, worker_init_fn=set_up)
     model = Network(64, device_ms=3)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     started, steps = time.perf_counter(), 0
