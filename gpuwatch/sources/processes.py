@@ -21,10 +21,10 @@ _IO = re.compile(rb"^(rchar|read_bytes|write_bytes): (\d+)", re.MULTILINE)
 _PSS = re.compile(rb"^Pss: +(\d+) kB", re.MULTILINE)
 
 # Adding up a process' pages holds its memory map's lock: seldom, and at most this share of its time.
-# Soon after a process is met, then twice as far apart each time: growth shows in short runs too.
+# Some seconds after a process is met, then further apart each time: growth shows in short runs too.
 PSS_EVERY_NS = 30_000_000_000
 PSS_SHARE = 0.0005
-PSS_FIRST_NS = 1_000_000_000
+PSS_FIRST_NS, PSS_FACTOR = 2_000_000_000, 3
 PSS_MAX_RSS = 16 << 30
 
 
@@ -131,9 +131,9 @@ class ProcessSource:
         if t < watched.pss_due or stat.rss_bytes > PSS_MAX_RSS or pid not in self._tree.hooked:
             return None
         pss = read_pss(f"{self._proc}/{pid}/smaps_rollup")
-        watched.pss_gap = min(2 * watched.pss_gap, PSS_EVERY_NS)
+        watched.pss_gap = min(PSS_FACTOR * watched.pss_gap, PSS_EVERY_NS)
         # The floor on its cost holds from the third reading on; two give no slope.
-        dear = int((self._clock() - t) / PSS_SHARE) if watched.pss_gap > 4 * PSS_FIRST_NS else 0
+        dear = int((self._clock() - t) / PSS_SHARE) if watched.pss_gap > PSS_FACTOR * PSS_FIRST_NS else 0
         watched.pss_due = t + max(watched.pss_gap, dear)
         return pss
 

@@ -19,11 +19,14 @@ from pathlib import Path
 
 from gpuwatch.sources import pyspy, speedscope, threads
 from gpuwatch.sources.base import Row
+from gpuwatch.sources.spare import SpareCores
 from gpuwatch.sources.spool import SpoolFile
 from gpuwatch.sources.trainers import Trainer, Trainers
 from gpuwatch.sources.tree import ProcessTree
 
 HZ, MANY_WORKERS, HZ_MANY = 50, 8, 20
+# Every sample of a process costs half a millisecond: half as many where no core is idle, and of a start-up fewer still.
+HZ_SHARE_WITHOUT_SPARE, SPARE_CORES, HZ_STARTUP = 0.5, 0.25, 20
 BURST_S = 5.0
 # A start-up is looked at once the process is this old, for this long; then again after this long, and doubling.
 STARTUP_NS, STARTUP_S, STARTUP_GAP_NS, STARTUP = 1_000_000_000, 20.0, 20_000_000_000, "startup"
@@ -157,6 +160,7 @@ class StacksThread(threading.Thread):
         super().__init__(name="stacks", daemon=True)
         self._run, self._tree, self._off, self._clock = run, tree, off, clock
         self._plan = Plan(cores or len(os.sched_getaffinity(0)))
+        self._spare = SpareCores(cores)
         self._trainers = Trainers(run)
         self._halt = threading.Event()
         self._helpers: dict[int, bool] = {}
@@ -187,6 +191,7 @@ class StacksThread(threading.Thread):
 
     def _look(self) -> None:
         while not self._halt.wait(self._plan.rest_s(self._clock())):
+            self._spare.look()
             due = self._plan.due(self._clock(), self._candidates())
             if due and not self._burst(*due):
                 self._hand_over()
@@ -201,7 +206,7 @@ class StacksThread(threading.Thread):
     def _burst(self, trainer: Trainer, why: str) -> bool:
         """Take one burst; return False when there is no sense in another."""
         workers = max(trainer.workers, sum(parent == trainer.pid for parent in self._tree.members.copy().values()))
-        hz, seconds = HZ_MANY if workers >= MANY_WORKERS else HZ, self._plan.seconds(trainer, why)
+        hz, seconds = self._hz(workers, why), self._plan.seconds(trainer, why)
         stop = _FirstBatch(self._halt, lambda: self._is_started(trainer.pid)) if why == STARTUP else self._halt
         meter = threads.Meter(trainer.pid, self._clock)
         held, cost_ns = (None, 0) if why == STARTUP else self._held(meter)
@@ -218,6 +223,13 @@ class StacksThread(threading.Thread):
         self._write([reported, *rows, *beside])
         self._failures = 0 if rows else self._failures + 1
         return not burst.lasting and self._failures < _ATTEMPTS
+
+    def _hz(self, workers: int, why: str) -> int:
+        """Return how often to look: where all cores are the training's, every sample is at its expense."""
+        hz = HZ_MANY if workers >= MANY_WORKERS else HZ
+        if why == STARTUP:
+            return min(hz, HZ_STARTUP)
+        return hz if (self._spare.idle or 0.0) >= SPARE_CORES else round(hz * HZ_SHARE_WITHOUT_SPARE)
 
     def _threads(self, burst: pyspy.Burst, meter: threads.Meter, held: Mapping[str, float] | None) -> list[Row]:
         """Return a row for each Python thread that the burst met in the trainer."""
