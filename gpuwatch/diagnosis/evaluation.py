@@ -50,6 +50,15 @@ def find_waiting(profile: Profile) -> WaitingEvaluation | None:
     return WaitingEvaluation(loader, seconds, min(seconds / whole, 1.0), min(seconds / loop, 1.0), not primary.own_loop)
 
 
+def evaluation_wait(profile: Profile) -> float | None:
+    """Return the share of all loops' time in which evaluation waits for data; None where there is no evaluation."""
+    primary, loop = profile.primary, loop_seconds(profile)
+    if primary is None or primary.role != "training" or loop <= 0:
+        return None
+    waits = [waited_s(x) for x in profile.loaders if x.role == "evaluation" and x.rank == primary.rank]
+    return min(sum(waits) / loop, 1.0) if waits else None
+
+
 def waited_s(loader: LoaderProfile) -> float:
     """Return the seconds that a loop waited for its batches, the first of each pass too."""
     return loader.wait_seconds + sum(loader.first_batch_s)

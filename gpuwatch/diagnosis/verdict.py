@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.diagnosis.changing_steps import changed, waits_in_the_end
-from gpuwatch.diagnosis.evaluation import find_waiting
+from gpuwatch.diagnosis.evaluation import evaluation_wait, find_waiting
 from gpuwatch.diagnosis.evidence import (
     MIN_STEPS,
     STARVED_SHARE,
@@ -108,6 +108,9 @@ def _of_compute(profile: Profile, loader: LoaderProfile, verdict: Verdict, findi
     contention = find_contention(profile, loader, free)
     if contention is None:
         sure = verdict.confidence != "borderline"
+        if not _wins_little(free) and isinstance(verdict.reason, LoaderSteps):
+            # The loop alone waits too little for this gain: what evaluation waits belongs to it.
+            verdict = replace(verdict, reason=replace(verdict.reason, evaluation_wait=evaluation_wait(profile)))
         return replace(verdict, leave_input_alone=sure and _wins_little(free) and not _advised(findings))
     steps = replace(_steps_of(profile, loader), cores=contention.cores)
     unsure: Confidence = "medium" if verdict.confidence == "high" else verdict.confidence

@@ -24,8 +24,8 @@ class LoaderSteps:
     `later_epochs`: epochs after the first one whose first batch was waited for, `epoch_wait_s` each; 0 where that is too
     little to matter. `iterator_per_step`: each batch came from an iterator of its own. `ready`: batches are made in time,
     so that what is waited for is a core. `cores`: where input and training share them. `evaluation_wait`: of all loops' time,
-    what evaluation waits for data, where that bounds the run. `kinds`: where steps are of a few lengths, which a mean would
-    mix."""
+    what evaluation waits for data, where that bounds the run or where much of a free input's gain is. `kinds`: where steps
+    are of a few lengths, which a mean would mix."""
 
     role: Literal["training", "evaluation", "inference"]
     threshold: float

@@ -30,6 +30,7 @@ _LOADER_CLAIMS: dict[Bound, str] = {
 _EVALUATION_CLAIM = (
     "evaluation waits for data {waits} of the time of all loops; the {role} loop waits for it {share} of its own"
 )
+_EVALUATION_TOO = "; evaluation waits for it {waits} of the time of all loops, and an input that cost nothing would make the run {won} faster"
 _ALONE = "; leave the input pipeline alone"
 # What to do about a run whose input and training share the cores.
 SHARED_CORES = (
@@ -126,6 +127,8 @@ def _compute_claim(verdict: Verdict, steps: LoaderSteps, share: str) -> str:
     said = _LOADER_CLAIMS["compute"].format(role=steps.role, share=share)
     if _waits_for_core(verdict, steps):
         said = f"the {steps.role} loop waits for a core {share} of its time, with its batches ready"
+    if steps.evaluation_wait:
+        said += _EVALUATION_TOO.format(waits=percent(steps.evaluation_wait), won=won(verdict))
     return said + (_ALONE if verdict.leave_input_alone else "")
 
 

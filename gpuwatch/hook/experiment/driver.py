@@ -62,7 +62,8 @@ def _driven(original: Next, driver: Driver) -> Next:
 class Driver:
     """Feeds the training loop. `loaders`: that of each iterator; `counts`: the batches of each loader, and once the loop
     is found of each iterator; `cache`: batches of the loaders that may turn out to be the loop's; `feed`: what gives
-    the loop its batches once it is fed."""
+    the loop its batches once it is fed; `fed`: the iterator in whose place that was last, and how often; `drew`: whether
+    the script drew batches from another loader since, and `drew_before`: in the interval before."""
 
     def __init__(self, folder: str, module: Any) -> None:
         self.orders = Orders(folder)
@@ -73,6 +74,9 @@ class Driver:
         self.cache: list[tuple[weakref.ref[Any], Any]] = []
         self.loader: Callable[[], Any] | None = None
         self.is_found = False
+        self.fed: weakref.ref[Any] | None = None
+        self.fed_batches = 0
+        self.drew, self.drew_before = False, True
         self.feed: executor.Executor | Repeating | None = None
         self.respect_epochs = bool(os.environ.get(_RESPECT_EPOCHS))
         mode.always_full = True  # the loop is recognised by what its steps do
@@ -91,11 +95,24 @@ class Driver:
             return self._observe(iterator, loader, original)
         feed = self.feed or self._adopt(iterator, loader)
         if self.loader is None or loader is not self.loader():
+            self.drew = True
             return original(iterator)
+        self._come_back(iterator, feed)
         if self.respect_epochs and self._epoch_is_over(iterator, loader):
             feed.epoch_ends()
             raise StopIteration
         return feed.next_batch()
+
+    def _come_back(self, iterator: Any, feed: executor.Executor | Repeating) -> None:
+        """Stop the clock for what the script did outside of the loop since its last request: evaluation, a checkpoint."""
+        before = self.fed() if self.fed is not None else None
+        # Loaders that are drawn from in each step are part of it, as is an iterator for each batch.
+        evaluated, another = self.drew and not self.drew_before, before is not iterator and self.fed_batches > 1
+        if self.fed is not None and (evaluated or another):
+            feed.was_left(self.fed_batches)
+            self.fed_batches = 0
+        self.fed, self.drew, self.drew_before = weakref.ref(iterator), False, self.drew
+        self.fed_batches = self.fed_batches + 1 if before is iterator else 1
 
     def _observe(self, iterator: Any, loader: Any, original: Next) -> Any:
         batch = original(iterator)
@@ -152,6 +169,9 @@ class Repeating:
         return batches.fresh(next(self.turns))
 
     def epoch_ends(self) -> None:
+        """There is no clock to stop."""
+
+    def was_left(self, batches_before: int) -> None:
         """There is no clock to stop."""
 
 

@@ -59,6 +59,12 @@ class Executor:
         else:
             self.window.pause()
 
+    def was_left(self, batches_before: int) -> None:
+        """Take out of the window's time what the script did between the last request and this one; before that the loop
+        took so many batches in one go."""
+        if self.window is not None and not isinstance(self.window, step_outputs.Losses):
+            self.window.was_left(batches_before)
+
     def _give_up(self, window: windows.Window | step_outputs.Losses, error: Exception) -> None:
         """End a window whose loader raised, and that variant; the others go on."""
         self.window = None

@@ -91,6 +91,15 @@ class Window:
         self.since_ns = None
         self.left = self.warmup
 
+    def was_left(self, batches_before: int) -> None:
+        """Stop the clock at the last request: the loop was left since. Where it always is after a few batches, there is no
+        room for another warm-up."""
+        if self.since_ns is None:
+            return
+        self.pause()
+        if self.epoch or batches_before < 2 * self.warmup + 4:
+            self.left = 0
+
     def given(self, batch: Any) -> None:
         """Count a batch handed over."""
         if self.since_ns is not None:

@@ -36,7 +36,8 @@ def found(report: Report) -> list[str]:
 def _verdict(report: Report) -> Iterator[str]:
     bound = report["verdict"]["bound"]
     free = predicted(report["verdict"].get("speedup_if_input_free"))
-    if bound in INPUT_IS_FINE and free is not None and free > FREE_INPUT_MATTERS:
+    said = "an input that cost nothing would" in report["verdict"]["headline"]
+    if bound in INPUT_IS_FINE and free is not None and free > FREE_INPUT_MATTERS and not said:
         yield f"the verdict is {bound}, and an input that cost nothing would make the run {free:.2f} times as fast"
     if bound == "input" and free is not None and free < 1.02:
         yield f"the verdict is input, and an input that cost nothing would win nothing ({free:.2f})"

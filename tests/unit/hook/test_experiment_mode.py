@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.unit.hook import hooked
 from tests.unit.hook.test_process import in_child
 
@@ -70,3 +72,73 @@ def test_the_loop_runs_as_it_is_until_an_order_is_there_and_other_ranks_then_rep
         return given == [0, 1, 2, 0, 1, 2, 0]
 
     assert in_child(fed)
+
+
+class Recording(Executor):
+    """Notes after how many batches the loop came back from elsewhere."""
+
+    def __init__(self) -> None:
+        self.left: list[int] = []
+
+    def was_left(self, batches_before: int) -> None:
+        self.left.append(batches_before)
+
+
+class Loader:
+    """Stands in for a DataLoader: something that iterators are made of."""
+
+
+def _left(tmp_path: Path, drawn: str) -> list[int]:
+    """Draw by a word: L a batch for the loop, N its first from a new iterator, e one from an evaluation's loader."""
+    from gpuwatch.hook.experiment import driver
+
+    class Source(Iterating):
+        """Iterators of one test."""
+
+    feed: Any = driver.Driver(str(tmp_path), None)
+    driver.install(Source, feed)
+    train, evaluation = Loader(), Loader()
+    executor = Recording()
+    feed.loader, feed.feed = lambda: train, executor
+    current, other = Source(train), Source(evaluation)
+    for what in drawn:
+        if what == "N":
+            current = Source(train)
+        next(other if what == "e" else current)  # type: ignore[call-overload]
+    return executor.left
+
+
+def test_the_clock_of_a_window_stops_while_the_script_is_elsewhere(tmp_path: Path) -> None:
+    def told() -> bool:
+        found = {
+            "an epoch and its evaluation": _left(tmp_path, "LLLLLeeeNLLL"),
+            "an epoch alone": _left(tmp_path, "LLLLNLL"),
+            "evaluation within an epoch": _left(tmp_path, "LLLLeeeLLL"),
+            "two loaders in each step": _left(tmp_path, "eLeLeLeL"),
+            "an iterator for each batch": _left(tmp_path, "LNNNN"),
+        }
+        return found == {
+            "an epoch and its evaluation": [5],
+            "an epoch alone": [4],
+            "evaluation within an epoch": [4],
+            "two loaders in each step": [],
+            "an iterator for each batch": [],
+        }
+
+    assert in_child(told), "in a child, since a driver changes how steps are measured"
+
+
+def test_what_a_script_does_between_two_loops_is_in_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gpuwatch.hook.experiment import windows
+
+    now = [0]
+    monkeypatch.setattr(windows, "now_ns", lambda: now[0])
+    window = windows.Window({"arm": "unchanged", "kind": "real", "seconds": 1.0, "steps": 6}, warmup=2)
+    for request in range(40):
+        if request == 8:
+            now[0] += 60_000_000_000
+            window.was_left(8)
+        if window.is_over():
+            break
+        now[0] += 200_000_000
+    assert (window.steps, window.ns) == (6, 6 * 200_000_000)
