@@ -22,6 +22,7 @@ NOTICES = frozenset(
         "shared-memory-low",
         "cpu-quota",
         "preempted-launcher",
+        "noisy-neighbour",
     ]
 )
 
