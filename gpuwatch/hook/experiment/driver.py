@@ -15,10 +15,10 @@ import weakref
 
 from ..attributes import OF_CLONE
 from ..process import TYPE_CHECKING, process
-from ..source_code import construction_sites, origins
+from ..source_code import construction_sites
 from ..step_mode import mode
 from ..trainer import activity
-from . import batches, executor, loader_clones, step_remedies, windows
+from . import batches, executor, loader_clones, loop_facts, windows
 from .orders import Orders, write_fact
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _RESPECT_EPOCHS = "GPUWATCH_RESPECT_EPOCHS"
 # Batches after which a loop without backward or optimizer step is taken for the one that is meant (inference).
 _INFERENCE_BATCHES = 12
 _TRAINING_BATCHES = 3
-_MOST_FILES = 2000
 
 
 def install(base: Any, driver: Driver) -> None:
@@ -62,8 +61,8 @@ def _driven(original: Next, driver: Driver) -> Next:
 class Driver:
     """Feeds the training loop. `loaders`: that of each iterator; `counts`: the batches of each loader, and once the loop
     is found of each iterator; `cache`: batches of the loaders that may turn out to be the loop's; `feed`: what gives
-    the loop its batches once it is fed; `fed`: the iterator in whose place that was last, and how often; `drew`: whether
-    the script drew batches from another loader since, and `drew_before`: in the interval before."""
+    the loop its batches once it is fed; `fed`: the iterator in whose place that was last, and how often; `drew`: the
+    batches that the script drew from other loaders since, and `drew_before`: whether it did in the interval before."""
 
     def __init__(self, folder: str, module: Any) -> None:
         self.orders = Orders(folder)
@@ -73,10 +72,11 @@ class Driver:
         self.counts: MutableMapping[Any, int] = weakref.WeakKeyDictionary()
         self.cache: list[tuple[weakref.ref[Any], Any]] = []
         self.loader: Callable[[], Any] | None = None
+        self.settings: tuple[Any, ...] = ()
         self.is_found = False
         self.fed: weakref.ref[Any] | None = None
         self.fed_batches = 0
-        self.drew, self.drew_before = False, True
+        self.drew, self.drew_before = 0, True
         self.feed: executor.Executor | Repeating | None = None
         self.respect_epochs = bool(os.environ.get(_RESPECT_EPOCHS))
         mode.always_full = True  # the loop is recognised by what its steps do
@@ -94,8 +94,8 @@ class Driver:
         if self.feed is None and not (self._is_the_loop(loader) and self._is_wanted(loader)):
             return self._observe(iterator, loader, original)
         feed = self.feed or self._adopt(iterator, loader)
-        if self.loader is None or loader is not self.loader():
-            self.drew = True
+        if not self._is_fed(loader):
+            self.drew += 1
             return original(iterator)
         self._come_back(iterator, feed)
         if self.respect_epochs and self._epoch_is_over(iterator, loader):
@@ -103,15 +103,26 @@ class Driver:
             raise StopIteration
         return feed.next_batch()
 
+    def _is_fed(self, loader: Any) -> bool:
+        """Say whether this is the loop's loader, or the one that takes its place: some frameworks make one for each epoch."""
+        before = self.loader() if self.loader is not None else None
+        if loader is before:
+            return True
+        # The script trained on this loader's last batch, and asked for none of the other's since.
+        if not (self.drew and activity.current().trained() and _is_like(loader, self.settings)):
+            return False
+        self.loader = weakref.ref(loader)
+        return True
+
     def _come_back(self, iterator: Any, feed: executor.Executor | Repeating) -> None:
         """Stop the clock for what the script did outside of the loop since its last request: evaluation, a checkpoint."""
         before = self.fed() if self.fed is not None else None
         # Loaders that are drawn from in each step are part of it, as is an iterator for each batch.
-        evaluated, another = self.drew and not self.drew_before, before is not iterator and self.fed_batches > 1
+        evaluated, another = self.drew > 0 and not self.drew_before, before is not iterator and self.fed_batches > 1
         if self.fed is not None and (evaluated or another):
             feed.was_left(self.fed_batches)
             self.fed_batches = 0
-        self.fed, self.drew, self.drew_before = weakref.ref(iterator), False, self.drew
+        self.fed, self.drew, self.drew_before = weakref.ref(iterator), 0, self.drew > 0
         self.fed_batches = self.fed_batches + 1 if before is iterator else 1
 
     def _observe(self, iterator: Any, loader: Any, original: Next) -> Any:
@@ -132,18 +143,18 @@ class Driver:
         """Say whether there is an order for the loop, whose facts are written when it is found."""
         if not self.is_found:
             self.is_found = True
-            if not _rank():
-                write_fact("loop", describe(loader))
-                write_fact("code", loaded_code())
-        return self.orders.is_there() and not (_rank() and not self._cached(loader))
+            if not loop_facts.rank():
+                write_fact("loop", loop_facts.describe(loader))
+                write_fact("code", loop_facts.loaded_code())
+        return self.orders.is_there() and not (loop_facts.rank() and not self._cached(loader))
 
     def _cached(self, loader: Any) -> list[Any]:
         return [batch for ref, batch in self.cache if ref() is loader]
 
     def _adopt(self, iterator: Any, loader: Any) -> executor.Executor | Repeating:
-        self.loader = weakref.ref(loader)
+        self.loader, self.settings = weakref.ref(loader), _settings(loader)
         cache, self.cache = self._cached(loader), []
-        if _rank():
+        if loop_facts.rank():
             self.feed = Repeating(cache)
         else:
             loader_clones.settle(iterator, loader_clones.REST_S)
@@ -175,50 +186,17 @@ class Repeating:
         """There is no clock to stop."""
 
 
-def _group() -> Any:
-    """Return torch.distributed where this process is in a group; None elsewhere."""
-    module = getattr(sys.modules.get("torch"), "distributed", None)
-    try:
-        return module if module is not None and module.is_initialized() else None
-    except Exception:
-        return None
+def _settings(loader: Any) -> tuple[Any, ...]:
+    """Return what two loaders have in common when one takes the other's place."""
+    dataset = getattr(loader, "dataset", None)
+    return type(loader), type(dataset), getattr(loader, "batch_size", None), construction_sites.place_of(loader)
 
 
-def _rank() -> int:
-    """Return this process's rank: of its process group if there is one, else of the environment."""
-    group = _group()
-    return int(group.get_rank() if group is not None else os.environ.get("RANK", "0"))
-
-
-def _ranks() -> int:
-    group = _group()
-    return int(group.get_world_size() if group is not None else os.environ.get("WORLD_SIZE", "1"))
+def _is_like(loader: Any, settings: tuple[Any, ...]) -> bool:
+    return bool(settings) and _settings(loader) == settings
 
 
 def _will_train() -> bool:
     """Say whether there is an optimizer: batches without a backward are then an evaluation before the training."""
     optimizers = sys.modules.get("torch.optim.optimizer")
     return optimizers is not None and any(isinstance(thing, optimizers.Optimizer) for thing in gc.get_objects())
-
-
-def loaded_code() -> list[str]:
-    """Return the files of the user's own modules that this process has loaded."""
-    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    mine = {os.path.abspath(file) for file in files if isinstance(file, str) and origins.is_user_file(file)}
-    return sorted(file for file in mine if file.endswith(".py"))[:_MOST_FILES]
-
-
-def describe(loader: Any) -> dict[str, Any]:
-    """Return what an experiment needs to know of the user's loader."""
-    names = ("num_workers", "batch_size", "prefetch_factor", "persistent_workers", "pin_memory", "in_order")
-    facts = {name: getattr(loader, name, None) for name in names}
-    try:
-        facts["length"] = len(loader)
-    except Exception:
-        facts["length"] = None
-    facts["cores"] = len(os.sched_getaffinity(0))
-    facts["ranks"] = _ranks()
-    facts["cuda"] = windows.cuda() is not None
-    facts["made"] = construction_sites.place_of(loader)
-    facts["optimizers"] = sorted({type(optimizer).__name__ for optimizer in step_remedies.optimizers()})
-    return facts

@@ -88,8 +88,9 @@ class Loader:
     """Stands in for a DataLoader: something that iterators are made of."""
 
 
-def _left(tmp_path: Path, drawn: str) -> list[int]:
-    """Draw by a word: L a batch for the loop, N its first from a new iterator, e one from an evaluation's loader."""
+def _left(tmp_path: Path, drawn: str, fed: list[str] | None = None) -> list[int]:
+    """Draw by a word: L a batch for the loop, N its first from a new iterator, M from one over a new loader like the first,
+    e one from an evaluation's loader. Each L, N and M is trained on. `fed`: what each draw gave."""
     from gpuwatch.hook.experiment import driver
 
     class Source(Iterating):
@@ -99,12 +100,20 @@ def _left(tmp_path: Path, drawn: str) -> list[int]:
     driver.install(Source, feed)
     train, evaluation = Loader(), Loader()
     executor = Recording()
-    feed.loader, feed.feed = lambda: train, executor
+    first = train
+    feed.loader, feed.feed, feed.settings = lambda: first, executor, driver._settings(first)
+    trained = [False]
+    account: Any = type("Account", (), {"trained": lambda self: trained[0]})()
+    driver.activity.current = lambda: account  # type: ignore[assignment]
     current, other = Source(train), Source(evaluation)
     for what in drawn:
-        if what == "N":
+        if what in "NM":
+            train = train if what == "N" else Loader()
             current = Source(train)
-        next(other if what == "e" else current)  # type: ignore[call-overload]
+        given = next(other if what == "e" else current)  # type: ignore[call-overload]
+        trained[0] = what != "e"
+        if fed is not None:
+            fed.append(given)
     return executor.left
 
 
@@ -124,6 +133,16 @@ def test_the_clock_of_a_window_stops_while_the_script_is_elsewhere(tmp_path: Pat
             "two loaders in each step": [],
             "an iterator for each batch": [],
         }
+
+    assert in_child(told), "in a child, since a driver changes how steps are measured"
+
+
+def test_a_loader_that_is_made_again_for_each_epoch_is_fed_from_its_second_batch_on(tmp_path: Path) -> None:
+    def told() -> bool:
+        fed: list[str] = []
+        left = _left(tmp_path, "LLLeeMLLL", fed)
+        ours = [given == "the experiment's" for given in fed]
+        return left == [3] and ours == [True, True, True, False, False, False, True, True, True]
 
     assert in_child(told), "in a child, since a driver changes how steps are measured"
 
