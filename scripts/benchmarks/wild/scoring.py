@@ -204,8 +204,13 @@ def outcome(experiment: dict[str, Any] | None) -> dict[str, Any]:
     """Return whether an experiment measured anything in two rounds or more, and what it says of what it could not."""
     if experiment is None:
         return {"works": False, "rounds": 0, "notes": []}
-    ceilings = [row["end_to_end"].get("n", 0) for row in experiment["ceilings"]]
-    trials = [row["ratio"].get("n", 0) for row in experiment["trials"] if row["verdict"] != "failed"]
+    ceilings = [(row["end_to_end"] or {}).get("n", 0) for row in experiment["ceilings"]]
+    trials = [(row["ratio"] or {}).get("n", 0) for row in experiment["trials"]]
     rounds = max([*ceilings, *trials], default=0)
-    told = [f"{row['remedy']}: {row['verdict']} {row['ratio']['median']:.2f}" for row in experiment["trials"]]
+    told = [
+        f"{row['remedy']}: {row['verdict']} {row['ratio']['median']:.2f}"
+        if row["ratio"]
+        else f"{row['remedy']}: {row['verdict']}"
+        for row in experiment["trials"]
+    ]
     return {"works": rounds >= 2, "rounds": rounds, "trials": told, "notes": list(experiment.get("notes") or ())}
