@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 
-from ..attributes import CALLED_ON
+from ..attributes import CALLED_ON, original
 from ..process import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,18 +29,20 @@ _ABSENT = object()
 
 
 class Attribute:
-    """One attribute of a class, module or object, replaced."""
+    """One attribute of a class, module or object, replaced. `old`: what the replacement stands for."""
 
     __slots__ = ("name", "old", "owner", "value")
 
     def __init__(self, owner: object, name: str, value: object) -> None:
         self.owner, self.name, self.value = owner, name, value
-        self.old: object = _ABSENT
+        self.old: object = vars(owner).get(name, _ABSENT)
 
     def install(self) -> None:
-        """Put the replacement there, remembering what was."""
-        self.old = vars(self.owner).get(self.name, _ABSENT)
-        _assign(self.owner, self.name, self.value)
+        """Put the replacement there; what somebody else has put there since, it would pass by."""
+        there = vars(self.owner).get(self.name, _ABSENT)
+        if there is self.old or there is original(self.old):
+            self.old = there
+            _assign(self.owner, self.name, self.value)
 
     def remove(self) -> None:
         """Restore what was there, unless somebody else has changed it since."""
