@@ -19,6 +19,7 @@ from gpuwatch.hook.entry import inject
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.store import folder, liveness
 from gpuwatch.supervise import CannotStart, Ended, Stdio, outside_tool_environment, supervise
+from gpuwatch.words.version import own_version
 
 STOP = "stop"
 SAMPLER_LOG = "sampler.log"
@@ -82,13 +83,7 @@ def _folder(options: Options) -> Path:
 
 
 def _info(path: Path, command: Sequence[str], options: Options) -> RunInfo:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        own = version("gpuwatch")
-    except PackageNotFoundError:
-        own = "unknown"
-    info = folder.new_info(path, tuple(command), options.name, own)
+    info = folder.new_info(path, tuple(command), options.name, own_version())
     return dataclasses.replace(info, experiment=options.experiment)
 
 

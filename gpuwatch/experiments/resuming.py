@@ -23,6 +23,7 @@ from gpuwatch.experiments.session import Result
 from gpuwatch.model.experiment import Experiment
 from gpuwatch.model.profile import Costs
 from gpuwatch.words.masking import mask_arguments, same_command
+from gpuwatch.words.version import own_version
 
 FILE = "windows.json"
 SCHEMA = "gpuwatch.windows/1"
@@ -153,8 +154,10 @@ def hashed(file: str) -> str | None:
 
 
 def machine() -> dict[str, Any]:
-    """Return what makes results of one machine those of another: its name, the cores and devices of this process."""
+    """Return what makes results of one machine those of another: its name, the cores and devices of this process; and who
+    measured them."""
     return {
+        "gpuwatch": own_version(),
         "host": socket.gethostname(),
         "cores": len(os.sched_getaffinity(0)),
         "devices": os.environ.get("CUDA_VISIBLE_DEVICES"),

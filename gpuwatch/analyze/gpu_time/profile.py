@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from gpuwatch.analyze.gpu_time.build import Judged
@@ -13,6 +12,7 @@ from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Overhead, Profile
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.trace import Trace
+from gpuwatch.words.version import own_version
 
 
 def traced_profile(traces: Sequence[Trace], judged: Sequence[Judged]) -> Profile:
@@ -57,15 +57,8 @@ def _run(traces: Sequence[Trace], span_s: float) -> RunInfo:
         started_wall_ns=started,
         started_ns=0,
         ended_ns=int(span_s * 1e9),
-        gpuwatch=_version(),
+        gpuwatch=own_version(),
     )
-
-
-def _version() -> str:
-    try:
-        return version("gpuwatch")
-    except PackageNotFoundError:
-        return ""
 
 
 _NO_MACHINE = MachineProfile(
