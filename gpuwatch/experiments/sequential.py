@@ -20,11 +20,11 @@ from gpuwatch.model.measures import Interval
 
 ERROR = 0.05
 # Variance of the effects that it is best at, in variances of a round's log-ratio.
-SPREAD = 50.0
-# What is known of a round's noise before the first one: one round's worth of 5 %.
-PRIOR_ROUNDS, PRIOR_NOISE = 1.0, 0.05
-# Rounds next to each other correlate by up to 0.35: the variance of their mean grows by (1 + 0.35) / (1 - 0.35).
-CORRELATION = 0.35
+SPREAD = 20.0
+# What is known of a round's noise before the first one: one round's worth of 8 %.
+PRIOR_ROUNDS, PRIOR_NOISE = 1.0, 0.08
+# Rounds next to each other correlate by up to 0.3: the variance of their mean grows by (1 + 0.3) / (1 - 0.3).
+CORRELATION = 0.3
 LEAST_ROUNDS = 2
 # A round in which another program ran counts as being this many scaled median absolute deviations away, or 15 %.
 FARTHEST, LEAST_DEVIATION = 3.0, 0.05

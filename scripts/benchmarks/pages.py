@@ -18,6 +18,7 @@ PAGES = {
     "bursts": "overhead.md",
     "peers": "overhead.md",
     "studies": "studies.md",
+    "trials": "how-it-works.md",
 }
 
 
