@@ -111,6 +111,16 @@ def scaled(seen: LoaderProfile | None) -> Remedy | None:
     return Remedy("", hook="scaled-decode", parameters={"scale": scale}, edit=edit, change=change)
 
 
+def faster_decoder(seen: LoaderProfile | None) -> Remedy | None:
+    """Return the remedy, or None when the profile shows that images are not opened by PIL, whose place it takes."""
+    decode = _decode(seen)
+    if decode is not None and not decode.name.startswith("PIL."):
+        return None
+    return by_hand("faster-decoder", edits.FASTER_DECODER, "what the call of the decoder is given has to be known")(
+        seen
+    )
+
+
 def _decode(seen: LoaderProfile | None) -> OperationProfile | None:
     return next(iter(decoders(seen)), None) if seen else None
 

@@ -24,9 +24,7 @@ REMEDIES: dict[str, Make] = {
     "scaled-decode": making.scaled,
     "shrink-first": making.shrink_first,
     "resize-before-float": making.resize_before_float,
-    "faster-decoder": making.by_hand(
-        "faster-decoder", edits.FASTER_DECODER, "what the call of the decoder is given has to be known"
-    ),
+    "faster-decoder": making.faster_decoder,
     "cache-items": making.by_hand(
         "cache-items", edits.CACHE, "where the items are kept, and that memory holds them, is for you to decide"
     ),

@@ -139,9 +139,17 @@ class Wanted:
                 return []
         if self.names:
             return by_gain(remedies.named(self.names, conductor.report))
-        wanted = by_gain(remedies.asked_for(conductor.report)) if conductor.report else []
+        asked = by_gain(remedies.asked_for(conductor.report)) if conductor.report else []
+        wanted = [remedy for remedy in asked if remedy.predicted is None or remedy.predicted >= 1.0]
+        if losing := [remedy for remedy in asked if remedy not in wanted]:
+            conductor.say(
+                f"left out, since it would lose time: {', '.join(map(_named, losing))}; --remedies"
+                f" {','.join(remedy.name for remedy in losing)} measures it"
+            )
         if conductor.report is None:
             conductor.note(_unknown(conductor))
+        elif asked and not wanted:
+            conductor.note("The remedies that the findings name are predicted to lose time: none was tried.")
         elif not wanted:
             conductor.note("The findings ask for no remedy that gpuwatch can apply; name some with --remedies.")
         return wanted

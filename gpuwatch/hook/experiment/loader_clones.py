@@ -47,6 +47,8 @@ def make(loader: Any, order: Order) -> Any:
 
 
 def _check(clone: Any, name: str, settings: Mapping[str, Any]) -> None:
+    if settings.get("num_workers") and not hasattr(clone, "check_worker_number_rationality"):
+        raise Unsuitable(f"{type(clone).__name__} is no DataLoader of torch's: its own library starts workers for it")
     if name not in vars(clone):
         raise Unsuitable(f"this torch's DataLoader has no {name}")
     if name in _OF_WORKERS and not settings.get("num_workers", clone.num_workers):

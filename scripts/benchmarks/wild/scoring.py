@@ -78,7 +78,7 @@ class Scorer:
     def tried(self, place: Workplace, budget: str) -> dict[str, Any]:
         """Run `gpuwatch try` on the command; keep and return what it said."""
         folder = self._recordings(place) / "0"
-        before = [str(self.executable), "try", "--budget", budget, "--dir", str(folder), "--"]
+        before = [str(self.executable), "try", "--fresh", "--budget", budget, "--dir", str(folder), "--"]
         done = run(place, before=before, stamped=False, limit_s=600.0)
         experiment = newest(folder)
         told = {"budget": budget, "wall_s": round(done.wall_s, 1), "failed": done.failed, **outcome(experiment)}

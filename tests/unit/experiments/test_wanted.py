@@ -8,6 +8,7 @@ import pytest
 
 from gpuwatch.experiments import earlier, wanted
 from gpuwatch.experiments.conductor import Conductor
+from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.experiments.wanted import Wanted
 from gpuwatch.model.experiment import Experiment
 from tests.unit.experiments.pretending import LARGE, SMALL, Session, Tried
@@ -86,3 +87,12 @@ def test_without_a_verdict_of_the_observed_run_the_budget_is_blamed(monkeypatch:
     )  # type: ignore[arg-type]
     Wanted(("python", "t.py"), Path(), [], 2).run(tried.conductor)
     assert "were too few steps" in tried.lines and "--budget" in tried.lines
+
+
+def test_a_remedy_that_is_predicted_to_lose_time_is_left_out_until_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    losing = Remedy("losing", loader={"num_workers": 1}, predicted=0.87)
+    tried = Tried(monkeypatch, [LARGE, losing], Session({"unchanged": 60, "large": 20}, 2.0, 180.0, 10.0))
+    assert [trial.id for trial in tried.experiment.trials] == ["large"]
+    assert "left out, since it would lose time: losing (predicted 0.87×); --remedies losing measures it" in tried.lines
+    alone = Tried(monkeypatch, [losing], Session({}, 2.0, 180.0, 10.0))
+    assert not alone.experiment.trials and any("predicted to lose time" in note for note in alone.experiment.notes)
