@@ -15,6 +15,7 @@ from gpuwatch.model.reasons import LoaderSteps
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
 from gpuwatch.views import gpu_time, text, trials, verdict_text
+from gpuwatch.views.answer_text import answer
 from gpuwatch.views.card_content import Action, Card, Fact, Slice, Tone
 from gpuwatch.views.card_rows import (
     cost_of_batch,
@@ -77,6 +78,7 @@ def prepare(report: Report) -> Card:
         cost=_cost(report),
         next=_next(report),
         tried_note=trials.score(report),
+        answer=answer(found) if (found := trials.newest_answer(report)) else "",
         trainings=tuple(training(each) for each in report.trainings),
     )
 

@@ -98,6 +98,7 @@ class Card:
     cost: str
     next: str
     tried_note: str = ""
+    answer: str = ""
     also: tuple[str, ...] = ()
     together: str = ""
     trainings: tuple[tuple[str, ...], ...] = ()

@@ -67,7 +67,9 @@ def draw(card: Card, width: int, color: bool) -> RenderableType:
     parts += _section("Why", _facts(card.why, inner))
     parts += _section("What to do", _actions(card, inner))
     tried = _aligned([TRIAL_HEADER, *card.tried], inner, left={0, 3, 5}) if card.tried else []
-    parts += _section("Tried", tried, card.tried_note)
+    parts += _section(
+        "Tried", [*([_flow(Text(card.answer, STRONG), inner)] if card.answer else []), *tried], card.tried_note
+    )
     parts += _section("Where the time went", _phases(card.phases, inner, color), card.phases_of)
     trainings = _aligned([TRAINING_HEADER, *card.trainings], inner, left={0, 1, 6}) if card.trainings else []
     parts += _section("Trainings of this run", trainings)

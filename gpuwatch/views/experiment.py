@@ -10,19 +10,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gpuwatch.model.experiment import PATCH, Answer, Ceiling, Experiment, LeftOut, LoaderTrial, PatchFile, Trial
+from gpuwatch.model.experiment import PATCH, Answer, Ceiling, Experiment, LoaderTrial, PatchFile, Trial
 from gpuwatch.model.measures import Interval
 from gpuwatch.views import text
+from gpuwatch.views.answer_text import answer, left_out, speedup, spread
 from gpuwatch.views.text import clean
 
 _STYLES = {"helps": "green", "hurts": "red", "no difference": "dim", "inconclusive": "yellow", "failed": "yellow"}
-_NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
-_LEFT_OUT = {
-    "alternative": "it does the work of {} another way",
-    "adds nothing": "beside {} it adds less than 3 %",
-    "freezes draws": "it would repeat what is drawn at random",
-    "not measured together": "the budget ended before it was measured together with {}",
-}
 _OF_REMEDIES = "Remedies, tried in turns with the unchanged loader, ms a step"
 _OF_A_PATCH = "The patch, in whole runs in turns with the command as it is, ms a step"
 # A single round shows that the two halves compete when the loop is slower than this part of either.
@@ -63,14 +57,6 @@ def _answer(found: Answer) -> Text:
     return drawn
 
 
-def answer(found: Answer) -> str:
-    """Return what to change and what it was worth, on one line."""
-    number = len(found.remedies)
-    edits = f"with {'this' if number == 1 else 'these'} {_NUMBERS.get(number, number)} edit{'s' if number > 1 else ''}"
-    predicted = f"; predicted {text.factor(found.predicted, 2)}" if found.predicted else ""
-    return f"{speedup(found.ratio)} {edits}: {' + '.join(found.remedies)}{predicted}; outputs: {clean(found.outputs)}"
-
-
 def patch(written: PatchFile) -> list[str]:
     """Return where the patch is and what it makes, and of each remedy that it does not make why."""
     file = clean(written.file or "")
@@ -78,11 +64,6 @@ def patch(written: PatchFile) -> list[str]:
     check = f"Confirm it from end to end: gpuwatch try --check {file} -- COMMAND"
     lines = [made, check] if written.file else []
     return lines + [f"No patch for {row.remedy}: {clean(row.why)}." for row in written.missing]
-
-
-def left_out(row: LeftOut) -> str:
-    """Return why a remedy that helps alone is no part of the answer."""
-    return f"Not among them, though it helps alone: {row.remedy}; {_LEFT_OUT[row.reason].format(row.beside)}."
 
 
 def _line(sentence: str) -> Text:
@@ -220,15 +201,4 @@ def rate(value: Interval | None) -> str:
     if value is None:
         return text.DASH
     low, high = text.figures(value.low, 4), text.figures(value.high, 4)
-    return f"{text.figures(value.median, 4)} {_spread(value, low, high)}"
-
-
-def speedup(value: Interval | None) -> str:
-    """Return a ratio with its interval; that of one round has none."""
-    if value is None:
-        return text.DASH
-    return f"{text.factor(value.median, 2)} {_spread(value, f'{value.low:.2f}', f'{value.high:.2f}')}"
-
-
-def _spread(value: Interval, low: str, high: str) -> str:
-    return f"({low}{text.DASH}{high})" if value.n > 1 else "(one round)"
+    return f"{text.figures(value.median, 4)} {spread(value, low, high)}"

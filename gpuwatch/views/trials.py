@@ -1,8 +1,8 @@
-"""The trials that a report shows: of each remedy the newest, and how well predictions did."""
+"""The trials that a report shows: of each remedy the newest, what they come to together, and how well predictions did."""
 
 from __future__ import annotations
 
-from gpuwatch.model.experiment import Trial
+from gpuwatch.model.experiment import Answer, Trial
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
 
@@ -14,6 +14,11 @@ def newest(report: Report) -> list[Trial]:
         if trial.verdict != "failed" or found.get(trial.remedy, trial).verdict == "failed":
             found[trial.remedy] = trial
     return list(found.values())
+
+
+def newest_answer(report: Report) -> Answer | None:
+    """Return what the newest experiment answers that came to an answer."""
+    return next((each.answer for each in reversed(report.experiments) if each.answer is not None), None)
 
 
 def score(report: Report) -> str:

@@ -8,11 +8,12 @@ from gpuwatch.model.experiment import Experiment, LoaderTrial, Trial
 from gpuwatch.model.measures import Phase
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
+from gpuwatch.views.answer_text import answer
 from gpuwatch.views.html import gpu_time, words
 from gpuwatch.views.html.ceilings import ceilings
 from gpuwatch.views.html.markup import Markup, content, el, facts, table
 from gpuwatch.views.html.pictures import phase_bar, slug
-from gpuwatch.views.trials import newest, score
+from gpuwatch.views.trials import newest, newest_answer, score
 from gpuwatch.views.wall_time import of_run
 
 
@@ -61,6 +62,7 @@ def experiments(report: Report) -> Markup | None:
     return el(
         "section",
         el("h2", "Experiments"),
+        el("p", el("strong", answer(found))) if (found := newest_answer(report)) else None,
         body,
         el("p", f"{score(report).capitalize()}.", class_="soft") if score(report) else None,
         [_edit(trial.remedy, trial.edit) for trial in trials if trial.edit and trial.verdict == "helps"],

@@ -151,6 +151,17 @@ def test_the_answer_is_the_first_line_and_only_its_edits_are_shown() -> None:
     assert "+ a()" in text and "+ b()" not in text
 
 
+def test_a_report_shows_the_answer_of_the_newest_experiment_that_came_to_one() -> None:
+    from tests.golden.cases import drawn as drawn_card
+
+    found = Answer(("a", "b"), None, None, "ms a step", Interval(3.4, 3.1, 3.7, 5), "unchanged", 3.2)
+    helps = replace(EMPTY, trials=(trial("a", "helps", edit="+ a()"),), answer=found)
+    report = make_report(experiments=(helps, EMPTY))
+    said = "3.40× (3.10–3.70) with these two edits: a + b; predicted 3.20×"
+    assert said in " ".join(drawn_card(report, 120).split())
+    assert said in str(tables.experiments(report))
+
+
 def test_where_the_patch_is_and_what_it_does_not_make_is_said() -> None:
     missing = (Unpatched("cache-items", "memory is yours"),)
     text = drawn(replace(EMPTY, patch=PatchFile("fix.patch", "/code", ("a",), missing)))
