@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gpuwatch.diagnosis.frameworks import refuses_workers
 from gpuwatch.errors import UsageError
 from gpuwatch.experiments import edits, making
 from gpuwatch.experiments.making import Make
@@ -85,7 +86,7 @@ def asked_for(report: Report) -> list[Remedy]:
 
 def _of_finding(finding: Finding, loader: LoaderProfile, report: Report) -> list[Remedy]:
     names = [name for name in finding.traits.remedies if name != WORKERS]
-    if WORKERS in finding.traits.remedies and report.costs:
+    if WORKERS in finding.traits.remedies and report.costs and not refuses_workers(loader):
         names.append(f"{WORKERS}={_best_workers(report)}")
     if THREADS in names:
         names.remove(THREADS)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gpuwatch.diagnosis.examples.runs import DECODE, with_operations
-from gpuwatch.experiments import making
+from gpuwatch.build_report import report_of
+from gpuwatch.diagnosis.examples.runs import DECODE, run_of, with_operations
+from gpuwatch.experiments import making, remedies
 
 
 def test_another_decoder_is_offered_for_what_pil_decodes_only() -> None:
@@ -14,3 +15,11 @@ def test_another_decoder_is_offered_for_what_pil_decodes_only() -> None:
     assert making.faster_decoder(by_pil) is not None
     assert making.faster_decoder(None) is not None, "without a report nothing speaks against it"
     assert making.faster_decoder(by_opencv) is None
+
+
+def test_workers_that_a_library_takes_on_a_gpu_only_are_not_offered_on_the_cpu() -> None:
+    made_by = ["ultralytics.data.build", "/v/lib/python3.11/site-packages/ultralytics/data/build.py", 404]
+    refused = report_of(run_of(40.0, workers=0, loader={"attributes": {"made_by": made_by}}))
+    taken = report_of(run_of(40.0, workers=0))
+    assert any(remedy.name.startswith("workers=") for remedy in remedies.asked_for(taken))
+    assert not any(remedy.name.startswith("workers=") for remedy in remedies.asked_for(refused))
