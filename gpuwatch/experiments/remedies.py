@@ -135,5 +135,11 @@ def _make(name: str, report: Report | None) -> Remedy | None:
     asking = [f for f in reported if asked in f.traits.remedies or name in f.traits.remedies]
     finding = next((f for f in asking if f.id == KEEPS_A_CACHE), asking[0] if asking else None)
     meant = count is None or (report is not None and count == _best_workers(report))
-    predicted = finding.speedup.predicted if meant and finding and finding.speedup else None
+    predicted = finding.speedup.predicted if meant and finding and finding.speedup and _is_of(finding, asked) else None
     return replace(made, name=name, finding=finding.id if finding else None, predicted=predicted)
+
+
+def _is_of(finding: Finding, remedy: str) -> bool:
+    """Say whether a finding's gain is that of a remedy: of the one that it says would prove it, else of its first."""
+    _, named, proof = (finding.verify or "").partition("--remedies ")
+    return remedy == (proof.split()[0] if named else finding.traits.remedies[0])

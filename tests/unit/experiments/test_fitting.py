@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.build_report import report_of
-from gpuwatch.diagnosis.examples.runs import DECODE, run_of, with_operations
+from gpuwatch.diagnosis.examples.runs import DECODE, RESIZE, run_of, with_operations
 from gpuwatch.experiments import making, remedies
 
 
@@ -23,3 +23,9 @@ def test_workers_that_a_library_takes_on_a_gpu_only_are_not_offered_on_the_cpu()
     taken = report_of(run_of(40.0, workers=0))
     assert any(remedy.name.startswith("workers=") for remedy in remedies.asked_for(taken))
     assert not any(remedy.name.startswith("workers=") for remedy in remedies.asked_for(refused))
+
+
+def test_a_gain_is_predicted_for_the_remedy_that_it_is_about() -> None:
+    report = report_of(with_operations(DECODE, RESIZE))
+    predicted = {remedy.name: remedy.predicted for remedy in remedies.asked_for(report)}
+    assert predicted["scaled-decode"] and predicted["faster-decoder"] is None
