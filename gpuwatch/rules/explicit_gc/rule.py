@@ -61,6 +61,7 @@ def _found(profile: Profile, t: Thresholds, seen: MeasuredLoop, asked: list[Aske
     of = "fetch" if most.in_workers else "loop"
     each = milliseconds(1e3 * most.seconds / most.count)
     per_step = most.count / max(seen.loader.batches, 1)
+    each_epoch = not most.in_workers and most.count <= PER_EPOCH * max(seen.loader.passes or seen.loader.iterators, 1)
     return Found(
         severity="critical" if share >= t.critical_share else "warning",
         confidence="high",
@@ -76,12 +77,21 @@ def _found(profile: Profile, t: Thresholds, seen: MeasuredLoop, asked: list[Aske
             Evidence("calls of gc.collect()", most.count, "collections", t.min_count),
             Evidence("calls per step", round(per_step, 3), "collections"),
         ),
-        advice="Remove this gc.collect(), or call it once per epoch: it walks every object of Python, and tensors are freed"
-        " without it. Thresholds and gc.disable() do not change collections that are asked for.",
+        advice=_ADVICE.format("" if each_epoch else ", or call it once per epoch"),
         where=most.where,
         speedup=_gain(share, most.in_workers),
-        hides=("slow-step-code", "periodic-pause", "slowing-down") if not most.in_workers else ("slow-dataset-code",),
+        hides=("slow-dataset-code",) if most.in_workers else (*_IN_LOOP, *(("epoch-end",) if each_epoch else ())),
     )
+
+
+_IN_LOOP = ("slow-step-code", "periodic-pause", "slowing-down")
+_ADVICE = (
+    "Remove this gc.collect(){}: it walks every object of Python, and tensors are freed without it. Where a library makes the"
+    " call, gc.freeze() once before the loop keeps all that was made before it out of each collection. Thresholds and"
+    " gc.disable() do not change collections that are asked for."
+)
+# Calls for each pass over the data, as at its beginning and its end.
+PER_EPOCH = 2
 
 
 def _of(asked: AskedCollections) -> str:
@@ -100,6 +110,6 @@ RULE = Rule(
     check=check,
     needs=(MEASURED_LOOP, PROCESS_STATE),
     thresholds=Thresholds(),
-    hides=("slow-step-code", "periodic-pause", "slow-dataset-code", "slowing-down"),
+    hides=(*_IN_LOOP, "slow-dataset-code", "epoch-end"),
     traits=Traits(bound="host", lanes=("step", "gpu_busy"), windows="long steps"),
 )
