@@ -16,6 +16,7 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.source_code import excerpt
 
 BLOCKED = 0.5
 # A training thread on the CPU for less of its step than this mostly waits for something.
@@ -174,7 +175,7 @@ def most_at(line: HotLine) -> str:
     if not line.source:
         return f", most of it in {line.callback or line.function}"
     callback = f" (in {line.callback})" if line.callback else ""
-    return f", most of it at line {line.line}: {line.source.strip()}{callback}"
+    return f", most of it at line {line.line}: {excerpt(line.source)}{callback}"
 
 
 def between_loops(profile: Profile) -> list[HotLine]:

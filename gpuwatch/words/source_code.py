@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# A statement is quoted in a sentence up to so many characters: what it is, not all that it passes.
+_QUOTED = 72
 # The package in whose copy or installation this file is.
 OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _OWN = re.compile(r"[/\\](?:_gpuwatch|gpuwatch[/\\]hook)[/\\]")
@@ -209,6 +211,12 @@ def package_of(file: str) -> str:
     found = _INSTALLED.search(file) or _STANDARD.search(file)
     name = found["package"] if found else _slashed(file).rpartition("/")[2]
     return name[:-3] if name.endswith(".py") else name
+
+
+def excerpt(source: str) -> str:
+    """Return a statement as a sentence quotes it: its beginning, where it is long."""
+    one_line = " ".join(source.split())
+    return one_line if len(one_line) <= _QUOTED else one_line[: _QUOTED - 1].rstrip() + "…"
 
 
 def _slashed(file: str) -> str:

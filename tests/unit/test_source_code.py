@@ -160,3 +160,9 @@ def test_the_programs_files_are_its_packages() -> None:
 @pytest.mark.parametrize("file", ["/tmp/ipykernel_9732/3117947820.py", "<ipython-input-3-5f2a>", "<stdin>"])
 def test_a_cell_and_the_console_are_the_users(file: str) -> None:
     assert not source_code.is_library(file) and origins.is_user_file(file)
+
+
+def test_a_long_statement_is_quoted_by_its_beginning() -> None:
+    assert source_code.excerpt("x = f(\n    a,\n)") == "x = f( a, )"
+    long = source_code.excerpt("out = pipeline(" + ", ".join(f"argument_{n}={n}" for n in range(30)) + ")")
+    assert long.startswith("out = pipeline(argument_0=0") and long.endswith("…") and len(long) <= 72

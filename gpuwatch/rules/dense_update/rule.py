@@ -30,6 +30,7 @@ from gpuwatch.diagnosis.trainer_code import phase_share
 from gpuwatch.model.contents import LargeTable
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.source_code import excerpt
 
 _ADVICE = (
     "Make the gradient sparse (nn.Embedding(..., sparse=True)) and give this table to torch.optim.SparseAdam, all other"
@@ -85,7 +86,7 @@ def _sparse(profile: Profile, saved: float) -> Speedup:
 
 def _made_at(table: LargeTable) -> str:
     line = table.line
-    return f", made at line {line.place.line}: {line.source}" if line and line.source else ""
+    return f", made at line {line.place.line}: {excerpt(line.source)}" if line and line.source else ""
 
 
 def _percent(share: float) -> str:

@@ -35,6 +35,7 @@ from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.threads import Line, OtherThreads, TrainerThreads
+from gpuwatch.words.source_code import excerpt
 
 _ADVICE = (
     "Run this in a process of its own, let it pause between its turns, or call a library there that releases the"
@@ -173,7 +174,7 @@ def _holds(threads: OtherThreads) -> str:
 
 
 def _at(line: Line | None, comma: str = ",") -> str:
-    return "" if line is None or not line.source else f"{comma} at line {line.place.line}: {line.source}"
+    return "" if line is None or not line.source else f"{comma} at line {line.place.line}: {excerpt(line.source)}"
 
 
 def _place(line: Line | None) -> Place | None:

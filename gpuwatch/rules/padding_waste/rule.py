@@ -30,6 +30,7 @@ from gpuwatch.diagnosis.trainer_code import phase_share
 from gpuwatch.model.contents import Padding
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile
+from gpuwatch.words.source_code import excerpt
 
 _LONGEST = "Pad each batch to its own longest sequence, not to a fixed length"
 _SORTED = "put sequences of similar length into a batch (sort by length within chunks of shuffled data)"
@@ -93,7 +94,7 @@ def _shorter(model: float, kept: float, filled: float) -> Speedup:
 
 def _at(padding: Padding) -> str:
     line = padding.line
-    return f", filled up at line {line.place.line}: {line.source}" if line and line.source else ""
+    return f", filled up at line {line.place.line}: {excerpt(line.source)}" if line and line.source else ""
 
 
 def _padding(profile: Profile) -> Padding | Missing | NotSo:

@@ -29,6 +29,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.setups import Setup
+from gpuwatch.words.source_code import excerpt
 
 _ADVICE_ITEM = "Build it once: in __init__ of the dataset, or at the first use in each worker, and keep it."
 _ADVICE_STEP = "Build it once before the loop, or in __init__ of the model, and keep it."
@@ -90,7 +91,7 @@ def _each_step(setup: Setup, loop: MeasuredLoop, t: Thresholds) -> Found:
 
 
 def _at(setup: Setup) -> str:
-    return f", at line {setup.place.line}: {setup.source}" if setup.source else f", at line {setup.place.line}"
+    return f", at line {setup.place.line}: {excerpt(setup.source)}" if setup.source else f", at line {setup.place.line}"
 
 
 RULE = Rule(

@@ -35,7 +35,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
-from gpuwatch.words.source_code import is_library, package_of
+from gpuwatch.words.source_code import excerpt, is_library, package_of
 
 _ADVICE = "Make this line cheaper: vectorise it, move it out of __getitem__ (prepare once), keep files open, or cache the result."
 _ADVICE_LIBRARY = (
@@ -119,7 +119,7 @@ def _library(line: HotLine | None) -> str | None:
 
 
 def _place(line: HotLine) -> str:
-    return f"line {line.line}" + (f": {line.source.strip()}" if line.source else "")
+    return f"line {line.line}" + (f": {excerpt(line.source)}" if line.source else "")
 
 
 def _locked(seen: Starved, line: HotLine, t: Thresholds) -> Found:

@@ -35,6 +35,7 @@ from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.words.source_code import excerpt
 
 SYNCS = (
     "item",
@@ -96,7 +97,7 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, stacks: StackQual
     return Found(
         severity="warning",
         confidence="medium",
-        summary=f"each step waits for the device at line {line.line}{f': {line.source.strip()}' if line.source else ''}",
+        summary=f"each step waits for the device at line {line.line}{f': {excerpt(line.source)}' if line.source else ''}",
         evidence=(
             Evidence(
                 "in a synchronising call", round(synced, 4), "share of the trainer's samples", t.share, line.samples
