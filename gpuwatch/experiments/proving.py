@@ -45,8 +45,26 @@ class Proving:
             if left_s < self._round_s(group):
                 for remedy in (*group, *waiting):
                     self.conductor.add_trial(trials.unmeasured(remedy, self._too_small((*group, *waiting))))
-                return
+                break
             self._try(group, left_s * (SHARE if waiting else 1.0))
+            if waiting:
+                self._go_on([remedy for remedy in group if self._worth(remedy) > self._worth(waiting[0])], tail_s)
+        self._go_on(remedies, tail_s)
+
+    def _go_on(self, remedies: Sequence[Remedy], tail_s: float) -> None:
+        """Spend what is left on the remedies that are still open, the most promising first, where it may settle them."""
+        waiting = self._promising(remedies)
+        while waiting:
+            # What comes after applies together what helps: nothing does yet, or this one is added to it.
+            kept_s = tail_s if any(trial.verdict == "helps" for trial in self.conductor.experiment.trials) else 0.0
+            left_s = self.conductor.left_s - kept_s - COMPARING * self.conductor.budget_s
+            remedy, waiting = waiting[0], waiting[1:]
+            trial = self._trial(remedy)
+            if trial is None or trial.ratio is None or trial.verdict != "inconclusive":
+                continue
+            rounds = trials.rounds_left(trial)
+            if rounds is not None and rounds * self._round_s([remedy]) <= left_s:
+                self._try([remedy], left_s)
 
     def _still_open(self, remedies: Sequence[Remedy]) -> list[Remedy]:
         """Add the trials that an earlier experiment has settled; return the other remedies."""
@@ -71,7 +89,8 @@ class Proving:
 
         def update() -> None:
             found = trials.conclude(conductor.results, group, conductor.outputs, conductor.loop)
-            conductor.experiment = replace(conductor.experiment, trials=(*done, *found))
+            placed = {trial.id: trial for trial in done} | {trial.id: trial for trial in found}
+            conductor.experiment = replace(conductor.experiment, trials=tuple(placed.values()))
 
         conductor.update = update
         conductor.planned = conductor.done + USUAL_ROUNDS * len(trials.round_of(group, 0, 0.0))
@@ -83,18 +102,37 @@ class Proving:
 
     def _rounds(self, group: Sequence[Remedy], end_s: float) -> list[Remedy]:
         """Run rounds until every remedy is known, or `end_s` seconds are left; return those that are not."""
-        unsettled = list(group)
+        going = list(group)
         for number in range(MOST_ROUNDS):
-            if number and self.conductor.left_s - self._round_s(unsettled) < end_s:
+            if number:
+                going = self._affordable(going, max(USUAL_ROUNDS - number, 1), end_s)
+            if number and self.conductor.left_s - self._round_s(going) < end_s:
                 break
-            self.conductor.run(trials.round_of(unsettled, self.conductor.next_round(), WINDOW_S))
-            self.conductor.round_ended([remedy.name for remedy in unsettled])
-            settled = [remedy for remedy in unsettled if self._is_settled(remedy)]
-            unsettled = [remedy for remedy in unsettled if remedy not in settled]
-            if not unsettled or not self.conductor.left_s:
+            self.conductor.run(trials.round_of(going, self.conductor.next_round(), WINDOW_S))
+            self.conductor.round_ended([remedy.name for remedy in going])
+            settled = [remedy for remedy in going if self._is_settled(remedy)]
+            going = [remedy for remedy in going if remedy not in settled]
+            if not going or not self.conductor.left_s:
                 break
             self.conductor.run([Window(remedy.name, "close") for remedy in settled])
-        return unsettled
+        return [remedy for remedy in group if not self._is_settled(remedy)]
+
+    def _affordable(self, going: Sequence[Remedy], rounds: int, end_s: float) -> list[Remedy]:
+        """Return the most promising remedies of which so many more rounds fit; one at least. The others' workers end."""
+        left_s, ordered = self.conductor.left_s - end_s, self._promising(going)
+        fitting = range(len(ordered), 1, -1)
+        number = next((n for n in fitting if rounds * self._round_s(ordered[:n]) <= left_s), 1)
+        self.conductor.run([Window(remedy.name, "close") for remedy in ordered[number:]])
+        return [remedy for remedy in going if remedy in ordered[:number]]
+
+    def _promising(self, remedies: Sequence[Remedy]) -> list[Remedy]:
+        """Return remedies in the order of what they seem to be worth."""
+        return sorted(remedies, key=self._worth, reverse=True)
+
+    def _worth(self, remedy: Remedy) -> float:
+        """Return the speed-up that was measured of a remedy by now, or else predicted."""
+        trial = self._trial(remedy)
+        return trial.ratio.median if trial is not None and trial.ratio is not None else remedy.predicted or 1.0
 
     def _trial(self, remedy: Remedy) -> Trial | None:
         return next((trial for trial in self.conductor.experiment.trials if trial.id == remedy.name), None)

@@ -61,7 +61,7 @@ def test_of_alternatives_the_one_that_is_worth_more_is_taken_without_more_window
 def test_without_the_time_for_it_the_best_alone_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uniting, "MOST_SHARE", 0.0)
     steps_ms = {"shrink-first": 20, "workers=2": 40, "shrink-first + workers=2": 15}
-    tried = answered(monkeypatch, [ORDER, WORKERS], steps_ms, 29.0)
+    tried = answered(monkeypatch, [ORDER, WORKERS], steps_ms, 32.0)
     answer = tried.experiment.answer
     assert answer is not None and answer.remedies == ("shrink-first",)
     assert answer.left_out == (LeftOut("workers=2", "not measured together", "shrink-first"),)
@@ -84,6 +84,7 @@ def test_what_is_likely_to_help_is_proven_on_top_of_what_does(
 ) -> None:
     """Workers are worth 1.2 and never get their verdict, since the group's rounds are few."""
     monkeypatch.setattr(proving, "MOST_ROUNDS", 2)
+    monkeypatch.setattr(proving.Proving, "_go_on", lambda self, remedies, tail_s: None)
     steps_ms = {"shrink-first": 20, "workers=2": 50, "shrink-first + workers=2": both}
     tried = answered(monkeypatch, [ORDER, WORKERS], steps_ms, 600.0)
     assert {trial.id: trial.verdict for trial in tried.experiment.trials}["workers=2"] == "inconclusive"

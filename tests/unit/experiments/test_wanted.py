@@ -96,3 +96,12 @@ def test_a_remedy_that_is_predicted_to_lose_time_is_left_out_until_it_is_named(m
     assert "left out, since it would lose time: losing (predicted 0.87×); --remedies losing measures it" in tried.lines
     alone = Tried(monkeypatch, [losing], Session({}, 2.0, 180.0, 10.0))
     assert not alone.experiment.trials and any("predicted to lose time" in note for note in alone.experiment.notes)
+
+
+def test_a_budget_too_small_for_all_settles_the_most_promising_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round over three takes 48 s of the 110: the two that look worse leave it, and the rest of the time is spent."""
+    third, fourth = Remedy("third", loader={"pin_memory": True}, predicted=1.1), Remedy("fourth", predicted=1.05)
+    steps_ms = {"unchanged": 60, "large": 58, "small": 30, "third": 59, "fourth": 60}
+    tried = Tried(monkeypatch, [LARGE, SMALL, third, fourth], Session(steps_ms, 12.0, 120.0, 10.0))
+    found = {trial.id: trial for trial in tried.experiment.trials}
+    assert found["small"].verdict == "helps" and tried.conductor.left_s < 36
