@@ -55,6 +55,8 @@ def check(profile: Profile, t: Thresholds, loader: LoaderProfile, workers: int, 
     fill = fill_share(loader, costs)
     if per_worker > t.batches_per_worker or fill < t.fill_share:
         return None
+    if len(loader.first_batch_s) < 2:
+        return Missing("a second epoch: the first one may not have come to its end")
     return Found(
         severity="critical" if fill >= t.critical_share else "warning",
         confidence="high" if len(loader.first_batch_s) >= t.sure_epochs else "medium",
