@@ -55,9 +55,16 @@ def _about(clone: Any) -> str | None:
     if any(name == "faster-decoder" for name, _ in remedies.of(clone)):
         return remedy_decoding.chosen()
     if isinstance(dataset, Remembering):
-        megabytes = len(dataset) * dataset.item_bytes() / 1e6
-        return f"all {len(dataset)} items take about {megabytes:.3g} MB in each process that keeps them"
+        size = _size(len(dataset) * dataset.item_bytes())
+        return f"all {len(dataset)} items take about {size} in each process that keeps them"
     return None
+
+
+def _size(count: float) -> str:
+    """Return a number of bytes to two digits: 47 MB, 5.2 GB."""
+    unit = next((unit for unit, least in (("GB", 1e9), ("MB", 1e6)) if count >= least), "kB")
+    value = count / {"GB": 1e9, "MB": 1e6, "kB": 1e3}[unit]
+    return f"{value:.2g} {unit}" if value < 100 else f"{value:.0f} {unit}"
 
 
 def _indices(dataset: Any) -> list[int]:

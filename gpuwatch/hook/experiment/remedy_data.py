@@ -5,6 +5,7 @@ The classes go to workers by pickle under spawn; they name only this package, wh
 
 from __future__ import annotations
 
+import io
 import pickle
 import sys
 
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from .active import Parameters
 
 _KEPT = 64
+
+
+class _Sizing(pickle.Pickler):
+    """Pickles an object without its tensors, whose bytes it adds up."""
+
+    def __init__(self, file: io.BytesIO, protocol: int) -> None:
+        super().__init__(file, protocol)
+        self.file = file
+        self.tensor_bytes = 0
+
+    def persistent_id(self, thing: Any) -> str | None:
+        if not sys.modules["torch"].is_tensor(thing):
+            return None
+        self.tensor_bytes += thing.numel() * thing.element_size()
+        return "tensor"
 
 
 class Remembering:
@@ -36,8 +52,10 @@ class Remembering:
         return self.kept[slot]
 
     def item_bytes(self) -> int:
-        """Return what one item takes when it is kept, by its pickle."""
-        return len(pickle.dumps(self.dataset[0], pickle.HIGHEST_PROTOCOL))
+        """Return what one item takes when it is kept: its pickle, and of tensors what they hold, not what they are views of."""
+        sizing = _Sizing(io.BytesIO(), pickle.HIGHEST_PROTOCOL)
+        sizing.dump(self.dataset[0])
+        return sizing.file.tell() + sizing.tensor_bytes
 
     def __getattr__(self, name: str) -> Any:
         if name in ("dataset", "kept", "__getitems__"):
