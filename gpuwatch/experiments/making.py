@@ -24,6 +24,8 @@ from gpuwatch.words.images import has_no_scaled_decode
 
 # Operations that turn an image into floats: four times the bytes for whatever comes after.
 TO_FLOAT = ("ToTensor", "ToDtype", "ConvertImageDtype", "ConvertDtype")
+# More than this share of a fetch outside of the items is what keeping items does not save.
+MOSTLY = 0.5
 Make = Callable[[LoaderProfile | None], Remedy | None]
 
 
@@ -119,6 +121,14 @@ def faster_decoder(seen: LoaderProfile | None) -> Remedy | None:
     return by_hand("faster-decoder", edits.FASTER_DECODER, "what the call of the decoder is given has to be known")(
         seen
     )
+
+
+def cache_items(seen: LoaderProfile | None) -> Remedy | None:
+    """Return the remedy, or None when the profile shows that most of a batch's cost is not in its items."""
+    if seen is not None and sum(o.share for o in seen.operations if o.works_on_batches) > MOSTLY:
+        return None
+    why = "where the items are kept, and that memory holds them, is for you to decide"
+    return by_hand("cache-items", edits.CACHE, why)(seen)
 
 
 def _decode(seen: LoaderProfile | None) -> OperationProfile | None:

@@ -26,9 +26,7 @@ REMEDIES: dict[str, Make] = {
     "shrink-first": making.shrink_first,
     "resize-before-float": making.resize_before_float,
     "faster-decoder": making.faster_decoder,
-    "cache-items": making.by_hand(
-        "cache-items", edits.CACHE, "where the items are kept, and that memory holds them, is for you to decide"
-    ),
+    "cache-items": making.cache_items,
     "packed-batches": making.by_hand("packed-batches", edits.PACK, "the loop has to split what arrives"),
     "uint8-batches": making.by_hand("uint8-batches", edits.UINT8, "the loop has to convert what arrives"),
     "prefetched-sampler": making.by_hand(

@@ -8,6 +8,9 @@ from typing import Any, Literal
 from gpuwatch.model.measures import INTERNAL, Interval, Place
 from gpuwatch.model.worker_profile import WorkersProfile
 
+# What is called less often for a sample is called for a batch, or for some samples only.
+_PER_SAMPLE = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class OperationProfile:
@@ -27,6 +30,11 @@ class OperationProfile:
     bytes_in: float | None = None
     opened_by: str | None = None
     opened_where: Place | None = None
+
+    @property
+    def works_on_batches(self) -> bool:
+        """Whether it is called for whole batches, as in a collate function, and not for each sample."""
+        return self.kind == "collate" or self.calls_per_sample < _PER_SAMPLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,11 +67,11 @@ def check(profile: Profile, t: Thresholds, seen: Starved, made: tuple[OperationP
             Evidence("pixels in", top.pixels_in, "pixels"),
             Evidence("calls per sample", round(top.calls_per_sample, 2), "calls"),
         ),
-        advice=f"Make {top.name} cheaper: {_when(top)}{_where(profile, seen)},"
+        advice=f"Make {top.name} cheaper: {_when(top)}{_where(profile, seen, top)}"
         " with a faster library, or pre-computed if it is not random.",
         where=inside(profile, top),
         speedup=_speedup(profile, seen, top),
-        verify="try --remedies cache-items",
+        verify=None if top.works_on_batches else "try --remedies cache-items",
         hides=saturation(top.share),
     )
 
@@ -80,10 +80,10 @@ def _when(top: OperationProfile) -> str:
     return "after the image is small, " if (top.pixels_in or 0.0) >= IMAGE else ""
 
 
-def _where(profile: Profile, seen: Starved) -> str:
-    if not waits_for_a_device(profile, seen.loader):
-        return "on whole arrays instead of sample by sample"
-    return "on the whole batch on the device, where it makes the step a little longer"
+def _where(profile: Profile, seen: Starved, top: OperationProfile) -> str:
+    if waits_for_a_device(profile, seen.loader):
+        return "on the whole batch on the device, where it makes the step a little longer,"
+    return "it has whole batches already:" if top.works_on_batches else "on whole arrays instead of sample by sample,"
 
 
 def _speedup(profile: Profile, seen: Starved, top: OperationProfile) -> Speedup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.build_report import report_of
+from gpuwatch.diagnosis.examples.parts import make_operation
 from gpuwatch.diagnosis.examples.runs import DECODE, RESIZE, run_of, with_operations
 from gpuwatch.experiments import making, remedies
 
@@ -29,3 +30,9 @@ def test_a_gain_is_predicted_for_the_remedy_that_it_is_about() -> None:
     report = report_of(with_operations(DECODE, RESIZE))
     predicted = {remedy.name: remedy.predicted for remedy in remedies.asked_for(report)}
     assert predicted["scaled-decode"] and predicted["faster-decoder"] is None
+
+
+def test_items_are_not_kept_where_the_batch_costs_most() -> None:
+    in_items = with_operations(make_operation("Rotate", share=0.8)).primary
+    in_collate = with_operations(make_operation("tokenise", share=0.9, calls_per_sample=0.02)).primary
+    assert making.cache_items(in_items) is not None and making.cache_items(in_collate) is None
