@@ -6,11 +6,14 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from gpuwatch.analyze.build import analysis_of, profile_of
 from gpuwatch.analyze.gpu_time.build import judge_traces
 from gpuwatch.analyze.gpu_time.lanes import draw_traced
 from gpuwatch.analyze.gpu_time.profile import traced_profile
+from gpuwatch.analyze.gpu_time.windows import add_windows
+from gpuwatch.analyze.loops import Analysis
 from gpuwatch.analyze.processes.sorting import Processes, sort_processes
 from gpuwatch.analyze.processes.trainings import Group, chief, find_trainings, looped_seconds, only, seconds_of
 from gpuwatch.analyze.series.lanes import draw_lanes
@@ -24,6 +27,7 @@ from gpuwatch.model.report import Report, Training
 from gpuwatch.model.timeline import Timeline
 from gpuwatch.model.trace import Trace
 from gpuwatch.rules import all_rules
+from gpuwatch.traces.windows import read_windows
 from gpuwatch.words.masking import mask_arguments
 
 # The others are judged as well, which takes its time; a script that trains a hundred models gets the longest ones.
@@ -64,7 +68,17 @@ def profile_in(recording: Recording, training: int | None = None) -> Profile:
     trainings = find_trainings(processes.trainers)
     if trainings:
         processes = only(processes, trainings[_chosen(trainings, processes, training)])
-    return profile_of(analysis_of(processes))
+    analysis = analysis_of(processes)
+    return _with_windows(profile_of(analysis), analysis)
+
+
+def _with_windows(profile: Profile, analysis: Analysis) -> Profile:
+    """Return a profile with what torch.profiler recorded of the run, where that was asked for; while it goes on without."""
+    if profile.run.gpu_trace is None or profile.run.state == "running":
+        return profile
+    traces, problems = read_windows(Path(analysis.processes.recording.path))
+    profile = replace(profile, problems=(*profile.problems, *problems))
+    return add_windows(profile, analysis, traces)
 
 
 def _chosen(trainings: list[Group], processes: Processes, training: int | None) -> int:
@@ -76,7 +90,7 @@ def _chosen(trainings: list[Group], processes: Processes, training: int | None) 
 
 def _build(processes: Processes, with_timeline: bool) -> Report:
     analysis = analysis_of(processes)
-    profile = profile_of(analysis)
+    profile = _with_windows(profile_of(analysis), analysis)
     return report_of(profile, draw_lanes(analysis, profile) if with_timeline else None)
 
 
@@ -143,6 +157,7 @@ def report_of(profile: Profile, series: Timeline | None = None) -> Report:
         unentered=profile.unentered,
         timeline=series,
         gpu_time=profile.gpu_time,
+        traced=profile.traced,
     )
 
 

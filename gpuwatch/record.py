@@ -36,7 +36,8 @@ _BOOTSTRAP = (
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to record. `rate` in Hz; `environment` is added to the command's; `tell` gets lines for the user."""
+    """How to record. `rate` in Hz; `environment` is added to the command's; `gpu_trace`: what windows of torch.profiler were
+    asked for (auto, or a number of steps); `tell` gets lines for the user."""
 
     base: Path
     name: str | None = None
@@ -44,6 +45,7 @@ class Options:
     stacks: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
     experiment: dict[str, Any] | None = None
+    gpu_trace: str | None = None
     stdio: Stdio | None = None
     tell: Callable[[str], None] = lambda line: None
     started: Callable[[Path, int], None] = lambda path, pid: None
@@ -84,7 +86,7 @@ def _folder(options: Options) -> Path:
 
 def _info(path: Path, command: Sequence[str], options: Options) -> RunInfo:
     info = folder.new_info(path, tuple(command), options.name, own_version())
-    return dataclasses.replace(info, experiment=options.experiment)
+    return dataclasses.replace(info, experiment=options.experiment, gpu_trace=options.gpu_trace)
 
 
 def _discard(path: Path) -> None:
@@ -119,7 +121,9 @@ class _Run:
         self.info = dataclasses.replace(self.info, child_pid=pid, child_start=liveness.start_ticks(pid))
         self._write()
         try:
-            self.sampler = start_sampler(self.path, self.options.rate, self.options.stacks)
+            self.sampler = start_sampler(
+                self.path, self.options.rate, self.options.stacks, self.options.gpu_trace == "auto"
+            )
         except OSError as error:
             self.options.tell(f"the sampler could not be started ({error}); no GPU, CPU or process figures")
         try:
@@ -158,8 +162,9 @@ class _Run:
             self.options.tell(f"{self.path / folder.INFO} cannot be written: {error.strerror}")
 
 
-def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True) -> int:
-    """Start the sampler of a run folder as our child and return its pid. Raises OSError."""
+def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True, asks: bool = False) -> int:
+    """Start the sampler of a run folder as our child and return its pid; `asks`: it may ask the hook for a GPU trace.
+    Raises OSError."""
     arguments = [
         sys.executable,
         *_ISOLATED,
@@ -173,6 +178,8 @@ def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True) -> int:
     ]
     if not stacks:
         arguments.append("--no-stacks")
+    if asks:
+        arguments.append("--asks")
     actions: list[tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, str(path / SAMPLER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),

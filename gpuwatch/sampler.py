@@ -1,6 +1,6 @@
 """The sampler process: which source is due, its sample, the spool. No torch, nothing heavy.
 
-    python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ] [--no-stacks]
+    python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ] [--no-stacks] [--asks]
 
 It ends when `RUN_DIR/stop` appears, on SIGTERM, when the run folder vanishes, or once the supervisor is gone and
 the run's processes with it. Ctrl-C belongs to the training: SIGINT, SIGHUP and SIGQUIT are ignored.
@@ -21,6 +21,7 @@ from pathlib import Path
 from gpuwatch.sources.base import KeptFile, Row, Source
 from gpuwatch.sources.cgroup import CgroupSource, quota_cores
 from gpuwatch.sources.cpu import CpuSource, allowed_cpus
+from gpuwatch.sources.idle_gpu import IdleGpu
 from gpuwatch.sources.memory import MemorySource
 from gpuwatch.sources.not_instrumented import UnenteredSource
 from gpuwatch.sources.nvml import NvmlSource
@@ -49,6 +50,7 @@ class Sampler:
         parent: int,
         rate_hz: float = 1.0,
         no_stacks: str | None = None,
+        asks: bool = False,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._run, self._parent, self._rate, self._clock = run, parent, rate_hz, clock
@@ -60,6 +62,7 @@ class Sampler:
             Slot(self._nvml, rate_hz, early=False, clock=clock), self._spool, self._nvml.gaps, clock
         )
         self._stacks = StacksThread(run, self._tree, no_stacks, quota_cores(), clock)
+        self._idle_gpu = IdleGpu(run) if asks else None
         self._statm = KeptFile("/proc/self/statm", 128)
         self._started = self._due = clock()
         self._stop = threading.Event()
@@ -99,6 +102,8 @@ class Sampler:
         now = self._clock()
         late = max(0, now - self._due)
         self._driver.ask()
+        if self._idle_gpu is not None:
+            self._idle_gpu.look(now, self._nvml.busy, self._tree.hooked)
         rows: list[Row] = []
         for slot in self._slots:
             rows += slot.rows(now)
@@ -165,9 +170,10 @@ def main(arguments: Sequence[str]) -> int:
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(ignored, signal.SIG_IGN)
     run, parent, rate_hz, no_stacks = _parse(arguments)
+    asks = "--asks" in arguments
     _raise_descriptor_limit()
     try:
-        sampler = Sampler(run, parent, rate_hz, no_stacks)
+        sampler = Sampler(run, parent, rate_hz, no_stacks, asks)
     except OSError as error:
         print(
             f"gpuwatch sampler: {run}: {error.strerror}. Start it with an existing run folder that can be written to",

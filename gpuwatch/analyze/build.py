@@ -35,7 +35,7 @@ from gpuwatch.model.profile import Costs, Profile, RankProfile
 from gpuwatch.model.trend import Trend
 
 # Phases that a change to the loop cannot touch.
-_OUTSIDE = ("startup", "between loops", "shutdown", "unexplained")
+_OUTSIDE = ("startup", "between loops", "tracing", "shutdown", "unexplained")
 
 
 def analysis_of(processes: Processes) -> Analysis:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gpuwatch.commands import export_figure
-from gpuwatch.commands.recorded import RUN_HELP, dir_option, load, write_file
+from gpuwatch.commands.recorded import RUN_HELP, dir_option, load, run_folder, write_file
 from gpuwatch.errors import GpuwatchError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ OPENED_BY = {"perfetto": "https://ui.perfetto.dev", "speedscope": "https://www.s
     help=f"""Write a run for other tools.
 
     \b
-    perfetto    spans and counters as a trace (ui.perfetto.dev, chrome://tracing)
+    perfetto    spans and counters as a trace (ui.perfetto.dev, chrome://tracing), with the windows of
+                `gpuwatch run --gpu-trace` where they were
     speedscope  hot lines with their stacks (www.speedscope.app)
     csv         every series of the timeline: group, lane, unit, time, value
     parquet     the same; needs pyarrow
@@ -50,6 +51,7 @@ def command(run: str | None, base: str | None, kind: str, output: str | None) ->
     if kind == "plotly" and output:
         export_figure.check(output)
     report = load(run, base, timeline=kind in ("perfetto", "csv", "parquet", "plotly"))
+    recorded = _recorded(report, run, base) if kind == "perfetto" and report.traced else []
     if kind == "speedscope" and not report.hot_lines:
         raise GpuwatchError(
             f"run {report.run.id} has no hot lines to export",
@@ -61,16 +63,30 @@ def command(run: str | None, base: str | None, kind: str, output: str | None) ->
     elif kind == "plotly":
         export_figure.write(report, target)
     else:
-        write_file(target, _text(report, kind))
+        write_file(target, _text(report, kind, recorded))
     if target != "-":
         opened = f" (open it at {OPENED_BY[kind]})" if kind in OPENED_BY else ""
         click.echo(f"gpuwatch: wrote {target}{opened}", err=True)
 
 
-def _text(report: Report, kind: str) -> str:
+def _recorded(report: Report, run: str | None, base: str | None) -> list[dict[str, Any]]:
+    """Return the events of the run's own windows of torch.profiler, in microseconds of the run."""
+    from gpuwatch.traces.windows import events_of, files_of
+
+    found: list[dict[str, Any]] = []
+    files = files_of(run_folder(run, base))
+    for window in report.traced.windows if report.traced else ():
+        if window.file in files and window.clock_us is not None:
+            found += events_of(files[window.file], window.clock_us)
+    return found
+
+
+def _text(report: Report, kind: str, recorded: list[dict[str, Any]]) -> str:
     if kind == "perfetto":
-        from gpuwatch.views.perfetto import render
-    elif kind == "speedscope":
+        from gpuwatch.views.perfetto import render as render_trace
+
+        return render_trace(report, recorded)
+    if kind == "speedscope":
         from gpuwatch.views.speedscope import render
     elif kind == "prometheus":
         from gpuwatch.views.prometheus import render

@@ -85,6 +85,11 @@ def load_traces(paths: Sequence[Path], timeline: bool = False) -> Report:
     return build_traced(read_traces(paths), timeline)
 
 
+def run_folder(run: str | None, base: str | None) -> Path:
+    """Return the folder of a run that may be named as RUN:N. Raises RunNotFound or NotARun."""
+    return find(_named(run, None)[0], base)
+
+
 def load_profile(run: str | None, base: str | None) -> Profile:
     """Return the profile of a run (or RUN:N), which the rules look at. Raises RunNotFound, NotARun or UsageError."""
     from gpuwatch.build_report import profile_in, profile_of_traces

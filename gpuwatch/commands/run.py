@@ -19,6 +19,7 @@ from gpuwatch import config as settings
 from gpuwatch.errors import GpuwatchError, UsageError
 from gpuwatch.record import Options, Recorded, record
 from gpuwatch.supervise import CannotStart, exit_as
+from gpuwatch.words.environment import GPU_TRACE
 
 if TYPE_CHECKING:
     from gpuwatch.compare.gate import Gate
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 GATE_TRIPPED = 3
 FAILED_AFTERWARDS = 4
+AUTO, MOST_STEPS = "auto", 1000
 
 EPILOG = """\b
 Examples:
@@ -33,6 +35,7 @@ Examples:
   gpuwatch run --name baseline --html out.html -- bash train.sh
   gpuwatch run -- torchrun --nproc-per-node=2 train.py
   gpuwatch run --fail-on 'input_wait>10% or finding:too-few-workers' -- python train.py
+  gpuwatch run --gpu-trace -- python train.py     why the GPU idles inside the step
 
 \b
 Exit status: the command's own (same code, same signal); 126/127 when it cannot be
@@ -62,6 +65,13 @@ class _Wanted:
 @click.option("--quiet", is_flag=True, default=None, help="Show no card.")
 @click.option("--no-stacks", is_flag=True, help="Take no stack samples: no hot lines.")
 @click.option("--rate", metavar="HZ", type=float, help="Samples of GPU, CPU and processes per second.  [default: 1]")
+@click.option(
+    "--gpu-trace",
+    metavar="[auto|N]",
+    is_flag=False,
+    flag_value=AUTO,
+    help="Have torch.profiler record a few steady steps (N steps, once), and once more when the GPU idles.",
+)
 @click.argument("arguments", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(
     live: bool | None,
@@ -73,6 +83,7 @@ def command(
     quiet: bool | None,
     no_stacks: bool,
     rate: float | None,
+    gpu_trace: str | None,
     arguments: tuple[str, ...],
 ) -> int:
     """Wrap any training command: python, python -m, a shell script, torchrun, accelerate, uv run.
@@ -92,7 +103,15 @@ def command(
     for problem in config.problems:
         tell(f"{problem} (left out)")
     wanted = _wanted(config, html, json_, fail_on)
-    options = Options(Path(config.dir), name, rate=config.rate, stacks=config.stacks, tell=tell)
+    options = Options(
+        Path(config.dir),
+        name,
+        rate=config.rate,
+        stacks=config.stacks,
+        environment=_traced(gpu_trace),
+        gpu_trace=gpu_trace,
+        tell=tell,
+    )
     try:
         recorded = _live(arguments, options) if config.live else record(arguments, options)
     except CannotStart as error:
@@ -101,6 +120,17 @@ def command(
     code = _afterwards(recorded, wanted)
     ended = recorded.ended
     return code if ended.exit_code == 0 else exit_as(ended)
+
+
+def _traced(gpu_trace: str | None) -> dict[str, str]:
+    """Return what asks the hook for windows of torch.profiler. Raises UsageError."""
+    if gpu_trace is None:
+        return {}
+    if gpu_trace != AUTO and not (gpu_trace.isdecimal() and 1 <= int(gpu_trace) <= MOST_STEPS):
+        raise UsageError(f"--gpu-trace must be {AUTO} or a number of steps from 1 to {MOST_STEPS}, not {gpu_trace!r}")
+    # Kineto tells of each window on stderr, which is the command's.
+    quiet = {} if "KINETO_LOG_LEVEL" in os.environ else {"KINETO_LOG_LEVEL": "99"}
+    return {GPU_TRACE.name: gpu_trace, **quiet}
 
 
 def tell(line: str) -> None:
@@ -177,8 +207,10 @@ def _afterwards(recorded: Recorded, wanted: _Wanted) -> int:
             tell("nothing was recorded, so there is no HTML, JSON or gate; free some space or name a folder with --dir")
         return FAILED_AFTERWARDS if asked else 0
     if wanted.quiet and not asked:
+        _make_traces_small(recorded.path)
         return 0
     try:
+        _make_traces_small(recorded.path)
         return _report(recorded.path, wanted)
     except KeyboardInterrupt:
         tell(f"report interrupted; the recording is kept: gpuwatch report {recorded.path}")
@@ -188,6 +220,18 @@ def _afterwards(recorded: Recorded, wanted: _Wanted) -> int:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         tell(f"the report failed ({what}); the recording is kept: gpuwatch report {recorded.path}")
     return FAILED_AFTERWARDS
+
+
+def _make_traces_small(path: Path) -> None:
+    """Keep of the run's own GPU traces what a report reads; their first form stays where that fails."""
+    if not (path / "traces").is_dir():
+        return
+    try:
+        from gpuwatch.traces.windows import make_small
+
+        make_small(path)
+    except Exception as error:
+        tell(f"the GPU traces could not be made smaller ({type(error).__name__}: {error})")
 
 
 def _report(path: Path, wanted: _Wanted) -> int:

@@ -73,9 +73,10 @@ def traced(profile: Profile) -> GpuTime | Missing:
 TRACED = Need("a GPU trace that holds all that ran", traced)
 
 
-def by_trace(check: Callable[..., Found | Missing | None]) -> ByTrace:
-    """Return how a rule looks at a trace: `check` gets the profile, the thresholds and the device to judge."""
-    return ByTrace((TRACED,), check)
+def by_trace(check: Callable[..., Found | Missing | None], in_runs: bool = True) -> ByTrace:
+    """Return how a rule looks at a trace: `check` gets the profile, the thresholds and the device to judge. `in_runs`: also
+    where the trace is of a few of a run's own steps."""
+    return ByTrace((TRACED,), check, in_runs)
 
 
 def losses(time: GpuTime) -> list[Lost]:

@@ -105,6 +105,8 @@ class ByTrace(NamedTuple):
 
     needs: tuple[Need, ...]
     check: Callable[..., Found | Missing | None]
+    # Whether it also says more than the run itself, where the trace is of a few of the run's own steps.
+    in_runs: bool = True
 
 
 @dataclass(frozen=True)
@@ -155,20 +157,37 @@ class Rule:
         return Trace(tuple(read), tuple(kept), outcome)
 
     def _outcome(self, profile: Profile, members: Members, read: list[tuple[Need, Any]]) -> Outcome:
-        needs, check = self.needs, self.check
-        if profile.gpu_time and self.by_trace is not None:
-            needs, check = self.by_trace.needs, self.by_trace.check
+        if profile.gpu_time and self.by_trace is not None and (self.by_trace.in_runs or not profile.ranks):
+            found = self._check(profile, self.by_trace.needs, self.by_trace.check, read)
+            if isinstance(found, Found) and found.where is None and profile.ranks:
+                found = self._with_line(profile, found)
+        else:
+            found = self._check(profile, self.needs, self.check, read)
+        if found is None:
+            return Clear(self.id)
+        return NotEvaluated(self.id, *found) if isinstance(found, Missing) else self._finding(profile, found, members)
+
+    def _check(
+        self,
+        profile: Profile,
+        needs: Sequence[Need],
+        check: Callable[..., Found | Missing | None],
+        read: list[tuple[Need, Any]],
+    ) -> Found | Missing | None:
+        """Return what a check says once its needs are met: None is clear."""
         for need in needs:
             value = need.read(profile)
             read.append((need, value))
             if isinstance(value, Missing):
-                return NotEvaluated(self.id, *value)
+                return value
             if value is NOT_SO:
-                return Clear(self.id)
-        found = check(profile, self.thresholds, *(value for _, value in read))
-        if found is None:
-            return Clear(self.id)
-        return NotEvaluated(self.id, *found) if isinstance(found, Missing) else self._finding(profile, found, members)
+                return None
+        return check(profile, self.thresholds, *(value for _, value in read))
+
+    def _with_line(self, profile: Profile, found: Found) -> Found:
+        """Return what a trace shows with the line that the run's own stack samples have for it."""
+        sampled = self._check(profile, self.needs, self.check, [])
+        return replace(found, where=sampled.where) if isinstance(sampled, Found) else found
 
     def _finding(self, profile: Profile, found: Found, members: Members) -> Finding:
         return Finding(

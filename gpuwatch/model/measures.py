@@ -49,11 +49,12 @@ PHASES = (
     "evaluation",
     "rollout",
     "between loops",
+    "tracing",
     "shutdown",
     "unexplained",
 )
 # Phases that most trainings do not have: a row only where there is one.
-OCCASIONAL = frozenset(("rollout",))
+OCCASIONAL = frozenset(("rollout", "tracing"))
 
 
 def phase_rows(seconds: Mapping[str, float], whole: float) -> tuple[Phase, ...]:

@@ -15,6 +15,7 @@ from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.recording import Gap, RunInfo
 from gpuwatch.model.setups import Setup
 from gpuwatch.model.threads import TrainerThreads
+from gpuwatch.model.traced_windows import TracedWindows
 from gpuwatch.model.trend import Trend
 
 
@@ -169,3 +170,5 @@ class Profile:
     # Whether the hook looked into batches and gradients; older recordings did not.
     looked: bool = False
     gpu_time: tuple[GpuTime, ...] = ()
+    # The run's own windows of torch.profiler; None where none was asked for.
+    traced: TracedWindows | None = None

@@ -111,6 +111,8 @@ class RunInfo:
     child_start: int | None = None
     # What went wrong with the recording itself, for a person.
     problem: str | None = None
+    # Windows of torch.profiler that were asked for: auto, or a number of steps.
+    gpu_trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from gpuwatch.model.profile import Costs, Overhead, RankProfile, Unentered
 from gpuwatch.model.reasons import TracedTime
 from gpuwatch.model.recording import Gap, RunInfo
 from gpuwatch.model.timeline import Timeline
+from gpuwatch.model.traced_windows import TracedWindows
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Report:
     trainings: tuple[Training, ...] = ()
     clear_of_step: tuple[str, ...] = field(default=(), metadata=INTERNAL)
     gpu_time: tuple[GpuTime, ...] = ()
+    traced: TracedWindows | None = None
 
     @property
     def judged_gpu(self) -> GpuTime | None:

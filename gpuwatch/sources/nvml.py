@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from gpuwatch.sources.base import Row
+from gpuwatch.sources.columns import COLUMNS
 from gpuwatch.sources.nvml_device import Device
 from gpuwatch.sources.nvml_library import LOST, TIMEOUT, Library, NvmlError, address
 
+# Where a row of kind `gpu` has its busy share.
+_BUSY = 1 + COLUMNS["gpu"].index("busy")
 _XID = 8  # nvmlEventTypeXidCriticalError
 PROCESSES_EVERY_NS = 5_000_000_000
 RETRY_EVERY_NS = 2_000_000_000
@@ -33,6 +36,8 @@ class NvmlSource:
         self._lost: dict[int, tuple[int, str]] = {}
         self._events: Any = None
         self._retry_due = self._processes_due = 0
+        # Of the last tick: how much each GPU was busy, in percent.
+        self.busy: list[float | None] = []
 
     def probe(self) -> str | None:
         """Return why no GPU can be read, or None. NVML then stays initialised for open(): each time can take seconds."""
@@ -67,6 +72,7 @@ class NvmlSource:
             self._processes_due = now + PROCESSES_EVERY_NS
         if self._devices and not any(self._devices.values()) and retry:
             self._restart()
+        self.busy = [row[_BUSY] for row in rows if row[0] == "gpu"]
         return rows + self._xids()
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from gpuwatch.model.measures import Phase
 from gpuwatch.model.reasons import LoaderSteps
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
-from gpuwatch.views import gpu_time, text, trials, verdict_text
+from gpuwatch.views import gpu_time, text, traced_windows, trials, verdict_text
 from gpuwatch.views.answer_text import answer
 from gpuwatch.views.card_content import Action, Card, Fact, Slice, Tone
 from gpuwatch.views.card_rows import (
@@ -80,6 +80,8 @@ def prepare(report: Report) -> Card:
         tried_note=trials.score(report),
         answer=answer(found) if (found := trials.newest_answer(report)) else "",
         trainings=tuple(training(each) for each in report.trainings),
+        traced=tuple(traced_windows.facts(report)),
+        traced_note=traced_windows.heading(report, window) if (window := traced_windows.newest(report)) else "",
     )
 
 
@@ -225,6 +227,7 @@ def _notes(report: Report) -> list[str]:
     ]
     traced = gpu_time.shown(report)
     notes += gpu_time.notes(traced) if traced else []
+    notes += traced_windows.notes(report)
     notes += [_gap(gap, report.seconds) for gap in report.gaps if gap.source != "nvml" or report.devices]
     if report.overhead.dropped_events:
         notes.append(f"{text.count(report.overhead.dropped_events, 'event was', 'events were')} lost (disk full?)")
@@ -247,6 +250,7 @@ def _cost(report: Report) -> str:
     if cost.sampler_cpu_share is not None:
         parts.append(f"sampler {text.figures(cost.sampler_cpu_share * 100, 2)}% of a core")
     parts.append(f"{text.size(cost.spool_bytes)} {'of traces' if report.gpu_time and not report.ranks else 'recorded'}")
+    parts += [took] if (took := traced_windows.cost(report)) else []
     return " · ".join(parts)
 
 

@@ -102,3 +102,5 @@ class Card:
     also: tuple[str, ...] = ()
     together: str = ""
     trainings: tuple[tuple[str, ...], ...] = ()
+    traced: tuple[Fact, ...] = ()
+    traced_note: str = ""

@@ -39,6 +39,7 @@ PHASE_COLORS = {
     "evaluation": "#3f9e6e",
     "rollout": "#8a9a3c",
     "between loops": "#a8a8a8",
+    "tracing": "#9a7b5a",
     "shutdown": "#757575",
     "unexplained": "#c05a6a",
     # Of a GPU trace: work in blues, what is idle in the rest.
@@ -75,6 +76,7 @@ def draw(card: Card, width: int, color: bool) -> RenderableType:
     parts += _section("Trainings of this run", trainings)
     parts += _section("Ranks", _aligned([RANK_HEADER, *card.ranks], inner, left={1, 2}) if card.ranks else [])
     parts += _section("Hot lines", _lines(card.lines, inner), card.lines_note)
+    parts += _section("Traced steps", _facts(card.traced, inner), card.traced_note)
     parts += _section("Loaders", _loaders(card, inner))
     parts += _section("Machine", _facts(card.machine, inner))
     parts += _section("Info", [_flow(Text(f"• {note}", DIM), inner, hang=2) for note in card.notes])

@@ -35,6 +35,7 @@ def render(report: Report) -> str:
         [(x.share, code(x.where), code(x.source), x.gain) for x in card.lines],
         raw=True,
     )
+    lines += _bullets(f"**{escape(fact.label)}**: {escape(fact.text)}" for fact in card.traced)
     lines += _table("Loaders", LOADER_HEADER, [loader.cells for loader in card.loaders])
     lines += _bullets(escape(note) for note in card.notes)
     lines += [f"<sub>run {escape(card.run)} · gpuwatch cost {escape(card.cost)}</sub>", ""]

@@ -5,7 +5,7 @@ Spans become slices on a track each, lines become counters, marks become instant
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gpuwatch.model.report import Report
@@ -17,19 +17,27 @@ from gpuwatch.views.verdict_text import headline
 Event = dict[str, Any]
 
 
-def render(report: Report) -> str:
-    """Return the trace as JSON text; times are microseconds since the run started."""
-    return dumps(to_trace(report), indent=None)
+def render(report: Report, recorded: Iterable[Event] = ()) -> str:
+    """Return the trace as JSON text; times are microseconds since the run started. `recorded`: events of the run's own
+    windows of torch.profiler, on the same clock."""
+    return dumps(to_trace(report, recorded), indent=None)
 
 
-def to_trace(report: Report) -> dict[str, Any]:
-    """Return the trace: the phases of each rank as one row of totals, then every lane of the timeline."""
+def to_trace(report: Report, recorded: Iterable[Event] = ()) -> dict[str, Any]:
+    """Return the trace: the phases of each rank as one row of totals, every lane of the timeline, what was recorded."""
     lanes = report.timeline.lanes if report.timeline else ()
     groups = {group: pid for pid, group in enumerate(dict.fromkeys(lane.group for lane in lanes), 1)}
     events: list[Event] = [_name("process_name", pid, 0, clean(group)) for group, pid in groups.items()]
     for tid, lane in enumerate(lanes, 1):
         events += _lane(lane, groups[lane.group], tid)
+    events += _apart(recorded)
     return {"traceEvents": events, "displayTimeUnit": "ms", "otherData": _about(report)}
+
+
+def _apart(recorded: Iterable[Event]) -> Iterator[Event]:
+    """Return recorded events in processes of their own: a device's number is none of ours."""
+    for event in recorded:
+        yield {**event, "pid": f"torch.profiler {event.get('pid')}"}
 
 
 def _about(report: Report) -> dict[str, Any]:

@@ -95,4 +95,11 @@ RESPECT_EPOCHS = Variable(
     "In an experiment, let epochs end when the loader's do; without it, one epoch goes on.",
     "internal",
 )
-VARIABLES = (*SETTINGS, DEBUG, PYSPY, RUN, HOOK, EXACT, EXPERIMENT, EXPERIMENT_PID, RESPECT_EPOCHS)
+GPU_TRACE = Variable(
+    "GPUWATCH_GPU_TRACE",
+    "`auto`, or a number of steps",
+    "none",
+    "Have torch.profiler record a few steps of the training (`gpuwatch run --gpu-trace`).",
+    "internal",
+)
+VARIABLES = (*SETTINGS, DEBUG, PYSPY, RUN, HOOK, EXACT, GPU_TRACE, EXPERIMENT, EXPERIMENT_PID, RESPECT_EPOCHS)

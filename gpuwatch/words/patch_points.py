@@ -45,6 +45,7 @@ class PatchPoint:
 
 # Values of `only`.
 EXPERIMENT, EXACT, WORKER, CUDA = "GPUWATCH_EXPERIMENT", "exact in GPUWATCH_HOOK", "a worker process", "a GPU"
+GPU_TRACE = "GPUWATCH_GPU_TRACE"
 
 _LOADER = "torch.utils.data.dataloader"
 _STATEFUL = "torchdata.stateful_dataloader.stateful_dataloader"
@@ -161,6 +162,34 @@ PATCH_POINTS = (
         replaces=(*_FETCHERS, _NEXT),
         around=("worker_process.fetch", "trainer.loader", "experiment.experiment_mode"),
         only=EXACT,
+    ),
+    PatchPoint(
+        _LOADER,
+        "gpu_trace.gpu_trace_mode",
+        "a window of torch.profiler opens and closes where a step ends",
+        replaces=(_NEXT,),
+        around=("trainer.loader",),
+        only=GPU_TRACE,
+    ),
+    PatchPoint(
+        "torch.optim.optimizer",
+        "gpu_trace.gpu_trace_mode",
+        "in a loop without a loader a step ends with the optimizer's: it follows `trainer.phases`",
+        only=GPU_TRACE,
+    ),
+    PatchPoint(
+        "torch.autograd.profiler",
+        "gpu_trace.gpu_trace_mode",
+        "a window gives way when the script starts a profiler of its own",
+        replaces=("torch.autograd.profiler:_prepare_profiler", "torch.autograd.profiler:_enable_profiler"),
+        only=GPU_TRACE,
+    ),
+    PatchPoint(
+        "torch.profiler.profiler",
+        "gpu_trace.gpu_trace_mode",
+        "where the script has a profiler of its own, there are no windows",
+        replaces=("torch.profiler.profiler:_KinetoProfile.__init__",),
+        only=GPU_TRACE,
     ),
     PatchPoint(
         _STATEFUL,

@@ -100,7 +100,7 @@ def _pair(plan: Plan, bound: str, number: int) -> tuple[Trained, Trained]:
     return trained["bare"], trained["wrapped"]
 
 
-def train(plan: Plan, bound: str, wrap: bool, profile: bool = False) -> Trained:
+def train(plan: Plan, bound: str, wrap: bool, profile: bool = False, gpu_trace: bool = False) -> Trained:
     """Run the training once; raise RuntimeError with its last line when it fails."""
     number = len(list(plan.folder.glob("result-*.json")))
     result = plan.folder / f"result-{number:02}.json"
@@ -110,7 +110,7 @@ def train(plan: Plan, bound: str, wrap: bool, profile: bool = False) -> Trained:
         "--data", str(plan.folder), "--result", str(result), *(["--profile"] if profile else []),
     ]  # fmt: skip
     log = plan.folder / f"log-{number:02}.txt"
-    run = _wrapped(command, plan, log) if wrap else _bare(command, log)
+    run = _wrapped(command, plan, log, gpu_trace) if wrap else _bare(command, log)
     if not result.exists():
         last = (log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"])[-1]
         raise RuntimeError(f"the {bound}-bound training failed: {last}")
@@ -122,7 +122,7 @@ def _bare(command: list[str], log: Path, environment: dict[str, str] | None = No
         subprocess.run(command, stdout=file, stderr=file, env=environment, timeout=_PATIENCE_S, check=False)
 
 
-def _wrapped(command: list[str], plan: Plan, log: Path) -> Path:
+def _wrapped(command: list[str], plan: Plan, log: Path, gpu_trace: bool = False) -> Path:
     """Record the command as `gpuwatch run` does; where a dependency of that is missing, put only the hook in."""
     try:
         from gpuwatch.record import Options, record
@@ -134,7 +134,12 @@ def _wrapped(command: list[str], plan: Plan, log: Path) -> Path:
         command = ["timeout", "--foreground", f"{_PATIENCE_S:g}", *command]
     with log.open("w") as file:
         stdio = Stdio(stdout=file.fileno(), stderr=file.fileno())
-        path = record(command, Options(plan.folder / "runs", rate=5.0, stacks=False, stdio=stdio, tell=plan.tell)).path
+        asked = {"GPUWATCH_GPU_TRACE": "auto", "KINETO_LOG_LEVEL": "99"} if gpu_trace else {}
+        options = Options(
+            plan.folder / "runs", rate=5.0, stacks=False, stdio=stdio, tell=plan.tell, environment=asked,
+            gpu_trace=asked.get("GPUWATCH_GPU_TRACE"),
+        )  # fmt: skip
+        path = record(command, options).path
     if path is None:
         raise RuntimeError("the run was not recorded")
     return path

@@ -25,7 +25,7 @@ MAY: dict[str, set[str]] = {
     "diagnosis": {"diagnosis", "analyze"},
     "rules": {"rules", "diagnosis", "analyze"},
     "compare": {"compare", "rules"},
-    "build_report": {"analyze", "diagnosis", "rules"},
+    "build_report": {"analyze", "diagnosis", "rules", "traces"},
     "views": {"views"},
     "experiments": {"experiments", "analyze", "diagnosis", "build_report", "store", "supervise", "hook", "record"},
     "sampler": {"sources"},

@@ -15,6 +15,7 @@ from gpuwatch.analyze.numbers.arrays import columns_of
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.processes.sorting import Iterator, Trainer
 from gpuwatch.analyze.wall_time.skipped import FEWEST, count_skipped
+from gpuwatch.analyze.wall_time.traced import handling_seconds
 from gpuwatch.model.measures import PHASES, Phase, phase_rows
 
 Indices = NDArray[np.intp]
@@ -266,6 +267,7 @@ def phases(this: Walk, roles: dict[int, str], after_evaluation: Array) -> tuple[
     _add_gaps(this, role, after_evaluation, seconds)
     _move_between(this, role, seconds)
     _add_ends(this, role, seconds)
+    _move_tracing(this, seconds)
     wall = (this.trainer.end_ns - this.trainer.start_ns) / 1e9
     seconds = {name: float(value) / 1e9 for name, value in seconds.items()}
     seconds["unexplained"] += wall - sum(seconds.values())
@@ -322,6 +324,13 @@ def _move_between(this: Walk, role: NDArray[np.int_], seconds: dict[str, float])
             if moved > _LEAST_BETWEEN_NS:
                 seconds["other in-step"] -= moved
                 seconds["between loops"] += moved
+
+
+def _move_tracing(this: Walk, seconds: dict[str, float]) -> None:
+    """Count opening and closing windows of torch.profiler for itself: it happens before requests, in a step's other time."""
+    taken = min(handling_seconds(this.trainer) * 1e9, seconds["other in-step"])
+    seconds["other in-step"] -= taken
+    seconds["tracing"] += taken
 
 
 def _loop_events(this: Walk, role: NDArray[np.int_]) -> tuple[int, int]:

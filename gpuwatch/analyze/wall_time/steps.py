@@ -17,6 +17,7 @@ from gpuwatch.analyze.numbers.statistics import Array, mean_interval, ratio_inte
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.passes import after_evaluation
 from gpuwatch.analyze.wall_time.phases import Indices, Walk, recorded_parts
+from gpuwatch.analyze.wall_time.traced import traced
 from gpuwatch.model.measures import Interval
 
 _MIN_WARM_UP = 2
@@ -28,7 +29,7 @@ _MANY_ITERATORS = 8
 class Steps:
     """Steps of a loader, epochs together; arrays are parallel, in nanoseconds. A step ends with the hand-over of the
     batch of event `event`; `nested` is evaluation inside it, not part of `compute`. `recorded`: it was measured in full, not
-    only timed. `steady` leaves the warm-up out."""
+    only timed. `traced`: torch.profiler recorded it. `steady` leaves both the warm-up and these out."""
 
     event: Indices
     begin: Array
@@ -42,6 +43,7 @@ class Steps:
     steady: NDArray[np.bool_]
     group: int
     batches: int
+    traced: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.wait)
@@ -49,7 +51,7 @@ class Steps:
     @property
     def warmup(self) -> int:
         """Number of steps kept apart."""
-        return int((~self.steady).sum())
+        return int((~self.steady & ~self.traced).sum())
 
     @property
     def count(self) -> int:
@@ -104,6 +106,7 @@ def find_steps(loader: Loader, evaluation: Array) -> Steps:
     if loader.role == "evaluation":
         nested = np.zeros(len(event))
     depth = int(loader.first.attributes.get("prefetch") or 1) * cut.workers
+    steady, by_profiler = _steady(cut.lengths, depth, cut.workers), traced(loader.trainer, cut.begin, cut.end)
     return Steps(
         event=event,
         begin=cut.begin,
@@ -114,9 +117,10 @@ def find_steps(loader: Loader, evaluation: Array) -> Steps:
         gc=walk.fields["gc_ns"][event],
         gpu_wait=_gpu_waits(loader, event),
         recorded=recorded_parts(walk)[event],
-        steady=_steady(cut.lengths, depth, cut.workers),
+        steady=steady & ~by_profiler if (steady & ~by_profiler).any() else steady,
         group=max(cut.workers, 1),
         batches=sum(len(walk.of(position)) for position in loader.positions),
+        traced=by_profiler,
     )
 
 

@@ -94,6 +94,11 @@ COLUMNS = {
     # `memory` the mean bytes of the arm's workers when asked for.
     "experiment": ("t", "key", "value"),
     "window": ("arm", "round", "kind", "t0", "t1", "steps", "samples", "startup_ns", "note", "memory"),
+    # A window of torch.profiler. `state`: open, closed (`file` in the run's folder `traces` is whole), failed (`why` says of
+    # what), none (there is none; `why`: who else owns the profiler). `t0` to `t1`: all of it, of which opening took `open_ns`,
+    # closing `close_ns`. `marks`: when each step's annotation `ProfilerStep#N` began, and when the last one ended.
+    # `why` of a closed one: what ended it (`gpu_trace/window.py`).
+    "gpu_trace": ("t", "state", "file", "iterator", "t0", "t1", "open_ns", "close_ns", "marks", "activities", "why"),
     # Events lost since the last one (full disk).
     "dropped": ("t", "events", "reason"),
 }

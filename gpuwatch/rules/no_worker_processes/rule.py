@@ -292,5 +292,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("cpu-saturated", Group.BATCH_COST),
     traits=Traits(about_input=True, workers="more", windows="waiting", remedies=("workers",)),
-    by_trace=by_trace(_in_trace),
+    by_trace=by_trace(_in_trace, in_runs=False),
 )

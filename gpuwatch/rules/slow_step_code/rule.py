@@ -182,5 +182,5 @@ RULE = Rule(
     thresholds=Thresholds(),
     hides=("slow-startup",),
     traits=Traits(bound="host", lanes=("step", "gpu_wait", "gpu_busy")),
-    by_trace=by_trace(_in_trace),
+    by_trace=by_trace(_in_trace, in_runs=False),
 )

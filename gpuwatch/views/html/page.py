@@ -7,7 +7,7 @@ from string import Template
 
 from gpuwatch.model.report import Report
 from gpuwatch.views import text
-from gpuwatch.views.html import findings, lines, loaders, ranks, tables, verdict
+from gpuwatch.views.html import findings, lines, loaders, ranks, tables, traced_windows, verdict
 from gpuwatch.views.html.lanes import Lanes, prepare
 from gpuwatch.views.html.markup import Markup, content, el, table
 from gpuwatch.views.html.pack import Packed, pack, script_json
@@ -27,6 +27,7 @@ NAVIGATION = (
     ("phases", "Time"),
     ("timeline", "Timeline"),
     ("lines", "Lines"),
+    ("traced", "Traced steps"),
     ("loaders", "Loaders"),
     ("ranks", "Ranks & devices"),
     ("experiments", "Experiments"),
@@ -72,17 +73,21 @@ def _sections(report: Report, lanes: Lanes) -> Markup:
         tables.phases(report),
         _timeline(lanes),
         lines.hot_lines(report),
+        traced_windows.section(report),
         loaders.loaders(report),
         ranks.ranks_and_devices(report),
         tables.experiments(report),
         tables.the_run(report),
     ]
-    links = [
-        el("a", name, href=f"#{target}")
-        for target, name in NAVIGATION
-        if target != "experiments" or report.trials or report.experiments
-    ]
+    links = [el("a", name, href=f"#{target}") for target, name in NAVIGATION if _is_there(target, report)]
     return content([verdict.header(report), el("nav", links, aria_label="Sections"), el("main", parts)])
+
+
+def _is_there(section: str, report: Report) -> bool:
+    """Say whether a report has a section that others lack."""
+    if section == "traced":
+        return bool(report.traced and report.traced.windows)
+    return section != "experiments" or bool(report.trials or report.experiments)
 
 
 def _timeline(lanes: Lanes) -> Markup:

@@ -14,6 +14,7 @@ PHASE_HELP = {
     "evaluation": "loops over data without training",
     "rollout": "the model acts in an environment to collect what it is trained on next",
     "between loops": "code between epochs or loops: saving, logging",
+    "tracing": "opening and closing windows of torch.profiler, for --gpu-trace",
     "shutdown": "after the last loop until the process ended",
     "unexplained": "time that no measurement accounts for",
 }

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gpuwatch.diagnosis.examples.runs import UNMEASURED, traced_by
+from gpuwatch.diagnosis.examples.runs import UNMEASURED, run_of, traced_by
 from gpuwatch.diagnosis.gpu_trace import judged
 from gpuwatch.diagnosis.verdict import give_verdict
 from gpuwatch.model.gpu_time import Counts, GpuGain
@@ -69,3 +69,31 @@ def test_a_device_that_hardly_did_anything_is_not_judged() -> None:
     (busy,) = traced_by({"launch": 0.1}).gpu_time
     (idle,) = traced_by({"host_code": 0.9}, counts=Counts(activities=3)).gpu_time
     assert judged((replace(idle, device=1), busy)) == busy
+
+
+def test_in_a_run_of_ones_own_a_trace_says_how_much_and_the_samples_say_which_line() -> None:
+    from gpuwatch.diagnosis.gpu_trace import by_trace
+    from gpuwatch.diagnosis.rule import Found, Rule
+    from gpuwatch.model.findings import Evidence, Finding
+    from gpuwatch.model.measures import Place
+    from gpuwatch.model.profile import Profile
+
+    def found(summary: str, where: Place | None) -> Found:
+        return Found("warning", "high", summary, (Evidence("x", 1, ""),), "Do it.", where)
+
+    line = Place("train.py", 7)
+
+    def rule(in_runs: bool) -> Rule:
+        traced = by_trace(lambda profile, t, time: found("by the trace", None), in_runs)
+        return Rule("some-rule", "A rule.", lambda profile, t: found("by samples", line), by_trace=traced)
+
+    def said(of: Rule, profile: Profile) -> tuple[str, Place | None]:
+        outcome = of.evaluate(profile)
+        assert isinstance(outcome, Finding)
+        return outcome.summary, outcome.where
+
+    alone = traced_by({"launch": 0.3})
+    beside = replace(run_of(8.0), gpu_time=alone.gpu_time)
+    assert said(rule(True), alone) == ("by the trace", None)
+    assert said(rule(True), beside) == ("by the trace", line)
+    assert said(rule(False), beside) == ("by samples", line) and said(rule(False), alone) == ("by the trace", None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gpuwatch.words.patch_points import CUDA, EXACT, EXPERIMENT, PATCH_POINTS, WORKER, placed_on_import
+from gpuwatch.words.patch_points import CUDA, EXACT, EXPERIMENT, GPU_TRACE, PATCH_POINTS, WORKER, placed_on_import
 from tests.unit.hook import hooked
 
 PROGRAM = Path(__file__).parent / "programs" / "patched.py"
@@ -18,6 +18,7 @@ WAITING = {"sys:meta_path"}
 Found = dict[str, list[str]]
 # A replacement may be in another file than the module that is called on import.
 CALLED = {"trainer.importlib_bootstrap": "trainer.loader", "experiment.driver": "experiment.experiment_mode"}
+CALLED |= {f"gpu_trace.{part}": "gpu_trace.gpu_trace_mode" for part in ("importlib_bootstrap", "boundaries", "owners")}
 
 
 def patched(tmp_path: Path, *arguments: str, **environment: str) -> dict[str, Found]:
@@ -52,17 +53,24 @@ def test_each_mode_replaces_what_is_named_for_it_in_the_order_that_is_named(tmp_
     found = patched(tmp_path, "--no-loader", GPUWATCH_EXACT=plan, RANK="0", **environment)["trainer"]
     assert set(found) - WAITING == named(None, EXPERIMENT, EXACT) - WAITING
     for point in PATCH_POINTS:
-        for place in point.replaces if point.around else ():
+        for place in point.replaces if point.around and point.only != GPU_TRACE else ():
             order = [CALLED.get(by, by) for by in found[place]]  # outermost first
             inner = [order.index(by) for by in point.around if by in order]
             assert all(order.index(point.by) < at for at in inner), (place, order)
+
+
+def test_gpu_trace_mode_replaces_what_is_named_for_it_outside_of_the_loaders_own_wrapper(tmp_path: Path) -> None:
+    found = patched(tmp_path, "--no-loader", GPUWATCH_GPU_TRACE="auto")["trainer"]
+    assert set(found) - WAITING == named(None, GPU_TRACE) - WAITING
+    (place,) = (place for point in PATCH_POINTS if point.only == GPU_TRACE and point.around for place in point.replaces)
+    assert [CALLED.get(by, by) for by in found[place]] == ["gpu_trace.gpu_trace_mode", "trainer.loader"]
 
 
 def test_every_point_belongs_to_a_module_of_the_hook() -> None:
     for point in PATCH_POINTS:
         assert (HOOK / (point.by.replace(".", "/") + ".py")).is_file(), point.by
         assert point.why
-        assert point.only in (None, EXPERIMENT, EXACT, WORKER, CUDA)
+        assert point.only in (None, EXPERIMENT, EXACT, GPU_TRACE, WORKER, CUDA)
 
 
 def test_what_wraps_another_is_placed_after_it() -> None:

@@ -23,6 +23,7 @@ from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Unentered
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
+from gpuwatch.model.traced_windows import TracedWindows
 from gpuwatch.views.json import dumps, public_fields, schema, to_dict
 from tests.builders import make_finding, make_report
 
@@ -52,6 +53,7 @@ def full_report() -> Any:
         suppressed=(make_finding("expensive-decode", speedup=None, where=None),),
         problems=("torn",),
         gpu_time=traced_by({"input": 0.4}).gpu_time,
+        traced=TracedWindows("auto", (), 0.5, "profiler"),
         experiments=(
             Experiment("e1", ("python", "train.py"), 1, 9.0, (trial,), (ceiling,), (sweep,), 3.5, "num_workers=3"),
         ),
@@ -136,7 +138,7 @@ def test_nothing_of_a_report_is_left_out_but_the_pictures_series() -> None:
     renamed = {"seconds", "hosts", "primary", "timeline", "clear_of_step"}
     assert fields - set(to_dict(full_report())) == renamed
     # Without a GPU trace there is nothing to say of it.
-    assert fields - set(to_dict(make_report())) == renamed | {"gpu_time"}
+    assert fields - set(to_dict(make_report())) == renamed | {"gpu_time", "traced"}
 
 
 def _given() -> dict[tuple[str, str], list[ast.expr]]:
