@@ -7,10 +7,13 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gpuwatch.analyze.attached.build import attached_analysis, attached_profile
 from gpuwatch.analyze.build import analysis_of, profile_of
 from gpuwatch.analyze.gpu_time.build import judge_traces
 from gpuwatch.analyze.gpu_time.lanes import draw_traced
 from gpuwatch.analyze.gpu_time.profile import traced_profile
+from gpuwatch.analyze.loops import Analysis
+from gpuwatch.analyze.processes.attached import attached_processes
 from gpuwatch.analyze.processes.sorting import Processes, sort_processes
 from gpuwatch.analyze.processes.trainings import Group, chief, find_trainings, looped_seconds, only, seconds_of
 from gpuwatch.analyze.series.lanes import draw_lanes
@@ -35,7 +38,7 @@ def build(recording: Recording, with_timeline: bool = True, training: int | None
 
     Of several trainings in one run the report is about the longest, or about number `training`, from 1 in the order of
     their starts. Raises UsageError when there is no such number."""
-    processes = sort_processes(recording)
+    processes = _sorted(recording)
     trainings = find_trainings(processes.trainers)
     if training is not None and not trainings:
         raise UsageError(f"there is no training {training} in this run: it has none")
@@ -60,11 +63,24 @@ def profile_of_traces(traces: Sequence[Trace]) -> Profile:
 
 def profile_in(recording: Recording, training: int | None = None) -> Profile:
     """Return the profile that the rules look at, of the training that `build` would show."""
-    processes = sort_processes(recording)
+    processes = _sorted(recording)
     trainings = find_trainings(processes.trainers)
     if trainings:
         processes = only(processes, trainings[_chosen(trainings, processes, training)])
-    return profile_of(analysis_of(processes))
+    return _analysed(processes)[1]
+
+
+def _sorted(recording: Recording) -> Processes:
+    return sort_processes(recording) if recording.run.attached is None else attached_processes(recording)
+
+
+def _analysed(processes: Processes) -> tuple[Analysis, Profile]:
+    """Return what is derived of a recording: by its events, or, where a training was attached to, by its stack samples."""
+    if processes.recording.run.attached is not None:
+        analysis = attached_analysis(processes)
+        return analysis, attached_profile(analysis)
+    analysis = analysis_of(processes)
+    return analysis, profile_of(analysis)
 
 
 def _chosen(trainings: list[Group], processes: Processes, training: int | None) -> int:
@@ -75,8 +91,7 @@ def _chosen(trainings: list[Group], processes: Processes, training: int | None) 
 
 
 def _build(processes: Processes, with_timeline: bool) -> Report:
-    analysis = analysis_of(processes)
-    profile = profile_of(analysis)
+    analysis, profile = _analysed(processes)
     return report_of(profile, draw_lanes(analysis, profile) if with_timeline else None)
 
 

@@ -82,14 +82,18 @@ def _folder(options: Options) -> Path:
 
 
 def _info(path: Path, command: Sequence[str], options: Options) -> RunInfo:
+    info = folder.new_info(path, tuple(command), options.name, own_version())
+    return dataclasses.replace(info, experiment=options.experiment)
+
+
+def own_version() -> str:
+    """Return the version of gpuwatch that records."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        own = version("gpuwatch")
+        return version("gpuwatch")
     except PackageNotFoundError:
-        own = "unknown"
-    info = folder.new_info(path, tuple(command), options.name, own)
-    return dataclasses.replace(info, experiment=options.experiment)
+        return "unknown"
 
 
 def _discard(path: Path) -> None:
@@ -152,7 +156,7 @@ class _Run:
         except KeyboardInterrupt:
             # A second Ctrl-C, meant for a command that has ended by then: how it ended is still ours to pass on.
             self.options.tell("interrupted while the recording was ended: its last second may be missing")
-        complaint = _last_line(self.path / SAMPLER_LOG)
+        complaint = last_line(self.path / SAMPLER_LOG)
         if complaint:
             self.options.tell(f"the sampler reported: {complaint}")
 
@@ -163,8 +167,8 @@ class _Run:
             self.options.tell(f"{self.path / folder.INFO} cannot be written: {error.strerror}")
 
 
-def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True) -> int:
-    """Start the sampler of a run folder as our child and return its pid. Raises OSError."""
+def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True, more: Sequence[str] = ()) -> int:
+    """Start the sampler of a run folder as our child and return its pid. `more`: further arguments. Raises OSError."""
     arguments = [
         sys.executable,
         *_ISOLATED,
@@ -175,6 +179,7 @@ def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True) -> int:
         str(os.getpid()),
         "--rate",
         f"{rate:g}",
+        *more,
     ]
     if not stacks:
         arguments.append("--no-stacks")
@@ -203,7 +208,7 @@ def stop_sampler(path: Path, pid: int) -> None:
     except OSError:
         pass
     deadline = time.monotonic() + _SAMPLER_END_S
-    while not _is_reaped(pid):
+    while not is_reaped(pid):
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -212,14 +217,16 @@ def stop_sampler(path: Path, pid: int) -> None:
     (path / STOP).unlink(missing_ok=True)
 
 
-def _is_reaped(pid: int) -> bool:
+def is_reaped(pid: int) -> bool:
+    """Say whether a child of ours has ended, without waiting for it."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
         return True
 
 
-def _last_line(path: Path) -> str:
+def last_line(path: Path) -> str:
+    """Return the last line of a file, empty where there is none."""
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:

@@ -111,6 +111,8 @@ class RunInfo:
     child_start: int | None = None
     # What went wrong with the recording itself, for a person.
     problem: str | None = None
+    # Of a training that was running already: how it was attached to. None where gpuwatch started the command.
+    attached: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,11 @@ class _FirstBatch:
 
 
 class StacksThread(threading.Thread):
-    """Runs the bursts and writes `spool/stacks.jsonl`. `off`: why there shall be none, e.g. an option."""
+    """Runs the bursts and writes `spool/stacks.jsonl`. `off`: why there shall be none, e.g. an option.
+
+    `rates`: samples per second, and from how many workers on how many."""
+
+    rates = (HZ, MANY_WORKERS, HZ_MANY)
 
     def __init__(
         self,
@@ -201,8 +205,9 @@ class StacksThread(threading.Thread):
     def _burst(self, trainer: Trainer, why: str) -> bool:
         """Take one burst; return False when there is no sense in another."""
         workers = max(trainer.workers, sum(parent == trainer.pid for parent in self._tree.members.copy().values()))
-        hz, seconds = HZ_MANY if workers >= MANY_WORKERS else HZ, self._plan.seconds(trainer, why)
-        stop = _FirstBatch(self._halt, lambda: self._is_started(trainer.pid)) if why == STARTUP else self._halt
+        usual_hz, many, hz_many = self.rates
+        hz, seconds = hz_many if workers >= many else usual_hz, self._plan.seconds(trainer, why)
+        stop = self._stop_of(trainer, why)
         meter = threads.Meter(trainer.pid, self._clock)
         held, cost_ns = (None, 0) if why == STARTUP else self._held(meter)
         meter.begin()
@@ -218,6 +223,10 @@ class StacksThread(threading.Thread):
         self._write([reported, *rows, *beside])
         self._failures = 0 if rows else self._failures + 1
         return not burst.lasting and self._failures < _ATTEMPTS
+
+    def _stop_of(self, trainer: Trainer, why: str) -> pyspy.Stop:
+        """Return what ends a burst before its time."""
+        return _FirstBatch(self._halt, lambda: self._is_started(trainer.pid)) if why == STARTUP else self._halt
 
     def _threads(self, burst: pyspy.Burst, meter: threads.Meter, held: Mapping[str, float] | None) -> list[Row]:
         """Return a row for each Python thread that the burst met in the trainer."""

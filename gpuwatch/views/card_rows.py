@@ -180,7 +180,7 @@ def _breakdown(loader: LoaderProfile) -> str:
 def cost_of_batch(loader: LoaderProfile) -> str:
     """Return what making a batch takes, in a few words."""
     fetch = loader.fetch
-    if fetch is None:
+    if fetch is None or loader.relative:
         return ""
     cpu = f", {text.milliseconds(fetch.cpu_ms)} of it CPU" if fetch.cpu_ms is not None else ""
     return f"{text.milliseconds(fetch.wall_ms.median)} per batch{cpu}"

@@ -15,6 +15,7 @@ from typing import Any
 
 from gpuwatch.model.findings import Finding, Verdict
 from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import INTERNAL
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.report import Report
@@ -35,7 +36,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "phases": plain(report.phases),
         "ranks": plain(report.ranks),
         "primary_loader": report.primary,
-        "loaders": plain(report.loaders),
+        "loaders": [_loader(loader) for loader in report.loaders],
         "hot_lines": plain(report.hot_lines),
         "stacks": plain(report.stacks),
         "findings": [_finding(finding) for finding in report.findings],
@@ -102,6 +103,14 @@ def _texts(value: Any) -> dict[str, Any]:
     return {}
 
 
+def _loader(loader: LoaderProfile) -> dict[str, Any]:
+    """Return a loader; where it is not known how long a step takes, without the times that depend on that."""
+    if not loader.relative:
+        return dict(plain(loader))
+    operations = [{**plain(one), "ms_per_sample": None} for one in loader.operations]
+    return {**plain(loader), "fetch": None, "operations": operations}
+
+
 def _wait_share(report: Report) -> dict[str, Any] | None:
     share = report.verdict.input_wait_share
     return {**plain(share), "clock": report.verdict.clock} if share else None
@@ -130,6 +139,7 @@ def _run(report: Report) -> dict[str, Any]:
         "torch": next((rank.torch for rank in report.ranks if rank.torch), None),
         "gpuwatch": run.gpuwatch,
         "experiment": plain(run.experiment),
+        "attached": plain(run.attached),
     }
 
 

@@ -1,0 +1,111 @@
+"""Which loop a sampled stack is in, and whether that loop trains, where no event says who iterates over what.
+
+A loop is the line of the function that asks a loader for batches. Code of that function belongs to the loop that begins
+last before it; a loop in which a backward pass or an optimizer is met trains, another one evaluates.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from gpuwatch.analyze.lines.frames import Frame
+from gpuwatch.analyze.lines.model_calls import part_of
+from gpuwatch.words.source_code import is_iterator, is_library
+
+Stack = tuple[Frame, ...]
+Function = tuple[str, str]
+Role = Literal["training", "evaluation", "inference"]
+_NEXT = ("__next__", "_next_data")
+_TRAINS = ("backward", "optimizer")
+
+
+class LoopAt(NamedTuple):
+    """A loop by the line at which it asks for its batches."""
+
+    file: str
+    function: str
+    line: int
+
+
+class SampledLoops:
+    """The loops of one trainer's main thread. `stacks`: each with the number of its samples."""
+
+    def __init__(self, stacks: Iterable[tuple[Stack, int]]) -> None:
+        known = list(stacks)
+        self._trains = {
+            (frame.file, frame.function) for stack, _ in known if part_of(stack) in _TRAINS for frame in stack
+        }
+        self._lines: Mapping[Function, list[int]] = self._asking_lines(known)
+        weights: dict[LoopAt, float] = defaultdict(float)
+        trained: set[LoopAt] = set()
+        for stack, weight in known:
+            loop = self.loop_of(stack)
+            if loop is not None:
+                weights[loop] += weight
+                trained |= {loop} if part_of(stack) in _TRAINS else set()
+        self.weights = weights
+        self._roles: dict[LoopAt, Role] = {
+            loop: "training" if loop in trained else "evaluation" if self._trains else "inference" for loop in weights
+        }
+
+    def _asking_lines(self, stacks: Iterable[tuple[Stack, int]]) -> Mapping[Function, list[int]]:
+        found: dict[Function, set[int]] = defaultdict(set)
+        for stack, _ in stacks:
+            asks = self._asking(stack)
+            if asks is not None:
+                found[asks.file, asks.function].add(asks.line)
+        return {function: sorted(lines) for function, lines in found.items()}
+
+    def _asking(self, stack: Stack) -> Frame | None:
+        """Return the frame that asks for a batch: the innermost of a function that trains, else the innermost of the user's."""
+        at = asked_at(stack)
+        if not at:
+            return None
+        above = stack[:at][::-1]
+        training = (frame for frame in above if (frame.file, frame.function) in self._trains)
+        own = (frame for frame in above if not is_library(frame.file))
+        return next(own, above[0]) if not self._trains else next(training, None) or next(own, above[0])
+
+    def loop_of(self, stack: Stack) -> LoopAt | None:
+        """Return the innermost loop around a stack; None where it is in none."""
+        if asked_at(stack):
+            asks = self._asking(stack)
+            return LoopAt(asks.file, asks.function, asks.line) if asks else None
+        for frame in reversed(stack):
+            lines = self._lines.get((frame.file, frame.function))
+            if lines:
+                begun = lines[max(bisect_right(lines, frame.line) - 1, 0)]
+                return LoopAt(frame.file, frame.function, begun)
+        return None
+
+    def role_of(self, stack: Stack) -> Role | None:
+        """Return what the loop around a stack does; None outside of every loop."""
+        loop = self.loop_of(stack)
+        return None if loop is None else self._roles.get(loop)
+
+    def is_evaluation(self, frames: Sequence[Frame]) -> bool | None:
+        """Say whether the innermost loop around a stack evaluates; None where it is in none."""
+        role = self.role_of(tuple(frames))
+        return None if role is None else role == "evaluation"
+
+    @property
+    def main(self) -> LoopAt | None:
+        """The loop that most samples are in, of those that train if any does."""
+        training = [loop for loop, role in self._roles.items() if role != "evaluation"]
+        return max(training, key=lambda loop: self.weights[loop], default=None)
+
+    @property
+    def main_role(self) -> Role:
+        """What the main loop does; a trainer that was never met asking for a batch trains."""
+        return self._roles[self.main] if self.main else "training"
+
+    def __bool__(self) -> bool:
+        return bool(self._roles)
+
+
+def asked_at(stack: Stack) -> int:
+    """Return where in a stack a loader's iterator is asked for a batch, the outermost; 0 in every other stack."""
+    return next((i for i, frame in enumerate(stack) if frame.name in _NEXT and is_iterator(frame.file)), 0)

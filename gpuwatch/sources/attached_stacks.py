@@ -1,0 +1,93 @@
+"""Stack samples of a training that was running already: one long burst of each rank, in turns.
+
+Nothing is written into the target, no signal is sent to it and it is never stopped: py-spy reads its memory.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gpuwatch.sources import pyspy
+from gpuwatch.sources.loader_locals import loading_rows
+from gpuwatch.sources.stacks import StacksThread
+from gpuwatch.sources.trainers import Trainer
+from gpuwatch.sources.tree import ProcessTree
+
+HZ, MANY_WORKERS, HZ_MANY = 25, 8, 12
+# A rank is looked at for so long at least, whatever the number of ranks.
+LEAST_S = 3.0
+ATTACHED = "attached"
+# So often it is read which batch each worker is at: an epoch that ends between two readings hides what was made in it.
+_NOTE_EVERY_S = 4.0
+
+
+class _Turns:
+    """The plan of an attached look: as long as was asked for, divided between the ranks."""
+
+    def __init__(self, seconds: float, ranks: int) -> None:
+        self._each_s = max(seconds / max(ranks, 1), min(LEAST_S, seconds))
+
+    def seconds(self, trainer: Trainer, why: str) -> float:
+        return self._each_s
+
+    def done(self, now: int, trainer: Trainer, cpu_ns: int, why: str = "") -> None:
+        """Nothing is planned by what a look has cost."""
+
+
+class _Noting:
+    """Notes something now and then while a burst goes on. Asked like a threading.Event."""
+
+    def __init__(self, halt: threading.Event, note: Callable[[], None]) -> None:
+        self._halt, self._note, self._noted_s = halt, note, time.monotonic()
+
+    def wait(self, timeout: float) -> bool:
+        if time.monotonic() - self._noted_s >= _NOTE_EVERY_S:
+            self._note()
+            self._noted_s = time.monotonic()
+        return self._halt.wait(timeout)
+
+    def is_set(self) -> bool:
+        return self._halt.is_set()
+
+
+class AttachedStacks(StacksThread):
+    """Samples the ranks in turns, then ends. `read_locals`: whether variables of the loader's own frames may be read."""
+
+    rates = (HZ, MANY_WORKERS, HZ_MANY)
+
+    def __init__(
+        self,
+        run: Path,
+        tree: ProcessTree,
+        ranks: Sequence[int],
+        seconds: float,
+        read_locals: bool = True,
+        off: str | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        super().__init__(run, tree, off, None, clock)
+        self._plan = _Turns(seconds, len(ranks))  # type: ignore[assignment]
+        self._ranks, self._read_locals = ranks, read_locals
+
+    def _look(self) -> None:
+        for pid in self._ranks:
+            if self._halt.is_set():
+                return
+            self._note_batches(pid)
+            self._burst(Trainer(pid), ATTACHED)
+            self._note_batches(pid)
+
+    def _stop_of(self, trainer: Trainer, why: str) -> pyspy.Stop:
+        return _Noting(self._halt, lambda: self._note_batches(trainer.pid))
+
+    def _note_batches(self, pid: int) -> None:
+        """Write which batch each worker of a rank is at."""
+        if self._read_locals:
+            threads, _ = pyspy.dump(pid, with_children=True, with_locals=True)
+            self._write(loading_rows(threads, self._clock()))
+
+    def _hand_over(self) -> None:
+        """No timer of ours is in the process."""
