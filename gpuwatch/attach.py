@@ -28,6 +28,8 @@ from gpuwatch.words.masking import mask_arguments
 
 LOG = "attached.jsonl"
 _TICK_S = 0.2
+# A stack that changes while it is read may not be read at all.
+_TRIES = 3
 # Beyond the seconds asked for: py-spy looks for the interpreters, writes its file, NVML answers.
 _PATIENCE_S = 30.0
 
@@ -87,8 +89,24 @@ def _find(pid: int) -> Target:
     found = find_below(pid, everyone, stands_in_worker_loop)
     if not found.ranks:
         return _unseen(named, everyone)
-    refused = {rank.pid: why for rank in found.ranks if (why := refusals.why_no_stacks(rank)) is not None}
+    refused = {rank.pid: why for rank in found.ranks if (why := _why_no_stacks(rank)) is not None}
     return Target(found.ranks, found.members, refused, tuple(_notes(named, found.ranks)))
+
+
+def _why_no_stacks(rank: Running) -> Refusal | None:
+    """Return why a rank's stacks cannot be read: what is known before, else what py-spy says when it tries."""
+    known = refusals.why_no_stacks(rank)
+    if known is not None:
+        return known
+    said = ""
+    for _ in range(_TRIES):
+        threads, complaint = pyspy.dump(rank.pid)
+        if threads:
+            return None
+        said = complaint or "it has no Python thread"
+        if not running.is_same(rank):
+            return Refusal(f"process {rank.pid} ended before it could be looked at", "")
+    return refusals.explained(said, rank)
 
 
 def _unseen(named: Running, everyone: Mapping[int, Running]) -> Target:

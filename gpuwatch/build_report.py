@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gpuwatch.analyze.attached.build import attached_analysis, attached_profile
+from gpuwatch.analyze.attached.loader import without_times
 from gpuwatch.analyze.build import analysis_of, profile_of
 from gpuwatch.analyze.gpu_time.build import judge_traces
 from gpuwatch.analyze.gpu_time.lanes import draw_traced
@@ -140,7 +141,7 @@ def report_of(profile: Profile, series: Timeline | None = None) -> Report:
         ranks=profile.ranks,
         verdict=judgement.verdict,
         phases=merge_phases(profile.ranks),
-        loaders=profile.loaders,
+        loaders=tuple(map(without_times, profile.loaders)),
         primary=profile.primary.id if profile.primary else None,
         hot_lines=profile.hot_lines,
         stacks=profile.stacks,
@@ -151,7 +152,7 @@ def report_of(profile: Profile, series: Timeline | None = None) -> Report:
         clear_of_step=tuple(id for id in judgement.clear if id in of_step),
         devices=profile.devices,
         machine=profile.machine,
-        costs=profile.costs,
+        costs=None if profile.costs is not None and profile.costs.relative else profile.costs,
         overhead=profile.overhead,
         gaps=profile.gaps,
         problems=(*profile.problems, *(f"this report contradicts itself: {what}" for what in left)),

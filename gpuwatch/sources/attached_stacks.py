@@ -22,6 +22,8 @@ LEAST_S = 3.0
 ATTACHED = "attached"
 # So often it is read which batch each worker is at: an epoch that ends between two readings hides what was made in it.
 _NOTE_EVERY_S = 4.0
+# A worker that waits for an index has just forgotten its last: it is asked again. Of many workers some tell enough.
+_TRIES, _MOST_WORKERS = 3, 8
 
 
 class _Turns:
@@ -85,9 +87,25 @@ class AttachedStacks(StacksThread):
 
     def _note_batches(self, pid: int) -> None:
         """Write which batch each worker of a rank is at."""
-        if self._read_locals:
-            threads, _ = pyspy.dump(pid, with_children=True, with_locals=True)
-            self._write(loading_rows(threads, self._clock()))
+        if not self._read_locals:
+            return
+        now, rows = self._clock(), []
+        for worker in self._below(pid):
+            for _ in range(_TRIES):
+                found = loading_rows(pyspy.dump(worker, with_locals=True)[0], now)
+                if not found or found[0][-1] is not None:
+                    break
+            rows += found
+        self._write(rows)
+
+    def _below(self, pid: int) -> list[int]:
+        """Return the processes below a rank."""
+        parents, found = self._tree.members.copy(), {pid}
+        grown = True
+        while grown:
+            children = {one for one, parent in parents.items() if parent in found} - found
+            found, grown = found | children, bool(children)
+        return sorted(found - {pid})[:_MOST_WORKERS]
 
     def _hand_over(self) -> None:
         """No timer of ours is in the process."""

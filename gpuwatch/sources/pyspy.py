@@ -115,14 +115,14 @@ def record(
     return Burst(t0, clock(), hz, profile, _note(said, profile), _children_cpu_ns() - cpu, began)
 
 
-def dump(pid: int, with_children: bool = False, with_locals: bool = False) -> tuple[list[dict[str, Any]], str | None]:
+def dump(pid: int, with_locals: bool = False) -> tuple[list[dict[str, Any]], str | None]:
     """Return the threads of a process as they stand now, each with pid, name and frames (the leaf first), and py-spy's
     complaint where there are none. The process is not stopped, so a frame may be torn. Never raises for py-spy."""
     binary = find_pyspy()
     if binary is None:
         return [], why_not()
     command = [binary, "dump", "-p", str(pid), "--nonblocking", "--json", "--full-filenames"]
-    command += ["-s"] * with_children + ["--locals"] * with_locals
+    command += ["--locals"] * with_locals
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=DUMP_PATIENCE_S, start_new_session=True

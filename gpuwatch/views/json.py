@@ -15,7 +15,6 @@ from typing import Any
 
 from gpuwatch.model.findings import Finding, Verdict
 from gpuwatch.model.hot_lines import HotLine
-from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import INTERNAL
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.report import Report
@@ -36,7 +35,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "phases": plain(report.phases),
         "ranks": plain(report.ranks),
         "primary_loader": report.primary,
-        "loaders": [_loader(loader) for loader in report.loaders],
+        "loaders": plain(report.loaders),
         "hot_lines": plain(report.hot_lines),
         "stacks": plain(report.stacks),
         "findings": [_finding(finding) for finding in report.findings],
@@ -101,14 +100,6 @@ def _texts(value: Any) -> dict[str, Any]:
     if isinstance(value, Verdict):
         return {"reason": verdict_text.reason(value), "headline": verdict_text.headline(value)}
     return {}
-
-
-def _loader(loader: LoaderProfile) -> dict[str, Any]:
-    """Return a loader; where it is not known how long a step takes, without the times that depend on that."""
-    if not loader.relative:
-        return dict(plain(loader))
-    operations = [{**plain(one), "ms_per_sample": None} for one in loader.operations]
-    return {**plain(loader), "fetch": None, "operations": operations}
 
 
 def _wait_share(report: Report) -> dict[str, Any] | None:

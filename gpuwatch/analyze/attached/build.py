@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gpuwatch.analyze.attached.loader import Looked, attached_loader, in_units
+from gpuwatch.analyze.attached.loader import Looked, asks_a_loader, attached_loader, in_units
 from gpuwatch.analyze.attached.loops import Stack
 from gpuwatch.analyze.attached.states import Seen, seconds_by_phase, seen_of
 from gpuwatch.analyze.attached.workers import Pace, alive_at_once, pace_of, used_by, working_of
@@ -71,7 +71,8 @@ def attached_profile(analysis: Analysis) -> Profile:
     stacks = [pair for log in recording.by_writer("stacks") for pair in read_stacks(log, processes)]
     threads = {one.rank: one for one in trainer_threads(processes)}
     looked = [_looked(trainer, analysis, stacks, threads.get(trainer.rank)) for trainer in processes.trainers]
-    loaders = [attached_loader(each) for each in looked]
+    has_loader = any(map(asks_a_loader, looked))
+    loaders = [attached_loader(each, has_loader) for each in looked]
     machine = _machine(analysis)
     ranks = tuple(
         _rank(trainer, each, loader, analysis)
@@ -169,7 +170,6 @@ def _rank(trainer: Trainer, looked: Looked, loader: LoaderProfile | None, analys
     if looked.seen.phases:
         # Of ranks that are looked at in turns, and while py-spy begins, the samples stand for all of the time.
         seconds = seconds_by_phase(looked.seen, whole_s)
-    devices = trainer.meta.get("cuda_devices") or ()
     return RankProfile(
         rank=trainer.rank,
         local_rank=trainer.local_rank,
@@ -178,7 +178,7 @@ def _rank(trainer: Trainer, looked: Looked, loader: LoaderProfile | None, analys
         pid=trainer.log.pid,
         python=str(trainer.log.header.get("python") or ""),
         torch=trainer.meta.get("torch"),
-        device=str(devices[0][2]) if devices else "cpu",
+        device=str(trainer.meta.get("device")),
         seconds=whole_s,
         phases=phase_rows(seconds, whole_s),
         steps=loader.steps if loader else 0,

@@ -50,12 +50,18 @@ class Looked:
         return 1e3 * self.loop_s / self.batches if self.batches else _UNIT_MS
 
 
-def attached_loader(looked: Looked) -> LoaderProfile | None:
-    """Return what is known of the loader; None where the trainer was seen in no loop."""
+def asks_a_loader(looked: Looked) -> bool:
+    """Say whether a trainer was seen to have a DataLoader."""
+    return bool(looked.seen.loops or looked.workers or looked.seen.makes_batches)
+
+
+def attached_loader(looked: Looked, has_loader: bool) -> LoaderProfile | None:
+    """Return what is known of the loader; None where the trainer was seen in no loop. `has_loader`: whether any rank of the
+    training was seen to have a DataLoader: one that never waits for its own may not be met in it."""
     seen, share = looked.seen, looked.seen.wait_share()
     if not seen.in_loop or share is None:
         return None
-    own_loop = not seen.loops and not looked.workers and not seen.makes_batches
+    own_loop = not has_loader
     known, steps = looked.batches is not None, round(looked.batches or 0)
     facts, step_ms = looked.pace.facts, looked.step_ms
     waited = looked.loop_s * seen.count(WAIT) / seen.in_loop
@@ -123,6 +129,30 @@ def in_units(loader: LoaderProfile) -> LoaderProfile:
     )
 
 
+def without_times(loader: LoaderProfile) -> LoaderProfile:
+    """Return a loader as it is shown: where it is not known how long a step takes, without what depends on that."""
+    fetch = loader.fetch
+    if not loader.relative or fetch is None:
+        return loader
+    unknown = Interval(_NOT_KNOWN, _NOT_KNOWN, _NOT_KNOWN, 0)
+    fetch = replace(
+        fetch,
+        wall_ms=unknown,
+        mean_wall_ms=_NOT_KNOWN,
+        cpu_ms=None,
+        process_cpu_ms=None,
+        delay_ms=None,
+        blocked_ms=None,
+        collate_ms=_NOT_KNOWN,
+        serialise_ms=None,
+        read_bytes_per_batch=None,
+        rchar_per_batch=None,
+    )
+    return replace(
+        loader, fetch=fetch, operations=tuple(replace(one, ms_per_sample=_NOT_KNOWN) for one in loader.operations)
+    )
+
+
 def _exactly(value: float, n: int) -> Interval:
     return Interval(value, value, value, n)
 
@@ -160,7 +190,7 @@ def _fetch(looked: Looked) -> FetchProfile | None:
         return None
     work_ms, count = _work_ms(looked), looked.batches or looked.loop_s
     cpu_ms, delay_ms = _cpu_ms(looked, work_ms, count)
-    sent = makers.sent / makers.ticks * len(makers.pids) * looked.seconds * 1e3 / count if looked.workers else None
+    sent = makers.sent / makers.ticks * looked.workers * looked.seconds * 1e3 / count if looked.workers else None
     return FetchProfile(
         n=round(looked.batches or 0),
         wall_ms=_exactly(work_ms, round(looked.batches or 0)),
@@ -218,7 +248,7 @@ def _queue(looked: Looked) -> QueueProfile | None:
     """Return whether a worker was at work while the trainer waited: where none was, the batch was there already."""
     if not looked.workers or looked.makers.in_wait is None:
         return None
-    return QueueProfile(None, None, None, unmade_share=looked.makers.in_wait)
+    return QueueProfile(None, None, None, unmade_share=min(looked.makers.in_wait * looked.workers, 1.0))
 
 
 def _operations(looked: Looked) -> tuple[OperationProfile, ...]:

@@ -20,6 +20,7 @@ Function = tuple[str, str]
 Role = Literal["training", "evaluation", "inference"]
 _NEXT = ("__next__", "_next_data")
 _TRAINS = ("backward", "optimizer")
+_FEWEST = 2
 
 
 class LoopAt(NamedTuple):
@@ -35,20 +36,19 @@ class SampledLoops:
 
     def __init__(self, stacks: Iterable[tuple[Stack, int]]) -> None:
         known = list(stacks)
-        self._trains = {
-            (frame.file, frame.function) for stack, _ in known if part_of(stack) in _TRAINS for frame in stack
-        }
+        self._trains = _training_functions(known)
         self._lines: Mapping[Function, list[int]] = self._asking_lines(known)
         weights: dict[LoopAt, float] = defaultdict(float)
-        trained: set[LoopAt] = set()
+        trained: dict[LoopAt, float] = defaultdict(float)
         for stack, weight in known:
             loop = self.loop_of(stack)
             if loop is not None:
                 weights[loop] += weight
-                trained |= {loop} if part_of(stack) in _TRAINS else set()
+                trained[loop] += weight if part_of(stack) in _TRAINS else 0
         self.weights = weights
         self._roles: dict[LoopAt, Role] = {
-            loop: "training" if loop in trained else "evaluation" if self._trains else "inference" for loop in weights
+            loop: "training" if trained[loop] >= _FEWEST else "evaluation" if self._trains else "inference"
+            for loop in weights
         }
 
     def _asking_lines(self, stacks: Iterable[tuple[Stack, int]]) -> Mapping[Function, list[int]]:
@@ -104,6 +104,17 @@ class SampledLoops:
 
     def __bool__(self) -> bool:
         return bool(self._roles)
+
+
+def _training_functions(stacks: Iterable[tuple[Stack, int]]) -> set[Function]:
+    """Return the functions that lead to a backward pass or an optimizer; one sample alone may have been read while it
+    changed."""
+    counted: dict[Function, int] = defaultdict(int)
+    for stack, weight in stacks:
+        if part_of(stack) in _TRAINS:
+            for function in {(frame.file, frame.function) for frame in stack}:
+                counted[function] += weight
+    return {function for function, weight in counted.items() if weight >= _FEWEST}
 
 
 def asked_at(stack: Stack) -> int:

@@ -90,7 +90,7 @@ def _operation(frames: Stack, is_main: bool) -> tuple[Kind, str] | None:
         return None
     work = work_of(frames)
     if activity == "collate":
-        return "collate", _outermost(work)
+        return "collate", _collate(frames)
     for frame in reversed(work):
         if _decodes(frame):
             return "decode", f"{package_of(frame.file).removesuffix('.py')} decode"
@@ -98,6 +98,12 @@ def _operation(frames: Stack, is_main: bool) -> tuple[Kind, str] | None:
         if owner and owner not in _CONTAINERS and _is_transform(frame):
             return "transform", owner
     return "dataset", _outermost(work)
+
+
+def _collate(frames: Stack) -> str:
+    """Return the function that a loader calls with the samples of a batch."""
+    at = max(i for i, frame in enumerate(frames) if frame.is_torch_data and frame.name == "fetch")
+    return frames[at + 1].function if at + 1 < len(frames) else "collate"
 
 
 def _is_transform(frame: Frame) -> bool:

@@ -40,10 +40,8 @@ class Working:
 
     @property
     def in_wait(self) -> float | None:
-        """How many of them make a batch, on average, while the trainer waits for one; at most 1."""
-        if self.waited <= 0:
-            return None
-        return min(self.at_work_in_wait / self.waited * len(self.pids), 1.0)
+        """The share of the time in which the trainer waits for a batch that one of them makes one; None without any."""
+        return self.at_work_in_wait / self.waited if self.waited > 0 else None
 
     def share(self, activity: str) -> float:
         """Return the share of their work that is of an activity."""
@@ -95,7 +93,7 @@ def used_by(pids: Sequence[int], usages: Sequence[Usage], sampler: ProcessLog | 
     mine = [usage for usage in usages if usage.pid in set(pids)]
     cpu, delay = (_scaled(mine, name, window) for name in ("cpu_ns", "delay_ns"))
     read, rchar = (_grown(pids, sampler, name, window) for name in ("read_bytes", "rchar"))
-    return Used(*(None if value is None else value / 1e9 for value in (cpu, delay)), read, rchar)
+    return Used(None if cpu is None else cpu / 1e9, None if delay is None else delay / 1e9, read, rchar)
 
 
 def _scaled(usages: Sequence[Usage], name: str, window: Window) -> float | None:

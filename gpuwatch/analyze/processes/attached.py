@@ -82,6 +82,7 @@ def _trainer(row: Mapping[str, Any], recording: Recording, end_ns: float, masks:
     }
     devices = [[index, uuid, name] for index, uuid, name in _devices(recording, row)]
     meta = {"torch": row.get("torch"), "cpu_count": row.get("cpu_count"), "cuda_devices": devices}
+    meta["device"] = devices[0][2] if devices else "a GPU" if as_list(row.get("devices")) else "cpu"
     return Trainer(
         log=_log(f"attached-{row['pid']}", header, _own_masks(int(row["pid"]), masks)),
         shift_ns=0.0,
@@ -108,7 +109,7 @@ def _devices(recording: Recording, row: Mapping[str, Any]) -> list[tuple[int, st
         if pid == row["pid"] and device is not None
     }
     opened = {int(device) for device in as_list(row.get("devices"))}
-    # Every context opens all devices that it sees: that tells something only where they are no more than the local rank.
+    # Every context opens all devices that it sees: which one it computes on is told only by one.
     used = named or (opened if len(opened) == 1 else set())
     return [
         (d, str(facts[d].get("uuid") or ""), str(facts[d].get("name") or "GPU")) for d in sorted(used & facts.keys())
