@@ -5,25 +5,31 @@ Nothing is written into the target, no signal is sent to it and it is never stop
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gpuwatch.sources import pyspy
+from gpuwatch.sources.base import Row
+from gpuwatch.sources.cpu import parse_cores, shares
 from gpuwatch.sources.loader_locals import loading_rows
 from gpuwatch.sources.stacks import StacksThread
 from gpuwatch.sources.trainers import Trainer
 from gpuwatch.sources.tree import ProcessTree
 
 HZ, MANY_WORKERS, HZ_MANY = 25, 8, 12
+# Where no core is idle, what py-spy uses is missing to the training: half a percent of two cores at this rate.
+HZ_CROWDED, IDLE_CORES, GLANCE_S = 10, 0.3, 0.5
 # A rank is looked at for so long at least, whatever the number of ranks.
 LEAST_S = 3.0
-ATTACHED = "attached"
-# So often it is read which batch each worker is at: an epoch that ends between two readings hides what was made in it.
-_NOTE_EVERY_S = 4.0
+ATTACHED, _STAT = "attached", "/proc/stat"
+# After these it is read again which batch a worker is at: two readings close together seldom have the end of an epoch
+# between them.
+_NOTE_AFTER_S = (1.0, 3.0)
 # A worker that waits for an index has just forgotten its last: it is asked again. Of many workers some tell enough.
-_TRIES, _MOST_WORKERS = 3, 8
+_TRIES, _MOST_WORKERS = 3, 2
 
 
 class _Turns:
@@ -44,11 +50,13 @@ class _Noting:
 
     def __init__(self, halt: threading.Event, note: Callable[[], None]) -> None:
         self._halt, self._note, self._noted_s = halt, note, time.monotonic()
+        self._after_s = itertools.cycle(_NOTE_AFTER_S)
+        self._next_s = next(self._after_s)
 
     def wait(self, timeout: float) -> bool:
-        if time.monotonic() - self._noted_s >= _NOTE_EVERY_S:
+        if time.monotonic() - self._noted_s >= self._next_s:
             self._note()
-            self._noted_s = time.monotonic()
+            self._noted_s, self._next_s = time.monotonic(), next(self._after_s)
         return self._halt.wait(timeout)
 
     def is_set(self) -> bool:
@@ -75,6 +83,8 @@ class AttachedStacks(StacksThread):
         self._ranks, self._read_locals = ranks, read_locals
 
     def _look(self) -> None:
+        if self._idle_cores() < IDLE_CORES:
+            self.rates = (HZ_CROWDED, MANY_WORKERS, HZ_CROWDED)
         for pid in self._ranks:
             if self._halt.is_set():
                 return
@@ -85,18 +95,34 @@ class AttachedStacks(StacksThread):
     def _stop_of(self, trainer: Trainer, why: str) -> pyspy.Stop:
         return _Noting(self._halt, lambda: self._note_batches(trainer.pid))
 
+    def _idle_cores(self) -> float:
+        """Return how many cores had nothing to do for a moment."""
+        try:
+            before = parse_cores(Path(_STAT).read_bytes())
+            self._halt.wait(GLANCE_S)
+            busy, _ = shares(before, parse_cores(Path(_STAT).read_bytes()))
+        except (OSError, ValueError):
+            return IDLE_CORES
+        return sum(1.0 - one for one in busy)
+
     def _note_batches(self, pid: int) -> None:
         """Write which batch each worker of a rank is at."""
         if not self._read_locals:
             return
-        now, rows = self._clock(), []
+        rows: list[Row] = []
         for worker in self._below(pid):
-            for _ in range(_TRIES):
-                found = loading_rows(pyspy.dump(worker, with_locals=True)[0], now)
-                if not found or found[0][-1] is not None:
-                    break
-            rows += found
+            rows += self._reading(worker)
+            if len(rows) >= _MOST_WORKERS:
+                break
         self._write(rows)
+
+    def _reading(self, worker: int) -> list[Row]:
+        found: list[Row] = []
+        for _ in range(_TRIES):
+            found = loading_rows(pyspy.dump(worker, with_locals=True)[0], self._clock())
+            if not found or found[0][-1] is not None:
+                break
+        return found
 
     def _below(self, pid: int) -> list[int]:
         """Return the processes below a rank."""
@@ -105,7 +131,7 @@ class AttachedStacks(StacksThread):
         while grown:
             children = {one for one, parent in parents.items() if parent in found} - found
             found, grown = found | children, bool(children)
-        return sorted(found - {pid})[:_MOST_WORKERS]
+        return sorted(found - {pid})
 
     def _hand_over(self) -> None:
         """No timer of ours is in the process."""

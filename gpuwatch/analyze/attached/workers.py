@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gpuwatch.analyze.attached.loops import Stack
 from gpuwatch.analyze.attached.states import MAIN
 from gpuwatch.analyze.lines.frames import activity_of
@@ -17,6 +19,8 @@ from gpuwatch.model.recording import ProcessLog
 
 WORK = ("fetch", "collate")
 _TICK_NS = 2e8
+# What the numbers of batches have to go forward by to tell a pace; in a short span (s) less, where some of these agree.
+_FEWEST_BATCHES, _FEWEST_SHORT, _SHORT_S, _FEWEST_RATES, _AGREE = 5, 3, 2.0, 2, 2.0
 
 
 @dataclass(slots=True)
@@ -131,19 +135,34 @@ class Pace(NamedTuple):
 
 
 def pace_of(pids: Sequence[int], logs: Sequence[ProcessLog]) -> Pace:
-    """Return how fast a loader's workers are told to make batches. Numbers begin anew with each epoch: what lies between two
-    readings with a new epoch in between is left out."""
+    """Return how fast a loader's workers are asked to make batches. A worker's numbers are those of the whole loader, and
+    begin anew with each epoch."""
     rows = [row for log in logs for row in log.table("loading").dicts() if row.get("pid") in set(pids)]
-    newest: dict[float, int] = defaultdict(int)
-    for row in rows:
-        if row.get("index") is not None:
-            newest[row["t"]] = max(newest[row["t"]], int(row["index"]))
-    made, took = 0, 0.0
-    readings = sorted(newest.items())
-    for (before, first), (after, last) in pairwise(readings):
-        if last > first:
-            made, took = made + last - first, took + (after - before) / 1e9
     facts: dict[str, Any] = {}
     for row in rows:
         facts |= {name: value for name, value in row.items() if value is not None}
-    return Pace(made / took if took > 0 else None, facts)
+    readings: dict[int, list[tuple[float, int]]] = defaultdict(list)
+    for row in rows:
+        if row.get("index") is not None:
+            readings[int(row["pid"])].append((float(row["t"]), int(row["index"])))
+    spans = [
+        ((after - before) / 1e9, last - first)
+        for each in readings.values()
+        for (before, first), (after, last) in pairwise(sorted(each))
+    ]
+    return Pace(_batches_per_s(spans), facts)
+
+
+def _batches_per_s(spans: Sequence[tuple[float, int]]) -> float | None:
+    """Return the pace by how far the numbers went in how many seconds. Where an epoch ended in one span it may have ended
+    in others unseen: then only the short ones count, and only where they agree."""
+    known = [span for span in spans if span[0] > 0]
+    if not known:
+        return None
+    if all(made >= 0 for _, made in known):
+        whole, made = sum(seconds for seconds, _ in known), sum(made for _, made in known)
+        return made / whole if made >= _FEWEST_BATCHES else None
+    rates = [made / seconds for seconds, made in known if made >= _FEWEST_SHORT and seconds <= _SHORT_S]
+    if len(rates) < _FEWEST_RATES or max(rates) > _AGREE * min(rates):
+        return None
+    return float(np.median(rates))

@@ -157,6 +157,14 @@ def test_an_epoch_that_ends_between_two_readings_counts_no_batch_backwards(run: 
     assert loader is not None and loader.relative
 
 
+def test_where_epochs_end_between_readings_only_those_close_together_count(run: FakeRun) -> None:
+    look = starved(run)
+    for t, index in ((1.0, 10), (2.0, 30), (5.0, 25), (6.0, 45), (9.0, 90), (10.0, 110)):
+        look.stacks.add("loading", t=START + int(t * SECOND), pid=101, workers=1, batch_size=8, index=index)
+    loader = primary_of(look.report())
+    assert loader is not None and loader.steps_per_s == pytest.approx(20.0)
+
+
 def test_batches_made_in_the_trainer_are_told_by_its_own_stacks(run: FakeRun) -> None:
     look = Look(run, workers=0)
     own = [
