@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gpuwatch.analyze.attached.gpu_busy import felt_by_gpu
 from gpuwatch.analyze.attached.loader import Looked, asks_a_loader, attached_loader, in_units
 from gpuwatch.analyze.attached.loops import Stack
 from gpuwatch.analyze.attached.states import Seen, seconds_by_phase, seen_of
@@ -72,7 +73,9 @@ def attached_profile(analysis: Analysis) -> Profile:
     threads = {one.rank: one for one in trainer_threads(processes)}
     looked = [_looked(trainer, analysis, stacks, threads.get(trainer.rank)) for trainer in processes.trainers]
     has_loader = any(map(asks_a_loader, looked))
-    loaders = [attached_loader(each, has_loader) for each in looked]
+    devices = device_profiles(processes, analysis.window)
+    felt = [felt_by_gpu(attached_loader(each, has_loader), devices) for each in looked]
+    loaders = [loader for loader, _ in felt]
     machine = _machine(analysis)
     ranks = tuple(
         _rank(trainer, each, loader, analysis)
@@ -88,7 +91,7 @@ def attached_profile(analysis: Analysis) -> Profile:
         loaders=tuple(one for one in loaders if one),
         primary=primary,
         machine=machine,
-        devices=device_profiles(processes, analysis.window),
+        devices=devices,
         hot_lines=lines,
         stacks=quality,
         unentered=(),
@@ -98,7 +101,7 @@ def attached_profile(analysis: Analysis) -> Profile:
         problems=(
             *recording.problems,
             *_refused(processes),
-            *([recording.run.problem] if recording.run.problem else []),
+            *(note for _, note in felt if note),
         ),
         seen_pythons=len(processes.trainers),
         threads=tuple(threads.values()),
@@ -112,7 +115,7 @@ def _looked(trainer: Trainer, analysis: Analysis, stacks: Stacks, threads: Train
     logs = processes.recording.by_writer("stacks")
     workers = [worker.log.pid for worker in trainer.workers.get(LOOKED, ())]
     spans = _spans(processes, pid, stacks)
-    seen = seen_of(pid, stacks, _hz(processes))
+    seen = seen_of(pid, stacks, _hz(processes), trainer.meta.get("device") != "cpu")
     makers = working_of(workers or [pid], stacks)
     pace = pace_of(workers, logs) if workers else Pace(None, {})
     whole = (spans[0][0], spans[-1][1]) if spans else analysis.window

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from gpuwatch.analyze.attached.loops import SampledLoops, Stack, asked_at
-from gpuwatch.analyze.lines.frames import activity_of, imports
+from gpuwatch.analyze.lines.frames import Frame, activity_of, imports
 from gpuwatch.analyze.lines.model_calls import Part, part_of
 from gpuwatch.analyze.numbers.arrays import as_list
 from gpuwatch.analyze.numbers.statistics import Array, ratio_interval
 from gpuwatch.model.measures import Interval
+from gpuwatch.words.source_code import is_library
 
 MAIN = "MainThread"
 WAIT = "input wait"
@@ -28,6 +31,7 @@ _PHASES: Mapping[Part, str] = {
 }
 # Neighbouring samples are not independent: an interval is made of blocks of so many seconds.
 _BLOCK_S = 1.0
+_READS = re.compile(r"\.(item|cpu|tolist|numpy|synchronize)\(")
 # Where none of n independent samples shows something, it is rarer than three in n with 95 % certainty.
 _RARER = 3.0
 _Z = 1.96
@@ -71,12 +75,13 @@ def _no_narrower(found: Interval, waits: Array) -> Interval:
     return Interval(p, min(found.low, float(low)), max(found.high, float(high), min(_RARER / n, 1.0)), n)
 
 
-def seen_of(pid: int, stacks: Sequence[tuple[Mapping[str, Any], Stack]], hz: float) -> Seen:
-    """Return what one trainer's samples say. `stacks`: all rows of the look, with their frames."""
+def seen_of(pid: int, stacks: Sequence[tuple[Mapping[str, Any], Stack]], hz: float, on_gpu: bool) -> Seen:
+    """Return what one trainer's samples say. `stacks`: all rows of the look, with their frames. `on_gpu`: whether the
+    trainer uses one, for which its lines may wait."""
     mine = [(row, frames) for row, frames in stacks if row.get("pid") == pid]
     main = [(row, frames) for row, frames in mine if row.get("tid") == MAIN]
     loops = SampledLoops((frames, int(row.get("weight") or 0)) for row, frames in main)
-    named = {frames: phase_of(frames, loops) for _, frames in main}
+    named = {frames: phase_of(frames, loops, on_gpu) for _, frames in main}
     return Seen(
         phases=_in_order(main, named),
         loops=loops,
@@ -86,8 +91,8 @@ def seen_of(pid: int, stacks: Sequence[tuple[Mapping[str, Any], Stack]], hz: flo
     )
 
 
-def phase_of(frames: Stack, loops: SampledLoops) -> str:
-    """Return the phase that a stack of the main thread is of."""
+def phase_of(frames: Stack, loops: SampledLoops, on_gpu: bool = False) -> str:
+    """Return the phase that a stack of the main thread is of. A line that waits for the GPU to compute is of the forward."""
     role = loops.role_of(frames)
     if role == "evaluation":
         return "evaluation"
@@ -101,7 +106,12 @@ def phase_of(frames: Stack, loops: SampledLoops) -> str:
     part = _PHASES.get(part_of(frames))
     if role is None and loops and part not in ("backward", "optimizer"):
         return "evaluation" if part_of(frames) == "forward" else "between loops"
-    return part or "other in-step"
+    return part or ("forward" if on_gpu and _waits_for_device(frames[-1]) else "other in-step")
+
+
+def _waits_for_device(leaf: Frame) -> bool:
+    """Say whether a line of the user's reads a value from the device, or waits for it: what it calls has no frame."""
+    return not is_library(leaf.file) and bool(_READS.search(linecache.getline(leaf.file, leaf.line)))
 
 
 def _in_order(rows: Sequence[tuple[Mapping[str, Any], Stack]], named: Mapping[Stack, str]) -> tuple[str, ...]:

@@ -235,3 +235,40 @@ def test_ranks_are_each_looked_at_and_listed(run: FakeRun, tmp_path: Path) -> No
     report = look.report()
     assert [rank.rank for rank in report.ranks] == [0, 1]
     assert report.ranks[1].wait_share is not None and report.ranks[1].wait_share.median == 0.0
+
+
+def on_gpu(look: Look, busy: float, others: bool = False) -> Look:
+    """Have the training compute on a GPU that is busy so much of the time."""
+    look.attached.rows[0][look.attached.columns["training"].index("devices") + 1] = [0]
+    look.sampler.add("device", t=START, device=0, uuid="GPU-1", name="H200", memory_total_bytes=1 << 37)
+    look.sampler.add("gpu_process", t=START, device=0, pid=100)
+    if others:
+        look.sampler.add("gpu_process", t=START, device=0, pid=4000)
+    for second in range(LENGTH_S + 1):
+        look.sampler.add("gpu", t=START + second * SECOND, device=0, busy=100 * busy)
+    return look
+
+
+def test_a_gpu_that_is_busy_did_not_wait_for_what_the_host_waited_for(run: FakeRun) -> None:
+    report = on_gpu(starved(run), busy=0.97).report()
+    share = report.verdict.input_wait_share
+    assert share is not None and share.median == pytest.approx(0.03)
+    assert report.verdict.bound == "compute"
+    assert any("it feels at most 3%" in problem for problem in report.problems)
+
+
+def test_a_gpu_that_idles_as_long_as_the_host_waits_limits_nothing(run: FakeRun) -> None:
+    report = on_gpu(starved(run), busy=0.4).report()
+    assert report.verdict.bound == "input" and report.ranks[0].device == "H200"
+    share = report.verdict.input_wait_share
+    assert share is not None and share.median == pytest.approx(0.48)
+
+
+def test_a_line_that_reads_from_the_gpu_is_no_code_of_the_host(run: FakeRun, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("for batch in loader:\n    loss = step(batch)\n    total += loss.item()\n")
+    look = turns(on_gpu(Look(run, cores_of_a_worker=0.1), busy=0.8), 1, 4, 4, 1).threads(cpu=0.97)
+    look.main([["main", str(script), 3]], 300).worker(IDLE, 500)
+    shares = {phase.name: phase.share for phase in look.report().phases}
+    assert shares.get("other in-step", 0.0) == 0.0
+    assert shares["forward"] > 0.6
