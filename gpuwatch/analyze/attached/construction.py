@@ -11,8 +11,16 @@ from gpuwatch.analyze.attached.loops import LoopAt
 from gpuwatch.model.measures import Place
 from gpuwatch.words.source_code import is_library
 
-_LOADERS = ("DataLoader", "StatefulDataLoader")
+_LOADERS = frozenset(("DataLoader", "StatefulDataLoader"))
 _MOST_LINES = 20_000
+
+
+def sole_call(name: str, files: Iterable[str]) -> Place | None:
+    """Return the only line of the user's files at which a class is called; None where there is none, or several."""
+    places = [
+        place for file in sorted(set(files)) if not is_library(file) for _, place in _calls(file, frozenset((name,)))
+    ]
+    return places[0] if len(places) == 1 else None
 
 
 def construction_of(loop: LoopAt | None, files: Iterable[str]) -> Place | None:
@@ -28,8 +36,8 @@ def construction_of(loop: LoopAt | None, files: Iterable[str]) -> Place | None:
     return every[0] if len(every) == 1 else None
 
 
-def _calls(file: str) -> Iterator[tuple[str | None, Place]]:
-    """Yield each construction of a loader in a file, with the name that it is assigned to."""
+def _calls(file: str, names: frozenset[str] = _LOADERS) -> Iterator[tuple[str | None, Place]]:
+    """Yield each construction of these classes in a file, with the name that it is assigned to."""
     tree = _parsed(file)
     if tree is None:
         return
@@ -40,7 +48,7 @@ def _calls(file: str) -> Iterator[tuple[str | None, Place]]:
         for part in ast.walk(node)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _last_name(node.func) in _LOADERS:
+        if isinstance(node, ast.Call) and _last_name(node.func) in names:
             yield owners.get(id(node)), Place(file, node.lineno, None)
 
 

@@ -20,7 +20,9 @@ Function = tuple[str, str]
 Role = Literal["training", "evaluation", "inference"]
 _NEXT = ("__next__", "_next_data")
 _TRAINS = ("backward", "optimizer")
-_FEWEST = 2
+_FEWEST, _CALLED = 2, 20
+# A stack that is read while it changes may show the line of a moment later: lines with fewer of a function's asks are that.
+_SHARE = 0.05
 
 
 class LoopAt(NamedTuple):
@@ -46,18 +48,20 @@ class SampledLoops:
                 weights[loop] += weight
                 trained[loop] += weight if part_of(stack) in _TRAINS else 0
         self.weights = weights
+        forward = sum(weight for stack, weight in known if part_of(stack) == "forward")
+        # Of a model that was hardly met, its backward pass may not have been met at all.
+        otherwise: Role = "evaluation" if self._trains else "inference" if forward >= _CALLED else "training"
         self._roles: dict[LoopAt, Role] = {
-            loop: "training" if trained[loop] >= _FEWEST else "evaluation" if self._trains else "inference"
-            for loop in weights
+            loop: "training" if trained[loop] >= _FEWEST else otherwise for loop in weights
         }
 
     def _asking_lines(self, stacks: Iterable[tuple[Stack, int]]) -> Mapping[Function, list[int]]:
-        found: dict[Function, set[int]] = defaultdict(set)
-        for stack, _ in stacks:
+        found: dict[Function, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        for stack, weight in stacks:
             asks = self._asking(stack)
             if asks is not None:
-                found[asks.file, asks.function].add(asks.line)
-        return {function: sorted(lines) for function, lines in found.items()}
+                found[asks.file, asks.function][asks.line] += weight
+        return {function: _met_often(lines) for function, lines in found.items()}
 
     def _asking(self, stack: Stack) -> Frame | None:
         """Return the frame that asks for a batch: the innermost of a function that trains, else the innermost of the user's."""
@@ -71,10 +75,8 @@ class SampledLoops:
 
     def loop_of(self, stack: Stack) -> LoopAt | None:
         """Return the innermost loop around a stack; None where it is in none."""
-        if asked_at(stack):
-            asks = self._asking(stack)
-            return LoopAt(asks.file, asks.function, asks.line) if asks else None
-        for frame in reversed(stack):
+        asks = self._asking(stack)
+        for frame in [asks] if asks else reversed(stack):
             lines = self._lines.get((frame.file, frame.function))
             if lines:
                 begun = lines[max(bisect_right(lines, frame.line) - 1, 0)]
@@ -104,6 +106,13 @@ class SampledLoops:
 
     def __bool__(self) -> bool:
         return bool(self._roles)
+
+
+def _met_often(asks: Mapping[int, int]) -> list[int]:
+    """Return the lines at which a function asks for batches, by how many samples do; in order."""
+    least = max(_FEWEST, _SHARE * sum(asks.values()))
+    often = sorted(line for line, weight in asks.items() if weight >= least)
+    return often or [max(asks, key=lambda line: asks[line])]
 
 
 def _training_functions(stacks: Iterable[tuple[Stack, int]]) -> set[Function]:

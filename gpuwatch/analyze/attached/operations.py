@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from gpuwatch.analyze.attached.construction import sole_call
 from gpuwatch.analyze.attached.loops import Stack
 from gpuwatch.analyze.attached.states import MAIN
 from gpuwatch.analyze.lines.frames import Frame, activity_of, own_line, work_of
@@ -70,16 +71,23 @@ def sampled_operations(
             at = Place(line[0].file, line[0].line, line[0].function)
             places.setdefault(operation, Counter())[at] += weight
     whole = sum(counted.values())
+    files = {frame.file for row, frames in stacks if row.get("pid") in pids for frame in frames}
     return tuple(
         OperationProfile(
             name=name,
             kind=kind,
             share=count / whole,
             ms_per_sample=count / whole * per_batch_ms / (batch or 1),
-            where=places[kind, name].most_common(1)[0][0] if (kind, name) in places else None,
+            where=_where(kind, name, places.get((kind, name)), files),
         )
         for (kind, name), count in counted.most_common()
     )
+
+
+def _where(kind: Kind, name: str, lines: Counter[Place] | None, files: set[str]) -> Place | None:
+    """Return the line that makes a library's transform, where the source has it once; else the line that it was met below."""
+    made = sole_call(name, files) if kind == "transform" else None
+    return made or (lines.most_common(1)[0][0] if lines else None)
 
 
 def _operation(frames: Stack, is_main: bool) -> tuple[Kind, str] | None:
@@ -95,7 +103,7 @@ def _operation(frames: Stack, is_main: bool) -> tuple[Kind, str] | None:
         if _decodes(frame):
             return "decode", f"{package_of(frame.file).removesuffix('.py')} decode"
         owner = frame.function.rpartition(".")[0].rpartition(".")[2]
-        if owner and owner not in _CONTAINERS and _is_transform(frame):
+        if owner.lstrip("_") == owner != "" and owner not in _CONTAINERS and _is_transform(frame):
             return "transform", owner
     return "dataset", _outermost(work)
 
@@ -108,9 +116,7 @@ def _collate(frames: Stack) -> str:
 
 def _is_transform(frame: Frame) -> bool:
     file = frame.file.replace("\\", "/")
-    return is_library(file) and any(part in file for part in _TRANSFORMS) and frame.name in (
-        "forward", "__call__", "transform", "_transform", "apply", "apply_to_images",
-    )  # fmt: skip
+    return is_library(file) and any(part in file for part in _TRANSFORMS)
 
 
 def _decodes(frame: Frame) -> bool:

@@ -205,6 +205,36 @@ def test_a_loop_that_trains_nothing_is_evaluation(run: FakeRun) -> None:
     assert share is not None and share.median == pytest.approx(2 / 22, abs=0.01)
 
 
+def test_a_line_that_was_read_while_it_changed_is_no_loop_of_its_own(run: FakeRun) -> None:
+    look = starved(run)
+    report = look.main([*MAIN, ["train", FILE, 14], *WAITS[-2:]], 1).report()
+    assert report.loaders[0].iterated_where is not None and report.loaders[0].iterated_where.line == 10
+    assert {phase.name: phase.share for phase in report.phases}["input wait"] > 0.47
+
+
+def test_a_model_that_was_hardly_met_trains_all_the_same(run: FakeRun) -> None:
+    look = Look(run).main(WAITS, 480).main(FORWARD, 10).main(METRIC, 10)
+    report = look.worker(DECODES, 490, in_wait=470).worker(IDLE, 10).report()
+    assert report.loaders[0].role == "training" and report.verdict.bound == "input"
+
+
+def test_a_transform_is_named_by_its_class_and_the_line_that_makes_it(run: FakeRun, tmp_path: Path) -> None:
+    script = tmp_path / "data.py"
+    script.write_text("from torchvision.transforms import v2\n\nwarp = v2.ElasticTransform(alpha=50.0)\n")
+    frames = [
+        LOOP, FETCH, ["Photos.__getitem__", str(script), 3],
+        ["Compose.forward", f"{SITE}/torchvision/transforms/v2/_container.py", 53],
+        ["ElasticTransform.make_params", f"{SITE}/torchvision/transforms/v2/_geometry.py", 900],
+        ["gaussian_blur", f"{SITE}/torchvision/transforms/v2/functional/_misc.py", 100],
+    ]  # fmt: skip
+    look = turns(Look(run), 12, 6, 5, 2).threads(cpu=0.5).worker(frames, 450, in_wait=200).worker(DECODES, 50)
+    loader = primary_of(look.batches(100, 260).report())
+    assert loader is not None
+    top = loader.operations[0]
+    assert (top.kind, top.name, top.share) == ("transform", "ElasticTransform", pytest.approx(0.9))
+    assert top.where is not None and (top.where.file, top.where.line) == (str(script), 3)
+
+
 def test_rules_that_rest_on_events_say_what_would_tell_them(run: FakeRun) -> None:
     missing = {each.id: each.missing for each in starved(run).report().not_evaluated}
     for id in ("gc-pause", "periodic-pause", "epoch-end", "worker-restart", "slow-startup", "transform-order"):
