@@ -22,7 +22,7 @@ from gpuwatch.sources.loader_locals import serves
 from gpuwatch.sources.refusals import Refusal
 from gpuwatch.sources.running import Running
 from gpuwatch.sources.spool import SpoolFile
-from gpuwatch.sources.trainings import find_below, running_trainings
+from gpuwatch.sources.trainings import Found, find_above, find_below, running_trainings
 from gpuwatch.store import folder
 from gpuwatch.words.masking import mask_arguments
 
@@ -87,10 +87,11 @@ def _find(pid: int) -> Target:
         raise _error(refusal or Refusal(f"there is no process {pid}", ""))
     everyone = running.everyone()
     found = find_below(pid, everyone, stands_in_worker_loop)
+    found = found if found.ranks else find_above(pid, everyone, stands_in_worker_loop)
     if not found.ranks:
         return _unseen(named, everyone)
     refused = {rank.pid: why for rank in found.ranks if (why := _why_no_stacks(rank)) is not None}
-    return Target(found.ranks, found.members, refused, tuple(_notes(named, found.ranks)))
+    return Target(found.ranks, found.members, refused, tuple(_notes(named, found)))
 
 
 def _why_no_stacks(rank: Running) -> Refusal | None:
@@ -128,10 +129,12 @@ def _unseen(named: Running, everyone: Mapping[int, Running]) -> Target:
     )
 
 
-def _notes(named: Running, ranks: Collection[Running]) -> list[str]:
-    notes = []
-    if named.pid not in {rank.pid for rank in ranks}:
-        pids = ", ".join(str(rank.pid) for rank in ranks)
+def _notes(named: Running, found: Found) -> list[str]:
+    notes, ranks = [], found.ranks
+    pids = ", ".join(str(rank.pid) for rank in ranks)
+    if any(named.pid in below for below in found.members.values()):
+        notes.append(f"process {named.pid} works for a training, process {pids}, which is looked at")
+    elif named.pid not in {rank.pid for rank in ranks}:
         notes.append(f"process {named.pid} ({named.name}) is a launcher; what it started trains in {pids}")
     stopped = [rank.pid for rank in ranks if rank.state in "Tt"]
     notes += [

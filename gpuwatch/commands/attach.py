@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gpuwatch.model.report import Report
     from gpuwatch.sources.running import Running
 
+_NICE, _TICKS = 10, 1000
+
 EPILOG = """\b
 Examples:
   gpuwatch attach                      list the trainings that run, and their numbers
@@ -99,14 +101,14 @@ class _Progress:
     """How much of the look is over: a bar on a terminal, else one line."""
 
     def __init__(self, seconds: float, ranks: int) -> None:
-        self._seconds, self._at = seconds, 0.0
+        self._seconds, self._at = seconds, 0
         what = "1 process" if ranks == 1 else f"{ranks} processes"
         self._label = f"watching {what} for {seconds:g} s (Ctrl-C ends early)"
         self._bar: Any = None
 
     def __enter__(self) -> _Progress:
         if sys.stderr.isatty():
-            self._bar = click.progressbar(length=1000, label=self._label, file=sys.stderr, show_eta=False)
+            self._bar = click.progressbar(length=_TICKS, label=self._label, file=sys.stderr, show_eta=False)
             self._bar.__enter__()
         else:
             tell(self._label)
@@ -115,8 +117,9 @@ class _Progress:
     def at(self, seconds: float) -> None:
         """Note that so many seconds are over."""
         if self._bar is not None:
-            self._bar.update(int(1000 * (seconds - self._at) / self._seconds))
-            self._at += int(1000 * (seconds - self._at) / self._seconds) * self._seconds / 1000
+            at = int(_TICKS * seconds / self._seconds)
+            self._bar.update(at - self._at)
+            self._at = at
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
@@ -192,6 +195,9 @@ def _print_table(found: Collection[Running]) -> None:
 
 def _report(path: Path, html: str | None, json_file: str | None) -> None:
     """Analyse and show; where that fails the recording is kept."""
+    # The training goes on meanwhile, and may need all cores. Not while samples are taken: those of a sampler that has to wait
+    # for a core would be of the moments in which the training needs none.
+    os.nice(_NICE)
     from gpuwatch.build_report import build
     from gpuwatch.store.reader import read
 

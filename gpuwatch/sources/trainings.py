@@ -50,6 +50,23 @@ def find_below(
     )
 
 
+def find_above(
+    pid: int,
+    processes: Mapping[int, Running],
+    serves: Serves,
+    uses_torch: Callable[[int], bool | None] = running.uses_torch,
+) -> Found:
+    """Return the rank that a process works for, as the worker of a loader; none where it works for no training."""
+    for ancestor in _above(pid, processes):
+        found = find_below(ancestor, processes, serves, uses_torch)
+        mine = [rank for rank in found.ranks if pid in found.members[rank.pid]]
+        if mine:
+            return Found(tuple(mine), {rank.pid: found.members[rank.pid] for rank in mine})
+        if uses_torch(ancestor) is not True and not _only_helps(processes[ancestor]):
+            break
+    return Found((), {})
+
+
 def running_trainings(
     processes: Mapping[int, Running],
     uid: int | None,
@@ -57,7 +74,7 @@ def running_trainings(
     uses_torch: Callable[[int], bool | None] = running.uses_torch,
 ) -> list[Running]:
     """Return the processes that train on this machine: of one user, or of all (None), the youngest first."""
-    mine = {pid for pid, each in processes.items() if uid in (None, each.uid) and each.command and _is_python(each)}
+    mine = {pid for pid, each in processes.items() if uid in (None, each.uid) and each.command}
     with_torch = [pid for pid in mine if uses_torch(pid)]
     everyone = dict(processes)
     candidates = [pid for pid in with_torch if not _is_worker(pid, everyone, with_torch, serves)]
@@ -65,24 +82,24 @@ def running_trainings(
     return sorted(ranks, key=lambda each: -each.start_ticks)
 
 
-def _is_python(process: Running) -> bool:
-    return any("python" in word for word in (process.name, *process.command[:1])) or "/bin/" in "".join(
-        process.command[1:2]
-    )
-
-
 def _is_worker(pid: int, processes: Mapping[int, Running], with_torch: Collection[int], serves: Serves) -> bool:
     """Say whether a process makes batches, or waits for orders, for another one that trains."""
     mine, parent = processes[pid], processes.get(processes[pid].ppid)
     words = " ".join(mine.command)
-    if any(name in words for name in _NO_TRAINING):
+    if _only_helps(mine):
         return True
     forked = parent is not None and parent.pid in with_torch and parent.command == mine.command
-    by_server = parent is not None and any(name in " ".join(parent.command) for name in _NO_TRAINING)
+    by_server = parent is not None and _only_helps(parent)
     if not (forked or by_server or any(name in words for name in _STARTED_BY_MULTIPROCESSING)):
         return False
     # Where nobody may look, what a process was started by has to do: ranks are rarer than workers.
     return serves(pid) is not False
+
+
+def _only_helps(process: Running) -> bool:
+    """Say whether a process is multiprocessing's own: it starts others, or keeps books."""
+    words = " ".join(process.command)
+    return any(name in words for name in _NO_TRAINING)
 
 
 def _only_starts(pid: int, candidates: Collection[int], processes: Mapping[int, Running]) -> bool:

@@ -98,11 +98,7 @@ def attached_profile(analysis: Analysis) -> Profile:
         costs=costs,
         overhead=overhead(processes, []),
         gaps=find_gaps(processes),
-        problems=(
-            *recording.problems,
-            *_refused(processes),
-            *(note for _, note in felt if note),
-        ),
+        problems=(*recording.problems, *_refused(processes), *(note for _, note in felt if note)),
         seen_pythons=len(processes.trainers),
         threads=tuple(threads.values()),
         torch_seen=bool(processes.trainers),
@@ -126,7 +122,7 @@ def _looked(trainer: Trainer, analysis: Analysis, stacks: Stacks, threads: Train
         makers=makers,
         workers=_at_once(workers, pace, analysis),
         pace=pace,
-        used=_used(workers, analysis, whole),
+        used=used_by(workers, analysis.usages, processes.sampler, whole),
         threads=threads,
         stacks=[(row, frames) for row, frames in stacks if row.get("pid") in {pid, *workers}],
     )
@@ -136,10 +132,6 @@ def _at_once(workers: Sequence[int], pace: Pace, analysis: Analysis) -> int:
     """Return how many workers a loader has: epochs may follow each other with new ones, and there may be several loaders."""
     told, lived = pace.facts.get("workers"), alive_at_once(workers, analysis.processes.sampler)
     return min(lived, int(told)) if told else lived
-
-
-def _used(workers: Sequence[int], analysis: Analysis, window: Window) -> Any:
-    return used_by(workers, analysis.usages, analysis.processes.sampler, window)
 
 
 def _spans(processes: Processes, pid: int, stacks: Stacks) -> list[Window]:
@@ -168,11 +160,8 @@ def _machine(analysis: Analysis) -> MachineProfile:
 
 def _rank(trainer: Trainer, looked: Looked, loader: LoaderProfile | None, analysis: Analysis) -> RankProfile:
     whole_s = (trainer.end_ns - trainer.start_ns) / 1e9
-    seconds = seconds_by_phase(looked.seen, min(looked.seconds, whole_s) if looked.seen.phases else 0.0)
-    seconds["unexplained"] = max(whole_s - sum(seconds.values()), 0.0)
-    if looked.seen.phases:
-        # Of ranks that are looked at in turns, and while py-spy begins, the samples stand for all of the time.
-        seconds = seconds_by_phase(looked.seen, whole_s)
+    # Of ranks that are looked at in turns, and while py-spy begins, the samples stand for all of the time.
+    seconds = seconds_by_phase(looked.seen, whole_s) if looked.seen.phases else {"unexplained": whole_s}
     return RankProfile(
         rank=trainer.rank,
         local_rank=trainer.local_rank,

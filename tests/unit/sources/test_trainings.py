@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from gpuwatch.sources.running import Running
-from gpuwatch.sources.trainings import find_below, running_trainings
+from gpuwatch.sources.trainings import find_above, find_below, running_trainings
 
 TRAIN = ("python", "train.py")
 SPAWNED = (
@@ -57,6 +57,15 @@ def test_spawned_workers_and_those_of_a_forkserver_are_no_ranks() -> None:
 def test_ranks_that_multiprocessing_spawned_are_ranks() -> None:
     run = [process(10, 1), process(20, 10, SPAWNED), process(30, 10, SPAWNED), process(21, 20, SPAWNED)]
     assert ranks(10, run, {20: False, 30: False, 21: True}) == [20, 30]
+
+
+def test_a_worker_leads_to_the_rank_that_it_works_for() -> None:
+    run = [process(10, 1, TORCHRUN), process(20, 10), process(30, 10), process(21, 20), process(31, 30)]
+    known = {each.pid: each for each in run}
+    found = find_above(31, known, lambda pid: pid in (21, 31), lambda pid: True)
+    assert [rank.pid for rank in found.ranks] == [30] and found.members == {30: (31,)}
+    served = {each.pid: each for each in [process(10, 1), process(11, 10, SERVER), process(12, 11, SERVER)]}
+    assert [rank.pid for rank in find_above(12, served, lambda pid: pid == 12, lambda pid: pid != 11).ranks] == [10]
 
 
 def test_where_nobody_may_look_a_copy_of_a_training_is_a_worker() -> None:
