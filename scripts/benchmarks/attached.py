@@ -40,7 +40,7 @@ def attached(
     if not report.exists():
         return {"failed": f"exit {done.returncode}: {' '.join(done.stderr.split()[-40:])}"}
     said = json.loads(report.read_text(encoding="utf-8"))
-    begun, ended = _looked(folder / "runs" / said["run"]["id"])
+    begun, ended = _looked(folder / "runs" / said["run"]["id"], seconds)
     inside = [(max(a, begun), min(b, ended)) for a, b in json.loads(waits.read_text()) if b > begun and a < ended]
     wait = next((phase["share"] for phase in said["phases"] if phase["name"] == "input wait"), 0.0)
     true = sum(b - a for a, b in inside) / (ended - begun)
@@ -54,9 +54,10 @@ def _await(pid: int) -> None:
     time.sleep(WARM_UP_S)
 
 
-def _looked(run: Path) -> tuple[int, int]:
-    """Return when the first sample of a look was due, and when it ended."""
+def _looked(run: Path, seconds: float) -> tuple[int, int]:
+    """Return when the first sample of a look was due, and the last: py-spy writes its file after that."""
     lines = (run / "spool" / "stacks.jsonl").read_text().splitlines()
     columns = json.loads(lines[0])["columns"]["burst"]
     bursts = [dict(zip(columns, row[1:], strict=False)) for row in map(json.loads, lines[1:]) if row[0] == "burst"]
-    return bursts[0]["began"] or bursts[0]["t0"], bursts[-1]["t1"]
+    begun = bursts[0]["began"] or bursts[0]["t0"]
+    return begun, min(begun + int(seconds * 1e9), bursts[-1]["t1"])

@@ -149,7 +149,10 @@ def without_times(loader: LoaderProfile) -> LoaderProfile:
         rchar_per_batch=None,
     )
     return replace(
-        loader, fetch=fetch, operations=tuple(replace(one, ms_per_sample=_NOT_KNOWN) for one in loader.operations)
+        loader,
+        fetch=fetch,
+        queue=None if loader.queue is None else replace(loader.queue, receive_ms=None),
+        operations=tuple(replace(one, ms_per_sample=_NOT_KNOWN) for one in loader.operations),
     )
 
 
@@ -246,9 +249,12 @@ def _compute_cpu_share(looked: Looked, own_loop: bool) -> float | None:
 
 def _queue(looked: Looked) -> QueueProfile | None:
     """Return whether a worker was at work while the trainer waited: where none was, the batch was there already."""
-    if not looked.workers or looked.makers.in_wait is None:
+    if not looked.workers:
         return None
-    return QueueProfile(None, None, None, unmade_share=min(looked.makers.in_wait * looked.workers, 1.0))
+    in_wait = looked.makers.in_wait
+    receive_ms = looked.step_ms * looked.seen.receiving / max(looked.seen.in_loop, 1)
+    unmade = None if in_wait is None else min(in_wait * looked.workers, 1.0)
+    return QueueProfile(None, None, None, unmade_share=unmade, receive_ms=receive_ms)
 
 
 def _operations(looked: Looked) -> tuple[OperationProfile, ...]:

@@ -39,13 +39,15 @@ _Z = 1.96
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The samples of one main thread, in order: the phase of each. `hz`: how many there are a second."""
+    """The samples of one main thread, in order: the phase of each. `hz`: how many there are a second. `receiving`: of them, in
+    reading a batch that a worker has sent, and making it anew."""
 
     phases: tuple[str, ...]
     loops: SampledLoops
     hz: float
     makes_batches: bool
     pins: bool = False
+    receiving: int = 0
 
     def count(self, *names: str) -> int:
         """Return how many samples were in one of these phases."""
@@ -87,6 +89,7 @@ def seen_of(pid: int, stacks: Sequence[tuple[Mapping[str, Any], Stack]], hz: flo
         loops=loops,
         hz=hz,
         makes_batches=any(activity_of(frames) in ("fetch", "collate") for _, frames in main),
+        receiving=sum(int(row.get("weight") or 0) for row, frames in main if _receives(frames)),
         pins=any(frame.name == "_pin_memory_loop" for _, frames in mine for frame in frames),
     )
 
@@ -107,6 +110,19 @@ def phase_of(frames: Stack, loops: SampledLoops, on_gpu: bool = False) -> str:
     if role is None and loops and part not in ("backward", "optimizer"):
         return "evaluation" if part_of(frames) == "forward" else "between loops"
     return part or ("forward" if on_gpu and _waits_for_device(frames[-1]) else "other in-step")
+
+
+def _receives(frames: Stack) -> bool:
+    """Say whether a thread that asks for a batch reads one, or makes it anew: what unpickles has no frame of its own."""
+    asked = asked_at(frames)
+    leaf = frames[-1]
+    unpickles = leaf.name == "get" and leaf.file.endswith("multiprocessing/queues.py")
+    return bool(asked) and (unpickles or any(_hands_over(frame) for frame in frames[asked:]))
+
+
+def _hands_over(frame: Frame) -> bool:
+    reads = frame.name in ("_recv", "recvfds") and frame.file.endswith(("connection.py", "reduction.py"))
+    return reads or frame.file.endswith("torch/multiprocessing/reductions.py")
 
 
 def _waits_for_device(leaf: Frame) -> bool:

@@ -235,6 +235,20 @@ def test_a_transform_is_named_by_its_class_and_the_line_that_makes_it(run: FakeR
     assert top.where is not None and (top.where.file, top.where.line) == (str(script), 3)
 
 
+def test_batches_that_are_costly_to_hand_over_are_named(run: FakeRun) -> None:
+    asks, queues = WAITS[:-1], "/usr/lib/python3.11/multiprocessing/queues.py"
+    look = Look(run, cores_of_a_worker=0.7)
+    for _ in range(20):
+        look.main([*asks, NEXT, ["Queue.get", queues, 122]], 10).main([*asks, NEXT, ["Queue.get", queues, 113]], 4)
+        look.main(FORWARD, 6).main(BACKWARD, 5)
+    look.threads(cpu=0.8).worker(DECODES, 50, in_wait=10).worker(IDLE, 450)
+    feeder = [["Queue._feed", queues, 244], ["dumps", "/usr/lib/python3.11/multiprocessing/reduction.py", 51]]
+    look.stacks.add("stack", t0=START, t1=look.end, pid=101, tid="QueueFeederThread", frames=feeder, weight=300)
+    report = look.report()
+    assert [finding.id for finding in report.findings][0] == "batch-transport"
+    assert "receiving them 40% of the loop" in report.findings[0].summary
+
+
 def test_rules_that_rest_on_events_say_what_would_tell_them(run: FakeRun) -> None:
     missing = {each.id: each.missing for each in starved(run).report().not_evaluated}
     for id in ("gc-pause", "periodic-pause", "epoch-end", "worker-restart", "slow-startup", "transform-order"):
