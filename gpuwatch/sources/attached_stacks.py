@@ -6,6 +6,7 @@ Nothing is written into the target, no signal is sent to it and it is never stop
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ HZ, MANY_WORKERS, HZ_MANY = 25, 8, 12
 HZ_CROWDED, IDLE_CORES, GLANCE_S = 10, 0.3, 0.5
 # A rank is looked at for so long at least, whatever the number of ranks.
 LEAST_S = 3.0
+# As nice gives it; only administrators may.
+PRECEDENCE = -10
 ATTACHED, _STAT = "attached", "/proc/stat"
 # After these it is read again which batch a worker is at: two readings close together seldom have the end of an epoch
 # between them.
@@ -83,6 +86,7 @@ class AttachedStacks(StacksThread):
         self._ranks, self._read_locals = ranks, read_locals
 
     def _look(self) -> None:
+        self._take_precedence()
         if self._idle_cores() < IDLE_CORES:
             self.rates = (HZ_CROWDED, MANY_WORKERS, HZ_CROWDED)
         for pid in self._ranks:
@@ -94,6 +98,14 @@ class AttachedStacks(StacksThread):
 
     def _stop_of(self, trainer: Trainer, why: str) -> pyspy.Stop:
         return _Noting(self._halt, lambda: self._note_batches(trainer.pid))
+
+    def _take_precedence(self) -> None:
+        """Have py-spy run at once when a sample is due, where that is allowed: one that has to wait for a core would look
+        at the moments in which the training needs none."""
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, PRECEDENCE)
+        except OSError:
+            return
 
     def _idle_cores(self) -> float:
         """Return how many cores had nothing to do for a moment."""

@@ -251,7 +251,11 @@ def _queue(looked: Looked) -> QueueProfile | None:
     """Return whether a worker was at work while the trainer waited: where none was, the batch was there already."""
     if not looked.workers:
         return None
+    busy, waits = looked.makers.busy, looked.seen.count(WAIT) / max(len(looked.seen.phases), 1)
     in_wait = looked.makers.in_wait
+    if in_wait is None and busy is not None and waits > 0:
+        # Of workers that lived for a part of the look the samples are not joined to the trainer's: all that they did at most.
+        in_wait = min(busy / waits, 1.0)
     receive_ms = looked.step_ms * looked.seen.receiving / max(looked.seen.in_loop, 1)
     unmade = None if in_wait is None else min(in_wait * looked.workers, 1.0)
     return QueueProfile(None, None, None, unmade_share=unmade, receive_ms=receive_ms)

@@ -29,6 +29,7 @@ SCORES = [*MAIN, ["validate", FILE, 21], ["Module._call_impl", f"{SITE}/torch/nn
 LOOP = ["_worker_loop", f"{SITE}/torch/utils/data/_utils/worker.py", 350]
 FETCH = ["_MapDatasetFetcher.fetch", f"{SITE}/torch/utils/data/_utils/fetch.py", 54]
 DECODES = [LOOP, FETCH, ["Photos.__getitem__", FILE, 5]]
+POLLS = ["_ConnectionBase.poll", "/usr/lib/python3.11/multiprocessing/connection.py", 257]
 IDLE = [LOOP, ["Queue.get", "/usr/lib/python3.11/multiprocessing/queues.py", 113]]
 HZ = 25
 LENGTH_S = 20
@@ -96,6 +97,12 @@ class Look:
 
     def report(self) -> Report:
         return report_of(self.run, attached={"pids": [100], "seconds": 20.0, "age_s": 900.0}, exit_code=None)
+
+
+def written(script: Path, text: str, *stacks: list[list[Any]]) -> list[list[list[Any]]]:
+    """Write a script, and return the stacks as ones of it: where some of a run's files are there, all have to be."""
+    script.write_text(text + "\n" * 60)
+    return [[[f[0], str(script) if f[1] == FILE else f[1], f[2]] for f in stack] for stack in stacks]
 
 
 def turns(look: Look, waits: int, forward: int, backward: int, optimizer: int, other: int = 0, times: int = 20) -> Look:
@@ -219,15 +226,19 @@ def test_a_model_that_was_hardly_met_trains_all_the_same(run: FakeRun) -> None:
 
 
 def test_a_transform_is_named_by_its_class_and_the_line_that_makes_it(run: FakeRun, tmp_path: Path) -> None:
-    script = tmp_path / "data.py"
-    script.write_text("from torchvision.transforms import v2\n\nwarp = v2.ElasticTransform(alpha=50.0)\n")
-    frames = [
-        LOOP, FETCH, ["Photos.__getitem__", str(script), 3],
+    inside = [
+        LOOP, FETCH, ["Photos.__getitem__", FILE, 5],
         ["Compose.forward", f"{SITE}/torchvision/transforms/v2/_container.py", 53],
         ["ElasticTransform.make_params", f"{SITE}/torchvision/transforms/v2/_geometry.py", 900],
         ["gaussian_blur", f"{SITE}/torchvision/transforms/v2/functional/_misc.py", 100],
     ]  # fmt: skip
-    look = turns(Look(run), 12, 6, 5, 2).threads(cpu=0.5).worker(frames, 450, in_wait=200).worker(DECODES, 50)
+    text = "from torchvision.transforms import v2\n\nwarp = v2.ElasticTransform(alpha=50.0)\n"
+    script = tmp_path / "train.py"
+    waits, forward, backward, warps, decodes = written(script, text, WAITS, FORWARD, BACKWARD, inside, DECODES)
+    look = Look(run)
+    for _ in range(20):
+        look.main(waits, 12).main(forward, 7).main(backward, 6)
+    look.threads(cpu=0.5).worker(warps, 450, in_wait=200).worker(decodes, 50)
     loader = primary_of(look.batches(100, 260).report())
     assert loader is not None
     top = loader.operations[0]
@@ -239,7 +250,9 @@ def test_batches_that_are_costly_to_hand_over_are_named(run: FakeRun) -> None:
     asks, queues = WAITS[:-1], "/usr/lib/python3.11/multiprocessing/queues.py"
     look = Look(run, cores_of_a_worker=0.7)
     for _ in range(20):
-        look.main([*asks, NEXT, ["Queue.get", queues, 122]], 10).main([*asks, NEXT, ["Queue.get", queues, 113]], 4)
+        look.main([*asks, NEXT, ["Queue.get", queues, 122]], 10).main(
+            [*asks, NEXT, ["Queue.get", queues, 113], POLLS], 4
+        )
         look.main(FORWARD, 6).main(BACKWARD, 5)
     look.threads(cpu=0.8).worker(DECODES, 50, in_wait=10).worker(IDLE, 450)
     feeder = [["Queue._feed", queues, 244], ["dumps", "/usr/lib/python3.11/multiprocessing/reduction.py", 51]]
@@ -309,10 +322,11 @@ def test_a_gpu_that_idles_as_long_as_the_host_waits_limits_nothing(run: FakeRun)
 
 
 def test_a_line_that_reads_from_the_gpu_is_no_code_of_the_host(run: FakeRun, tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text("for batch in loader:\n    loss = step(batch)\n    total += loss.item()\n")
-    look = turns(on_gpu(Look(run, cores_of_a_worker=0.1), busy=0.8), 1, 4, 4, 1).threads(cpu=0.97)
-    look.main([["main", str(script), 3]], 300).worker(IDLE, 500)
+    text = "for batch in loader:\n    loss = step(batch)\n    total += loss.item()\n"
+    reads = [*MAIN[:1], ["main", FILE, 3]]
+    forward, backward, reads = written(tmp_path / "train.py", text, FORWARD, BACKWARD, reads)
+    look = on_gpu(Look(run, cores_of_a_worker=0.1), busy=0.8).threads(cpu=0.97)
+    look.main(forward, 100).main(backward, 100).main(reads, 300).worker(IDLE, 500)
     shares = {phase.name: phase.share for phase in look.report().phases}
     assert shares.get("other in-step", 0.0) == 0.0
-    assert shares["forward"] > 0.6
+    assert shares["forward"] == pytest.approx(0.8) and shares["backward"] == pytest.approx(0.2)
