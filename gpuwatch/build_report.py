@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from gpuwatch.analyze.attached.build import attached_analysis, attached_profile
+from gpuwatch.analyze.attached.loader import without_times
 from gpuwatch.analyze.build import analysis_of, profile_of
 from gpuwatch.analyze.gpu_time.build import judge_traces
 from gpuwatch.analyze.gpu_time.lanes import draw_traced
 from gpuwatch.analyze.gpu_time.profile import traced_profile
 from gpuwatch.analyze.gpu_time.windows import add_windows
 from gpuwatch.analyze.loops import Analysis
+from gpuwatch.analyze.processes.attached import attached_processes
 from gpuwatch.analyze.processes.sorting import Processes, sort_processes
 from gpuwatch.analyze.processes.trainings import Group, chief, find_trainings, looped_seconds, only, seconds_of
 from gpuwatch.analyze.series.lanes import draw_lanes
@@ -39,7 +42,7 @@ def build(recording: Recording, with_timeline: bool = True, training: int | None
 
     Of several trainings in one run the report is about the longest, or about number `training`, from 1 in the order of
     their starts. Raises UsageError when there is no such number."""
-    processes = sort_processes(recording)
+    processes = _sorted(recording)
     trainings = find_trainings(processes.trainers)
     if training is not None and not trainings:
         raise UsageError(f"there is no training {training} in this run: it has none")
@@ -64,12 +67,24 @@ def profile_of_traces(traces: Sequence[Trace]) -> Profile:
 
 def profile_in(recording: Recording, training: int | None = None) -> Profile:
     """Return the profile that the rules look at, of the training that `build` would show."""
-    processes = sort_processes(recording)
+    processes = _sorted(recording)
     trainings = find_trainings(processes.trainers)
     if trainings:
         processes = only(processes, trainings[_chosen(trainings, processes, training)])
+    return _analysed(processes)[1]
+
+
+def _sorted(recording: Recording) -> Processes:
+    return sort_processes(recording) if recording.run.attached is None else attached_processes(recording)
+
+
+def _analysed(processes: Processes) -> tuple[Analysis, Profile]:
+    """Return what is derived of a recording: by its events, or, where a training was attached to, by its stack samples."""
+    if processes.recording.run.attached is not None:
+        analysis = attached_analysis(processes)
+        return analysis, attached_profile(analysis)
     analysis = analysis_of(processes)
-    return _with_windows(profile_of(analysis), analysis)
+    return analysis, _with_windows(profile_of(analysis), analysis)
 
 
 def _with_windows(profile: Profile, analysis: Analysis) -> Profile:
@@ -89,8 +104,7 @@ def _chosen(trainings: list[Group], processes: Processes, training: int | None) 
 
 
 def _build(processes: Processes, with_timeline: bool) -> Report:
-    analysis = analysis_of(processes)
-    profile = _with_windows(profile_of(analysis), analysis)
+    analysis, profile = _analysed(processes)
     return report_of(profile, draw_lanes(analysis, profile) if with_timeline else None)
 
 
@@ -139,7 +153,7 @@ def report_of(profile: Profile, series: Timeline | None = None) -> Report:
         ranks=profile.ranks,
         verdict=judgement.verdict,
         phases=merge_phases(profile.ranks),
-        loaders=profile.loaders,
+        loaders=tuple(map(without_times, profile.loaders)),
         primary=profile.primary.id if profile.primary else None,
         hot_lines=profile.hot_lines,
         stacks=profile.stacks,
@@ -150,7 +164,7 @@ def report_of(profile: Profile, series: Timeline | None = None) -> Report:
         clear_of_step=tuple(id for id in judgement.clear if id in of_step),
         devices=profile.devices,
         machine=profile.machine,
-        costs=profile.costs,
+        costs=None if profile.costs is not None and profile.costs.relative else profile.costs,
         overhead=profile.overhead,
         gaps=profile.gaps,
         problems=(*profile.problems, *(f"this report contradicts itself: {what}" for what in left)),

@@ -121,9 +121,8 @@ class _Run:
         self.info = dataclasses.replace(self.info, child_pid=pid, child_start=liveness.start_ticks(pid))
         self._write()
         try:
-            self.sampler = start_sampler(
-                self.path, self.options.rate, self.options.stacks, self.options.gpu_trace == "auto"
-            )
+            more = ("--asks",) if self.options.gpu_trace == "auto" else ()
+            self.sampler = start_sampler(self.path, self.options.rate, self.options.stacks, more)
         except OSError as error:
             self.options.tell(f"the sampler could not be started ({error}); no GPU, CPU or process figures")
         try:
@@ -151,7 +150,7 @@ class _Run:
         except KeyboardInterrupt:
             # A second Ctrl-C, meant for a command that has ended by then: how it ended is still ours to pass on.
             self.options.tell("interrupted while the recording was ended: its last second may be missing")
-        complaint = _last_line(self.path / SAMPLER_LOG)
+        complaint = last_line(self.path / SAMPLER_LOG)
         if complaint:
             self.options.tell(f"the sampler reported: {complaint}")
 
@@ -162,9 +161,8 @@ class _Run:
             self.options.tell(f"{self.path / folder.INFO} cannot be written: {error.strerror}")
 
 
-def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True, asks: bool = False) -> int:
-    """Start the sampler of a run folder as our child and return its pid; `asks`: it may ask the hook for a GPU trace.
-    Raises OSError."""
+def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True, more: Sequence[str] = ()) -> int:
+    """Start the sampler of a run folder as our child and return its pid. `more`: further arguments. Raises OSError."""
     arguments = [
         sys.executable,
         *_ISOLATED,
@@ -175,11 +173,10 @@ def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True, asks: bool
         str(os.getpid()),
         "--rate",
         f"{rate:g}",
+        *more,
     ]
     if not stacks:
         arguments.append("--no-stacks")
-    if asks:
-        arguments.append("--asks")
     actions: list[tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, str(path / SAMPLER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
@@ -205,7 +202,7 @@ def stop_sampler(path: Path, pid: int) -> None:
     except OSError:
         pass
     deadline = time.monotonic() + _SAMPLER_END_S
-    while not _is_reaped(pid):
+    while not is_reaped(pid):
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -214,14 +211,16 @@ def stop_sampler(path: Path, pid: int) -> None:
     (path / STOP).unlink(missing_ok=True)
 
 
-def _is_reaped(pid: int) -> bool:
+def is_reaped(pid: int) -> bool:
+    """Say whether a child of ours has ended, without waiting for it."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
         return True
 
 
-def _last_line(path: Path) -> str:
+def last_line(path: Path) -> str:
+    """Return the last line of a file, empty where there is none."""
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:

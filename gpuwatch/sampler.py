@@ -1,9 +1,11 @@
 """The sampler process: which source is due, its sample, the spool. No torch, nothing heavy.
 
     python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ] [--no-stacks] [--asks]
+    python -m gpuwatch.sampler RUN_DIR --parent PID --attach PID,PID --seconds S [--no-stacks] [--no-locals]
 
 It ends when `RUN_DIR/stop` appears, on SIGTERM, when the run folder vanishes, or once the supervisor is gone and
-the run's processes with it. Ctrl-C belongs to the training: SIGINT, SIGHUP and SIGQUIT are ignored.
+the run's processes with it; attached to a training, after its seconds, or with its supervisor. Ctrl-C belongs to the
+training: SIGINT, SIGHUP and SIGQUIT are ignored.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from gpuwatch.sources.attached_stacks import AttachedStacks
 from gpuwatch.sources.base import KeptFile, Row, Source
 from gpuwatch.sources.cgroup import CgroupSource, quota_cores
 from gpuwatch.sources.cpu import CpuSource, allowed_cpus
@@ -41,6 +45,15 @@ JITTER = 0.1
 GAP_PERIODS = 3.0
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What is watched without having been started by us: these processes and those below them, for so long."""
+
+    pids: tuple[int, ...]
+    seconds: float
+    read_locals: bool = True
+
+
 class Sampler:
     """Reads every source when it is due until the run has ended."""
 
@@ -52,16 +65,18 @@ class Sampler:
         no_stacks: str | None = None,
         asks: bool = False,
         clock: Callable[[], int] = time.monotonic_ns,
+        attached: Attached | None = None,
     ) -> None:
         self._run, self._parent, self._rate, self._clock = run, parent, rate_hz, clock
         self._spool = SpoolFile(run / "spool" / "sampler.jsonl", "sampler")
-        self._tree = ProcessTree(parent, run)
+        self._attached = attached
+        self._tree = ProcessTree(parent if attached is None else {*attached.pids, os.getpid()}, run)
         self._slots = [Slot(source, rate_hz, clock=clock) for source in self._sources()]
         self._nvml = NvmlSource(clock)
         self._driver = SlotThread(
             Slot(self._nvml, rate_hz, early=False, clock=clock), self._spool, self._nvml.gaps, clock
         )
-        self._stacks = StacksThread(run, self._tree, no_stacks, quota_cores(), clock)
+        self._stacks = self._stacks_thread(no_stacks)
         self._idle_gpu = IdleGpu(run) if asks else None
         self._statm = KeptFile("/proc/self/statm", 128)
         self._started = self._due = clock()
@@ -77,7 +92,15 @@ class Sampler:
             PressureSource(self._clock),
             CgroupSource(self._clock),
         ]
+        if self._attached is not None:
+            return sources
         return [*sources, UnenteredSource(self._tree, self._run, {self._parent}, self._clock)]
+
+    def _stacks_thread(self, off: str | None) -> StacksThread:
+        if self._attached is None:
+            return StacksThread(self._run, self._tree, off, quota_cores(), self._clock)
+        to = self._attached
+        return AttachedStacks(self._run, self._tree, to.pids, to.seconds, to.read_locals, off, self._clock)
 
     def stop(self) -> None:
         """Ask the loop to end; safe in a signal handler."""
@@ -129,7 +152,22 @@ class Sampler:
         return os.path.exists(self._run / "stop")
 
     def _ended(self) -> bool:
-        return self._stop.is_set() or self._stop_file() or self._spool.gone() or self._abandoned()
+        if self._stop.is_set() or self._stop_file() or self._spool.gone():
+            return True
+        return self._abandoned() if self._attached is None else self._has_looked(self._attached)
+
+    def _has_looked(self, attached: Attached) -> bool:
+        """Tell whether an attached look is over, or nobody waits for it any more, or nothing is left to look at."""
+        if (
+            not os.path.exists(f"/proc/{self._parent}")
+            or _is_zombie(self._parent)
+            or all(map(_is_zombie, attached.pids))
+        ):
+            return True
+        if self._stacks.is_alive():
+            return False
+        # Where no stacks can be had, the machine is still watched for as long as was asked.
+        return self._clock() - self._started >= attached.seconds * 1e9
 
     def _abandoned(self) -> bool:
         """Tell whether the supervisor is gone and nothing of the run is left to watch."""
@@ -169,11 +207,12 @@ def main(arguments: Sequence[str]) -> int:
     """Run the sampler for a run folder; return the exit status (2: the folder cannot be used)."""
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(ignored, signal.SIG_IGN)
-    run, parent, rate_hz, no_stacks = _parse(arguments)
-    asks = "--asks" in arguments
+    attached, rest = _parse_attached(arguments)
+    run, parent, rate_hz, no_stacks = _parse(rest)
+    asks = "--asks" in rest
     _raise_descriptor_limit()
     try:
-        sampler = Sampler(run, parent, rate_hz, no_stacks, asks)
+        sampler = Sampler(run, parent, rate_hz, no_stacks, asks, attached=attached)
     except OSError as error:
         print(
             f"gpuwatch sampler: {run}: {error.strerror}. Start it with an existing run folder that can be written to",
@@ -183,6 +222,20 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sampler.stop())
     sampler.run()
     return 0
+
+
+def _parse_attached(arguments: Sequence[str]) -> tuple[Attached | None, list[str]]:
+    """Return what is attached to, if anything, and the other arguments."""
+    rest = list(arguments)
+    if "--attach" not in rest:
+        return None, rest
+    values = {}
+    for name in ("--attach", "--seconds"):
+        at = rest.index(name)
+        values[name] = rest[at + 1]
+        del rest[at : at + 2]
+    pids = tuple(int(pid) for pid in values["--attach"].split(","))
+    return Attached(pids, float(values["--seconds"]), "--no-locals" not in rest), rest
 
 
 def _parse(arguments: Sequence[str]) -> tuple[Path, int, float, str | None]:

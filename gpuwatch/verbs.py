@@ -10,6 +10,7 @@ import click
 # Verb -> (module in gpuwatch.commands, what --help says of it). Kept here so that --help imports none of them.
 VERBS = {
     "run": ("run", "Wrap a training command; end with a card that says what bounds it."),
+    "attach": ("attach", "Find out what bounds a training that is running already."),
     "top": ("top", "Watch a run live, from another terminal."),
     "report": ("report", "Show a run's card again; write it as HTML, JSON or Markdown."),
     "lines": ("lines", "Show the source lines that cost the most."),

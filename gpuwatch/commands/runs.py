@@ -83,6 +83,7 @@ def _entry(path: Path) -> dict[str, Any]:
         "status": {"exit_code": info.exit_code, "signal": info.signal},
         "command": list(info.command),
         "host": info.host,
+        "attached": info.attached is not None,
     }
 
 
@@ -118,5 +119,6 @@ def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
         return (text.clean(entry["id"]), "", "", "unreadable", text.clean(entry["problem"]))
     when = datetime.fromisoformat(entry["started"]).astimezone().strftime("%d %b %H:%M")
     ended = text.ending(entry["status"]["exit_code"], entry["status"]["signal"], entry["state"])
+    ended = "attached" if entry["attached"] and entry["state"] == "finished" else ended
     command = text.clean(shlex.join(entry["command"]))
     return text.clean(entry["id"]), when, text.duration(entry["duration_s"]), ended, command

@@ -226,7 +226,8 @@ def _phases(a: Report, b: Report) -> list[Row]:
 
 def _operations(a: LoaderProfile | None, b: LoaderProfile | None) -> list[Row]:
     left, right = (
-        {(op.kind, op.name): op.ms_per_sample for op in loader.operations} if loader else {} for loader in (a, b)
+        {(op.kind, op.name): op.ms_per_sample for op in loader.operations} if loader and not loader.relative else {}
+        for loader in (a, b)
     )
     names = sorted({*left, *right}, key=lambda name: -max(left.get(name, 0.0), right.get(name, 0.0)))
     return [

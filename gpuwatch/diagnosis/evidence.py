@@ -43,6 +43,8 @@ UNEXPLAINED_SHARE = Threshold(
 )
 # Fewer steps than this carry no conclusion, unless they are long and their waits are far from the threshold.
 MIN_STEPS = 8
+# Nor do fewer stack samples of a loop, where a training was attached to.
+MIN_SAMPLES = 60
 FEW_STEPS, FEW_SECONDS, FAR = 4, 2.0, 2.0
 # A training thread that runs less of its step than this waits for a device.
 ON_THE_CPU = 0.5
@@ -90,10 +92,15 @@ def starved(profile: Profile) -> State | None:
 def enough_steps(loader: LoaderProfile) -> bool:
     """Say whether a loop's steps carry a conclusion about its waits: many, or a few long ones that leave no doubt."""
     share = waited_share(loader)
-    if loader.steps >= MIN_STEPS or share is None:
-        return loader.steps >= MIN_STEPS
+    if has_steps(loader) or share is None or loader.samples is not None:
+        return has_steps(loader)
     far = share.low >= STARVED_SHARE * FAR or share.high <= STARVED_SHARE / FAR
     return loader.steps >= FEW_STEPS and loader.seconds >= FEW_SECONDS and far
+
+
+def has_steps(loader: LoaderProfile) -> bool:
+    """Say whether there is enough of a loop to say what it does: steps, or stack samples of one that was attached to."""
+    return loader.steps >= MIN_STEPS if loader.samples is None else loader.samples >= MIN_SAMPLES
 
 
 def waits_for_core(profile: Profile, loader: LoaderProfile) -> bool:
@@ -135,6 +142,8 @@ def missing_starvation(profile: Profile) -> tuple[str, MissingForm]:
     """Return what is missing to know whether the run is starved, and the form that this is said in."""
     if profile.primary is None:
         return "no DataLoader was seen in use", "clause"
+    if not enough_steps(profile.primary) and profile.primary.samples is not None:
+        return f"only {profile.primary.samples} stack samples of the loop ({MIN_SAMPLES} needed)", "clause"
     if not enough_steps(profile.primary):
         return f"only {profile.primary.steps} steps after the warm-up ({MIN_STEPS} needed)", "clause"
     if profile.primary.own_loop:
@@ -159,7 +168,7 @@ def wait_evidence(loader: LoaderProfile) -> Evidence:
         None if share is None else round(share.median, 4),
         "share",
         STARVED_SHARE,
-        loader.steps,
+        loader.observed,
         note,
         WAIT_KEY,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gpuwatch.diagnosis.evidence import (
-    MIN_STEPS,
     blocked_share,
     cores_evidence,
+    has_steps,
     missing_starvation,
     starved,
     wait_evidence,
@@ -58,7 +58,7 @@ class Starved(NamedTuple):
 
     def loss(self) -> Evidence:
         """Return as evidence what making batches costs the loop: its waits, or the cores that it shares."""
-        return wait_evidence(self.loader) if self.cores is None else cores_evidence(self.cores, self.loader.steps)
+        return wait_evidence(self.loader) if self.cores is None else cores_evidence(self.cores, self.loader.observed)
 
 
 class MeasuredLoop(NamedTuple):
@@ -148,13 +148,13 @@ def _operations(profile: Profile) -> tuple[OperationProfile, ...] | Missing:
 
 def _measured_loop(profile: Profile) -> MeasuredLoop | Missing:
     loader, costs = profile.primary, profile.costs
-    if loader is None or costs is None or loader.steps < MIN_STEPS:
+    if loader is None or costs is None or not has_steps(loader):
         return Missing("a measured loop over a DataLoader")
     return MeasuredLoop(loader, costs)
 
 
 def _ranks(profile: Profile) -> tuple[RankProfile, ...] | Missing:
-    if profile.primary is None or profile.primary.steps < MIN_STEPS or not profile.ranks:
+    if profile.primary is None or not has_steps(profile.primary) or not profile.ranks:
         return Missing("a measured loop over a DataLoader")
     return profile.ranks
 

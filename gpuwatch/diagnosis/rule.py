@@ -39,6 +39,10 @@ class Missing(NamedTuple):
     form: MissingForm = "need"
 
 
+# What a look at a running training lacks.
+EVENTS = Missing("events of the run, which `gpuwatch run -- COMMAND` records from its start")
+
+
 class NotSo(Enum):
     """The one value of a need that was measured and is not the case: the rule is clear."""
 
@@ -116,6 +120,7 @@ class Rule:
     `page`: what `gpuwatch explain` prints; its first line is the title. `hides`: the findings (or groups) that this one
     explains. `group`: the group that it belongs to. `traits`: what bounds the run if it is strong, its place in the order,
     the lanes that show it, the remedies that `gpuwatch try` can measure. `by_trace`: how it looks at a GPU trace.
+    `by_events`: what it looks at is in events alone, of which a training that was attached to has written none.
     """
 
     id: str
@@ -127,6 +132,7 @@ class Rule:
     group: Group | None = None
     traits: Traits = Traits()
     by_trace: ByTrace | None = None
+    by_events: bool = False
 
     @property
     def title(self) -> str:
@@ -157,6 +163,8 @@ class Rule:
         return Trace(tuple(read), tuple(kept), outcome)
 
     def _outcome(self, profile: Profile, members: Members, read: list[tuple[Need, Any]]) -> Outcome:
+        if self.by_events and profile.run.attached is not None:
+            return NotEvaluated(self.id, *EVENTS)
         if profile.gpu_time and self.by_trace is not None and (self.by_trace.in_runs or not profile.ranks):
             found = self._check(profile, self.by_trace.needs, self.by_trace.check, read)
             if isinstance(found, Found) and found.where is None and profile.ranks:
@@ -193,9 +201,9 @@ class Rule:
         return Finding(
             id=self.id,
             severity=found.severity,
-            confidence=found.confidence,
+            confidence=_by_samples(profile, found.confidence),
             summary=found.summary,
-            evidence=tuple(map(_plain, found.evidence)),
+            evidence=tuple(_plain(one) for one in found.evidence if _is_known(profile, one)),
             advice=found.advice,
             where=found.where,
             speedup=found.speedup,
@@ -210,6 +218,17 @@ class Rule:
                 order="first" if found.first else self.traits.order,
             ),
         )
+
+
+def _by_samples(profile: Profile, confidence: Confidence) -> Confidence:
+    """Return how sure a finding is; where a training was attached to, no event tells what its loop did."""
+    return "medium" if profile.run.attached is not None and confidence == "high" else confidence
+
+
+def _is_known(profile: Profile, evidence: Evidence) -> bool:
+    """Say whether a value was measured: where it is not known how long a step takes, no time in it is."""
+    relative = profile.costs is not None and profile.costs.relative
+    return not (relative and evidence.unit.startswith("ms"))
 
 
 def _is_strong(found: Found) -> bool:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from gpuwatch.diagnosis.changing_steps import changed, waits_in_the_end
 from gpuwatch.diagnosis.evaluation import evaluation_wait, find_waiting
 from gpuwatch.diagnosis.evidence import (
+    MIN_SAMPLES,
     MIN_STEPS,
     STARVED_SHARE,
     above,
     enough_steps,
+    has_steps,
     restart_seconds,
     starved,
     waited_share,
@@ -24,9 +26,10 @@ from gpuwatch.model.findings import Bound, Confidence, Finding, Speedup, Verdict
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
-from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, Reason
+from gpuwatch.model.reasons import EndedEarly, FewSamples, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, Reason
 
 SURE_STEPS = 30
+SURE_SAMPLES = 200
 # Start-up bounds a run of which it is at least this share.
 MOST = 0.5
 # The finding on steps that changed.
@@ -73,14 +76,14 @@ def _bounded(profile: Profile, findings: list[Finding]) -> Verdict:
     by_trace = verdict_of(profile, findings) if loader is None else None
     if by_trace is not None:
         return by_trace
-    if loader is not None and loader.own_loop and loader.steps >= MIN_STEPS:
+    if loader is not None and loader.own_loop and has_steps(loader):
         return _of_own_loop(profile, loader, findings)
     share = waited_share(loader) if loader else None
     if loader is None or share is None or not enough_steps(loader):
         return _unknown(profile, loader)
     state = starved(profile) or above(share, STARVED_SHARE)
     free = free_input(profile, loader)
-    confidence = "borderline" if state == "borderline" else _sureness(loader.steps)
+    confidence = "borderline" if state == "borderline" else _sureness_of(loader)
     bound: Bound = "input" if state != "no" and share.median >= STARVED_SHARE else _other(findings)
     verdict = Verdict(bound, confidence, share, loader.wait_clock, free, _steps_of(profile, loader))
     if bound == "input" and state == "no":
@@ -94,6 +97,13 @@ def _of_evaluation(profile: Profile, verdict: Verdict) -> Verdict:
     if waiting is None or not isinstance(steps, LoaderSteps):
         return verdict
     return replace(verdict, reason=replace(steps, evaluation_wait=waiting.of_loop))
+
+
+def _sureness_of(loader: LoaderProfile) -> Confidence:
+    """Say how sure the figures of a loop are; shares of stack samples are never as sure as measured waits."""
+    if loader.samples is None:
+        return _sureness(loader.steps)
+    return "medium" if loader.samples >= SURE_SAMPLES else "low"
 
 
 def _sureness(steps: int) -> Confidence:
@@ -135,7 +145,8 @@ def _advised(findings: list[Finding]) -> bool:
 
 def _steps_of(profile: Profile, loader: LoaderProfile) -> LoaderSteps:
     waits, computes = _median(loader.wait_ms), _median(loader.compute_ms)
-    steps = LoaderSteps(loader.role, STARVED_SHARE, waits, computes, ready=waits_for_core(profile, loader))
+    ready = waits_for_core(profile, loader)
+    steps = LoaderSteps(loader.role, STARVED_SHARE, waits, computes, ready=ready, samples=loader.samples)
     later = len(loader.first_batch_s) - 1
     if later < 1 or restart_seconds(loader) < STARVED_SHARE / 2 * loader.seconds:
         return steps
@@ -195,6 +206,8 @@ def _why_unknown(profile: Profile, loader: LoaderProfile | None) -> Reason:
     if not profile.torch_seen:
         return _why_no_torch(profile)
     steps, run = loader.steps if loader else 0, profile.run
+    if run.attached is not None:
+        return FewSamples(loader.samples or 0, MIN_SAMPLES) if loader else NoLoop("not sampled")
     if run.exit_code or run.signal is not None:
         return EndedEarly(steps, MIN_STEPS, run.exit_code, run.signal)
     if loader is None:

@@ -197,8 +197,17 @@ class LoaderProfile:
     whole_passes: tuple[int, ...] = ()
     whole_passes_unit: Literal["samples", "batches"] = "samples"
     workers_seen: WorkersProfile | None = None
+    # Of a training that was attached to: the stack samples in its loop, from which its shares are. None where events tell.
+    samples: int | None = None
+    # Whether it is not known how long a step takes: then its times are None or, in the fetch, of steps of one second.
+    relative: bool = False
     # Mean wait of the steps that were recorded in full, as fetches are; None where there are none.
     recorded_wait_ms: float | None = field(default=None, metadata=INTERNAL)
+
+    @property
+    def observed(self) -> int:
+        """Steps that the figures rest on, or stack samples of a training that was attached to."""
+        return self.steps if self.samples is None else self.samples
 
     @property
     def restart_seconds(self) -> float:

@@ -127,6 +127,8 @@ class Costs:
     trainer_threads: int = 1
     threads_ms: float = 0.0
     index_ms: float = 0.0
+    # Whether it is not known how long a step takes: then all times are of a step of about one second.
+    relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class LoaderSteps:
     cores: SharedCores | None = None
     evaluation_wait: float | None = None
     kinds: tuple[StepKind, ...] = ()
+    # Of a training that was attached to, whose steps nothing told apart.
+    samples: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,14 @@ class FewSteps:
 
 
 @dataclass(frozen=True, slots=True)
+class FewSamples:
+    """A training that was attached to was met in its loop by too few stack samples: `needed` for a verdict."""
+
+    samples: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndedEarly:
     """The command failed before it had enough steps: its exit status, or the signal that ended it."""
 
@@ -78,9 +88,9 @@ class EndedEarly:
 
 @dataclass(frozen=True, slots=True)
 class NoLoop:
-    """No training loop was seen; "not yet": the run goes on. `not_entered`: Pythons that the hook could not enter."""
+    """No training loop was seen; "not yet": the run goes on; "not sampled": no stack of it could be read. `not_entered`: Pythons that the hook could not enter."""
 
-    why: Literal["not entered", "no Python", "no torch", "no loader", "not yet"]
+    why: Literal["not entered", "no Python", "no torch", "no loader", "not yet", "not sampled"]
     not_entered: int = 0
 
 
@@ -105,4 +115,4 @@ class TracedTime:
     unknown: float = 0.0
 
 
-Reason = LoaderSteps | OwnLoopSteps | FewSteps | EndedEarly | NoLoop | TracedTime
+Reason = LoaderSteps | OwnLoopSteps | FewSteps | FewSamples | EndedEarly | NoLoop | TracedTime

@@ -113,6 +113,8 @@ class RunInfo:
     problem: str | None = None
     # Windows of torch.profiler that were asked for: auto, or a number of steps.
     gpu_trace: str | None = None
+    # Of a training that was running already: how it was attached to. None where gpuwatch started the command.
+    attached: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

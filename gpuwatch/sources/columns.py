@@ -39,6 +39,13 @@ COLUMNS = {
     # A Python thread of the trainer during a burst; `thread` is its name in `stack.tid`. `delay_ns`: runnable without a core.
     # `held`: share of a second before the burst in which it held the interpreter lock, null where that was not looked at.
     "thread": ("t0", "t1", "pid", "thread", "cpu_ns", "delay_ns", "held"),
+    # A loader worker of a training that was attached to, as its own frames tell; `index`: the batch it was told to make last.
+    "loading": ("t", "pid", "worker", "workers", "persistent", "dataset", "dataset_kind", "batch_size", "index"),
+    # `attached` writer only (spool/attached.jsonl): a process that trains, as /proc tells; why one cannot be looked into.
+    # `devices`: numbers of the GPUs that it has open. `cpus`: the cores that it, and each process below it, may use.
+    "training": ("t", "pid", "ppid", "rank", "local_rank", "world_size", "start_ns", "command", "cwd", "python", "torch", "devices", "cpu_count"),
+    "cpus": ("t", "rank_pid", "pid", "cpus"),
+    "refused": ("t", "pid", "reason", "remedy"),
     # Rows lost since the last one (full disk).
     "dropped": ("t", "rows", "reason"),
 }

@@ -23,6 +23,7 @@ from gpuwatch.words.environment import PYSPY
 
 # Beyond its own duration: finding the interpreters of many processes, writing the file; then an interrupt; then a kill.
 PATIENCE_S, INTERRUPT_PATIENCE_S = 10.0, 1.2
+DUMP_PATIENCE_S = 5.0
 _LOOK_S = 0.05
 
 # What py-spy says when it may not look at all, or cannot read this Python: trying again is no use.
@@ -112,6 +113,24 @@ def record(
         said, profile = str(error), None
     file.unlink(missing_ok=True)
     return Burst(t0, clock(), hz, profile, _note(said, profile), _children_cpu_ns() - cpu, began)
+
+
+def dump(pid: int, with_locals: bool = False) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the threads of a process as they stand now, each with pid, name and frames (the leaf first), and py-spy's
+    complaint where there are none. The process is not stopped, so a frame may be torn. Never raises for py-spy."""
+    binary = find_pyspy()
+    if binary is None:
+        return [], why_not()
+    command = [binary, "dump", "-p", str(pid), "--nonblocking", "--json", "--full-filenames"]
+    command += ["--locals"] * with_locals
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=DUMP_PATIENCE_S, start_new_session=True
+        )
+        threads = json.loads(done.stdout) if done.stdout.strip() else []
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        return [], str(error)
+    return threads, None if threads else _note(done.stderr.decode("utf-8", "replace"), None)
 
 
 def _run(command: list[str], seconds: float, stop: Stop, clock: Callable[[], int]) -> tuple[str, int | None]:

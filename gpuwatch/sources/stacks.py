@@ -207,7 +207,7 @@ class StacksThread(threading.Thread):
         """Take one burst; return False when there is no sense in another."""
         workers = max(trainer.workers, sum(parent == trainer.pid for parent in self._tree.members.copy().values()))
         hz, seconds = self._hz(workers, why), self._plan.seconds(trainer, why)
-        stop = _FirstBatch(self._halt, lambda: self._is_started(trainer.pid)) if why == STARTUP else self._halt
+        stop = self._stop_of(trainer, why)
         meter = threads.Meter(trainer.pid, self._clock)
         held, cost_ns = (None, 0) if why == STARTUP else self._held(meter)
         meter.begin()
@@ -230,6 +230,10 @@ class StacksThread(threading.Thread):
         if why == STARTUP:
             return min(hz, HZ_STARTUP)
         return hz if (self._spare.idle or 0.0) >= SPARE_CORES else round(hz * HZ_SHARE_WITHOUT_SPARE)
+
+    def _stop_of(self, trainer: Trainer, why: str) -> pyspy.Stop:
+        """Return what ends a burst before its time."""
+        return _FirstBatch(self._halt, lambda: self._is_started(trainer.pid)) if why == STARTUP else self._halt
 
     def _threads(self, burst: pyspy.Burst, meter: threads.Meter, held: Mapping[str, float] | None) -> list[Row]:
         """Return a row for each Python thread that the burst met in the trainer."""

@@ -6,14 +6,17 @@ Only a pid that was not there before is looked at, so a machine with many proces
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 
 class ProcessTree:
-    """The run's processes. `roots` are the supervisor (its children are the run) and pids added to it."""
+    """The run's processes: those below its roots, and these. A run that was started has one, its supervisor; one that was
+    attached to has the processes that train, and the sampler."""
 
-    def __init__(self, root: int, run: Path, proc: str = "/proc") -> None:
-        self._root, self._run, self._proc = root, run, proc
+    def __init__(self, root: int | Collection[int], run: Path, proc: str = "/proc") -> None:
+        self._roots = frozenset([root] if isinstance(root, int) else root)
+        self._run, self._proc = run, proc
         self._spool_changed = 0
         self._strangers: set[int] = set()
         self._writers: set[int] = set()
@@ -42,7 +45,7 @@ class ProcessTree:
 
     def _belongs(self, pid: int, parents: dict[int, int | None]) -> bool:
         for _ in range(len(parents) + 1):
-            if pid == self._root or pid in self.members:
+            if pid in self._roots or pid in self.members:
                 return True
             parent = parents.get(pid)
             if not parent:

@@ -195,7 +195,7 @@ def _fits(name: str, value: Any) -> bool:
     """Say whether a value of `run.json` is of its field's type."""
     if name == "command":
         return isinstance(value, list) and all(isinstance(word, str) for word in value)
-    if name == "experiment":
+    if name in ("experiment", "attached"):
         return value is None or isinstance(value, dict)
     if name in _TEXTS:
         return isinstance(value, str)

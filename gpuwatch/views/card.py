@@ -52,7 +52,7 @@ def prepare(report: Report) -> Card:
     return Card(
         run=clean(f"{run.id}  {run.name}" if run.name and run.name not in run.id else run.id),
         command=clean(shlex.join(run.command)),
-        ended=f"{'GPU trace' if traced else text.ending(run.exit_code, run.signal, run.state)} · {text.duration(report.seconds)}",
+        ended=f"{'GPU trace' if traced else _ending(report)} · {text.duration(report.seconds)}",
         tone=_tone(report),
         badge=verdict_text.name(report.verdict),
         headline=sentence(verdict_text.claim(report.verdict)),
@@ -92,6 +92,15 @@ def render(report: Report, width: int = 100, color: bool = True) -> RenderableTy
     return draw(prepare(report), width, color)
 
 
+def _ending(report: Report) -> str:
+    """Return how the run ended; of a training that was attached to, how long it had been running then."""
+    run = report.run
+    if run.attached is None:
+        return text.ending(run.exit_code, run.signal, run.state)
+    age = run.attached.get("age_s")
+    return f"attached after {text.duration(age)}" if isinstance(age, (int, float)) else "attached"
+
+
 def _tone(report: Report) -> Tone:
     if report.verdict.bound == "unknown" or report.verdict.confidence == "borderline":
         return "unsure"
@@ -102,12 +111,7 @@ def _why(report: Report) -> list[Fact]:
     loader, share = report.primary_loader, report.verdict.input_wait_share
     facts = []
     if share is not None:
-        clock = "CUDA events" if report.verdict.clock == "cuda" else "host clock"
-        facts.append(
-            Fact(
-                "input wait", f"{text.share_range(share)} of the loop's time", f"{clock}, {text.count(share.n, 'step')}"
-            )
-        )
+        facts.append(Fact("input wait", f"{text.share_range(share)} of the loop's time", _by(report, share.n)))
     if loader is not None and loader.step_ms and loader.wait_ms and loader.compute_ms:
         waiting = f"{text.milliseconds(loader.wait_ms.median)} waiting"
         if loader.has_an_iterator_for_each_step:
@@ -125,6 +129,15 @@ def _why(report: Report) -> list[Fact]:
     if other is not None and text.gain(other):
         facts.append(Fact("", f"{text.gain(other)} if the training used no core, as on a GPU", clean(other.basis)))
     return facts
+
+
+def _by(report: Report, count: int) -> str:
+    """Return by what a share of the loop is known."""
+    loader = report.primary_loader
+    if loader is not None and loader.samples is not None:
+        return f"by {text.count(count, 'stack sample')}"
+    clock = "CUDA events" if report.verdict.clock == "cuda" else "host clock"
+    return f"{clock}, {text.count(count, 'step')}"
 
 
 def _why_evaluation(report: Report) -> list[Fact]:
@@ -231,8 +244,18 @@ def _notes(report: Report) -> list[str]:
     notes += [_gap(gap, report.seconds) for gap in report.gaps if gap.source != "nvml" or report.devices]
     if report.overhead.dropped_events:
         notes.append(f"{text.count(report.overhead.dropped_events, 'event was', 'events were')} lost (disk full?)")
+    notes += _restart(report)
     hidden = len(notes) - SHOWN_NOTES
     return notes[:SHOWN_NOTES] + ([f"and {hidden} more (gpuwatch report --json)"] if hidden > 0 else [])
+
+
+def _restart(report: Report) -> list[str]:
+    """Return what a look at a running training cannot tell."""
+    if report.run.attached is None:
+        return []
+    ids = [each.id for each in report.not_evaluated if "gpuwatch run" in each.missing]
+    listed = ", ".join(ids)
+    return [f"not looked for: {listed}; they need events that `gpuwatch run -- COMMAND` records"] if ids else []
 
 
 def _gap(gap: Gap, whole: float) -> str:

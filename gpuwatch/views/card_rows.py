@@ -154,7 +154,7 @@ def _loader(group: list[LoaderProfile], chosen: str | None) -> Loader:
         clean(loader.dataset),
         str(loader.workers),
         text.DASH if loader.batch_size is None else f"{loader.batch_size:,}",
-        f"{loader.batches:,}",
+        text.DASH if loader.relative else f"{loader.batches:,}",
         text.figures(loader.samples_per_s),
         text.percent(loader.waited_share.median if loader.waited_share else None),
     )
@@ -174,13 +174,14 @@ def _breakdown(loader: LoaderProfile) -> str:
         parts.append((fetch.serialise_ms / wall, "serialise"))
     shown = sorted((part for part in parts if part[0] >= 0.01), reverse=True)[:5]
     listed = " · ".join(f"{name} {text.percent(share)}" for share, name in shown)
-    return f"{cost_of_batch(loader)}{': ' if listed else ''}{listed}"
+    cost = cost_of_batch(loader)
+    return f"{cost}{': ' if cost and listed else ''}{listed}"
 
 
 def cost_of_batch(loader: LoaderProfile) -> str:
     """Return what making a batch takes, in a few words."""
     fetch = loader.fetch
-    if fetch is None:
+    if fetch is None or loader.relative:
         return ""
     cpu = f", {text.milliseconds(fetch.cpu_ms)} of it CPU" if fetch.cpu_ms is not None else ""
     return f"{text.milliseconds(fetch.wall_ms.median)} per batch{cpu}"

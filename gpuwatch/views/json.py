@@ -131,6 +131,7 @@ def _run(report: Report) -> dict[str, Any]:
         "torch": next((rank.torch for rank in report.ranks if rank.torch), None),
         "gpuwatch": run.gpuwatch,
         "experiment": plain(run.experiment),
+        "attached": plain(run.attached),
     }
 
 

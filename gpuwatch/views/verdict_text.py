@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from gpuwatch.model.findings import Bound, Verdict
-from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, SharedCores, TracedTime
+from gpuwatch.model.reasons import (
+    EndedEarly,
+    FewSamples,
+    FewSteps,
+    LoaderSteps,
+    NoLoop,
+    OwnLoopSteps,
+    SharedCores,
+    TracedTime,
+)
 from gpuwatch.model.trend import Trend
 from gpuwatch.words.units import count, duration, factor, figures, milliseconds, percent
 
@@ -177,6 +186,8 @@ def reason(verdict: Verdict) -> str:
             return _own_loop_reason(steps)
         case FewSteps(steps, needed, sure):
             return f"only {count(steps, 'step')} after warm-up; {needed} are needed, about {sure} for a sure verdict"
+        case FewSamples(samples, needed):
+            return f"only {count(samples, 'stack sample')} met the training in its loop; {needed} are needed"
         case EndedEarly(steps, needed, code, signal):
             return _ended_early(steps, needed, _ended(code, signal))
         case TracedTime() as traced:
@@ -213,6 +224,7 @@ _NO_LOOP = {
     "no torch": "Python ran, but used no torch DataLoader",
     "no Python": "the command started no Python that gpuwatch could instrument",
     "not yet": "no training step was observed so far",
+    "not sampled": "no stack of the training could be read, so nothing tells what it waits for",
     "no loader": "torch was imported, but no DataLoader and no three optimizer steps in a row were observed",
 }
 
@@ -231,6 +243,10 @@ def _loader_reason(steps: LoaderSteps) -> str:
     """Say what the share is made of: the wait in a step, and that for the first batch of later epochs."""
     computed = f"computes for {_kinds(steps) or _milliseconds(steps.compute_ms)}"
     each = f"each step waits {_milliseconds(steps.wait_ms)} for the next batch and {computed}"
+    if steps.samples is not None and steps.wait_ms is None:
+        return f"by {count(steps.samples, 'stack sample')} of its main thread; how long a step takes is not known"
+    if steps.samples is not None:
+        each = f"by {count(steps.samples, 'stack sample')} of its main thread, {each}"
     if not steps.later_epochs:
         return each
     if steps.iterator_per_step:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gpuwatch.analyze.lines.frames import Frame, activity_of, imports, read_frames
-from gpuwatch.analyze.lines.loop_lines import LoopLines
+from gpuwatch.analyze.lines.loop_lines import LoopRoles
 from gpuwatch.analyze.lines.moments import Moments
 from gpuwatch.analyze.lines.origins import Origins
 from gpuwatch.analyze.lines.placing import place
@@ -47,7 +47,7 @@ class _Burst:
 
 
 def burst_samples(
-    processes: Processes, log: ProcessLog, moments: Mapping[int, Moments], loops: LoopLines
+    processes: Processes, log: ProcessLog, moments: Mapping[int, Moments], loops: LoopRoles
 ) -> Iterator[Sample]:
     """Yield what py-spy saw of the trainers and their workers."""
     roles: dict[int, Role] = {worker.log.pid: "worker" for worker in processes.workers}

@@ -16,7 +16,7 @@ from typing import Literal
 
 from gpuwatch.analyze.lines.bursts import burst_samples
 from gpuwatch.analyze.lines.frames import Frame
-from gpuwatch.analyze.lines.loop_lines import LoopLines
+from gpuwatch.analyze.lines.loop_lines import LoopRoles
 from gpuwatch.analyze.lines.model_calls import IN_MODEL
 from gpuwatch.analyze.lines.moments import Moments
 from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, Sample
@@ -67,7 +67,7 @@ class Seconds:
 
 
 def fold_samples(
-    processes: Processes, seconds: Seconds, loops: LoopLines
+    processes: Processes, seconds: Seconds, loops: LoopRoles
 ) -> tuple[tuple[HotLine, ...], StackQuality, Mapping[int, StepParts]]:
     """Return the lines by cost, loader lines first, who took the samples, and what they say of each trainer's steps.
 

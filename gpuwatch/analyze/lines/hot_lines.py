@@ -11,7 +11,7 @@ from gpuwatch.analyze.lines.blocked import blocked_shares
 from gpuwatch.analyze.lines.folding import Seconds, fold_samples
 from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import moments_of
-from gpuwatch.analyze.lines.run_costs import by_cost
+from gpuwatch.analyze.lines.run_costs import LoopWait, by_cost
 from gpuwatch.analyze.lines.speedups import speedups_if_free
 from gpuwatch.analyze.lines.step_parts import StepParts
 from gpuwatch.analyze.loops import Analysis, Loop
@@ -35,7 +35,11 @@ def find_hot_lines(
         replace(line, blocked_share=share, speedup_if_free=gain)
         for line, share, gain in zip(lines, blocked, gains, strict=True)
     )
-    return tuple(by_cost(list(whole), analysis.loops, _startup_share(ranks))), quality, parts
+    waits = [
+        LoopWait(loop.profile.own_loop, loop.profile.workers, float(loop.steps.wait.sum()) / 1e9)
+        for loop in analysis.loops
+    ]
+    return tuple(by_cost(list(whole), waits, _startup_share(ranks))), quality, parts
 
 
 def _startup_share(ranks: tuple[RankProfile, ...]) -> float:

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.wall_time.loaders import Loader
+
+
+class LoopRoles(Protocol):
+    """Says what the loop around a stack does."""
+
+    def is_evaluation(self, frames: Sequence[Frame]) -> bool | None:
+        """Say whether the innermost loop around a stack evaluates; None where that is unknown."""
 
 
 class LoopLines:

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, Role
 from gpuwatch.analyze.lines.waiting import waits_for_others
-from gpuwatch.analyze.loops import Loop
 from gpuwatch.model.hot_lines import HotLine, cost_of
 
 # A start-up that takes more of a run than this is what the run is about; a shorter one is paid once, however long it runs.
 _MOST = 0.5
 
 
-def by_cost(lines: Sequence[HotLine], loops: Sequence[Loop], startup_share: float) -> list[HotLine]:
+class LoopWait(NamedTuple):
+    """What a loop waited for its batches, in seconds; `own_loop`: one without a DataLoader, whose lines tell it."""
+
+    own_loop: bool
+    workers: int
+    seconds: float
+
+
+def by_cost(lines: Sequence[HotLine], loops: Sequence[LoopWait], startup_share: float) -> list[HotLine]:
     """Return the lines with what each costs the run, the costliest first; those before the first batch come last unless
     `startup_share`, that of the run before it, is most of the run."""
     waited: dict[Role, float] = {role: _waited_s(role, lines, loops) for role in ("worker", "trainer")}
@@ -34,15 +42,15 @@ def _cost_s(line: HotLine, waited_s: float) -> float:
     return 0.0 if line.process_role == "worker" else line.seconds
 
 
-def _waited_s(role: Role, lines: Sequence[HotLine], loops: Sequence[Loop]) -> float:
+def _waited_s(role: Role, lines: Sequence[HotLine], loops: Sequence[LoopWait]) -> float:
     """Return the seconds that the loops waited for the batches that this role makes.
 
     A loop without a DataLoader waits in lines of its own for the threads or processes that make them."""
     handed = sum(line.seconds for line in lines if line.is_of_step and waits_for_others(line.stack))
     seconds = 0.0
     for loop in loops:
-        if loop.profile.own_loop:
+        if loop.own_loop:
             seconds += handed
-        elif bool(loop.profile.workers) == (role == "worker"):
-            seconds += float(loop.steps.wait.sum()) / 1e9
+        elif bool(loop.workers) == (role == "worker"):
+            seconds += loop.seconds
     return seconds

@@ -65,6 +65,8 @@ LIGHTER = 8.0
 
 def check(profile: Profile, t: Thresholds, seen: Starved, workers: int) -> Found | Missing | None:
     """Report serialising, moving or receiving batches that costs a good part of making them or of the step."""
+    if profile.run.attached is not None and seen.fetch.serialise_ms is not None:
+        return _by_samples(seen, t)
     if seen.fetch.serialise_ms is None or seen.fetch.tensors_per_batch is None:
         return Missing("events of the batches' serialisation")
     received = receive_share(seen.loader)
@@ -101,6 +103,32 @@ def _moved(seen: Starved, t: Thresholds) -> Found | None:
         where=seen.loader.created_where,
         speedup=throughput.predict(seen.costs, after, f"transport {fewer:.0f} times cheaper", 0.5),
         verify="try --remedies packed-batches" if many else "try --remedies uint8-batches",
+    )
+
+
+def _by_samples(seen: Starved, t: Thresholds) -> Found | None:
+    """Report what stack samples show of handing batches over; not what the batches hold."""
+    sent = transport_share(seen, wide=False)
+    received = receive_ms_of(seen.loader) / seen.costs.step_ms if seen.costs.step_ms > 0 else 0.0
+    if max(sent / t.critical_share, received / CRITICAL_RECEIVING) < 1.0:
+        return None
+    basis = f"sent and received {LIGHTER:.0f} times faster"
+    less = throughput.with_work(seen.costs, 1.0 - min(sent, 0.98) * (1.0 - 1.0 / LIGHTER))
+    lighter = (less, _lighter(seen, received * seen.costs.step_ms))
+    gains = [throughput.predict(seen.costs, after, basis, 0.5) for after in lighter]
+    return Found(
+        severity="warning",
+        confidence="medium",
+        summary=f"serialising batches is {sent:.0%} of the workers' work, receiving them {received:.0%} of the loop",
+        evidence=(
+            wait_evidence(seen.loader),
+            Evidence("serialise and hand over", round(sent, 4), "share of a batch's work", t.critical_share),
+            Evidence("receive a batch", round(received, 4), "share of the step", CRITICAL_RECEIVING),
+        ),
+        advice="Return few torch tensors from the workers: they move through shared memory, other objects are pickled. Pack many"
+        " small ones into one per field, and send uint8 rather than floats where that is enough.",
+        where=seen.loader.created_where,
+        speedup=max(gains, key=lambda gain: gain.predicted),
     )
 
 

@@ -223,6 +223,7 @@ RULE = Rule(
     check=check,
     needs=(RANKS,),
     thresholds=Thresholds(),
+    by_events=True,
     hides=("worker-restart", "slow-startup", "evaluation-share"),
     traits=Traits(bound="host", lanes=("step", "gpu_busy")),
 )

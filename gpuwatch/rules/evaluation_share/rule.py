@@ -132,5 +132,6 @@ RULE = Rule(
     check=check,
     needs=(Need("a training loop", _training),),
     thresholds=Thresholds(),
+    by_events=True,
     traits=Traits(bound="host", lanes=("gpu_busy",), windows="evaluation"),
 )

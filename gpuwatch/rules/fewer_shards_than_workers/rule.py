@@ -116,6 +116,7 @@ RULE = Rule(
     check=check,
     needs=(STARVED_LOOP, SHARED_STREAM),
     thresholds=Thresholds(),
+    by_events=True,
     hides=("too-few-workers", "cpu-saturated", "too-many-workers", Group.BATCH_COST),
     traits=Traits(about_input=True, lanes=("worker", "input_wait"), windows="waiting"),
 )

@@ -107,6 +107,7 @@ RULE = Rule(
     check=check,
     needs=(RANKS,),
     thresholds=Thresholds(),
+    by_events=True,
     hides=("periodic-pause", "slow-dataset-code"),
     traits=Traits(bound="host", lanes=("step",), windows="long steps", remedies=("gc-freeze",)),
 )

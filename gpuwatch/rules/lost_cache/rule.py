@@ -143,6 +143,7 @@ RULE = Rule(
     check=check,
     needs=(STARVED_LOOP, WORKERS, Need("workers that end with their epoch", _ended_workers)),
     thresholds=Thresholds(),
+    by_events=True,
     hides=(*_LOSSES, Group.BATCH_COST),
     traits=Traits(about_input=True, lanes=("input_wait", "worker"), remedies=("persistent-workers",)),
 )

@@ -27,7 +27,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import MIN_STEPS
+from gpuwatch.diagnosis.evidence import has_steps
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Confidence, Evidence, Traits
@@ -153,7 +153,7 @@ def _sureness(masks: CpuMasks, idle: bool) -> Confidence:
 
 def _measured(profile: Profile) -> LoaderProfile | Missing | NotSo:
     loader = profile.primary
-    if loader is None or loader.steps < MIN_STEPS or loader.own_loop:
+    if loader is None or not has_steps(loader) or loader.own_loop:
         return Missing("a measured loop over a DataLoader")
     return loader
 

@@ -150,7 +150,7 @@ def _finding(
     return Found(
         severity=severity,
         confidence=confidence,
-        summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each) while the device waits{crowd}",
+        summary=f"batches are made in the training process{_each(costs)} while the device waits{crowd}",
         evidence=_evidence(profile, loader, costs),
         advice=f"Load in {workers} worker process{'es' if workers > 1 else ''}: {_edit(loader, workers)}."
         f"{_beyond(profile, loader, workers)}{_slower(costs)}"
@@ -161,6 +161,11 @@ def _finding(
         edit=_edit(loader, workers),
         hides=("cpu-saturated", *((Group.BATCH_COST,) if throughput.hides_input(costs, workers) else ())),
     )
+
+
+def _each(costs: Costs) -> str:
+    """Return what a batch takes, where that is known."""
+    return "" if costs.relative else f" ({milliseconds(costs.work_ms)} each)"
 
 
 def _beyond(profile: Profile, loader: LoaderProfile, workers: int) -> str:
@@ -219,7 +224,7 @@ def _sharing(profile: Profile, loader: LoaderProfile, costs: Costs, speedup: Spe
     return Found(
         severity="info",
         confidence="low",
-        summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each), which computes with"
+        summary=f"batches are made in the training process{_each(costs)}, which computes with"
         f" {count(costs.trainer_threads, 'thread')} on the same {cores}: workers may win nothing",
         evidence=_evidence(profile, loader, costs),
         advice="Make a sample cost less CPU. Worker processes take their cores from the training's threads: measure them,"
@@ -237,7 +242,7 @@ def _refused(profile: Profile, loader: LoaderProfile, costs: Costs, library: str
     return Found(
         severity="info",
         confidence="high",
-        summary=f"batches are made in the training process ({milliseconds(costs.work_ms)} each): {library} uses no workers on the CPU",
+        summary=f"batches are made in the training process{_each(costs)}: {library} uses no workers on the CPU",
         evidence=_evidence(profile, loader, costs),
         advice=f"Make a sample cost less. On a GPU {library} uses the workers that you pass.{who_set(loader)}",
         where=loader.created_where,

@@ -118,6 +118,7 @@ RULE = Rule(
         Need("samples per batch", _samples),
     ),
     thresholds=Thresholds(),
+    by_events=True,
     hides=(
         "no-worker-processes",
         "too-few-workers",

@@ -191,6 +191,7 @@ RULE = Rule(
         LOADER,
     ),
     thresholds=Thresholds(),
+    by_events=True,
     hides=("slow-step-code",),
     traits=Traits(bound="host", lanes=("step", "gpu_busy"), windows="long steps"),
 )

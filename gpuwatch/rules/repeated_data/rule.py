@@ -96,6 +96,7 @@ RULE = Rule(
     check=check,
     needs=(OVER_A_LOADER, SHARED_STREAM),
     thresholds=Thresholds(),
+    by_events=True,
     hides=("too-few-workers",),
     traits=Traits(in_vain=True, lanes=("worker", "input_wait")),
 )

@@ -84,5 +84,6 @@ RULE = Rule(
     check=check,
     needs=(Need("a training loader", _skipping),),
     thresholds=Thresholds(),
+    by_events=True,
     traits=Traits(bound="startup", order="first", about_input=True, lanes=("input_wait", "worker"), windows="startup"),
 )

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.engines import Engine, waited_for
 from gpuwatch.analyze.lines.waiting import takes_turns, waits_for_threads
-from gpuwatch.diagnosis.evidence import MIN_STEPS, certainty, hot_line, place, saturation, share_of
+from gpuwatch.diagnosis.evidence import certainty, has_steps, hot_line, place, saturation, share_of
 from gpuwatch.diagnosis.messages import find_messages
 from gpuwatch.diagnosis.needs import WORKING_LOOP, MeasuredLoop, Starved
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Need, NotSo, Rule
@@ -152,7 +152,7 @@ def _made_at(profile: Profile) -> HotLine | None:
 def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Found | Missing | None:
     """Report the line of another thread that a loop without a DataLoader waits for."""
     costs, line = profile.costs, _made_at(profile)
-    if loader.steps < MIN_STEPS or costs is None or profile.stacks.trust in ("none", "low"):
+    if not has_steps(loader) or costs is None or profile.stacks.trust in ("none", "low"):
         return Missing("enough stack samples of a loop without a DataLoader")
     waited = handed_share(profile, loader)
     if waited < t.waited_share or find_messages(profile):

@@ -104,6 +104,7 @@ RULE = Rule(
         Need("batches delivered in order", _in_order),
     ),
     thresholds=Thresholds(),
+    by_events=True,
     hides=("too-few-workers", "coarse-batches"),
     traits=Traits(about_input=True, windows="waiting", remedies=("out-of-order", "more-prefetch")),
 )

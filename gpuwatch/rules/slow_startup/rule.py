@@ -141,5 +141,6 @@ RULE = Rule(
     check=check,
     needs=(Need("a first batch", _slowest),),
     thresholds=Thresholds(),
+    by_events=True,
     traits=Traits(bound="startup", order="last", lanes=("gpu_busy", "cpu_busy"), windows="startup"),
 )

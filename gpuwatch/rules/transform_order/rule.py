@@ -105,6 +105,7 @@ RULE = Rule(
     check=check,
     needs=(WORKING_LOOP,),
     thresholds=Thresholds(),
+    by_events=True,
     hides=("expensive-transform", "cpu-saturated"),
     group=Group.BATCH_COST,
     traits=Traits(about_input=True, windows="waiting", remedies=("shrink-first", "resize-before-float")),

@@ -77,5 +77,6 @@ RULE = Rule(
     check=check,
     needs=(OVER_A_LOADER,),
     thresholds=Thresholds(),
+    by_events=True,
     traits=Traits(in_vain=True, lanes=("worker", "input_wait")),
 )

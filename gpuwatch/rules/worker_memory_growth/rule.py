@@ -113,5 +113,6 @@ RULE = Rule(
         Need("the machine's memory", _total),
     ),
     thresholds=Thresholds(),
+    by_events=True,
     traits=Traits(lanes=("gpu_memory", "memory_used", "shared_memory")),
 )

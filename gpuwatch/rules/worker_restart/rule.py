@@ -182,5 +182,6 @@ RULE = Rule(
         Need("workers that end with their epoch", _not_kept),
     ),
     thresholds=Thresholds(),
+    by_events=True,
     traits=Traits(about_input=True, lanes=("input_wait", "worker"), remedies=("persistent-workers",)),
 )
