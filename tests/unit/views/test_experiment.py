@@ -175,3 +175,12 @@ def test_where_the_patch_is_and_what_it_does_not_make_is_said() -> None:
 def test_a_checked_patch_is_told_from_remedies() -> None:
     assert "The patch, in whole runs in turns" in drawn(replace(EMPTY, trials=(trial("patch", "helps"),)))
     assert "Remedies, tried in turns" in drawn(replace(EMPTY, trials=(trial("a", "helps"),)))
+
+
+def test_one_slow_window_does_not_make_the_device_the_limit() -> None:
+    row = ceiling(2, 8.5, 13.8, "device")
+    wide = replace(row, end_to_end=Interval(4.67, 4.16, 5.46, 4), device=Interval(8.5, 0.39, 10.5, 4))
+    text = " ".join(drawn(replace(EMPTY, ceilings=(wide,)), 200).split())
+    assert "together they reach 55% of the device alone" in text and "would win nothing" not in text
+    unclear = replace(wide, end_to_end=Interval(7.0, 4.16, 9.0, 4))
+    assert "differ too much to say by how much" in drawn(replace(EMPTY, ceilings=(unclear,)), 200)
