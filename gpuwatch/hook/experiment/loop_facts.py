@@ -17,7 +17,8 @@ _MOST_FILES = 2000
 
 def loaded_code() -> list[str]:
     """Return the files of the user's own modules that this process has loaded."""
-    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    # Not by getattr: it has a module that is imported when it is used imported now, and raise what that raises.
+    files = [getattr(module, "__dict__", {}).get("__file__") for module in list(sys.modules.values())]
     mine = {os.path.abspath(file) for file in files if isinstance(file, str) and origins.is_user_file(file)}
     boot = os.path.dirname(origins.HOOK.rstrip(os.sep)) + os.sep  # what starts the hook lies beside it
     return sorted(file for file in mine if file.endswith(".py") and os.path.isfile(file) and not file.startswith(boot))[

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +163,18 @@ def test_what_a_script_does_between_two_loops_is_in_no_window(monkeypatch: pytes
             break
         now[0] += 200_000_000
     assert (window.steps, window.ns) == (6, 6 * 200_000_000)
+
+
+def test_a_module_that_is_imported_when_it_is_used_stays_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gpuwatch.hook.experiment import loop_facts
+
+    class Lazy(types.ModuleType):
+        """As speechbrain has for what needs a package that is not installed."""
+
+        def __getattribute__(self, name: str) -> Any:
+            if name in ("__dict__", "__class__"):
+                return object.__getattribute__(self, name)
+            raise ImportError(f"lazy import for {name} failed")
+
+    monkeypatch.setitem(sys.modules, "some_lazy_module", Lazy("some_lazy_module"))
+    assert isinstance(loop_facts.loaded_code(), list)
