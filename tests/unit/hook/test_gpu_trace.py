@@ -50,6 +50,9 @@ def train():
     if story == "raises":
         def start_trace(self): raise RuntimeError("no tracing today")
         torch.profiler._KinetoProfile.start_trace = start_trace
+    if story == "stop raises":
+        def stop_trace(self): raise RuntimeError("it does not stop")
+        torch.profiler._KinetoProfile.stop_trace = stop_trace
     if story == "no backward":  # as in a step that is compiled as a whole
         torch.autograd.backward = lambda *a, **k: None
         batches = DataLoader(Rows(), batch_size=2)
@@ -82,7 +85,7 @@ def train():
             theirs.stop(); seen = 4
             print(sum(event.count for event in theirs.key_averages() if event.key == "aten::addmm"))
     if own is not None: own.start(); model(batch); own.stop(); print(len(own.events()) > 3)
-    print(losses)
+    print(losses, enabled())
 
 train()
 """
@@ -172,6 +175,13 @@ def test_a_profiler_that_fails_ends_the_windows_and_not_the_training(tmp_path: P
     assert found.done.stderr == "" and found.done.stdout.startswith("[")
 
 
+def test_a_profiler_that_does_not_stop_is_stopped_all_the_same(tmp_path: Path) -> None:
+    found = trained(tmp_path / "run", "stop raises")
+    (row,) = windows(found.trainer)
+    assert row["state"] == "failed" and row["file"] and "it does not stop" in row["why"]
+    assert found.done.stdout.rstrip().endswith("False")
+
+
 def test_a_process_that_is_killed_in_its_window_has_told_of_it(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     script = tmp_path / "script.py"
@@ -228,7 +238,8 @@ def test_later_windows_come_late_or_when_asked_for_and_never_cost_much(tmp_path:
     plan.closed(12_000 * MS, 20 * MS)
     assert not any(passed(plan, [100] * 300, 12_000 * MS))
     asked.touch()
-    assert any(passed(plan, [100] * 30, 50_000 * MS)) and not asked.exists()
+    plan.passed(50_000 * MS)
+    assert plan.is_due(50_000 * MS) and not asked.exists()
     costly = Plan(None, str(asked))
     costly.closed(1_000 * MS, 2_000 * MS)
     assert not any(passed(costly, [100] * 500, 1_000 * MS))
