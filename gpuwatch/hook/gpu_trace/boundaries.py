@@ -23,27 +23,28 @@ if TYPE_CHECKING:
 
 # A loop trains once this many of its steps were seen to; or, where another loader is asked for its batch in between, so many
 # and nearly all of its requests came after one that trained. What an evaluation asks for first comes after one, too.
-_SEEN, _SEEN_BESIDE, _NEARLY_ALL = 2, 3, 0.9
+# A step that is compiled as a whole tells of no backward, nor does an inference: so many requests while no other loop trains.
+_SEEN, _SEEN_BESIDE, _NEARLY_ALL, _UNSEEN = 2, 3, 0.9, 30
 # So many requests of other loops in a row: the training's own has been left.
 _OTHERS = 8
 
 
 class Seen:
-    """What was seen of a loader: its requests, those after a step that trained, and those of them in which the batch
-    before was its own."""
+    """What was seen of a loader: its requests, those of which the step before told what it did, those after a step that
+    trained, and those of them in which the batch before was its own."""
 
-    __slots__ = ("after_own", "after_training", "is_training", "requests")
+    __slots__ = ("after_own", "after_training", "is_training", "requests", "told")
 
     def __init__(self) -> None:
-        self.requests = self.after_training = self.after_own = 0
+        self.requests = self.told = self.after_training = self.after_own = 0
         self.is_training = False
 
     def count(self, has_trained: bool, is_own: bool) -> None:
-        """Count a request."""
-        self.requests += 1
+        """Count a request whose step told what it did; before the first one there was none."""
+        self.told += self.requests > 0
         self.after_training += has_trained
         self.after_own += has_trained and is_own
-        beside = self.after_training >= _SEEN_BESIDE and self.after_training >= _NEARLY_ALL * self.requests
+        beside = self.after_training >= _SEEN_BESIDE and self.after_training >= _NEARLY_ALL * self.told
         self.is_training = self.after_own >= _SEEN or beside
 
 
@@ -126,8 +127,12 @@ class Boundaries:
         seen = self.loaders.get(loader)
         if seen is None:
             seen = self.loaders[loader] = Seen()
-        if not (seen.is_training or mode.timestamps_only):
-            seen.count(account.trained(), account.iterator == number)
+        if not seen.is_training:
+            if not mode.timestamps_only:
+                seen.count(account.trained(), account.iterator == number)
+            seen.requests += 1
+            if seen.requests >= _UNSEEN and self.number is None and not seen.after_training:
+                seen.is_training = True
         if not seen.is_training:
             return False
         self.account = self.account or account

@@ -40,6 +40,11 @@ class Plan:
         self.last_ns: int | None = None
         self.recent: list[int] = []
 
+    @property
+    def is_done(self) -> bool:
+        """Whether there will be no further window."""
+        return self.windows >= (_MOST_WINDOWS if self.wanted is None else 1)
+
     def queued(self, batches: int) -> None:
         """Count what the loader had made ahead before the first step to the warm-up."""
         self.warm_up = max(self.warm_up, min(_WARM_UP + batches, _MOST_WARM_UP))
@@ -65,7 +70,7 @@ class Plan:
             return False
         if not self.windows:
             return True
-        if self.wanted is not None or self.windows >= _MOST_WINDOWS or at_ns - self.closed_ns < _APART_NS:
+        if self.is_done or at_ns - self.closed_ns < _APART_NS:
             return False
         if (at_ns - self.began_ns) < _COST_PARTS * self.cost_ns * (self.windows + 1) / self.windows:
             return False

@@ -80,8 +80,13 @@ class Recorder:
     def give_up(self) -> None:
         """End the recording after something went wrong, if it goes on."""
         self._annotation = None
-        if self.torch.autograd._profiler_enabled():
-            self._profile.stop_trace()
+        autograd = self.torch.autograd
+        try:
+            if autograd._profiler_enabled():
+                self._profile.stop_trace()
+        finally:
+            if autograd._profiler_enabled():
+                autograd._disable_profiler()
 
     def save(self, path: str) -> None:
         """Write the trace."""

@@ -74,8 +74,9 @@ class Windows:
                 self._go_on(self.window, at_ns)
             elif self.plan.is_due(at_ns):
                 self._open(iterator, at_ns)
-        except Exception as error:
+        except BaseException as error:
             self.give_up(error)
+            _raise_interrupt(error)
 
     def close(self, why: str) -> None:
         """Close the open window, and keep what it has."""
@@ -84,8 +85,9 @@ class Windows:
             return
         try:
             self._close(window, why)
-        except Exception as error:
+        except BaseException as error:
             self.give_up(error)
+            _raise_interrupt(error)
 
     def give_way(self) -> None:
         """Close for a profiler of the script's, which is about to start."""
@@ -145,19 +147,21 @@ class Windows:
     def _close(self, window: Window, why: str) -> None:
         """Stop, save and write it; a trace that is not whole keeps another name."""
         began_ns = now_ns()
-        self.window = None
         self._stop_watching()
         recorder = window.recorder
         if recorder is None or not window.recording:
+            self.window = None
             self._write("closed", window, why)
             return
         recorder.stop()
         path = os.path.join(_run(), FOLDER, window.file)
         recorder.save(path + ".part")
         os.rename(path + ".part", path)
+        self.window = None
         ended_ns = now_ns()
         self._write("closed", window, why, ended_ns, ended_ns - began_ns)
         self.plan.closed(ended_ns, window.open_ns + ended_ns - began_ns)
+        self.over = self.over or self.plan.is_done
 
     def _stop_watching(self) -> None:
         if self._collected in gc.callbacks:
@@ -172,8 +176,8 @@ class Windows:
         if now_ns() - window.step_ns > max(_SILENT_NS, usual):
             self.close(SILENCE)
 
-    def give_up(self, error: Exception) -> None:
-        """End the windows, and write why."""
+    def give_up(self, error: BaseException) -> None:
+        """End the windows, stop what records, and write why."""
         window, self.window = self.window, None
         self.over = True
         try:
@@ -210,6 +214,12 @@ class Windows:
             "gpu_trace", now_ns(), state, window.file, window.iterator, window.began_ns, ended_ns, window.open_ns,
             close_ns, marks, recorded, why,
         )  # fmt: skip
+
+
+def _raise_interrupt(error: BaseException) -> None:
+    """Let what is no error of ours go on its way: an interrupt, or the end of the process."""
+    if not isinstance(error, Exception):
+        raise error
 
 
 def _run() -> str:
