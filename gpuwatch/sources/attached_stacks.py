@@ -29,9 +29,9 @@ PRECEDENCE = -10
 ATTACHED = "attached"
 # After these it is read again which batch a worker is at: two readings close together seldom have the end of an epoch
 # between them.
-_NOTE_AFTER_S = (1.0, 3.0)
-# A worker that waits for an index has just forgotten its last: it is asked again. Of many workers some tell enough.
-_TRIES, _MOST_WORKERS = 3, 2
+_NOTE_AFTER_S = (1.0, 7.0)
+# A worker that waits for an index has just forgotten its last: another is asked. One tells enough of all.
+_TRIES = 3
 
 
 class _Turns:
@@ -81,6 +81,8 @@ class AttachedStacks(StacksThread):
         super().__init__(run, tree, off, None, clock)
         self._plan = _Turns(seconds, len(ranks))  # type: ignore[assignment]
         self._ranks, self._read_locals = ranks, read_locals
+        # The worker that was asked last with success.
+        self._telling: int | None = None
 
     def _look(self) -> None:
         self._take_precedence()
@@ -111,23 +113,18 @@ class AttachedStacks(StacksThread):
         return HZ_MANY if workers >= MANY_WORKERS else HZ
 
     def _note_batches(self, pid: int) -> None:
-        """Write which batch each worker of a rank is at."""
+        """Write which batch a worker of a rank is at."""
         if not self._read_locals:
             return
         rows: list[Row] = []
-        for worker in self._below(pid):
-            rows += self._reading(worker)
-            if len(rows) >= _MOST_WORKERS:
+        below = sorted(self._below(pid), key=lambda worker: worker != self._telling)
+        for worker in (below * _TRIES)[:_TRIES]:
+            found = loading_rows(pyspy.dump(worker, with_locals=True)[0], self._clock())
+            rows += found
+            if found and found[0][-1] is not None:
+                self._telling = worker
                 break
         self._write(rows)
-
-    def _reading(self, worker: int) -> list[Row]:
-        found: list[Row] = []
-        for _ in range(_TRIES):
-            found = loading_rows(pyspy.dump(worker, with_locals=True)[0], self._clock())
-            if not found or found[0][-1] is not None:
-                break
-        return found
 
     def _below(self, pid: int) -> list[int]:
         """Return the processes below a rank."""

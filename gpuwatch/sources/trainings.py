@@ -57,6 +57,8 @@ def find_above(
     uses_torch: Callable[[int], bool | None] = running.uses_torch,
 ) -> Found:
     """Return the rank that a process works for, as the worker of a loader; none where it works for no training."""
+    if uses_torch(pid) is not True or serves(pid) is False:
+        return Found((), {})
     for ancestor in _above(pid, processes):
         found = find_below(ancestor, processes, serves, uses_torch)
         mine = [rank for rank in found.ranks if pid in found.members[rank.pid]]

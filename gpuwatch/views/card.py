@@ -52,7 +52,7 @@ def prepare(report: Report) -> Card:
     return Card(
         run=clean(f"{run.id}  {run.name}" if run.name and run.name not in run.id else run.id),
         command=clean(shlex.join(run.command)),
-        ended=f"{'GPU trace' if traced else _ending(report)} · {text.duration(report.seconds)}",
+        ended=f"{'GPU trace' if traced else text.ending_of(run)} · {text.duration(report.seconds)}",
         tone=_tone(report),
         badge=verdict_text.name(report.verdict),
         headline=sentence(verdict_text.claim(report.verdict)),
@@ -90,15 +90,6 @@ def render(report: Report, width: int = 100, color: bool = True) -> RenderableTy
     from gpuwatch.views.card_drawing import draw
 
     return draw(prepare(report), width, color)
-
-
-def _ending(report: Report) -> str:
-    """Return how the run ended; of a training that was attached to, how long it had been running then."""
-    run = report.run
-    if run.attached is None:
-        return text.ending(run.exit_code, run.signal, run.state)
-    age = run.attached.get("age_s")
-    return f"attached after {text.duration(age)}" if isinstance(age, (int, float)) else "attached"
 
 
 def _tone(report: Report) -> Tone:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from gpuwatch.model.findings import Speedup
 from gpuwatch.model.measures import Interval, Place
+from gpuwatch.model.recording import RunInfo
 from gpuwatch.words import units
 from gpuwatch.words.source_code import cell_name
 from gpuwatch.words.units import DASH, count, duration, factor, figures, milliseconds, percent, size
@@ -21,6 +22,7 @@ __all__ = [
     "count",
     "duration",
     "ending",
+    "ending_of",
     "factor",
     "factor_range",
     "figures",
@@ -150,8 +152,16 @@ _UNITS: dict[str, Callable[[float], str]] = {
 }
 
 
+def ending_of(run: RunInfo) -> str:
+    """Return how a run ended, in a few words; of a training that was attached to, how long it had been running then."""
+    if run.attached is None:
+        return ending(run.exit_code, run.signal, run.state)
+    age = run.attached.get("age_s")
+    return f"attached after {duration(age)}" if isinstance(age, (int, float)) else "attached"
+
+
 def ending(exit_code: int | None, signal: int | None, state: str) -> str:
-    """Return how a run ended, in a few words."""
+    """Return how a command ended, in a few words."""
     if state == "running":
         return "still running"
     if signal is not None:

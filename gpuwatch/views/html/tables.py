@@ -127,7 +127,7 @@ def the_run(report: Report) -> Markup:
         ("folder", el("code", run.cwd)),
         ("hosts", ", ".join(report.hosts)),
         ("Python, torch", f"{first.python}, {first.torch or text.DASH}" if first else text.DASH),
-        ("ended", text.ending(run.exit_code, run.signal, run.state)),
+        ("ended", text.ending_of(run)),
         (
             "gpuwatch",
             f"{run.gpuwatch}; cost {hook}, sampler {text.percent(overhead.sampler_cpu_share)} of a core, {text.size(overhead.spool_bytes)} written",

@@ -23,7 +23,7 @@ def header(report: Report) -> Markup:
     """Return the line that says which run this is."""
     run = report.run
     started = datetime.fromtimestamp(run.started_wall_ns / 1e9, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    ended = text.ending(run.exit_code, run.signal, run.state)
+    ended = text.ending_of(run)
     facts = [started, text.duration(report.seconds), text.clean(run.host), ended]
     if report.judged_gpu is not None and not report.ranks:
         facts = ["GPU trace", text.duration(report.seconds)]

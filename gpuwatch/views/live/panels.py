@@ -43,7 +43,7 @@ CONFIDENCE = {
 def header(frame: Frame, width: int) -> Text:
     """Return the line at the top: which run, for how long, in what state."""
     run = frame.report.run
-    state = "running" if frame.live else text.ending(run.exit_code, run.signal, run.state)
+    state = "running" if frame.live else text.ending_of(run)
     moment = f" · at {text.duration(frame.now_s)}" if frame.view.at_s is not None else ""
     right = f"{text.duration(frame.report.seconds)} · {state}{moment}{' · paused' if frame.view.paused else ''}"
     room = max(8, width - len(right) - 12)

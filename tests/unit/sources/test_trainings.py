@@ -68,6 +68,15 @@ def test_a_worker_leads_to_the_rank_that_it_works_for() -> None:
     assert [rank.pid for rank in find_above(12, served, lambda pid: pid == 12, lambda pid: pid != 11).ranks] == [10]
 
 
+def test_what_a_training_has_started_beside_its_workers_leads_nowhere() -> None:
+    known = {
+        each.pid: each
+        for each in [process(10, 1), process(11, 10, ("sleep", "60")), process(12, 10, ("python", "log.py"))]
+    }
+    for pid in (11, 12):
+        assert not find_above(pid, known, lambda one: False, lambda one: one != 11).ranks
+
+
 def test_where_nobody_may_look_a_copy_of_a_training_is_a_worker() -> None:
     assert ranks(10, [process(10, 1), process(11, 10)], {}) == [10]
 
