@@ -12,6 +12,7 @@ import sys
 # Importing typing would cost time in every Python of the user's; type checkers take this name for true.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol, TypeVar
 
     class Part(Protocol):
@@ -21,18 +22,28 @@ if TYPE_CHECKING:
 
 
 class Process:
-    """The parts of the hook's state in this process, in the order in which they were made."""
+    """The parts of the hook's state in this process, in the order in which they were made. `before`: what is called before
+    it forks."""
 
-    __slots__ = ("parts", "pid")
+    __slots__ = ("before", "parts", "pid")
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.parts: list[Part] = []
+        self.before: list[Callable[[], None]] = []
 
     def own(self, part: Owned) -> Owned:
         """Take a part over, to renew it in each forked child after those that came before it; return it."""
         self.parts.append(part)
         return part
+
+    def before_fork(self) -> None:
+        """End what a child must not go on with; what fails stays here."""
+        for end in self.before:
+            try:
+                end()
+            except Exception:
+                pass  # the fork is the user's
 
     def after_fork(self) -> None:
         """Make all parts those of a new process, also after one that fails; with GPUWATCH_DEBUG raise that at the end."""
@@ -48,7 +59,7 @@ class Process:
 
 
 process = Process()
-os.register_at_fork(after_in_child=process.after_fork)
+os.register_at_fork(before=process.before_fork, after_in_child=process.after_fork)
 
 
 def command_line() -> list[str]:

@@ -6,8 +6,6 @@ Requests of loops that do not train, and those that a dataset makes while its ow
 
 from __future__ import annotations
 
-import os
-
 from ..attributes import RECORD
 from ..process import process
 from ..step_mode import mode
@@ -172,7 +170,7 @@ def watch_loaders(module: Any) -> None:
     """Look at each request of torch's loaders."""
     base = module._BaseDataLoaderIter
     base.__next__ = wrap_next(base.__next__, boundaries.requested, boundaries.answered, boundaries.ended)
-    os.register_at_fork(before=_forks)
+    process.before.append(_forks)
 
 
 def watch_optimizers() -> None:

@@ -223,7 +223,7 @@ def _raise_interrupt(error: BaseException) -> None:
 
 
 def _run() -> str:
-    return os.environ["GPUWATCH_RUN"]
+    return os.environ.get("GPUWATCH_RUN", "")
 
 
 def _rank(torch: Any) -> int:
