@@ -60,7 +60,7 @@ class Options:
 
 
 def stands_in_worker_loop(pid: int) -> bool | None:
-    """Say whether a process works for another one, by the stack of its main thread; None where nobody may look."""
+    """Say whether a process works for another one, by the stack of its main thread; None where looking is not allowed."""
     return serves(pyspy.dump(pid)[0], pid)
 
 
@@ -215,7 +215,7 @@ def _watch(path: Path, target: Target, options: Options, readable: bool) -> bool
         "--attach",
         ",".join(str(rank.pid) for rank in target.ranks if rank.pid not in target.refused or not readable),
     ]
-    more += ["--seconds", f"{options.seconds:g}"] + ([] if options.read_locals else ["--no-locals"])
+    more += ["--seconds", str(options.seconds)] + ([] if options.read_locals else ["--no-locals"])
     sampler = start_sampler(path, options.rate, stacks, more)
     begun = time.monotonic()
     try:

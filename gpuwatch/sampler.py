@@ -157,7 +157,7 @@ class Sampler:
         return self._abandoned() if self._attached is None else self._has_looked(self._attached)
 
     def _has_looked(self, attached: Attached) -> bool:
-        """Tell whether an attached look is over, or nobody waits for it any more, or nothing is left to look at."""
+        """Tell whether an attached look is over, or its command has ended, or nothing is left to look at."""
         if (
             not os.path.exists(f"/proc/{self._parent}")
             or _is_zombie(self._parent)

@@ -13,6 +13,7 @@ import click
 
 from gpuwatch.commands.recorded import base_folder, print_json, write_file
 from gpuwatch.errors import GpuwatchError, UsageError
+from gpuwatch.words.units import count, duration
 
 if TYPE_CHECKING:
     from gpuwatch.model.report import Report
@@ -102,8 +103,8 @@ class _Progress:
 
     def __init__(self, seconds: float, ranks: int) -> None:
         self._seconds, self._at = seconds, 0
-        what = "1 process" if ranks == 1 else f"{ranks} processes"
-        self._label = f"watching {what} for {seconds:g} s (Ctrl-C ends early)"
+        what = count(ranks, "process", "processes")
+        self._label = f"watching {what} for {duration(seconds)} (Ctrl-C ends early)"
         self._bar: Any = None
 
     def __enter__(self) -> _Progress:

@@ -1,6 +1,6 @@
-"""What the frames of loader workers tell of their loader, from py-spy's reading of local variables.
+"""What the frames of loader workers show of their loader, from py-spy's reading of local variables.
 
-Of all variables only those named here are taken: a worker's number, how many there are, which batch it was told to make.
+Of all variables only those named here are taken: a worker's number, how many there are, which batch it had to make.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def loading_rows(threads: Iterable[Mapping[str, Any]], now: int) -> list[Row]:
 
 
 def serves(threads: Iterable[Mapping[str, Any]], pid: int) -> bool | None:
-    """Say whether a process's main thread stands in a loop that works for another process; None where it was not seen."""
+    """Say whether a process's main thread is in a loop that works for another process; None where it was not seen."""
     own = [one for one in threads if one.get("pid") == pid and one.get("thread_name") == "MainThread"]
     if not own or not own[0].get("frames"):
         return None

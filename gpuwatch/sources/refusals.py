@@ -57,7 +57,7 @@ def why_no_stacks(process: Running, proc: str = "/proc") -> Refusal | None:
 
 
 def _by_yama(process: Running) -> Refusal | None:
-    """Return what the kernel's Yama forbids: 1 allows ancestors only, 2 administrators, 3 nobody."""
+    """Return what the kernel's Yama forbids: 1 allows ancestors only, 2 administrators, 3 no process."""
     scope = _scope()
     if scope in ("", "0") or (scope in ("1", "2") and _may_trace()):
         return None

@@ -1,7 +1,7 @@
-"""Which running processes train: a launcher's ranks, told from the workers of their loaders.
+"""Which running processes train: a launcher's ranks, apart from the workers of their loaders.
 
 A rank has torch loaded. A worker is a copy of its parent (fork: the same command) or was started by multiprocessing
-(spawn, forkserver), and stands in the loop of those that serve others: a loader's, a pool's. Ranks may be started by
+(spawn, forkserver), and is in the loop of those that serve others: a loader's, a pool's. Ranks may be started by
 multiprocessing as well; then only that loop tells the two apart.
 """
 

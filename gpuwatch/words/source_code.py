@@ -59,12 +59,13 @@ _IMPORTING = frozenset(("_find_and_load", "_find_and_load_unlocked", "_load_unlo
 
 # Where Python waits for another thread or process, by the end of the file's path; and in which functions of it a thread
 # has nothing to do meanwhile.
+_PROCESS_QUEUES = "multiprocessing/queues.py"
 _WAITS = {
     "threading.py": ("wait", "_wait_for_tstate_lock"),
     "queue.py": ("get",),
     "selectors.py": ("select",),
     "multiprocessing/connection.py": ("_poll", "wait", "_recv"),
-    "multiprocessing/queues.py": ("get",),
+    _PROCESS_QUEUES: ("get",),
     "multiprocessing/synchronize.py": (),
     "concurrent/futures/_base.py": (),
     "concurrent/futures/thread.py": (),
@@ -193,6 +194,11 @@ def is_importing(file: str, function: str) -> bool:
 def hands_over(file: str) -> bool:
     """Say whether innermost code in this file waits for a lock, a queue or a pipe."""
     return _slashed(file).endswith(tuple(_WAITS))
+
+
+def is_process_queue(file: str) -> bool:
+    """Say whether this is the file of the queues between processes."""
+    return _slashed(file).endswith(_PROCESS_QUEUES)
 
 
 def locks_processes(file: str) -> bool:

@@ -64,7 +64,7 @@ class SampledLoops:
         return {function: _met_often(lines) for function, lines in found.items()}
 
     def _asking(self, stack: Stack) -> Frame | None:
-        """Return the frame that asks for a batch: the innermost of a function that trains, else the innermost of the user's."""
+        """Return the frame that requests a batch: the innermost of a function that trains, else the innermost of the user's."""
         at = asked_at(stack)
         if not at:
             return None

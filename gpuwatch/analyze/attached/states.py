@@ -17,7 +17,7 @@ from gpuwatch.analyze.lines.model_calls import Part, part_of
 from gpuwatch.analyze.numbers.arrays import as_list
 from gpuwatch.analyze.numbers.statistics import Array, ratio_interval
 from gpuwatch.model.measures import Interval
-from gpuwatch.words.source_code import is_library
+from gpuwatch.words.source_code import is_library, is_process_queue
 
 MAIN = "MainThread"
 WAIT = "input wait"
@@ -40,7 +40,7 @@ _Z = 1.96
 @dataclass(frozen=True, slots=True)
 class Seen:
     """The samples of one main thread, in order: the phase of each. `hz`: how many there are a second. `receiving`: of them, in
-    reading a batch that a worker has sent, and making it anew."""
+    reading a batch that a worker has sent, and making it again."""
 
     phases: tuple[str, ...]
     loops: SampledLoops
@@ -113,10 +113,10 @@ def phase_of(frames: Stack, loops: SampledLoops, on_gpu: bool = False) -> str:
 
 
 def _receives(frames: Stack) -> bool:
-    """Say whether a thread that asks for a batch reads one, or makes it anew: what unpickles has no frame of its own."""
+    """Say whether a thread that requests a batch reads one, or makes it again: what unpickles has no frame of its own."""
     asked = asked_at(frames)
     leaf = frames[-1]
-    unpickles = leaf.name == "get" and leaf.file.endswith("multiprocessing/queues.py")
+    unpickles = leaf.name == "get" and is_process_queue(leaf.file)
     return bool(asked) and (unpickles or any(_hands_over(frame) for frame in frames[asked:]))
 
 

@@ -72,7 +72,7 @@ def working_of(pids: Sequence[int], stacks: Sequence[tuple[Mapping[str, Any], St
 
 
 def alive_at_once(pids: Sequence[int], sampler: ProcessLog | None) -> int:
-    """Return how many of these processes lived at the same time, at most; all of them where nobody counted."""
+    """Return how many of these processes lived at the same time, at most; all of them where they were not counted."""
     table = sampler.table("process") if sampler else None
     counted: dict[float, set[int]] = defaultdict(set)
     if table is not None:
@@ -128,7 +128,7 @@ def _grown(pids: Sequence[int], sampler: ProcessLog | None, name: str, window: W
 
 
 class Pace(NamedTuple):
-    """Batches a second by the numbers of batches that workers were told to make, and what else their frames tell."""
+    """Batches a second by the numbers of batches that workers had to make, and what else their frames tell."""
 
     batches_per_s: float | None
     facts: Mapping[str, Any]
@@ -136,7 +136,7 @@ class Pace(NamedTuple):
 
 def pace_of(pids: Sequence[int], logs: Sequence[ProcessLog]) -> Pace:
     """Return how fast a loader's workers are asked to make batches. A worker's numbers are those of the whole loader, and
-    begin anew with each epoch."""
+    begin again with each epoch."""
     rows = [row for log in logs for row in log.table("loading").dicts() if row.get("pid") in set(pids)]
     facts: dict[str, Any] = {}
     for row in rows:

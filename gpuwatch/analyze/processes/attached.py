@@ -1,4 +1,4 @@
-"""Who is who where gpuwatch attached to a training: its ranks as /proc told of them, its workers as their stacks do.
+"""Who is who where gpuwatch attached to a training: its ranks as /proc showed them, its workers as their stacks do.
 
 No process wrote events. What the rest of the analysis reads of a process (its header, its cores) is put together here.
 """

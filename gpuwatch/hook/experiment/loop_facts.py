@@ -1,4 +1,4 @@
-"""What an experiment is told of the loop that it drives: its loader's settings, the ranks, the files it was run from."""
+"""What an experiment knows of the loop that it drives: its loader's settings, the ranks, the files it was run from."""
 
 from __future__ import annotations
 

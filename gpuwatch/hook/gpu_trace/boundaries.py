@@ -28,7 +28,7 @@ _OTHERS = 8
 
 
 class Seen:
-    """What was seen of a loader: its requests, those of which the step before told what it did, those after a step that
+    """What was seen of a loader: its requests, those of which the step before reported what it did, those after a step that
     trained, and those of them in which the batch before was its own."""
 
     __slots__ = ("after_own", "after_training", "is_training", "requests", "told")
@@ -38,7 +38,7 @@ class Seen:
         self.is_training = False
 
     def count(self, has_trained: bool, is_own: bool) -> None:
-        """Count a request whose step told what it did; before the first one there was none."""
+        """Count a request whose step reported what it did; before the first one there was none."""
         self.told += self.requests > 0
         self.after_training += has_trained
         self.after_own += has_trained and is_own

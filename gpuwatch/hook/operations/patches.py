@@ -29,7 +29,7 @@ _ABSENT = object()
 
 
 class Attribute:
-    """One attribute of a class, module or object, replaced. `old`: what the replacement stands for."""
+    """One attribute of a class, module or object, replaced. `old`: what was replaced."""
 
     __slots__ = ("name", "old", "owner", "value")
 

@@ -36,9 +36,10 @@ def test_fewer_samples_are_taken_where_no_core_is_idle(
     look: AttachedStacks, monkeypatch: pytest.MonkeyPatch, idle: float, hz: int
 ) -> None:
     seen: list[tuple[int, int]] = []
-    monkeypatch.setattr(look, "_idle_cores", lambda: idle)
+    monkeypatch.setattr(look._spare, "look", lambda: None)
+    look._spare.idle = idle
     monkeypatch.setattr(look, "_note_batches", lambda pid: None)
-    monkeypatch.setattr(look, "_burst", lambda trainer, why: seen.append((trainer.pid, look.rates[0])))
+    monkeypatch.setattr(look, "_burst", lambda trainer, why: seen.append((trainer.pid, look._hz(2, why))))
     look._look()
     assert seen == [(10, hz), (20, hz)]
 
