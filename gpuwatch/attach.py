@@ -118,16 +118,14 @@ def _unseen(named: Running, everyone: Mapping[int, Running]) -> Target:
     hidden = [pid for pid in (named.pid, *below) if running.uses_torch(pid) is None]
     if refusal is not None and hidden:
         return Target((named,), {named.pid: tuple(below)}, {named.pid: refusal})
-    python = any(running.is_python(pid) for pid in (named.pid, *below))
-    what = "runs Python, but has no torch loaded" if python else f"({named.name}) runs no Python"
-    raise _error(
-        Refusal(
-            f"process {named.pid} {what}, nor does any process below it"
-            if below or python
-            else f"process {named.pid} {what}",
-            "`gpuwatch attach` without a number lists the trainings that run",
-        )
-    )
+    if running.is_python(named.pid):
+        what = "runs Python, but has no torch loaded" + (", nor does any process below it" if below else "")
+    elif any(running.is_python(pid) for pid in below):
+        what = f"({named.name}) has Python below it, but none with torch loaded"
+    else:
+        what = f"({named.name}) runs no Python" + (", nor does any process below it" if below else "")
+    listed = "`gpuwatch attach` without a number lists the trainings that run"
+    raise _error(Refusal(f"process {named.pid} {what}", listed))
 
 
 def _notes(named: Running, found: Found) -> list[str]:
