@@ -42,8 +42,7 @@ def find_waiting(profile: Profile) -> WaitingEvaluation | None:
     primary, loop = profile.primary, loop_seconds(profile)
     if primary is None or primary.role != "training" or loop <= 0:
         return None
-    mine = [x for x in profile.loaders if x.role == "evaluation" and x.rank == primary.rank and x.steps >= MIN_STEPS]
-    loader = max(mine, key=waited_s, default=None)
+    loader = max((x for x in _beside(profile, primary) if x.steps >= MIN_STEPS), key=waited_s, default=None)
     if loader is None or waited_s(loader) / loop < STARVED_SHARE:
         return None
     seconds, whole = waited_s(loader), loader.seconds + sum(loader.first_batch_s)
@@ -55,8 +54,13 @@ def evaluation_wait(profile: Profile) -> float | None:
     primary, loop = profile.primary, loop_seconds(profile)
     if primary is None or primary.role != "training" or loop <= 0:
         return None
-    waits = [waited_s(x) for x in profile.loaders if x.role == "evaluation" and x.rank == primary.rank]
+    waits = [waited_s(x) for x in _beside(profile, primary)]
     return min(sum(waits) / loop, 1.0) if waits else None
+
+
+def _beside(profile: Profile, training: LoaderProfile) -> list[LoaderProfile]:
+    """Return the evaluation loaders of a training loader's rank."""
+    return [x for x in profile.loaders if x.role == "evaluation" and x.rank == training.rank]
 
 
 def waited_s(loader: LoaderProfile) -> float:
@@ -71,7 +75,7 @@ def with_evaluation(profile: Profile, gain: Speedup, saved: Callable[[LoaderProf
     primary, costs = profile.primary, profile.costs
     if primary is None or costs is None or primary.role != "training" or costs.seconds <= 0:
         return gain
-    mine = [x for x in profile.loaders if x.role == "evaluation" and x.rank == primary.rank]
+    mine = _beside(profile, primary)
     won = sum(min(max(saved(loader), 0.0), 1.0) * waited_s(loader) for loader in mine) / costs.seconds
     if won <= 0:
         return gain

@@ -109,8 +109,14 @@ def waits_for_core(profile: Profile, loader: LoaderProfile) -> bool:
     share = waited_share(loader)
     if share is None or not finds_batches_ready(loader):
         return False
+    delay = core_delay(profile, loader)
+    return not share.median - delay - _locked_share(profile, loader) >= UNEXPLAINED_SHARE
+
+
+def core_delay(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the time in which the training thread of a loader's rank was runnable without a core."""
     delays = [rank.run_queue_delay_share or 0.0 for rank in profile.ranks if rank.rank == loader.rank]
-    return not share.median - max(delays, default=0.0) - _locked_share(profile, loader) >= UNEXPLAINED_SHARE
+    return max(delays, default=0.0)
 
 
 def _locked_share(profile: Profile, loader: LoaderProfile) -> float:

@@ -12,7 +12,14 @@ from typing import NamedTuple
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evaluation import with_evaluation
-from gpuwatch.diagnosis.evidence import STARVED_SHARE, finds_batches_ready, is_on_the_cpu, waited_share, waits_for_core
+from gpuwatch.diagnosis.evidence import (
+    STARVED_SHARE,
+    core_delay,
+    finds_batches_ready,
+    is_on_the_cpu,
+    waited_share,
+    waits_for_core,
+)
 from gpuwatch.diagnosis.thresholds import Threshold
 from gpuwatch.model.findings import Speedup
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -91,8 +98,7 @@ def _computes_on_the_cpu(profile: Profile, loader: LoaderProfile) -> bool:
     """Say whether no rank has a device, and the training thread runs, or waits for a core, for most of its step."""
     if not is_on_the_cpu(profile):
         return False
-    delays = [rank.run_queue_delay_share or 0.0 for rank in profile.ranks if rank.rank == loader.rank]
-    return (loader.compute_cpu_share or 0.0) + max(delays, default=0.0) >= COMPUTES
+    return (loader.compute_cpu_share or 0.0) + core_delay(profile, loader) >= COMPUTES
 
 
 def free_input(profile: Profile, loader: LoaderProfile) -> Speedup | None:

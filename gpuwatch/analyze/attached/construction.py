@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 
 from gpuwatch.analyze.attached.loops import LoopAt
+from gpuwatch.analyze.lines.constructions import parsed
 from gpuwatch.model.measures import Place
 from gpuwatch.words.source_code import is_library
 
@@ -38,7 +37,7 @@ def construction_of(loop: LoopAt | None, files: Iterable[str]) -> Place | None:
 
 def _calls(file: str, names: frozenset[str] = _LOADERS) -> Iterator[tuple[str | None, Place]]:
     """Yield each construction of these classes in a file, with the name that it is assigned to."""
-    tree = _parsed(file)
+    tree = parsed(file, _MOST_LINES)
     if tree is None:
         return
     owners = {
@@ -59,7 +58,7 @@ def _target(node: ast.Assign | ast.AnnAssign) -> str | None:
 
 def _iterated(loop: LoopAt) -> set[str]:
     """Return the names in what a loop iterates over: `loader` of `for i, batch in enumerate(loader)`."""
-    tree = _parsed(loop.file)
+    tree = parsed(loop.file, _MOST_LINES)
     if tree is None:
         return set()
     loops = [node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.AsyncFor)) and node.lineno == loop.line]
@@ -74,14 +73,3 @@ def _last_name(node: ast.AST) -> str | None:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else None
-
-
-@lru_cache(maxsize=256)
-def _parsed(file: str) -> ast.Module | None:
-    lines = linecache.getlines(file)
-    if not lines or len(lines) > _MOST_LINES:
-        return None
-    try:
-        return ast.parse("".join(lines))
-    except SyntaxError:
-        return None

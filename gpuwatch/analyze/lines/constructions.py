@@ -65,7 +65,7 @@ def _varies(node: ast.AST, varying: frozenset[str]) -> bool:
 
 
 def _repeats(file: str, line: int, function: Function | None) -> bool:
-    inside = function if function is not None else _parsed(file)
+    inside = function if function is not None else parsed(file)
     loops = [
         node for node in (ast.walk(inside) if inside else ()) if isinstance(node, (ast.For, ast.AsyncFor, ast.While))
     ]
@@ -118,9 +118,10 @@ def _assignments(function: Function) -> Iterator[tuple[ast.AST, list[ast.AST]]]:
 
 
 @lru_cache(maxsize=256)
-def _parsed(file: str) -> ast.Module | None:
+def parsed(file: str, most_lines: int = _MOST_LINES) -> ast.Module | None:
+    """Return a file's code; None where it is longer than that, or no Python."""
     lines = linecache.getlines(file)
-    if not lines or len(lines) > _MOST_LINES:
+    if not lines or len(lines) > most_lines:
         return None
     try:
         return ast.parse("".join(lines))
@@ -130,7 +131,7 @@ def _parsed(file: str) -> ast.Module | None:
 
 @lru_cache(maxsize=256)
 def _calls_at(file: str) -> dict[int, tuple[ast.Call, ...]]:
-    tree = _parsed(file)
+    tree = parsed(file)
     found: dict[int, tuple[ast.Call, ...]] = {}
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Call):
@@ -141,7 +142,7 @@ def _calls_at(file: str) -> dict[int, tuple[ast.Call, ...]]:
 
 def _function_of(file: str, line: int) -> Function | None:
     """Return the innermost function around a line."""
-    tree = _parsed(file)
+    tree = parsed(file)
     around = [
         node
         for node in (ast.walk(tree) if tree else ())

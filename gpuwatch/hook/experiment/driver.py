@@ -109,7 +109,7 @@ class Driver:
         if loader is before:
             return True
         # The script trained on this loader's last batch, and asked for none of the other's since.
-        if not (self.drew and activity.current().trained() and _is_like(loader, self.settings)):
+        if not (self.drew and activity.current().trained() and _settings(loader) == self.settings):
             return False
         self.loader = weakref.ref(loader)
         return True
@@ -190,10 +190,6 @@ def _settings(loader: Any) -> tuple[Any, ...]:
     """Return what two loaders have in common when one takes the other's place."""
     dataset = getattr(loader, "dataset", None)
     return type(loader), type(dataset), getattr(loader, "batch_size", None), construction_sites.place_of(loader)
-
-
-def _is_like(loader: Any, settings: tuple[Any, ...]) -> bool:
-    return bool(settings) and _settings(loader) == settings
 
 
 def _will_train() -> bool:

@@ -25,7 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import starved
+from gpuwatch.diagnosis.evidence import core_delay, starved
 from gpuwatch.diagnosis.needs import COSTS, CPU_SAMPLES, MEASURED_LOOP, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -58,7 +58,7 @@ def check(
     profile: Profile, t: Thresholds, seen: MeasuredLoop, usable: float, costs: Costs, others: float
 ) -> Found | None:
     """Report cores that others hold while the training thread or the workers stand in the run queue."""
-    machine, trainer = profile.machine, _trainer_delay(profile, seen)
+    machine, trainer = profile.machine, core_delay(profile, seen.loader)
     if others / usable < t.others_share or 1.0 - (machine.spare_cores or 0.0) / usable < t.busy_share:
         return None
     waits = starved(profile) != "no"
@@ -95,11 +95,6 @@ def _alone(costs: Costs, machine: MachineProfile, others: float, delay: float) -
     device_ms = costs.device_ms * (1.0 - min(delay, throughput.MOST_QUEUED) * theirs)
     with_theirs = throughput.on_cores(costs, costs.shared_cores + mine)
     return replace(with_theirs, device_ms=device_ms, queued_ms=min(costs.queued_ms, throughput.MOST_QUEUED * device_ms))
-
-
-def _trainer_delay(profile: Profile, seen: MeasuredLoop) -> float:
-    delays = [rank.run_queue_delay_share or 0.0 for rank in profile.ranks if rank.rank == seen.loader.rank]
-    return max(delays, default=0.0)
 
 
 def _device_busy(profile: Profile) -> float:
