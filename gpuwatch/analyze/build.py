@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gpuwatch.analyze.choices import user_files
@@ -12,8 +14,10 @@ from gpuwatch.analyze.lines.hot_lines import find_hot_lines
 from gpuwatch.analyze.lines.other_threads import trainer_threads
 from gpuwatch.analyze.lines.sampled_phases import with_samples
 from gpuwatch.analyze.lines.setups import find_setups
+from gpuwatch.analyze.lines.step_parts import StepParts
 from gpuwatch.analyze.loading.fetches import find_makers
 from gpuwatch.analyze.loading.profile import loader_profile
+from gpuwatch.analyze.loading.sampled_feed import with_feed
 from gpuwatch.analyze.loops import Analysis, Loop, main_loop
 from gpuwatch.analyze.machine.devices import device_profiles
 from gpuwatch.analyze.machine.host import machine_profile
@@ -56,6 +60,8 @@ def profile_of(analysis: Analysis) -> Profile:
     costs = _costs(analysis, primary, machine, ranks) if primary else None
     lines, quality, sampled = find_hot_lines(analysis, ranks, costs)
     ranks = tuple(with_samples(rank, sampled.get(rank.pid)) for rank in ranks)
+    if _sample_waits(analysis, sampled) and primary:
+        costs = _costs(analysis, primary, machine, ranks)
     files = user_files(lines)
     return Profile(
         run=recording.run,
@@ -86,6 +92,15 @@ def profile_of(analysis: Analysis) -> Profile:
         trend=_trend(analysis, primary) if primary else None,
         state=_state(primary) if primary else None,
     )
+
+
+def _sample_waits(analysis: Analysis, sampled: Mapping[int, StepParts]) -> bool:
+    """Give loops that are not over a DataLoader the waits that their samples say; say whether there are any."""
+    own = [loop for loop in analysis.loops if loop.profile.own_loop]
+    for loop in own:
+        parts = sampled.get(loop.loader.trainer.log.pid)
+        loop.profile = with_feed(loop.profile, parts.feed if parts else None)
+    return bool(own)
 
 
 def _loop(loader: Loader, evaluation: Array) -> Loop:

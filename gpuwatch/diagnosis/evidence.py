@@ -168,7 +168,8 @@ SAVING = Threshold(
 def wait_evidence(loader: LoaderProfile) -> Evidence:
     """Return the input wait as evidence."""
     share = waited_share(loader)
-    note = None if share is None else f"95 % interval {share.low:.0%} to {share.high:.0%}, {loader.wait_clock} clock"
+    clock = f"{loader.wait_clock} clock" if loader.feed is None else "by stack samples"
+    note = None if share is None else f"95 % interval {share.low:.0%} to {share.high:.0%}, {clock}"
     return Evidence(
         "input wait",
         None if share is None else round(share.median, 4),

@@ -70,7 +70,7 @@ class MeasuredLoop(NamedTuple):
 
 def _starved_loader(profile: Profile) -> StarvedLoader | Missing | NotSo:
     loader, state = profile.primary, starved(profile)
-    if loader is None or state is None:
+    if loader is None or state is None or loader.own_loop:
         return Missing(*missing_starvation(profile))
     return NOT_SO if state == "no" else StarvedLoader(loader, state)
 

@@ -12,7 +12,7 @@ from gpuwatch.analyze.lines.frames import ASKING
 from gpuwatch.analyze.lines.host_code import is_host_line
 from gpuwatch.analyze.lines.waiting import waits_for_network, waits_for_others
 from gpuwatch.diagnosis.tools import step_lines
-from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.hot_lines import INPUT, HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
@@ -101,7 +101,7 @@ def _lock_share(profile: Profile, loader: LoaderProfile) -> float:
     main, others = sum(h.samples for h in lines), sum(h.samples for h in profile.hot_lines if h.activity == "fetch")
     if profile.devices or not main:
         return 0.0
-    still = min(waiting_share(profile, loader) - sleeping_share(profile), others / main)
+    still = min(waiting_share(profile, loader) - sleeping_share(profile) - _fed_asleep(profile), others / main)
     return still if still >= LOCKED else 0.0
 
 
@@ -127,6 +127,16 @@ def stands_still(profile: Profile, loader: LoaderProfile) -> bool:
 def sleeping_share(profile: Profile) -> float:
     """Return the share of the samples in the step in which the trainer slept, by its own line."""
     return sum(h.share for h in step_lines(profile) if h.sleeps)
+
+
+def fed_lines(profile: Profile) -> list[HotLine]:
+    """Return the lines in which a loop without a DataLoader gets its next batch by itself, the costliest first."""
+    lines = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == INPUT]
+    return sorted(lines, key=lambda h: -h.share)
+
+
+def _fed_asleep(profile: Profile) -> float:
+    return sum(h.share for h in fed_lines(profile) if h.sleeps or waits_for_network(h))
 
 
 def waiting_share(profile: Profile, loader: LoaderProfile) -> float:

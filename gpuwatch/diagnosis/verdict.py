@@ -19,9 +19,11 @@ from gpuwatch.diagnosis.evidence import (
     waits_for_core,
 )
 from gpuwatch.diagnosis.gpu_trace import verdict_of
-from gpuwatch.diagnosis.messages import find_messages
+from gpuwatch.diagnosis.own_loop import fed_share, handed, input_share
+from gpuwatch.diagnosis.own_loop import free_input as free_batches
 from gpuwatch.diagnosis.shared_cores import WORTH, find_contention, free_input
-from gpuwatch.diagnosis.trainer_code import handed_share, model_share, sleeping_share, waiting_share
+from gpuwatch.diagnosis.thresholds import State
+from gpuwatch.diagnosis.trainer_code import model_share, sleeping_share, waiting_share
 from gpuwatch.model.findings import Bound, Confidence, Finding, Speedup, Verdict
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Interval
@@ -30,6 +32,8 @@ from gpuwatch.model.reasons import EndedEarly, FewSamples, FewSteps, LoaderSteps
 
 SURE_STEPS = 30
 SURE_SAMPLES = 200
+# Samples of a loop without a DataLoader that make its input's share as sure as measured waits.
+MANY_SAMPLES = 500
 # Start-up bounds a run of which it is at least this share.
 MOST = 0.5
 # The finding on steps that changed.
@@ -47,12 +51,17 @@ def give_verdict(profile: Profile, findings: list[Finding]) -> Verdict:
     if of_input and waits_in_the_end(trend):
         # The mean over the run, and how near it is to the threshold, say nothing of either part of it.
         verdict = _instead(verdict, "input", trend.steps)
-    elif verdict.bound == "input" and not of_input and trend.wait_after < STARVED_SHARE:
+    elif verdict.bound == "input" and not of_input and trend.wait_after < STARVED_SHARE and not _is_sampled(profile):
         # What was waited for while steps were short is no part of the answer any more.
         verdict = _instead(verdict, _other(findings), trend.steps)
     if of_input != (verdict.bound == "input"):
         return replace(verdict, leave_input_alone=verdict.leave_input_alone and not of_input)
     return replace(verdict, trend=trend)
+
+
+def _is_sampled(profile: Profile) -> bool:
+    """Say whether no event tells what a loop waits for, so that its steps' trend says nothing of it."""
+    return profile.primary is not None and profile.primary.own_loop
 
 
 def _instead(verdict: Verdict, bound: Bound, steps: int) -> Verdict:
@@ -164,28 +173,42 @@ def _median(value: Interval | None) -> float | None:
 
 def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding]) -> Verdict:
     """Decide by stack samples what bounds a loop that is not over a DataLoader: nothing else tells what it waits for."""
-    waited = 0.0 if find_messages(profile) else handed_share(profile, loader)
-    model, asleep = model_share(profile, loader), sleeping_share(profile)
     sampled = profile.stacks.trust not in ("none", "low")
-    other = _other(findings)
+    share = input_share(profile, loader) if sampled else None
+    state = above(share, STARVED_SHARE) if share else "no"
+    model, asleep, other = model_share(profile, loader), sleeping_share(profile), _other(findings)
     bound: Bound = "unknown"
-    if sampled and waited >= STARVED_SHARE:
+    if share and share.median >= STARVED_SHARE:
         bound = "input"
     elif other != "compute" or (sampled and model + asleep >= MOST) or _keeps_a_gpu_busy(profile):
         bound = other
-    still = waiting_share(profile, loader)
+    still, waited, fed = waiting_share(profile, loader), handed(profile, loader), fed_share(loader)
     steps = OwnLoopSteps(
         step_ms=_median(loader.step_ms),
         sampled=sampled,
         model=model,
         handed=waited,
-        other=max(1.0 - model - asleep - waited, 0.0),
+        other=max(1.0 - model - asleep - waited - (fed or 0.0), 0.0),
         asleep=asleep if asleep >= STARVED_SHARE else None,
         unseen=still if bound == "unknown" and still >= MOST else None,
+        fed=fed,
+        samples=loader.feed.share.n if loader.feed and loader.feed.share else None,
+        threshold=STARVED_SHARE,
+        unfed=loader.feed.unknown if loader.feed else None,
     )
-    alone = bound == "compute" and not _advised(findings)
-    sure: Confidence = "low" if bound == "unknown" else "medium"
-    return Verdict(bound, sure, None, "host", None, steps, alone)
+    alone = bound == "compute" and state == "no" and not _advised(findings)
+    free = free_batches(profile, loader) if share else None
+    return Verdict(bound, _own_sureness(loader, bound, state), share, "host", free, steps, alone)
+
+
+def _own_sureness(loader: LoaderProfile, bound: Bound, state: State) -> Confidence:
+    """Say how sure the verdict on a loop without a DataLoader is, by its samples."""
+    if bound == "unknown":
+        return "low"
+    fed = loader.feed.share if loader.feed else None
+    if state == "borderline" and fed is not None and bound in ("input", "compute"):
+        return "borderline"
+    return "high" if bound == "input" and fed is not None and fed.n >= MANY_SAMPLES else "medium"
 
 
 def _keeps_a_gpu_busy(profile: Profile) -> bool:

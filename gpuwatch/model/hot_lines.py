@@ -10,6 +10,9 @@ from gpuwatch.model.measures import INTERNAL, Place
 # What is no work of the training: anomaly mode's own, the compiler at compiling, a debugger's or a profiler's.
 Tool = Literal["anomaly", "compiler", "tracer", "profiler"]
 
+# The activity of a training process that gets the next batch of its loop by itself, where that is not over a DataLoader.
+INPUT = "input"
+
 
 @dataclass(frozen=True, slots=True)
 class Callee:
@@ -41,7 +44,7 @@ class HotLine:
     `share`: of the role's samples that were work (loader work for workers). `waited_share`: of the samples taken
     while the trainer waited for this worker's batch. `callee`: the library function below it.
     `activity` of its process at that instant: fetch | collate | serialise (making batches), step | long step | evaluation
-    | rollout (in a loop), between loops (share of the time there), startup | importing (before the first batch; a
+    | rollout (in a loop), input (getting the next batch of a loop without a DataLoader, in its own thread), between loops (share of the time there), startup | importing (before the first batch; a
     trainer's share is of all the time until then, seen or not).
     `blocked_share`: samples asleep or in a blocking call, None where neither the samples nor the CPU time of their
     process tell. `makes`: the dataset's or transform's class that this line makes, where its library code took the time.

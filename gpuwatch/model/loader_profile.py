@@ -134,6 +134,15 @@ class SkippedBatches:
 
 
 @dataclass(frozen=True, slots=True)
+class Feed:
+    """What share of a loop's stack samples its own thread spends getting the next batch, where the loop is not over a
+    DataLoader; `unknown`: why that is not known, None where it is."""
+
+    share: Interval | None
+    unknown: Literal["no samples", "no model", "no source"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoaderProfile:
     """One DataLoader of one rank, all its iterators (epochs) together, warm-up left out of the step figures.
 
@@ -147,7 +156,7 @@ class LoaderProfile:
     line that loops over it. `stop_s`: per pass, the call that found the data at its end (it stops the workers unless they
     persist). `worker_starts`: passes whose workers were no earlier pass's, by their pids. `whole_passes`: the length of each
     pass that came to its end, in `whole_passes_unit`. `workers_seen`: what each worker did. `own_loop`: no DataLoader at all
-    but a loop whose steps the optimizer tells; what it waits for is None."""
+    but a loop whose steps the optimizer tells; its waits are what stack samples say, in `feed`, and None where they do not."""
 
     id: str
     rank: int
@@ -199,6 +208,8 @@ class LoaderProfile:
     workers_seen: WorkersProfile | None = None
     # Of a training that was attached to: the stack samples in its loop, from which its shares are. None where events tell.
     samples: int | None = None
+    # Of a loop that is not over a DataLoader.
+    feed: Feed | None = None
     # Whether it is not known how long a step takes: then its times are None or, in the fetch, of steps of one second.
     relative: bool = False
     # Mean wait of the steps that were recorded in full, as fetches are; None where there are none.

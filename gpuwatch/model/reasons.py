@@ -48,7 +48,8 @@ class OwnLoopSteps:
     there are enough.
 
     `handed`: it waits for another thread or process of its own. `asleep`: its own line sleeps, None where that is too
-    little to matter. `unseen`: it waits for something that no sample shows, where that is most of it."""
+    little to matter. `unseen`: it waits for something that no sample shows, where that is most of it. `fed`: its own thread
+    gets the next batch, by so many `samples`; None where it is not known how it gets one, `unfed` says why."""
 
     step_ms: float | None
     sampled: bool
@@ -57,6 +58,10 @@ class OwnLoopSteps:
     other: float
     asleep: float | None = None
     unseen: float | None = None
+    fed: float | None = None
+    samples: int | None = None
+    threshold: float = 0.1
+    unfed: Literal["no samples", "no model", "no source"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

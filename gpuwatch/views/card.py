@@ -125,7 +125,7 @@ def _why(report: Report) -> list[Fact]:
 def _by(report: Report, count: int) -> str:
     """Return by what a share of the loop is known."""
     loader = report.primary_loader
-    if loader is not None and loader.samples is not None:
+    if loader is not None and (loader.samples is not None or loader.own_loop):
         return f"by {text.count(count, 'stack sample')}"
     clock = "CUDA events" if report.verdict.clock == "cuda" else "host clock"
     return f"{clock}, {text.count(count, 'step')}"

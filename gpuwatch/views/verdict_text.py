@@ -56,6 +56,16 @@ _OWN_LOOP_CLAIMS: dict[Bound, str] = {
     "startup": "most of the run passed before the first step",
 }
 
+# Where the loop's own thread gets its batches.
+_FED_CLAIM = (
+    "{share} of each step goes into the next batch, which the training process gets by itself while the model waits"
+)
+_UNFED = {
+    "no samples": "too few stack samples say how it gets its batches",
+    "no model": "no stack sample met its model, so how it gets its batches is not known",
+    "no source": "the source around its model is not known, and with it how it gets its batches",
+}
+
 # What is said of a traced device, by the class that most of the time it lost is of.
 _TRACED_CLAIMS = {
     "input": "the GPU idles {share} of its time because the next batch is not there",
@@ -93,11 +103,22 @@ def claim(verdict: Verdict) -> str:
     if isinstance(steps, LoaderSteps):
         return _loader_claim(verdict, steps)
     if isinstance(steps, OwnLoopSteps) and verdict.bound != "unknown":
-        said = _OWN_LOOP_CLAIMS[verdict.bound].format(handed=percent(steps.handed), other=percent(steps.other))
-        return said + (_ALONE if verdict.leave_input_alone else "")
+        return _own_loop_claim(verdict, steps) + (_ALONE if verdict.leave_input_alone else "")
     if isinstance(steps, TracedTime):
         return _traced_claim(verdict, steps)
     return reason(verdict)
+
+
+def _own_loop_claim(verdict: Verdict, steps: OwnLoopSteps) -> str:
+    """Return what is said of a loop without a DataLoader: who makes its batches decides the words."""
+    share = percent(verdict.input_wait_share.median) if verdict.input_wait_share else percent(steps.handed)
+    if verdict.confidence == "borderline" and verdict.input_wait_share is not None:
+        low, high = percent(verdict.input_wait_share.low), percent(verdict.input_wait_share.high)
+        more = "too few samples to tell that from the"
+        return f"{share} of each step ({low} to {high}) goes into the next batch: {more} {percent(steps.threshold)} threshold"
+    if verdict.bound == "input" and (steps.fed or 0.0) >= steps.handed:
+        return _FED_CLAIM.format(share=share)
+    return _OWN_LOOP_CLAIMS[verdict.bound].format(handed=percent(steps.handed), other=percent(steps.other))
 
 
 def _traced_claim(verdict: Verdict, traced: TracedTime) -> str:
@@ -276,6 +297,11 @@ def _own_loop_reason(steps: OwnLoopSteps) -> str:
         return f"{loop}; {unseen} of it the process sleeps or waits for something that no stack sample shows"
     shown = f"{percent(steps.model)} of the stack samples are in the model"
     handed = f"it is blocked on another thread or process {percent(steps.handed)} of the time"
+    if steps.fed is not None:
+        got = f"{percent(steps.fed)} get the next batch in the training thread"
+        shown = f"of {count(steps.samples or 0, 'stack sample')} {got}, {percent(steps.model)} are in the model"
+    elif steps.unfed is not None:
+        handed = f"{handed}; {_UNFED[steps.unfed]}"
     asleep = "" if steps.asleep is None else f"; it sleeps {percent(steps.asleep)} of the time, by a line of its own"
     return f"{loop}; {shown}; {handed}{asleep}"
 

@@ -15,7 +15,7 @@ from gpuwatch.analyze.attached.loops import SampledLoops, Stack, asked_at
 from gpuwatch.analyze.lines.frames import Frame, activity_of, imports
 from gpuwatch.analyze.lines.model_calls import Part, part_of
 from gpuwatch.analyze.numbers.arrays import as_list
-from gpuwatch.analyze.numbers.statistics import Array, ratio_interval
+from gpuwatch.analyze.numbers.statistics import no_narrower, ratio_interval
 from gpuwatch.model.measures import Interval
 from gpuwatch.words.source_code import is_library, is_process_queue
 
@@ -32,9 +32,6 @@ _PHASES: Mapping[Part, str] = {
 # Neighbouring samples are not independent: an interval is made of blocks of so many seconds.
 _BLOCK_S = 1.0
 _READS = re.compile(r"\.(item|cpu|tolist|numpy|synchronize)\(")
-# Where none of n independent samples shows something, it is rarer than three in n with 95 % certainty.
-_RARER = 3.0
-_Z = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +62,7 @@ class Seen:
             return None
         waits = np.array([float(phase == WAIT) for phase in inside])
         found = ratio_interval(waits, np.ones(len(waits)), max(round(self.hz * _BLOCK_S), 1))
-        return None if found is None else _no_narrower(found, waits)
-
-
-def _no_narrower(found: Interval, waits: Array) -> Interval:
-    """Return an interval at least as wide as that of independent samples (Wilson's): few blocks tell little of themselves."""
-    n, p = len(waits), found.median
-    middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    reach = _Z * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
-    low, high = max(middle - reach, 0.0), min(middle + reach, 1.0)
-    return Interval(p, min(found.low, float(low)), max(found.high, float(high), min(_RARER / n, 1.0)), n)
+        return None if found is None else no_narrower(found, len(waits))
 
 
 def seen_of(pid: int, stacks: Sequence[tuple[Mapping[str, Any], Stack]], hz: float, on_gpu: bool) -> Seen:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.hot_lines import INPUT, HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import RankProfile
 
@@ -26,7 +26,7 @@ def blocked_shares(
     kinds = [
         ("worker", _FETCHING, _of_fetches([loader for loader in loaders if loader.workers > 0])),
         ("trainer", _FETCHING, _of_fetches([loader for loader in loaders if loader.workers == 0])),
-        ("trainer", ("step", "long step"), _of_steps(loaders, ranks)),
+        ("trainer", ("step", "long step", INPUT), _of_steps(loaders, ranks)),
     ]
     found = [line.blocked_share for line in lines]
     for role, activities, blocked in kinds:

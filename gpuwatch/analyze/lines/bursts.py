@@ -26,6 +26,8 @@ _WRITING_NS = 5e7
 _MOST_SAMPLES = 1_000_000
 # How far off the time of a sample may be.
 _UNSURE_NS = 5e8
+# When a stack was met, and how many samples of it then.
+Times = list[tuple[float, int]]
 
 
 @dataclass(slots=True)
@@ -69,9 +71,11 @@ def burst_samples(
             continue
         awaited = min(float(row.get("main_in_wait") or 0), weight)
         late = _late(row, burst, weight, middle)
-        for placed, part in _placed(activity, role, evaluates, row, burst, when).items():
+        for placed, times in _placed(activity, role, evaluates, row, burst, when).items():
+            part = sum(count for _, count in times)
             yield _sample(role, placed, frames, origins, pid)._replace(
                 weight=float(part),
+                tenths=tuple(_by_tenth(times).items()) if role == "trainer" else (),
                 seconds=part * burst.seconds(pid),
                 awaited=awaited * part / weight,
                 late=None if late is None else late * part,
@@ -117,23 +121,30 @@ def _burst(row: Mapping[str, Any], shift: float) -> _Burst:
 
 def _placed(
     activity: str, role: Role, evaluates: bool | None, row: Mapping[str, Any], burst: _Burst, moments: Moments | None
-) -> Mapping[str, int]:
-    """Say how many of a stack's samples fell where: before the first batch, in a loop, in an evaluation, between loops.
+) -> Mapping[str, Times]:
+    """Say when a stack's samples fell where: before the first batch, in a loop, in an evaluation, between loops.
 
     `evaluates`: what the stack says; where it says nothing, the time does."""
     weight = min(int(row.get("weight") or 0), _MOST_SAMPLES)
     if role == "worker":
-        return {"startup" if activity in ("step", "wait") else activity: weight}
+        return {"startup" if activity in ("step", "wait") else activity: [(0.0, weight)]}
     if activity not in ("step", "startup") or moments is None:
-        return {activity: weight}
-    counted: dict[str, int] = defaultdict(int)
+        return {activity: [(0.0, weight)]}
+    found: dict[str, Times] = defaultdict(list)
     for time, count in _times(row, burst, weight):
         starting = activity == "startup"
-        counted[_making(time, moments) if starting else _in_loop(moments.at(time), evaluates)] += count
+        found[_making(time, moments) if starting else _in_loop(moments.at(time), evaluates)].append((time, count))
+    return found
+
+
+def _by_tenth(times: Times) -> Mapping[int, int]:
+    counted: dict[int, int] = defaultdict(int)
+    for time, count in times:
+        counted[int(time // 1e8)] += count
     return counted
 
 
-def _times(row: Mapping[str, Any], burst: _Burst, weight: int) -> list[tuple[float, int]]:
+def _times(row: Mapping[str, Any], burst: _Burst, weight: int) -> Times:
     """Return when a stack was met, and how many samples of it then; older recordings did not keep that."""
     runs = [run for run in as_list(row.get("runs")) if isinstance(run, list) and len(run) == 2]
     if sum(count for _, count in runs) != weight:

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gpuwatch.analyze.lines.bursts import burst_samples
+from gpuwatch.analyze.lines.feeding import OwnLoop, find_feed
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.loop_lines import LoopRoles
 from gpuwatch.analyze.lines.model_calls import IN_MODEL
 from gpuwatch.analyze.lines.moments import Moments
-from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, Sample
+from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, NO_WORK, Role, Sample, is_of_step
 from gpuwatch.analyze.lines.statements import called_at
 from gpuwatch.analyze.lines.step_parts import StepParts, place_in_steps
 from gpuwatch.analyze.lines.ticks import timer_samples
@@ -58,12 +59,14 @@ class _Line:
 @dataclass(frozen=True, slots=True)
 class Seconds:
     """Wall time that the sampled shares stand for: loader work of all workers, the trainers' own code in their loops
-    and between them. `moments`: what each trainer was about when, by its pid."""
+    and between them. `moments`: what each trainer was about when, by its pid. `own_loops`: the trainers whose loops are
+    not over a DataLoader."""
 
     loader: float
     trainer: float
     between: float
     moments: Mapping[int, Moments]
+    own_loops: Mapping[int, OwnLoop] = field(default_factory=dict)
 
 
 def fold_samples(
@@ -78,8 +81,22 @@ def fold_samples(
     samples = stacks if _useful(stacks) >= _useful(ticks) else ticks
     sampler: Literal["py-spy", "timer", "none"] = "none" if not samples else "py-spy" if samples is stacks else "timer"
     settled, parts = place_in_steps(samples)
+    for pid, about in seconds.own_loops.items():
+        settled = _with_feed(settled, pid, about, parts)
     lines = [*_lines(settled, "worker", seconds), *_lines(settled, "trainer", seconds)]
     return tuple(lines), _quality(sampler, samples, bursts), parts
+
+
+def _with_feed(samples: list[Sample], pid: int, about: OwnLoop, parts: Mapping[int, StepParts]) -> list[Sample]:
+    """Return the samples with those of one trainer named that get its loop's next batch; their share goes to its parts."""
+    mine = [
+        i for i, one in enumerate(samples) if one.pid == pid and one.role == "trainer" and one.stack and is_of_step(one)
+    ]
+    activities, feed = find_feed([samples[i] for i in mine], about)
+    if pid in parts:
+        parts[pid].feed = feed
+    named = dict(zip(mine, activities, strict=True))
+    return [one._replace(activity=named.get(i, one.activity)) for i, one in enumerate(samples)]
 
 
 def _useful(samples: list[Sample]) -> float:

@@ -190,7 +190,7 @@ def _read(file: str) -> _Source | None:
         tree = ast.parse("".join(lines))
     except (SyntaxError, ValueError, RecursionError):
         return None
-    modules = _imported(tree)
+    modules = imported_packages(tree)
     found: set[int] = set()
     functions = []
     for node in ast.walk(tree):
@@ -213,7 +213,7 @@ def _is_of_host(value: ast.expr, modules: Mapping[str, str]) -> bool:
         return bool(value.elts) and all(_is_of_host(one, modules) for one in value.elts)
     if not isinstance(value, ast.Call):
         return False
-    inner = _kinds([*value.args, *value.keywords], modules)
+    inner = call_kinds([*value.args, *value.keywords], modules)
     kind = _kind(value, modules)
     if kind == "plain":
         return any(_is_of_host(one, modules) for one in value.args) and not inner & _OTHERS
@@ -222,7 +222,7 @@ def _is_of_host(value: ast.expr, modules: Mapping[str, str]) -> bool:
 
 def _is_all_of_host(function: ast.AST, modules: Mapping[str, str]) -> bool:
     """Say whether a function calls nothing but what the host computes, or loops over loops with Python's own functions."""
-    kinds = _kinds([function], modules)
+    kinds = call_kinds([function], modules)
     if kinds & _OTHERS:
         return False
     if "clock" in kinds and _loops_by_the_clock(function):
@@ -243,11 +243,12 @@ def _loops_in_loops(function: ast.AST) -> bool:
     )
 
 
-def _kinds(nodes: Iterable[ast.AST], modules: Mapping[str, str]) -> frozenset[Kind]:
+def call_kinds(nodes: Iterable[ast.AST], modules: Mapping[str, str]) -> frozenset[Kind]:
+    """Return of what kinds the calls in some code are."""
     return frozenset(_kind(one, modules) for node in nodes for one in ast.walk(node) if isinstance(one, ast.Call))
 
 
-def _imported(tree: ast.Module) -> dict[str, str]:
+def imported_packages(tree: ast.Module) -> dict[str, str]:
     """Return the package that each imported name is of."""
     found: dict[str, str] = {}
     for node in ast.walk(tree):

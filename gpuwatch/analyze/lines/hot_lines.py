@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gpuwatch.analyze.lines.blocked import blocked_shares
+from gpuwatch.analyze.lines.feeding import OwnLoop
 from gpuwatch.analyze.lines.folding import Seconds, fold_samples
 from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import moments_of
@@ -17,6 +18,9 @@ from gpuwatch.analyze.lines.step_parts import StepParts
 from gpuwatch.analyze.loops import Analysis, Loop
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.profile import Costs, RankProfile
+
+# A thread that was met asleep cannot have run all of the time.
+MOST_RUN = 0.99
 
 
 def find_hot_lines(
@@ -60,7 +64,26 @@ def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
         for iterator in loop.loader.iterators[1:]
     )
     moments = moments_of(analysis.walks, [loop.loader for loop in analysis.loops], ranks)
-    return Seconds(loading / 1e9, trainer / 1e9, between, moments)
+    return Seconds(loading / 1e9, trainer / 1e9, between, moments, _own_loops(analysis, ranks))
+
+
+def _own_loops(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Mapping[int, OwnLoop]:
+    """Return what is known of the trainers none of whose loops is over a DataLoader, evaluation aside."""
+    loops = [loop for loop in analysis.loops if loop.profile.role != "evaluation"]
+    over_loaders = {loop.loader.trainer.log.pid for loop in loops if not loop.profile.own_loop}
+    found = {}
+    for loop in sorted(loops, key=lambda loop: loop.profile.steps):
+        pid = loop.loader.trainer.log.pid
+        rank = next((rank for rank in ranks if rank.pid == pid), None)
+        if pid not in over_loaders and rank is not None:
+            found[pid] = own_loop_of(rank, loop.profile.compute_cpu_share)
+    return found
+
+
+def own_loop_of(rank: RankProfile, cpu_share: float | None) -> OwnLoop:
+    """Return what is known of a rank whose loop is not over a DataLoader; `cpu_share`: of its thread, in its steps."""
+    ran = None if cpu_share is None else min(cpu_share + (rank.run_queue_delay_share or 0.0), MOST_RUN)
+    return OwnLoop((rank.device or "cpu") != "cpu", ran)
 
 
 def _own_sampler_s(loop: Loop) -> float:

@@ -50,6 +50,14 @@ def timed_part(function: str, library: str | None) -> Part:
     return "own" if not library or is_framework(library) else "library"
 
 
+def model_begins(frames: Sequence[Frame]) -> int:
+    """Return where in a stack the model, its backward pass or its optimizer begins: its length where none does."""
+    for at, frame in enumerate(frames):
+        if is_model_call(frame) or _is_backward(frame) or any(part in _slashed(frame) for part in _OPTIMIZERS):
+            return at
+    return len(frames)
+
+
 def is_model_call(frame: Frame) -> bool:
     """Say whether a frame is the call of a module."""
     if frame.name in _MODULE_CALLS:

@@ -1,5 +1,5 @@
 """Phases that only stack samples can tell: the forward of a loop without a DataLoader, code before the forward that is no
-part of it, an evaluation or a rollout inside a step."""
+part of it, an evaluation or a rollout inside a step, the wait of a loop without a DataLoader."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from gpuwatch.model.profile import LongSteps, RankProfile, Rollout
 _FEWEST, _FEWEST_HOOKS = 50, 10
 # Library code before the forward is told from it where it takes more of the step than this, and than chance explains.
 _LEAST, _SIGMAS = 0.05, 2.0
-_OTHER = "other in-step"
+_OTHER, _WAIT = "other in-step", "input wait"
+_STEP = ("forward", "backward", "optimizer", _OTHER)
 
 
 def with_samples(rank: RankProfile, sampled: StepParts | None) -> RankProfile:
@@ -26,6 +27,10 @@ def with_samples(rank: RankProfile, sampled: StepParts | None) -> RankProfile:
     if sum(sampled.parts.values()) >= _FEWEST:
         _divide(sampled, seconds)
         _take_hooks(sampled, seconds)
+    fed = sampled.feed.share if sampled.feed else None
+    if fed is not None and fed.n >= _FEWEST:
+        _move(seconds, fed.median * sum(seconds.get(name, 0.0) for name in _STEP), _WAIT)
+        rank = replace(rank, wait_share=fed)
     return replace(rank, phases=phase_rows(seconds, rank.seconds), long_steps=long)
 
 

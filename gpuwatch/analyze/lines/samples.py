@@ -22,7 +22,8 @@ class Sample(NamedTuple):
     `seconds` is the time they stand for. `makes`: the class made there, when they were in library code of its. `part`: of
     a trainer's step; `callback`: what of a framework's loop they were in, outside of the model. `below`: where in the
     called code they were, and what is called there. `late`: the part of them taken in the second half of the loops' time,
-    None where that is unknown."""
+    None where that is unknown. `tenths`: of a trainer's samples, in which tenth of a second of the run's clock they were taken,
+    and how many then."""
 
     pid: int
     role: Role
@@ -42,6 +43,7 @@ class Sample(NamedTuple):
     below: Frame | None = None
     below_callee: Callee | None = None
     late: float | None = None
+    tenths: tuple[tuple[int, int], ...] = ()
 
 
 Path = tuple[tuple[str, int], ...]
@@ -57,7 +59,7 @@ def settle_long_steps(samples: Sequence[Sample]) -> list[Sample]:
     """Give each way to the trainer's lines one kind of step: the one that most of its samples fell in, or that they fell in
     far more than others. A sample's time is known to a tenth of a second or so."""
     drivers = {(s.file, s.line) for s in samples if s.part in IN_MODEL}
-    paths = [_path(sample, drivers) if _is_step(sample) else () for sample in samples]
+    paths = [_path(sample, drivers) if is_of_step(sample) else () for sample in samples]
     long: dict[Path, float] = defaultdict(float)
     whole: dict[Path, float] = defaultdict(float)
     for sample, path in zip(samples, paths, strict=True):
@@ -80,7 +82,8 @@ def _is_long(path: Path, long: Mapping[Path, float], whole: Mapping[Path, float]
     return odds >= usual if share > 0.5 else share >= _SOME and odds >= _FAR_MORE * usual
 
 
-def _is_step(sample: Sample) -> bool:
+def is_of_step(sample: Sample) -> bool:
+    """Say whether samples are of a trainer's step."""
     return sample.role == "trainer" and sample.activity in ("step", "long step")
 
 

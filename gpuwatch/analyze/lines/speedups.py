@@ -9,7 +9,7 @@ from typing import Literal
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.frames import ASKING
 from gpuwatch.analyze.lines.samples import LOADER_WORK
-from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.hot_lines import INPUT, HotLine
 from gpuwatch.model.profile import Costs
 
 # Of the step: less, beside the model in the same line, is what the samples cannot tell from none.
@@ -28,7 +28,7 @@ def _speedup(line: HotLine, costs: Costs) -> float | None:
     basis: Literal["line free"] = "line free"
     if line.activity in LOADER_WORK:
         return throughput.predict(costs, throughput.without_operation(costs, min(line.share, 0.999)), basis).predicted
-    if line.is_of_step:
+    if line.is_of_step or line.activity == INPUT:
         # What a framework's call runs of the model is the training itself.
         model = line.model_share or 0.0
         own = line.share * (1.0 - model)

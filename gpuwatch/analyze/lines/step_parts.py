@@ -15,6 +15,7 @@ from itertools import pairwise
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.model_calls import IN_MODEL, Part, is_model_call, part_of, timed_part
 from gpuwatch.analyze.lines.samples import Sample, settle_long_steps
+from gpuwatch.model.loader_profile import Feed
 from gpuwatch.words.source_code import hands_over, is_library, package_of
 
 _IN_STEP = ("step", "long step")
@@ -34,7 +35,8 @@ Functions = set[tuple[str, str]]
 class StepParts:
     """Sample counts of one trainer. `parts`: of its steps, without the pauses that are named below; `long`: of its long
     steps, pauses included; `evaluation` and `rollout`: of such pauses; `policy` and `environment`: in a rollout; `handed`:
-    of the environment's, in which other threads or processes were waited for."""
+    of the environment's, in which other threads or processes were waited for. `feed`: of a loop without a DataLoader, what of
+    its steps gets the next batch."""
 
     parts: dict[Part, float] = field(default_factory=lambda: defaultdict(float))
     long: float = 0.0
@@ -43,6 +45,7 @@ class StepParts:
     policy: float = 0.0
     environment: float = 0.0
     handed: float = 0.0
+    feed: Feed | None = None
 
 
 def place_in_steps(samples: Sequence[Sample]) -> tuple[list[Sample], Mapping[int, StepParts]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,9 @@ _ROUNDS = 400
 # Enough blocks for an interval, few enough that a block outlasts what neighbouring steps share.
 _BLOCKS = 60
 _MAX_SAMPLES = 500
+_Z = 1.96
+# Where none of n independent samples shows something, it is rarer than three in n with 95 % certainty.
+_RARER = 3.0
 
 
 def median_interval(values: Array) -> Interval | None:
@@ -60,6 +64,22 @@ def ratio_interval(part: Array, whole: Array, group: int = 1) -> Interval | None
     ratios = parts[draws].sum(axis=1)[totals > 0] / totals[totals > 0]
     low, high = np.percentile(ratios, (2.5, 97.5)) if len(ratios) else (point, point)
     return Interval(point, min(float(low), point), max(float(high), point), len(part))
+
+
+def share_of_blocks(parts: Sequence[float], wholes: Sequence[float], n: int) -> Interval | None:
+    """Return sum(parts) / sum(wholes) of `n` samples, in blocks that may be taken as independent, with its interval."""
+    found = ratio_interval(np.array(parts), np.array(wholes))
+    return None if found is None else no_narrower(found, n)
+
+
+def no_narrower(found: Interval, n: int) -> Interval:
+    """Return an interval at least as wide as that of `n` independent samples (Wilson's): few blocks tell little of
+    themselves."""
+    p = found.median
+    middle = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    reach = _Z * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
+    low, high = max(middle - reach, 0.0), min(middle + reach, 1.0)
+    return Interval(p, min(found.low, float(low)), max(found.high, float(high), min(_RARER / n, 1.0)), n)
 
 
 def _block_sums(values: Array, group: int) -> Array:

@@ -18,8 +18,8 @@ from gpuwatch.diagnosis.examples.parts import (
     make_sampler,
 )
 from gpuwatch.model.gpu_time import Counts, GpuGain, GpuShares, GpuTime
-from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
-from gpuwatch.model.loader_profile import QueueProfile, SamplerProfile
+from gpuwatch.model.hot_lines import INPUT, Callee, HotLine, StackQuality
+from gpuwatch.model.loader_profile import Feed, QueueProfile, SamplerProfile
 from gpuwatch.model.machine_profile import MachineProfile, WorkerMemory
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.profile import LongSteps, Profile
@@ -272,6 +272,25 @@ LOCKED = own_loop(
 )
 # ... or a process.
 FED_BY_PROCESS = own_loop(MODEL_LINE, HANDED_LINE, make_hot_line(source="tokenise(text)", samples=90))
+# ... or the loop's own thread, which is met where its loop gets the next batch.
+FEED_LINE = replace(WORK_LINE, activity=INPUT, share=0.3, source="words = [stem(word) for word in text.split()]")
+
+
+def fed(share: float, *lines: HotLine, reach: float = 0.04, **changes: Any) -> Profile:
+    """Return a loop whose own thread makes its batches for a share of each step of 20 ms."""
+    known = Interval(share, share - reach, share + reach, 400)
+    loader = {
+        "feed": Feed(known),
+        "wait_share": known,
+        "step_ms": interval(20.0),
+        "wait_ms": interval(20.0 * share),
+        "compute_ms": interval(20.0 * (1 - share)),
+        "seconds": 19.8,
+        "wait_seconds": 19.8 * share,
+    }
+    return own_loop(MODEL_LINE, *lines, loader=loader | changes.pop("loader", {}), **changes)
+
+
 # It sleeps, as if for a device; or it reads a pipe, and no module is ever seen at work.
 SLEEPING = own_loop(
     replace(MODEL_LINE, share=0.1),

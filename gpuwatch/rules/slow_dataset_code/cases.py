@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
-from gpuwatch.diagnosis.examples.parts import make_device, make_hot_line
+from gpuwatch.diagnosis.examples.parts import make_device, make_hot_line, make_machine
 from gpuwatch.diagnosis.examples.runs import (
     DATASET,
     ENGINE,
     FED,
     FED_BY_PROCESS,
+    FEED_LINE,
     HANDED_LINE,
     HIDDEN,
     JITTER,
@@ -19,6 +20,7 @@ from gpuwatch.diagnosis.examples.runs import (
     SAMPLED,
     TAKE_TURNS,
     WORK_LINE,
+    fed,
     no_loader,
     own_loop,
     run_of,
@@ -88,6 +90,29 @@ CASES = (
         where="/home/me/project/data.py:48",
         speedup=1.645,
     ),
+    # The loop's own thread makes them; on a machine without an idle core; by waiting for a reply.
+    fires(
+        fed(0.4, FEED_LINE),
+        "critical",
+        "40% of each step the training process gets the next batch by itself, most of it at line 48: words = [stem(word) for word in text.split()]",
+        where="/home/me/project/data.py:48",
+        speedup=1.635,
+    ),
+    fires(
+        fed(0.2, FEED_LINE, machine=make_machine(spare_cores=0.1)),
+        "warning",
+        "20% of each step the training process gets the next batch by itself, most of it at line 48: words = [stem(word) for word in text.split()]",
+        where="/home/me/project/data.py:48",
+        speedup=1.241,
+    ),
+    fires(
+        fed(0.12, replace(FEED_LINE, source="page = fetch(url)", blocked_share=0.9)),
+        "warning",
+        "12% of each step the training process gets the next batch by itself, most of it at line 48: page = fetch(url)",
+        confidence="borderline",
+        where="/home/me/project/data.py:48",
+        speedup=1.132,
+    ),
     fires(
         TAKE_TURNS,
         "critical",
@@ -100,6 +125,8 @@ CASES = (
     clear(ENGINE),
     clear(with_operations(JITTER)),
     clear(own_loop(MODEL_LINE, WORK_LINE)),
+    # A generator that costs little.
+    clear(fed(0.03, replace(FEED_LINE, share=0.03), reach=0.02)),
     clear(replace(LOCKED, devices=(make_device(),))),
     clear(
         own_loop(

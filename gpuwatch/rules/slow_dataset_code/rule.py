@@ -7,7 +7,9 @@ What it means
 How it is measured
     What is left of the fetch after every timed operation, as CPU time; the line comes from stack samples of the
     workers. A line that waits for a lock between processes is reported as such: the workers take turns, and more of them
-    gain nothing. For a loop without a DataLoader that waits for a thread or process of its own: what that one does.
+    gain nothing. For a loop without a DataLoader: what the thread or process does that it waits for; or, by stack samples,
+    what is called where the source of the training loop gets its next batch (the header of the `for` around the model, a
+    `next`, a queue, a memory), before the model is.
 
 When it is wrong
     A library call that gpuwatch does not time by itself (a decoder of your own, a database) is counted here too: the
@@ -24,13 +26,22 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.engines import Engine, waited_for
-from gpuwatch.analyze.lines.waiting import takes_turns, waits_for_threads
-from gpuwatch.diagnosis.evidence import certainty, has_steps, hot_line, place, saturation, share_of
-from gpuwatch.diagnosis.messages import find_messages
+from gpuwatch.analyze.lines.waiting import takes_turns, waits_for_network, waits_for_threads
+from gpuwatch.diagnosis.evidence import (
+    certainty,
+    has_steps,
+    hot_line,
+    place,
+    saturation,
+    share_of,
+    starved,
+    wait_evidence,
+)
 from gpuwatch.diagnosis.needs import WORKING_LOOP, MeasuredLoop, Starved
+from gpuwatch.diagnosis.own_loop import fed_share, handed
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
-from gpuwatch.diagnosis.trainer_code import handed_share
+from gpuwatch.diagnosis.trainer_code import fed_lines
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -42,6 +53,19 @@ _ADVICE_LIBRARY = (
     "Have the library do less for each sample: prepare the data once beforehand, or cache what it returns."
 )
 _ADVICE_THREAD = "Make this line cheaper, or make batches in the worker processes of a DataLoader: a thread shares the interpreter lock with the training."
+_CHEAPER = "Make this line cheaper (whole arrays instead of Python loops, results that are kept)"
+_ADVICE_FED = (
+    f"{_CHEAPER}, or make batches while the model computes, in processes: in the workers of a DataLoader that is given this"
+    " generator as an IterableDataset, or in one of your own. A thread shares the interpreter lock with the training."
+)
+_ADVICE_NO_CORE = (
+    f"{_CHEAPER}: no core is idle, so that a process which made batches beside the training would take its core."
+)
+_BASIS_FED = "the batches there in time; the low end is this line half as expensive"
+_ADVICE_WAITS = (
+    "This line waits and does not compute: get the next batch in a thread while the model computes, or several of them at"
+    " once."
+)
 _ADVICE_PROCESS = (
     "Make this line cheaper, or, where those processes compute all the time, have more of them: num_workers of a DataLoader"
     " does that."
@@ -58,6 +82,10 @@ class Thresholds(NoThresholds):
         0.1, "share of the trainer's samples", "A loop that waits less has little to win from its input."
     )
     critical_waited_share: Threshold = Threshold(0.3, "share of the trainer's samples", "A third of the step.")
+    blocked: Threshold = Threshold(0.5, "share of the line", "A line that mostly waits leaves its core to others.")
+    idle_cores: Threshold = Threshold(
+        0.5, "cores", "With less, a process that makes batches takes the training's core."
+    )
 
 
 def check(profile: Profile, t: Thresholds, seen: Starved | LoaderProfile) -> Found | Missing | None:
@@ -154,9 +182,11 @@ def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Foun
     costs, line = profile.costs, _made_at(profile)
     if not has_steps(loader) or costs is None or profile.stacks.trust in ("none", "low"):
         return Missing("enough stack samples of a loop without a DataLoader")
-    waited = handed_share(profile, loader)
-    if waited < t.waited_share or find_messages(profile):
+    waited, fed = handed(profile, loader), fed_share(loader) or 0.0
+    if max(waited, fed) < t.waited_share:
         return None
+    if fed >= waited:
+        return _fed(profile, MeasuredLoop(loader, costs), fed, t)
     for engine, asks in waited_for(profile.hot_lines).items():
         return _by_engine(engine, asks, MeasuredLoop(loader, costs), waited, t)
     if line is None:
@@ -179,6 +209,39 @@ def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Foun
         speedup=throughput.predict(costs, after, "the batches there in time", 0.4),
         hides=("slow-step-code", "periodic-pause"),
     )
+
+
+def _fed(profile: Profile, loop: MeasuredLoop, fed: float, t: Thresholds) -> Found | None:
+    """Report the line at which a loop without a DataLoader gets its next batch by itself."""
+    loader, costs = loop
+    lines, state = fed_lines(profile), starved(profile)
+    if not lines or state is None or state == "no":
+        return None
+    line = lines[0]
+    part = line.share / sum(one.share for one in lines)
+    return Found(
+        severity="critical" if fed >= t.critical_waited_share else "warning",
+        confidence=certainty(state),
+        summary=f"{fed:.0%} of each step the training process gets the next batch by itself, most of it at {_place(line)}",
+        evidence=(
+            wait_evidence(loader),
+            Evidence("hottest line there", round(line.share, 4), "share of the trainer's samples", n=line.samples),
+            Evidence("step", round(costs.step_ms, 3), "ms", n=loader.steps),
+            Evidence("idle cores", profile.machine.spare_cores, "cores", t.idle_cores),
+        ),
+        advice=_advice_fed(profile, line, t),
+        where=place(line),
+        speedup=throughput.made_free(costs, 0.98, 0.98 * part, _BASIS_FED),
+        # Its lines are none of the step's own.
+        hides=("periodic-pause",),
+    )
+
+
+def _advice_fed(profile: Profile, line: HotLine, t: Thresholds) -> str:
+    if line.sleeps or waits_for_network(line) or (line.blocked_share or 0.0) >= t.blocked:
+        return _ADVICE_WAITS
+    spare = profile.machine.spare_cores
+    return _ADVICE_NO_CORE if spare is not None and spare < t.idle_cores else _ADVICE_FED
 
 
 def _by_engine(engine: Engine, asks: HotLine, loop: MeasuredLoop, waited: float, t: Thresholds) -> Found:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ from gpuwatch.diagnosis.evidence import splits_its_data, waited_share
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.views.card import prepare
 from gpuwatch.words.units import percent
-from tests.spools import MS, FakeRun, primary_of, report_of
+from tests.spools import MS, SECOND, START, FakeRun, primary_of, report_of
 
+SITE = "/v/lib/python3.11/site-packages"
 WORKERS = ((0, 201), (1, 202))
 
 
@@ -362,6 +365,43 @@ def test_a_loop_without_a_loader_has_steps_but_no_wait(run: FakeRun) -> None:
     assert sum(seconds.values()) == pytest.approx(report.ranks[0].seconds)
     assert seconds["backward"] == pytest.approx(49 * 0.006, rel=0.05) and "input wait" not in seconds
     assert seconds["other in-step"] == pytest.approx(49 * 0.012, rel=0.05)
+
+
+def test_stack_samples_say_what_a_loop_without_a_loader_waits_for(run: FakeRun, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("def train():\n    for x in batches():\n        model(x).backward()\n        save(x)\n")
+    trainer = run.trainer()
+    number = trainer.iterate(own_loop=True, dataset=None, batch_size=None)
+    for index in range(500):
+        trainer.do("other", 12.0).do("backward", 6.0).do("optimizer", 2.0)
+        trainer.ask(number, index, 0.0, forward_ns=None)
+    trainer.tail(number)
+    log, train = run.stacks(), ["train", str(script), 3]
+    log.add("burst", t0=START, t1=START + 10 * SECOND, hz=10, why="steady", ok=True, began=START)
+    header, backward = ["train", str(script), 2], ["Tensor.backward", f"{SITE}/torch/_tensor.py", 623]
+    module = ["Module._call_impl", f"{SITE}/torch/nn/modules/module.py", 1798]
+    runs: dict[str, tuple[list[Any], list[list[int]]]] = {
+        "feed": ([header, ["batches", str(script), 2]], [[at, 4] for at in range(0, 100, 10)]),
+        "forward": ([train, module], [[at + 4, 2] for at in range(0, 100, 10)]),
+        "backward": ([train, backward], [[at + 6, 3] for at in range(0, 100, 10)]),
+        "other": ([["train", str(script), 4]], [[at + 9, 1] for at in range(0, 100, 10)]),
+    }
+    for frames, places in runs.values():
+        weight = sum(count for _, count in places)
+        log.add(
+            "stack", t0=START, t1=START + 10 * SECOND, pid=100, tid="MainThread", frames=frames, weight=weight, runs=places
+        )  # fmt: skip
+    report = report_of(run)
+    (loader,), share = report.loaders, report.verdict.input_wait_share
+    assert loader.wait_share is not None and loader.wait_share == share
+    assert share is not None and share.median == pytest.approx(0.4) and share.n == 100
+    assert loader.wait_ms is not None and loader.wait_ms.median == pytest.approx(8.0)
+    assert loader.compute_ms is not None and loader.compute_ms.median == pytest.approx(12.0)
+    seconds = {phase.name: phase.seconds for phase in report.ranks[0].phases if phase.seconds}
+    assert seconds["input wait"] == pytest.approx(499 * 0.008, rel=0.05)
+    assert sum(seconds.values()) == pytest.approx(report.ranks[0].seconds)
+    assert (report.verdict.bound, report.findings[0].id) == ("input", "slow-dataset-code")
+    assert {line.activity for line in report.hot_lines if line.line == 2} == {"input"}
 
 
 def test_an_iterator_for_each_step_is_one_loop_that_waits_for_their_starts(run: FakeRun) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from gpuwatch.diagnosis.examples.parts import interval
 from gpuwatch.model.findings import Bound, Speedup, Verdict
+from gpuwatch.model.measures import Interval
 from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, Reason, SharedCores
 from gpuwatch.views import card, html, verdict_text
 from tests.builders import make_report
@@ -58,6 +59,16 @@ def gain(predicted: float) -> Speedup:
         (
             verdict("input", OWN),
             "Input-bound: 25% of each step is spent waiting for the thread or process that makes the batches",
+        ),
+        (
+            verdict("input", replace(OWN, fed=0.3, handed=0.03)),
+            "Input-bound: 33% of each step goes into the next batch, which the training process gets by itself while the model waits",
+        ),
+        (
+            verdict(
+                "input", replace(OWN, fed=0.08), confidence="borderline", input_wait_share=Interval(0.08, 0.04, 0.13)
+            ),
+            "Borderline: 8% of each step (4% to 13%) goes into the next batch: too few samples to tell that from the 10% threshold",
         ),
         (
             verdict("host", OWN),
