@@ -11,7 +11,9 @@ from gpuwatch.analyze.contents import large_tables, looks_inside, padding_of
 from gpuwatch.analyze.costs import measure_costs
 from gpuwatch.analyze.lines.engines import engine_problems
 from gpuwatch.analyze.lines.hot_lines import find_hot_lines
+from gpuwatch.analyze.lines.loop_by_samples import costs_of_loop, loop_profile, rank_of_loop
 from gpuwatch.analyze.lines.other_threads import trainer_threads
+from gpuwatch.analyze.lines.sampled_loop import SampledLoop, find_sampled_loop
 from gpuwatch.analyze.lines.sampled_phases import with_samples
 from gpuwatch.analyze.lines.setups import find_setups
 from gpuwatch.analyze.lines.step_parts import StepParts
@@ -33,6 +35,7 @@ from gpuwatch.analyze.trend import find_trend
 from gpuwatch.analyze.wall_time.loaders import Loader, find_loaders, roles_of
 from gpuwatch.analyze.wall_time.phases import walk
 from gpuwatch.analyze.wall_time.steps import evaluation_time, find_steps, windows
+from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.profile import Costs, Profile, RankProfile
@@ -58,21 +61,23 @@ def profile_of(analysis: Analysis) -> Profile:
     machine = _machine(analysis)
     ranks = tuple(rank_profile(analysis, this) for this in analysis.walks)
     costs = _costs(analysis, primary, machine, ranks) if primary else None
-    lines, quality, sampled = find_hot_lines(analysis, ranks, costs)
+    met = find_sampled_loop(processes) if primary is None else None
+    lines, quality, sampled = find_hot_lines(analysis, ranks, costs, met)
+    if met is not None:
+        ranks = tuple(rank_of_loop(rank, met) if rank.pid == met.trainer.log.pid else rank for rank in ranks)
     ranks = tuple(with_samples(rank, sampled.get(rank.pid)) for rank in ranks)
     if _sample_waits(analysis, sampled) and primary:
         costs = _costs(analysis, primary, machine, ranks)
+    loaders, main = _loaders(analysis, met, sampled)
+    if met is not None and main is not None:
+        costs = costs_of_loop(main, machine, next(rank for rank in ranks if rank.pid == met.trainer.log.pid))
     files = user_files(lines)
     return Profile(
         run=recording.run,
         seconds=processes.seconds,
         ranks=ranks,
-        loaders=tuple(
-            loop.profile
-            for loop in analysis.loops
-            if loop is primary or loop.loader.own_loop or _was_asked(loop.loader)
-        ),
-        primary=primary.profile if primary else None,
+        loaders=loaders,
+        primary=main,
         machine=machine,
         devices=device_profiles(processes, analysis.window),
         hot_lines=lines,
@@ -83,7 +88,7 @@ def profile_of(analysis: Analysis) -> Profile:
         gaps=find_gaps(processes),
         problems=(*recording.problems, *hook_problems(recording), *engine_problems(lines)),
         seen_pythons=len(recording.by_writer("hook")),
-        threads=trainer_threads(processes),
+        threads=trainer_threads(processes, met is not None),
         padding=padding_of(processes, primary, lines),
         setups=find_setups(lines),
         looked=primary is not None and looks_inside(primary.loader.trainer.log),
@@ -101,6 +106,21 @@ def _sample_waits(analysis: Analysis, sampled: Mapping[int, StepParts]) -> bool:
         parts = sampled.get(loop.loader.trainer.log.pid)
         loop.profile = with_feed(loop.profile, parts.feed if parts else None)
     return bool(own)
+
+
+def _loaders(
+    analysis: Analysis, met: SampledLoop | None, sampled: Mapping[int, StepParts]
+) -> tuple[tuple[LoaderProfile, ...], LoaderProfile | None]:
+    """Return the run's loaders, and the one that it is about: the loop that only samples tell of, where no event does."""
+    primary = analysis.primary
+    found = [
+        loop.profile for loop in analysis.loops if loop is primary or loop.loader.own_loop or _was_asked(loop.loader)
+    ]
+    if met is None:
+        return tuple(found), primary.profile if primary else None
+    parts = sampled.get(met.trainer.log.pid)
+    main = with_feed(loop_profile(met), parts.feed if parts else None)
+    return (main, *found), main
 
 
 def _loop(loader: Loader, evaluation: Array) -> Loop:

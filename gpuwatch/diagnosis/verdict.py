@@ -182,6 +182,8 @@ def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding
         bound = "input"
     elif other != "compute" or (sampled and model + asleep >= MOST) or _keeps_a_gpu_busy(profile):
         bound = other
+    crowded = bound == "compute" and _may_be_locked_out(profile, loader)
+    bound = "unknown" if crowded else bound
     still, waited, fed = waiting_share(profile, loader), handed(profile, loader), fed_share(loader)
     steps = OwnLoopSteps(
         step_ms=_median(loader.step_ms),
@@ -194,11 +196,23 @@ def _of_own_loop(profile: Profile, loader: LoaderProfile, findings: list[Finding
         fed=fed,
         samples=loader.feed.share.n if loader.feed and loader.feed.share else None,
         threshold=STARVED_SHARE,
+        crowded=crowded,
+        unmarked=loader.samples is not None and profile.run.attached is None,
         unfed=loader.feed.unknown if loader.feed else None,
     )
-    alone = bound == "compute" and state == "no" and not _advised(findings)
+    # Code of the step may be what makes the batch.
+    beside = any(finding.traits.bound == "host" or finding.id == "slow-step-code" for finding in findings)
+    alone = bound == "compute" and state == "no" and not beside and not _advised(findings)
     free = free_batches(profile, loader) if share else None
     return Verdict(bound, _own_sureness(loader, bound, state), share, "host", free, steps, alone)
+
+
+def _may_be_locked_out(profile: Profile, loader: LoaderProfile) -> bool:
+    """Say whether other threads of the process were at work for much of a loop of whose thread no CPU time is known: its model
+    may wait for the interpreter lock there, which looks like computing."""
+    main = sum(h.samples for h in profile.hot_lines if h.is_of_step)
+    others = sum(h.samples for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "fetch")
+    return loader.samples is not None and loader.compute_cpu_share is None and others >= MOST * main > 0
 
 
 def _own_sureness(loader: LoaderProfile, bound: Bound, state: State) -> Confidence:

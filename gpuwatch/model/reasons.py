@@ -49,7 +49,9 @@ class OwnLoopSteps:
 
     `handed`: it waits for another thread or process of its own. `asleep`: its own line sleeps, None where that is too
     little to matter. `unseen`: it waits for something that no sample shows, where that is most of it. `fed`: its own thread
-    gets the next batch, by so many `samples`; None where it is not known how it gets one, `unfed` says why."""
+    gets the next batch, by so many `samples`; None where it is not known how it gets one, `unfed` says why. `unmarked`: no
+    event separates its steps. `crowded`: other threads of the process were at work meanwhile, and may have held the
+    interpreter lock."""
 
     step_ms: float | None
     sampled: bool
@@ -61,6 +63,8 @@ class OwnLoopSteps:
     fed: float | None = None
     samples: int | None = None
     threshold: float = 0.1
+    unmarked: bool = False
+    crowded: bool = False
     unfed: Literal["no samples", "no model", "no source"] | None = None
 
 

@@ -212,7 +212,7 @@ class StacksThread(threading.Thread):
         held, cost_ns = (None, 0) if why == STARTUP else self._held(meter)
         meter.begin()
         burst = pyspy.record(trainer.pid, hz, seconds, self._run / "stacks.tmp", stop, self._clock)
-        beside = [] if why == STARTUP else self._threads(burst, meter, held)
+        beside = self._threads(burst, meter, held)
         self._plan.done(self._clock(), trainer, burst.cpu_ns + cost_ns, why)
         rows = speedscope.fold(burst.profile, burst.t0, burst.t1, trainer.pid) if burst.profile else []
         seen = speedscope.processes(burst.profile, trainer.pid) if burst.profile else 0

@@ -239,6 +239,7 @@ def _ended(code: int | None, signal: int | None) -> str:
     return f"was killed by signal {signal}" if signal is not None else f"ended with status {code}"
 
 
+_MARK = "gpuwatch.step() at the end of each step or request would measure them"
 _NUMBERS = ("no", "one", "two", "three", "four", "five")
 _NO_LOOP = {
     "not entered": "no training was measured: {not_entered} could not be instrumented",
@@ -246,7 +247,7 @@ _NO_LOOP = {
     "no Python": "the command started no Python that gpuwatch could instrument",
     "not yet": "no training step was observed so far",
     "not sampled": "no stack of the training could be read, so nothing tells what it waits for",
-    "no loader": "torch was imported, but no DataLoader and no three optimizer steps in a row were observed",
+    "no loader": f"torch was imported, but no DataLoader and no three optimizer steps in a row were observed; {_MARK}",
 }
 
 
@@ -289,7 +290,7 @@ def _kinds(steps: LoaderSteps) -> str:
 
 
 def _own_loop_reason(steps: OwnLoopSteps) -> str:
-    loop = f"the loop has no DataLoader: an optimizer step every {_milliseconds(steps.step_ms)}"
+    loop = f"the loop has no DataLoader: {_own_step(steps)}"
     if not steps.sampled:
         return f"{loop}, and too few stack samples to say what it does"
     if steps.unseen is not None:
@@ -302,8 +303,22 @@ def _own_loop_reason(steps: OwnLoopSteps) -> str:
         shown = f"of {count(steps.samples or 0, 'stack sample')} {got}, {percent(steps.model)} are in the model"
     elif steps.unfed is not None:
         handed = f"{handed}; {_UNFED[steps.unfed]}"
+    if steps.crowded:
+        handed = (
+            "other threads of the process compute meanwhile, and may hold the interpreter lock that the model needs"
+        )
     asleep = "" if steps.asleep is None else f"; it sleeps {percent(steps.asleep)} of the time, by a line of its own"
     return f"{loop}; {shown}; {handed}{asleep}"
+
+
+def _own_step(steps: OwnLoopSteps) -> str:
+    if steps.unmarked:
+        return f"its model is called without torch's optimizer ({_MARK})"
+    return (
+        "how long a step takes is not known"
+        if steps.step_ms is None
+        else f"an optimizer step every {milliseconds(steps.step_ms)}"
+    )
 
 
 def _milliseconds(value: float | None) -> str:

@@ -133,6 +133,10 @@ class ImageNetwork(Network):
         return super().forward(self.pool(images))
 
 
-def report(steps: int, started: float) -> None:
-    """Print what a training prints at its end; `started` is `time.perf_counter()` of the loop's start."""
-    print(f"trained {steps} steps in {time.perf_counter() - started:.3f} s", flush=True)
+def report(steps: int, started: float, waited: float | None = None) -> None:
+    """Print what a training prints at its end; `started` is `time.perf_counter()` of the loop's start, `waited` the seconds
+    in which it got its batches, by its own clock."""
+    seconds = time.perf_counter() - started
+    print(f"trained {steps} steps in {seconds:.3f} s", flush=True)
+    if waited is not None:
+        print(f"of which {waited / seconds:.4f} for batches", flush=True)

@@ -260,10 +260,15 @@ SCENARIOS = (
     # the host's own code, wherever in the step it is
     Scenario("watches_gradients", "2-25", "periodic-pause", ("slow-step-code",), ("host",)),
     Scenario("posts_each_metric", "2-26", "slow-step-code", (), ("host",)),
-    Scenario("draws_replay_indices", "2-28", "slow-step-code", (), ("host", "input")),
+    Scenario("draws_replay_indices", "2-28", "slow-dataset-code", same=("slow-step-code",)),
     Scenario("draws_a_table_each_step", "2-33", "slow-step-code", ("step-sync",), ("host", "compute")),
     Scenario("crops_around_voxels", "2-43", "slow-dataset-code", WORKERS),
-    Scenario("prepares_in_the_event_loop", "2-47", "slow-step-code", ("slow-dataset-code",), ("host", "input")),
+    Scenario("prepares_in_the_event_loop", "2-47", "slow-dataset-code"),
+    # loops without a DataLoader: their own generator, one that costs little, a loop that is a generator, and no optimizer
+    Scenario("stems_as_it_trains", "own loop", "slow-dataset-code"),
+    _negative("stems_ahead_of_training", "own loop, n"),
+    _negative("losses_one_by_one", "own loop, driven by a for"),
+    Scenario("answers_from_an_event_loop", "2-47, inference", "slow-dataset-code"),
     Scenario("noise_in_forward", "2-forward", "slow-step-code", (), ("host",)),
     Scenario("matches_in_the_loss", "2-loss", "slow-step-code", ("step-sync",), ("host", "compute")),
     Scenario("waits_for_each_loss", "J5", "step-sync", ("slow-step-code",), ("host", "compute")),

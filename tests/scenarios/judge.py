@@ -12,6 +12,8 @@ from tests.scenarios.catalogue import INPUT_ADVICE, Scenario
 
 TRAINED = re.compile(r"^trained (\d+) steps in ([\d.]+) s$", re.MULTILINE)
 
+WAITED = re.compile(r"^of which ([\d.]+) for batches$", re.MULTILINE)
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -75,6 +77,12 @@ def loop_seconds(stdout: str) -> float | None:
     """Return the seconds of the training loop that a scenario printed at its end."""
     found = TRAINED.findall(stdout)
     return float(found[-1][1]) if found else None
+
+
+def waited_share(stdout: str) -> float | None:
+    """Return the share of its loop in which a scenario got its batches by its own clock, of those that print it."""
+    found = WAITED.findall(stdout)
+    return float(found[-1]) if found else None
 
 
 def missing(scenario: Scenario) -> list[str]:

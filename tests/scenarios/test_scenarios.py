@@ -14,7 +14,7 @@ import pytest
 
 from gpuwatch.rules import RULES, SLUGS
 from tests.scenarios.catalogue import FOLDER, INPUT_ADVICE, SCENARIOS, Scenario, by_name
-from tests.scenarios.judge import Judgement, is_wrong, judge, loop_seconds, missing
+from tests.scenarios.judge import Judgement, is_wrong, judge, loop_seconds, missing, waited_share
 
 ROOT = FOLDER.parent.parent
 NOT_SCENARIOS = {"__init__", "_common", "catalogue", "judge", "test_borderline", "test_scenarios"}
@@ -22,6 +22,8 @@ RULE_IDS = {rule.id for rule in RULES}
 WITHOUT_SCENARIO = {
     slug.replace("_", "-") for slug in SLUGS if hasattr(import_module(f"gpuwatch.rules.{slug}.cases"), "NO_SCENARIO")
 }
+# How far a share of samples may be from that of the script's own clock.
+WITHIN = 0.05
 QUICK = {"frames_without_workers", "padding_in_collate", "zip_reopened", "workers_made_anew", "brief_validation"}
 
 
@@ -107,7 +109,10 @@ def run_watched(scenario: Scenario, folder: Path) -> Judgement:
         [*ours, "--", sys.executable, *scenario.flags, *script], capture_output=True, text=True, timeout=100, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return judge(scenario, json.loads(report.read_text(encoding="utf-8")))
+    found = json.loads(report.read_text(encoding="utf-8"))
+    own, share = waited_share(done.stdout), found["verdict"]["input_wait_share"]
+    assert own is None or (share and abs(share["median"] - own) <= WITHIN), (own, share)
+    return judge(scenario, found)
 
 
 @pytest.mark.parametrize(

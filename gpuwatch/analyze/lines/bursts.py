@@ -82,6 +82,15 @@ def burst_samples(
             )
 
 
+def main_samples(log: ProcessLog, processes: Processes, pid: int) -> Iterator[tuple[float, int, tuple[Frame, ...]]]:
+    """Yield when each stack of a process's main thread was met (ns, the run's clock), and how many samples of it then."""
+    bursts = _bursts(log, shift_of(log, processes.recording.run))
+    for row, frames in read_stacks(log, processes):
+        if row.get("pid") == pid and row.get("tid") in (None, "MainThread"):
+            weight = min(int(row.get("weight") or 0), _MOST_SAMPLES)
+            yield from ((time, count, frames) for time, count in _times(row, bursts[row.get("t0") or 0], weight))
+
+
 def read_stacks(log: ProcessLog, processes: Processes) -> list[tuple[dict[str, Any], tuple[Frame, ...]]]:
     """Return the stacks that were: with those that py-spy read while they changed, nothing begins."""
     read = [(row, frames) for row in log.table("stack").dicts() if (frames := read_frames(row.get("frames")))]

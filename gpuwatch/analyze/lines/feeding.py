@@ -31,7 +31,7 @@ _FEWEST, _LEAST = 5, 0.02
 _UNREAD = 0.05
 # Neighbouring samples are not independent: an interval is made of blocks, in tenths of a second.
 _BLOCKS, _SHORTEST, _LONGEST = 12, 2, 10
-_EVENT_LOOPS = ("asyncio", "uvloop", "trio", "anyio")
+EVENT_LOOPS = ("asyncio", "uvloop", "trio", "anyio")
 _COPIES = re.compile(r"\.(to|cuda|item|cpu|tolist|numpy|synchronize)\(")
 Stack = Sequence[Frame]
 Function = tuple[str, str, int | None]
@@ -158,7 +158,7 @@ class _Loops:
         """Say whether what leaves the way to the model at a line that calls the model is called there for the batch: an
         argument of the call, or, in an event loop, another task."""
         caller, frame = stack[at - 1], stack[at]
-        if package_of(caller.file) in _EVENT_LOOPS:
+        if package_of(caller.file) in EVENT_LOOPS:
             return self._awaits and any(not is_library(one.file) for one in stack[at:])
         calls = above.source.calls if above.source is not None else frozenset()
         iterates = frame.name == "__next__" or is_generator(frame.file, frame.line)

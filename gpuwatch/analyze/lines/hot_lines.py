@@ -13,6 +13,7 @@ from gpuwatch.analyze.lines.folding import Seconds, fold_samples
 from gpuwatch.analyze.lines.loop_lines import LoopLines
 from gpuwatch.analyze.lines.moments import moments_of
 from gpuwatch.analyze.lines.run_costs import LoopWait, by_cost
+from gpuwatch.analyze.lines.sampled_loop import SampledLoop
 from gpuwatch.analyze.lines.speedups import speedups_if_free
 from gpuwatch.analyze.lines.step_parts import StepParts
 from gpuwatch.analyze.loops import Analysis, Loop
@@ -24,16 +25,16 @@ MOST_RUN = 0.99
 
 
 def find_hot_lines(
-    analysis: Analysis, ranks: tuple[RankProfile, ...], costs: Costs | None
+    analysis: Analysis, ranks: tuple[RankProfile, ...], costs: Costs | None, sampled: SampledLoop | None = None
 ) -> tuple[tuple[HotLine, ...], StackQuality, Mapping[int, StepParts]]:
     """Return the lines by what they cost the run, who took the samples, and what they say of each trainer's steps.
 
     The samples say what a line costs; what was measured of fetches and steps, whether it waits; the model, what the run
-    would win without it."""
+    would win without it. `sampled`: the loop of a run of which no event tells one."""
     loop_lines = LoopLines(loop.loader for loop in analysis.loops)
-    lines, quality, parts = fold_samples(analysis.processes, _seconds(analysis, ranks), loop_lines)
+    lines, quality, parts = fold_samples(analysis.processes, _seconds(analysis, ranks, sampled), loop_lines)
     blocked = blocked_shares(lines, [loop.profile for loop in analysis.loops], ranks)
-    own_loop = analysis.primary is not None and analysis.primary.profile.own_loop
+    own_loop = analysis.primary is None or analysis.primary.profile.own_loop
     gains = speedups_if_free(lines, costs, own_loop)
     whole = (
         replace(line, blocked_share=share, speedup_if_free=gain)
@@ -43,7 +44,9 @@ def find_hot_lines(
         LoopWait(loop.profile.own_loop, loop.profile.workers, float(loop.steps.wait.sum()) / 1e9)
         for loop in analysis.loops
     ]
-    return tuple(by_cost(list(whole), waits, _startup_share(ranks))), quality, parts
+    waits += [LoopWait(True, 0, 0.0)] if sampled is not None else []
+    started = sampled.moments.startup_s / max(analysis.processes.seconds, 1e-9) if sampled is not None else None
+    return tuple(by_cost(list(whole), waits, _startup_share(ranks) if started is None else started)), quality, parts
 
 
 def _startup_share(ranks: tuple[RankProfile, ...]) -> float:
@@ -52,7 +55,7 @@ def _startup_share(ranks: tuple[RankProfile, ...]) -> float:
     return max(shares, default=0.0)
 
 
-def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
+def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...], sampled: SampledLoop | None) -> Seconds:
     """Return what sampled shares stand for, in seconds of the run."""
     loading = sum(_loading_ns(loop) for loop in analysis.loops)
     trainer = sum(float(loop.steps.compute.sum()) for loop in analysis.loops)
@@ -64,6 +67,11 @@ def _seconds(analysis: Analysis, ranks: tuple[RankProfile, ...]) -> Seconds:
         for iterator in loop.loader.iterators[1:]
     )
     moments = moments_of(analysis.walks, [loop.loader for loop in analysis.loops], ranks)
+    if sampled is not None:
+        pid = sampled.trainer.log.pid
+        rank = next(rank for rank in ranks if rank.pid == pid)
+        own = {pid: sampled.about(rank)}
+        return Seconds(0.0, sampled.seconds, 0.0, {**moments, pid: sampled.moments}, own)
     return Seconds(loading / 1e9, trainer / 1e9, between, moments, _own_loops(analysis, ranks))
 
 

@@ -43,6 +43,8 @@ _COUNTS = frozenset(
     ]
 )
 _AROUND = frozenset(["enumerate", "zip", "tqdm", "reversed", "islice", "track", "cycle", "iter"])
+# What makes a number or a path of another.
+_NAMES = ("str", "int", "float", "Path", "join", "format")
 _ADDS = ("append", "extend", "add")
 
 
@@ -323,6 +325,8 @@ def _counts(value: ast.expr, counting: frozenset[str]) -> bool:
     """Say whether something that is iterated gives numbers, paths or rows."""
     if isinstance(value, ast.Subscript):
         return _counts(value.value, counting)
+    if isinstance(value, ast.ListComp):
+        return all(_called(one) in _NAMES for one in ast.walk(value.elt) if isinstance(one, ast.Call))
     if not isinstance(value, ast.Call):
         return isinstance(value, (ast.List, ast.Tuple)) or _path(value) in counting
     if _called(value) in _AROUND:

@@ -40,20 +40,21 @@ class _Group:
     stacks: list[tuple[tuple[Frame, ...], int]] = field(default_factory=list)
 
 
-def trainer_threads(processes: Processes) -> tuple[TrainerThreads, ...]:
-    """Return the threads of each trainer that was looked at; none of a recording that did not keep them."""
+def trainer_threads(processes: Processes, in_startup: bool = False) -> tuple[TrainerThreads, ...]:
+    """Return the threads of each trainer that was looked at; none of a recording that did not keep them. `in_startup`: no
+    event tells of a loop, so that all of it seems to be a start-up."""
     found = []
     for trainer in processes.trainers:
         for log in processes.recording.by_writer("stacks"):
-            if rows := _rows(log, trainer.log.pid):
+            if rows := _rows(log, trainer.log.pid, in_startup):
                 program = started_program(trainer.log)
                 found.append(_threads(processes, log, rows, trainer.rank, program))
     return tuple(found)
 
 
-def _rows(log: ProcessLog, pid: int) -> list[dict[str, Any]]:
+def _rows(log: ProcessLog, pid: int, in_startup: bool) -> list[dict[str, Any]]:
     """Return what was read of a process's threads while its loop ran."""
-    begun = {row.get("t0") for row in log.table("burst").dicts() if row.get("why") != _STARTUP}
+    begun = {row.get("t0") for row in log.table("burst").dicts() if in_startup or row.get("why") != _STARTUP}
     return [row for row in log.table("thread").dicts() if row.get("pid") == pid and row.get("t0") in begun]
 
 

@@ -17,10 +17,12 @@ def with_feed(loader: LoaderProfile, feed: Feed | None) -> LoaderProfile:
         return loader
     feed = feed or Feed(None, "no samples")
     share = feed.share
-    if share is None or loader.step_ms is None:
+    if share is None:
         return replace(loader, feed=feed)
     if share.n < FEWEST:
         return replace(loader, feed=Feed(None, "no samples"))
+    if loader.step_ms is None:
+        return replace(loader, feed=feed, wait_share=share, wait_seconds=share.median * loader.seconds)
     step_ms = loader.step_ms.median
     return replace(
         loader,

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.engines import Engine, waited_for
+from gpuwatch.analyze.lines.feeding import EVENT_LOOPS
 from gpuwatch.analyze.lines.waiting import takes_turns, waits_for_network, waits_for_threads
 from gpuwatch.diagnosis.evidence import (
     certainty,
@@ -55,8 +56,12 @@ _ADVICE_LIBRARY = (
 _ADVICE_THREAD = "Make this line cheaper, or make batches in the worker processes of a DataLoader: a thread shares the interpreter lock with the training."
 _CHEAPER = "Make this line cheaper (whole arrays instead of Python loops, results that are kept)"
 _ADVICE_FED = (
-    f"{_CHEAPER}, or make batches while the model computes, in processes: in the workers of a DataLoader that is given this"
-    " generator as an IterableDataset, or in one of your own. A thread shares the interpreter lock with the training."
+    f"{_CHEAPER}, or make batches while the model computes, in processes: in the workers of a DataLoader over an"
+    " IterableDataset with this code, or in one of your own. A thread shares the interpreter lock with the training."
+)
+_ADVICE_EVENTS = (
+    f"{_CHEAPER}, or move it out of the event loop, which serves nothing else meanwhile: loop.run_in_executor with a pool of"
+    " processes. A pool of threads shares the interpreter lock with the model."
 )
 _ADVICE_NO_CORE = (
     f"{_CHEAPER}: no core is idle, so that a process which made batches beside the training would take its core."
@@ -241,7 +246,9 @@ def _advice_fed(profile: Profile, line: HotLine, t: Thresholds) -> str:
     if line.sleeps or waits_for_network(line) or (line.blocked_share or 0.0) >= t.blocked:
         return _ADVICE_WAITS
     spare = profile.machine.spare_cores
-    return _ADVICE_NO_CORE if spare is not None and spare < t.idle_cores else _ADVICE_FED
+    if spare is not None and spare < t.idle_cores:
+        return _ADVICE_NO_CORE
+    return _ADVICE_EVENTS if any(package_of(one.file) in EVENT_LOOPS for one in line.stack) else _ADVICE_FED
 
 
 def _by_engine(engine: Engine, asks: HotLine, loop: MeasuredLoop, waited: float, t: Thresholds) -> Found:
