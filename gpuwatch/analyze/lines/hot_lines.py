@@ -36,7 +36,13 @@ def find_hot_lines(
         for line, share, gain in zip(lines, blocked, gains, strict=True)
     )
     waits = [
-        LoopWait(loop.profile.own_loop, loop.profile.workers, float(loop.steps.wait.sum()) / 1e9)
+        LoopWait(
+            loop.profile.own_loop,
+            loop.profile.workers,
+            float(loop.steps.wait.sum()) / 1e9,
+            loop.profile.wrapper.ms * len(loop.steps) / 1e3 if loop.profile.wrapper else 0.0,
+            loop.profile.pipeline is not None,
+        )
         for loop in analysis.loops
     ]
     return tuple(by_cost(list(whole), waits, _startup_share(ranks))), quality, parts
