@@ -106,7 +106,7 @@ INPUT = Variable(
     "GPUWATCH_INPUT",
     "`module:Class.__next__` or `module:function`, several with commas",
     "none",
-    "What else hands over the training's batches: `gpuwatch run --input` sets it.",
+    "What else hands over the training's batches: `gpuwatch run --input PLACE` sets it.",
     "internal",
 )
 VARIABLES = (*SETTINGS, DEBUG, PYSPY, RUN, HOOK, EXACT, GPU_TRACE, INPUT, EXPERIMENT, EXPERIMENT_PID, RESPECT_EPOCHS)
