@@ -4,6 +4,8 @@
     report.verdict.bound, report.findings[0].advice
     gpuwatch.to_dict(report)                      # the `--json` contract
     gpuwatch.figure(report).show()                # the timeline, with plotly
+    for batch in gpuwatch.input(my_batches()):    # in a training: an iterator of your own as its input pipeline
+    gpuwatch.step()                               # in a training: a step has ended, where no torch optimizer tells
 
 The layers, imports pointing down only:
 
@@ -27,7 +29,20 @@ if TYPE_CHECKING:
 
     from gpuwatch.model.report import Report
 
-__all__ = ["Evidence", "Finding", "GpuwatchError", "Place", "Report", "Speedup", "Verdict", "figure", "load", "to_dict"]
+__all__ = [
+    "Evidence",
+    "Finding",
+    "GpuwatchError",
+    "Place",
+    "Report",
+    "Speedup",
+    "Verdict",
+    "figure",
+    "input",
+    "load",
+    "step",
+    "to_dict",
+]
 
 # Where the public data classes are declared.
 _MODEL = {
@@ -38,6 +53,9 @@ _MODEL = {
     "Speedup": "findings",
     "Verdict": "findings",
 }
+
+# What a training's own code may call.
+_MARKS = ("input", "step")
 
 
 def load(run: str | None = None, directory: str = ".gpuwatch") -> Report:
@@ -81,6 +99,8 @@ def __getattr__(name: str) -> Any:
 
     if name in _MODEL:
         return getattr(import_module(f"gpuwatch.model.{_MODEL[name]}"), name)
+    if name in _MARKS:
+        return getattr(import_module("gpuwatch.marks"), name)
     if name == "GpuwatchError":
         return import_module("gpuwatch.errors").GpuwatchError
     raise AttributeError(f"module 'gpuwatch' has no attribute {name!r}")

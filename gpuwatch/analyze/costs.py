@@ -43,6 +43,9 @@ def measure_costs(
     device_ms = max(step_ms - wait_ms, 1e-3)
     if loader.gpu_wait_ms is not None:
         device_ms = max(step_ms - max(loader.gpu_wait_ms.median, 0.0), 1e-3)
+    # Done in the training process, between the workers and the loop: no worker takes it over.
+    wrapper_ms = min(loader.wrapper.ms, step_ms - device_ms) if loader.wrapper else 0.0
+    device_ms += wrapper_ms
     work_ms, cpu_ms = _work(loader)
     cores, spare = _cores(loader, machine, step_ms)
     load = cpu_ms / step_ms if fetch and loader.workers else 0.0
@@ -70,6 +73,7 @@ def measure_costs(
         trainer_cores=min(own_cores, together),
         trainer_threads=_trainer_threads(loader, own_cores, library_threads),
         threads_ms=threads_ms,
+        wrapper_ms=wrapper_ms,
         index_ms=min(loader.sampler.ms_per_batch, max(step_ms - device_ms, 0.0)) if loader.sampler else 0.0,
     )
 

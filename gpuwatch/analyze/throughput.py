@@ -196,6 +196,7 @@ def free_input(costs: Costs) -> Speedup:
     free = with_work(costs, 1e-6)
     startup_s = free.startup_s / max(costs.iterators, 1.0)
     after = replace(free, workers=max(costs.workers, 1), startup_s=startup_s, index_ms=0.0)
+    after = with_step(after, costs.device_ms - costs.wrapper_ms) if costs.wrapper_ms else after
     return predict(costs, after, "throughput model, input free", 0.05)
 
 

@@ -19,7 +19,7 @@ from gpuwatch import config as settings
 from gpuwatch.errors import GpuwatchError, UsageError
 from gpuwatch.record import Options, Recorded, record
 from gpuwatch.supervise import CannotStart, exit_as
-from gpuwatch.words.environment import GPU_TRACE
+from gpuwatch.words.environment import GPU_TRACE, INPUT
 
 if TYPE_CHECKING:
     from gpuwatch.compare.gate import Gate
@@ -36,6 +36,7 @@ Examples:
   gpuwatch run -- torchrun --nproc-per-node=2 train.py
   gpuwatch run --fail-on 'input_wait>10% or finding:too-few-workers' -- python train.py
   gpuwatch run --gpu-trace -- python train.py     why the GPU idles inside the step
+  gpuwatch run --input data.loader:Batches.__next__ -- python train.py     a loader of your own
 
 \b
 Exit status: the command's own (same code, same signal); 126/127 when it cannot be
@@ -72,6 +73,13 @@ class _Wanted:
     flag_value=AUTO,
     help="Have torch.profiler record a few steady steps (N steps, once), and once more when the GPU idles.",
 )
+@click.option(
+    "--input",
+    "inputs",
+    metavar="PLACE",
+    multiple=True,
+    help="Measure an iterator of your own as the input: module:Class.__next__ or module:function.",
+)
 @click.argument("arguments", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(
     live: bool | None,
@@ -84,6 +92,7 @@ def command(
     no_stacks: bool,
     rate: float | None,
     gpu_trace: str | None,
+    inputs: tuple[str, ...],
     arguments: tuple[str, ...],
 ) -> int:
     """Wrap any training command: python, python -m, a shell script, torchrun, accelerate, uv run.
@@ -108,7 +117,7 @@ def command(
         name,
         rate=config.rate,
         stacks=config.stacks,
-        environment=_traced(gpu_trace),
+        environment={**_traced(gpu_trace), **_named(inputs)},
         gpu_trace=gpu_trace,
         tell=tell,
     )
@@ -131,6 +140,16 @@ def _traced(gpu_trace: str | None) -> dict[str, str]:
     # Kineto tells of each window on stderr, which is the command's.
     quiet = {} if "KINETO_LOG_LEVEL" in os.environ else {"KINETO_LOG_LEVEL": "99"}
     return {GPU_TRACE.name: gpu_trace, **quiet}
+
+
+def _named(inputs: tuple[str, ...]) -> dict[str, str]:
+    """Return what has the hook measure iterators that it does not know. Raises UsageError."""
+    for place in inputs:
+        module, _, name = place.partition(":")
+        if not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
+            hint = "For a class in the script itself: --input __main__:Batches.__next__"
+            raise UsageError(f"--input must be module:Class.__next__ or module:function, not {place!r}", hint)
+    return {INPUT.name: ",".join(inputs)} if inputs else {}
 
 
 def tell(line: str) -> None:

@@ -72,7 +72,8 @@ def _starved_loader(profile: Profile) -> StarvedLoader | Missing | NotSo:
     loader, state = profile.primary, starved(profile)
     if loader is None or state is None or loader.own_loop:
         return Missing(*missing_starvation(profile))
-    return NOT_SO if state == "no" else StarvedLoader(loader, state)
+    # What no loader of torch's makes has a rule of its own.
+    return NOT_SO if state == "no" or loader.pipeline else StarvedLoader(loader, state)
 
 
 def _starved_loop(profile: Profile) -> Starved | Missing | NotSo:

@@ -143,6 +143,18 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
+class WrapperProfile:
+    """What the loop asks instead of the loader: an iterator round it, of a `library`, whose own work is done in the training
+    process before or after the loader's. `ms`: that work per step, `share`: of the step; `where`: the function that asks."""
+
+    library: str
+    name: str
+    ms: float
+    share: Interval
+    where: Place | None
+
+
+@dataclass(frozen=True, slots=True)
 class LoaderProfile:
     """One DataLoader of one rank, all its iterators (epochs) together, warm-up left out of the step figures.
 
@@ -156,7 +168,9 @@ class LoaderProfile:
     line that loops over it. `stop_s`: per pass, the call that found the data at its end (it stops the workers unless they
     persist). `worker_starts`: passes whose workers were no earlier pass's, by their pids. `whole_passes`: the length of each
     pass that came to its end, in `whole_passes_unit`. `workers_seen`: what each worker did. `own_loop`: no DataLoader at all
-    but a loop whose steps the optimizer tells; its waits are what stack samples say, in `feed`, and None where they do not."""
+    but a loop whose steps the optimizer tells; its waits are what stack samples say, in `feed`, and None where they do not.
+    `pipeline`: no DataLoader of torch's but that library's, or an iterator that the user named; `wrapper`: what the loop
+    asks instead of the loader."""
 
     id: str
     rank: int
@@ -206,6 +220,8 @@ class LoaderProfile:
     whole_passes: tuple[int, ...] = ()
     whole_passes_unit: Literal["samples", "batches"] = "samples"
     workers_seen: WorkersProfile | None = None
+    pipeline: str | None = None
+    wrapper: WrapperProfile | None = None
     # Of a training that was attached to: the stack samples in its loop, from which its shares are. None where events tell.
     samples: int | None = None
     # Of a loop that is not over a DataLoader.

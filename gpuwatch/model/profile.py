@@ -106,7 +106,8 @@ class Costs:
     workers were beside it: `trainer_cores` H, what all threads of the trainer use in its own part of a step,
     `trainer_threads`, how many it computes with, and `threads_ms` W, the CPU time of its other threads in making a batch; else
     0, 1 and 0. A worker has one library thread: P and C of workers are W more than the trainer's own. `index_ms` I: what the
-    loader's sampler takes of the trainer per batch, with workers or without. k fits the input term to `step_ms`, the measured
+    loader's sampler takes of the trainer per batch, with workers or without; `wrapper_ms`, the part of G that a wrapper round
+    the loader takes of the trainer. k fits the input term to `step_ms`, the measured
     mean step."""
 
     device_ms: float
@@ -127,6 +128,7 @@ class Costs:
     trainer_threads: int = 1
     threads_ms: float = 0.0
     index_ms: float = 0.0
+    wrapper_ms: float = 0.0
     # Whether it is not known how long a step takes: then all times are of a step of about one second.
     relative: bool = False
 

@@ -42,6 +42,8 @@ SHOWN_ACTIONS, SHOWN_RANKS, SHOWN_NOTES = 3, 8, 4
 SMALLEST_PHASE = 0.005
 # A batch that takes less of the step to receive is not a stage of its own.
 LEAST_RECEIVING = 0.1
+# What a wrapper round the loader takes of the step is told from this share on.
+LEAST_ROUND = 0.05
 # Of the loop: a sampler that takes less explains nothing.
 SAMPLER_SHARE = 0.05
 
@@ -153,6 +155,11 @@ def _why_loader(loader: LoaderProfile) -> list[Fact]:
     if receive_ms and step_ms and receive_ms >= LEAST_RECEIVING * step_ms.median:
         share = text.percent(receive_ms / step_ms.median)
         facts.append(Fact("receiving", f"{text.milliseconds(receive_ms)} for each batch", f"{share} of the step"))
+    wrapper = loader.wrapper
+    if wrapper is not None and wrapper.share.median >= LEAST_ROUND:
+        share = text.percent(wrapper.share.median)
+        asked = f"{clean(wrapper.name)}, in the training process"
+        facts.append(Fact("wrapper", f"{text.milliseconds(wrapper.ms)} on each batch, {share} of the step", asked))
     if fetch is not None and loader.workers and fetch.busy_share is not None:
         count = text.count(loader.workers, "worker")
         facts.append(

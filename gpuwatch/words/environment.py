@@ -102,4 +102,11 @@ GPU_TRACE = Variable(
     "Have torch.profiler record a few steps of the training (`gpuwatch run --gpu-trace`).",
     "internal",
 )
-VARIABLES = (*SETTINGS, DEBUG, PYSPY, RUN, HOOK, EXACT, GPU_TRACE, EXPERIMENT, EXPERIMENT_PID, RESPECT_EPOCHS)
+INPUT = Variable(
+    "GPUWATCH_INPUT",
+    "`module:Class.__next__` or `module:function`, several with commas",
+    "none",
+    "What else hands over the training's batches: `gpuwatch run --input PLACE` sets it.",
+    "internal",
+)
+VARIABLES = (*SETTINGS, DEBUG, PYSPY, RUN, HOOK, EXACT, GPU_TRACE, INPUT, EXPERIMENT, EXPERIMENT_PID, RESPECT_EPOCHS)

@@ -4,6 +4,8 @@
 It stays in gpuwatch: `hook/entry/inject` writes what is placed on import into the copy of the hook in each run folder.
 """
 
+from .pipelines import PIPELINES, pipelines_of
+
 
 class PatchPoint:
     """What one hook module does once `on` has been imported; where `on` is None, another module of the hook calls it.
@@ -145,6 +147,11 @@ PATCH_POINTS = (
         replaces=("psutil:Process.cpu_affinity",),
         optional=True,
     ),
+    PatchPoint(
+        _LOADER,
+        "pipelines.around_loaders",
+        "an iterator round a loader is what the loop asks: its `__next__` is replaced once it has been seen to ask",
+    ),
     PatchPoint(_LOADER, "lines.in_process_sampler", "counts lines from the start, where that is switched on"),
     PatchPoint(
         _LOADER,
@@ -238,6 +245,16 @@ PATCH_POINTS = (
         "a checkpoint is a span of its own",
         replaces=("safetensors.torch:save_file",),
         optional=True,
+    ),
+    *(
+        PatchPoint(
+            module,
+            "pipelines.libraries",
+            "its batches come through here",
+            replaces=tuple(f"{module}:{pipeline.place}" for pipeline in pipelines_of(module)),
+            optional=True,
+        )
+        for module in dict.fromkeys(pipeline.on for pipeline in PIPELINES)
     ),
     PatchPoint(None, "entry.boot", "waits for the modules above", adds_to=("sys:meta_path",)),
     PatchPoint(

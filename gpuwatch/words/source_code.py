@@ -165,6 +165,10 @@ def is_of_program(file: str, program: str | None) -> bool:
     return program is not None and is_installed(file) and package_of(file) == program
 
 
+# What a script calls of gpuwatch itself, and what calls it back: frames that are nobody's.
+MARKS = "gpuwatch.marks"
+
+
 def is_framework(module: object) -> bool:
     """Say whether a module, by its name, belongs to a framework that runs trainings."""
     return str(module).partition(".")[0] in _FRAMEWORKS

@@ -16,7 +16,9 @@ PROGRAM = Path(__file__).with_name("training.py")
 # What a case needs beside torch, and how it is started when not by `python training.py`.
 NEEDS = {
     "stateful_0": "torchdata", "stateful_2": "torchdata", "accelerated_2": "accelerate", "lightning_0": "lightning",
-    "trainer_0": "transformers",
+    "trainer_0": "transformers", "datasets_0": "datasets", "nodes_0": "torchdata.nodes", "grain_0": "grain",
+    "spdl_1": "spdl", "torchrl_0": "torchrl", "webdataset_2": "webdataset", "fastai_0": "fastai", "pyg_2": "torch_geometric",
+    "dali_1": "nvidia.dali", "tfdata_1": "tensorflow", "ray_1": "ray",
 }  # fmt: skip
 LAUNCHED = {
     "ranks_2": ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
@@ -25,10 +27,15 @@ LAUNCHED = {
 }  # fmt: skip
 CASES = (
     "plain_0", "fork_2", "spawn_2", "forkserver_2", "persistent_2", "pinned_2", "stream_0", "stream_2", "compiled_2",
-    "stateful_0", "stateful_2", "accelerated_2", "ranks_2", "lightning_0", "trainer_0",
+    "stateful_0", "stateful_2", "accelerated_2", "ranks_2", "lightning_0", "trainer_0", "wrapped_2", "marked_0",
+    "datasets_0", "nodes_0", "grain_0", "spdl_1", "torchrl_0", "webdataset_2", "fastai_0", "pyg_2", "dali_1", "tfdata_1",
+    "ray_1",
 )  # fmt: skip
 # What these say differs from run to run: ranks say their lines in any order, the Trainer tells how long it took.
 UNSTEADY = {"ranks_2", "trainer_0"}
+# Where a thread makes the batches, it draws random numbers in no fixed order with the training, and Ray's processes have
+# seeds of their own: losses differ bare, too.
+RACING = {"spdl_1", "dali_1", "tfdata_1", "ray_1"}
 # The reported wait may differ from the training's clock by so much of the training, or by so many seconds.
 _SHARE, _SECONDS = 0.03, 0.15
 _PATIENCE_S = 180
@@ -111,7 +118,8 @@ def _same(case: str, bare: Any, wrapped: Any, truths: list[dict[str, Any]], watc
     said = _said_in_any_order if case in UNSTEADY else _said
     if said(wrapped) != said(bare):
         wrong.append("stdout differs")
-    if [truth["losses"] for truth in watched] != [truth["losses"] for truth in truths]:
+    losses = [[truth["losses"] for truth in one] for one in (watched, truths)]
+    if losses[0] != losses[1] and case not in RACING:
         wrong.append("losses differ")
     if "Traceback" in wrapped.stderr and "Traceback" not in bare.stderr:
         wrong.append(f"a traceback: {_last(wrapped.stderr)}")
@@ -158,7 +166,7 @@ def _rank(report: dict[str, Any], rank: dict[str, Any], truth: dict[str, Any]) -
     if abs(sum(phase["seconds"] for phase in rank["phases"]) - rank["seconds"]) > 0.01 * rank["seconds"]:
         wrong.append(f"{name}: phases do not sum to its wall time")
     operations = {operation["kind"] for loader in trained for operation in loader["operations"]}
-    if "dataset" not in operations:
+    if "dataset" not in operations and not any(loader["pipeline"] for loader in trained):
         wrong.append(f"{name}: nothing told of the dataset's code ({sorted(operations)})")
     return wrong
 

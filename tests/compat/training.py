@@ -239,6 +239,199 @@ def trainer_0(truth):
     by_dataset(truth)
 
 
+class Scaled:
+    """An iterator round a loader, which works on each batch in the training process."""
+
+    def __init__(self, loader):
+        self.batches = iter(loader)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        x, y = next(self.batches)
+        time.sleep(READ_S)
+        return x * 2, y
+
+
+class Wrapped:
+    """A loader with `Scaled` round each of its passes."""
+
+    def __init__(self, loader):
+        self.loader = loader
+
+    def __iter__(self):
+        return Scaled(self.loader)
+
+
+def wrapped_2(truth):
+    fit(truth, Wrapped(rows(2)))
+
+
+def marked_0(truth):
+    import gpuwatch
+
+    fit(truth, gpuwatch.input(Batches()))
+
+
+class Batches:
+    """Batches made where they are asked for, by a generator."""
+
+    def __iter__(self):
+        for first in range(0, SAMPLES, BATCH):
+            yield collated([sample(index) for index in range(first, first + BATCH)])
+
+
+def collated(samples):
+    return torch.stack([x for x, _ in samples]), torch.tensor([y for _, y in samples])
+
+
+def arrays(index):
+    """Return a sample as libraries without torch hold it."""
+    x, y = sample(index)
+    return {"x": x.numpy(), "y": y}
+
+
+def tensors(batch):
+    import numpy
+
+    return torch.as_tensor(numpy.stack([numpy.asarray(x, numpy.float32) for x in batch["x"]])), torch.as_tensor(
+        numpy.asarray(batch["y"])
+    )
+
+
+class Mapped:
+    """A library's pipeline whose batches become tensors in the loop's body, as in most trainings with it."""
+
+    def __init__(self, make, convert=tensors):
+        self.make, self.convert = make, convert
+
+    def fit(self, truth):
+        model, optimizer = network()
+        for _ in range(EPOCHS):
+            for batch in truth.over(self.make()):
+                x, y = self.convert(batch)
+                optimizer.zero_grad()
+                loss = torch.nn.functional.cross_entropy(model(x), y)
+                loss.backward()
+                optimizer.step()
+                time.sleep(STEP_S)
+                truth.losses.append(loss.item().hex())
+
+
+def datasets_0(truth):
+    import datasets
+
+    rows = datasets.Dataset.from_dict({"i": list(range(SAMPLES))}).to_iterable_dataset()
+    rows = rows.map(lambda row: {"x": sample(row["i"])[0].tolist(), "y": row["i"] % 2})
+    Mapped(lambda: rows.iter(batch_size=BATCH)).fit(truth)
+
+
+def nodes_0(truth):
+    from torchdata.nodes import Batcher, IterableWrapper, Loader, Mapper
+
+    loader = Loader(Mapper(Batcher(Mapper(IterableWrapper(range(SAMPLES)), sample), BATCH), collated))
+    fit(truth, loader)
+
+
+def grain_0(truth):
+    import grain.python as grain
+
+    rows = grain.MapDataset.source(range(SAMPLES)).map(arrays).batch(BATCH)
+    options = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+    Mapped(lambda: rows.to_iter_dataset(options)).fit(truth)
+
+
+def spdl_1(truth):
+    from spdl.pipeline import PipelineBuilder
+
+    def batches():
+        builder = PipelineBuilder().add_source(range(SAMPLES)).pipe(sample).aggregate(BATCH).add_sink(2)
+        pipeline = builder.build(num_threads=1)
+        with pipeline.auto_stop():
+            yield from pipeline
+
+    Mapped(batches, collated).fit(truth)
+
+
+def torchrl_0(truth):
+    from torchrl.data import ListStorage, ReplayBuffer
+
+    buffer = ReplayBuffer(
+        storage=ListStorage(SAMPLES), batch_size=BATCH, collate_fn=lambda rows: collated([sample(row) for row in rows])
+    )
+    buffer.extend(list(range(SAMPLES)))
+    Mapped(lambda: (buffer.sample() for _ in range(SAMPLES // BATCH)), lambda batch: batch).fit(truth)
+
+
+def webdataset_2(truth):
+    import webdataset
+
+    def worked(batch):
+        time.sleep(READ_S)
+        return batch
+
+    fit(truth, webdataset.WebLoader(Rows(), batch_size=BATCH, num_workers=2).map(worked))
+
+
+def fastai_0(truth):
+    from fastai.data.load import DataLoader as Loader
+
+    def worked(batch):
+        time.sleep(READ_S)
+        return batch
+
+    fit(truth, Loader(Rows(), bs=BATCH, shuffle=True, num_workers=0, after_batch=worked))
+
+
+def pyg_2(truth):
+    from torch_geometric.loader.base import DataLoaderIterator
+
+    def gather(batch):
+        time.sleep(READ_S)
+        return batch
+
+    class Loader:
+        def __iter__(self):
+            return DataLoaderIterator(iter(rows(2)), gather)
+
+    fit(truth, Loader())
+
+
+def dali_1(truth):
+    from nvidia.dali import fn, pipeline_def, types
+    from nvidia.dali.plugin.pytorch import DALIGenericIterator
+
+    def read(info):
+        return sample(info.idx_in_epoch % SAMPLES)[0].numpy()
+
+    @pipeline_def(batch_size=BATCH, num_threads=1, device_id=None, prefetch_queue_depth=1)
+    def pipeline():
+        return fn.external_source(source=read, batch=False, dtype=types.FLOAT)
+
+    batches = DALIGenericIterator([pipeline()], ["x"], size=SAMPLES, auto_reset=True)
+    Mapped(lambda: batches, lambda batch: (batch[0]["x"], torch.zeros(len(batch[0]["x"]), dtype=torch.long))).fit(truth)
+
+
+def tfdata_1(truth):
+    import tensorflow  # before torch loads an LLVM of its own
+
+    def read(index):
+        return tensorflow.py_function(lambda i: sample(int(i))[0].numpy(), [index], tensorflow.float32)
+
+    rows = tensorflow.data.Dataset.range(SAMPLES).map(read).batch(BATCH)
+    Mapped(lambda: rows, lambda x: (torch.as_tensor(x.numpy()), torch.zeros(len(x), dtype=torch.long))).fit(truth)
+
+
+def ray_1(truth):
+    import ray
+
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
+    rows = ray.data.range(SAMPLES).map(lambda row: arrays(int(row["id"])))
+    Mapped(lambda: rows.iter_batches(batch_size=BATCH)).fit(truth)
+    ray.shutdown()
+
+
 def by_dataset(truth):
     """Take the dataset's own time for the wait, where the loop is not ours to clock."""
     truth.clock, truth.wait_s = "dataset", sum(SPENT)
@@ -248,7 +441,8 @@ CASES = {
     case.__name__: case
     for case in (
         plain_0, fork_2, spawn_2, forkserver_2, persistent_2, pinned_2, stream_0, stream_2, compiled_2, stateful_0,
-        stateful_2, accelerated_2, ranks_2, lightning_0, trainer_0,
+        stateful_2, accelerated_2, ranks_2, lightning_0, trainer_0, wrapped_2, marked_0, datasets_0, nodes_0, grain_0,
+        spdl_1, torchrl_0, webdataset_2, fastai_0, pyg_2, dali_1, tfdata_1, ray_1,
     )
 }  # fmt: skip
 

@@ -31,6 +31,7 @@ MAY: dict[str, set[str]] = {
     "sampler": {"sources"},
     "supervise": set(),
     "record": {"hook", "store", "supervise"},
+    "marks": set(),
     "attach": {"record", "sources", "store"},
     "model": set(),
     "words": set(),

@@ -24,7 +24,9 @@ def test_the_names_are_pinned() -> None:
         "Speedup",
         "Verdict",
         "figure",
+        "input",
         "load",
+        "step",
         "to_dict",
     }
     assert set(gpuwatch.__all__) == names

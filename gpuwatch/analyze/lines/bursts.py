@@ -212,11 +212,20 @@ def _activity(
 ) -> str | None:
     """Return what a thread was doing; None for helpers: what they do is not what the loop, or a batch, waits for.
 
-    Where the loop is not over a DataLoader, a thread at work on the user's own code makes its batches."""
+    Where the loop is not over a DataLoader, a thread at work on the user's own code makes its batches; below a feed the
+    training thread itself does."""
     activity = activity_of(frames)
     if thread in (None, "MainThread") or (role == "worker" and activity == "serialise"):
-        return activity
+        return _of_feed(frames, moments) or activity if activity == "step" and role == "trainer" else activity
     return making if role == "trainer" and moments is not None and moments.own_loop else None
+
+
+def _of_feed(frames: tuple[Frame, ...], moments: Moments | None) -> str | None:
+    """Return what the training thread does below a function through which batches come: make one, or wait for it."""
+    givers = moments.givers if moments is not None else frozenset()
+    if not givers or not any((frame.file, frame.name) in givers for frame in frames):
+        return None
+    return "wait" if hands_over(frames[-1].file) else "fetch"
 
 
 def _making_batches(frames: tuple[Frame, ...], program: str | None) -> str | None:

@@ -41,7 +41,13 @@ def find_hot_lines(
         for line, share, gain in zip(lines, blocked, gains, strict=True)
     )
     waits = [
-        LoopWait(loop.profile.own_loop, loop.profile.workers, float(loop.steps.wait.sum()) / 1e9)
+        LoopWait(
+            loop.profile.own_loop,
+            loop.profile.workers,
+            float(loop.steps.wait.sum()) / 1e9,
+            loop.profile.wrapper.ms * len(loop.steps) / 1e3 if loop.profile.wrapper else 0.0,
+            loop.profile.pipeline is not None,
+        )
         for loop in analysis.loops
     ]
     waits += [LoopWait(True, 0, 0.0)] if sampled is not None else []

@@ -9,9 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from gpuwatch.analyze.loading.wrapper import giver_of
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.phases import Walk
 from gpuwatch.analyze.wall_time.steps import windows
+from gpuwatch.analyze.wall_time.wrappers import is_feed
 from gpuwatch.model.profile import RankProfile
 
 Moment = Literal["startup", "step", "long step", "evaluation", "between loops", "shutdown"]
@@ -21,7 +23,7 @@ Spans = Sequence[tuple[float, float]]
 @dataclass(frozen=True, slots=True)
 class Moments:
     """The stretches of one trainer's time (ns, the run's clock), each list in order; `first_ns`: its first batch;
-    `own_loop`: it has a loop that is not over a DataLoader."""
+    `own_loop`: it has a loop that is not over a DataLoader; `givers`: the functions through which other batches come."""
 
     begin_ns: float
     first_ns: float
@@ -30,6 +32,7 @@ class Moments:
     evaluation: Spans = ()
     long_steps: Spans = ()
     own_loop: bool = False
+    givers: frozenset[tuple[str, str]] = frozenset()
 
     def at(self, time_ns: float) -> Moment:
         """Return what the trainer was about when it ran code of its own."""
@@ -76,8 +79,13 @@ def _moments(walk: Walk, loaders: Sequence[Loader], long_steps: Sequence[tuple[i
     first = loops[0][0] if loops else float(walk.fields["t0"][0]) if len(walk) else float("inf")
     if loops and not _is_over(walk):
         loops[-1] = (loops[-1][0], max(walk.trainer.end_ns, loops[-1][1]))
-    own_loop = any(loader.own_loop for loader in loaders)
-    return Moments(walk.trainer.start_ns, first, walk.trainer.end_ns, loops, evaluation, sorted(long_steps), own_loop)
+    own_loop = any(loader.own_loop or is_feed(loader.first) for loader in loaders)
+    givers = frozenset(
+        (place.file, place.function) for one in walk.trainer.iterators if (place := giver_of(one)) and place.function
+    )
+    return Moments(
+        walk.trainer.start_ns, first, walk.trainer.end_ns, loops, evaluation, sorted(long_steps), own_loop, givers
+    )
 
 
 def _visits(loader: Loader) -> list[tuple[float, float]]:

@@ -19,11 +19,14 @@ _MOST = 0.5
 
 
 class LoopWait(NamedTuple):
-    """What a loop waited for its batches, in seconds; `own_loop`: one without a DataLoader, whose lines tell it."""
+    """What a loop waited for its batches, in seconds; `own_loop`: one without a DataLoader, whose lines tell it;
+    `around_s`: what a wrapper round the loader did of it, in the trainer; `anywhere`: who makes the batches is not known."""
 
     own_loop: bool
     workers: int
     seconds: float
+    around_s: float = 0.0
+    anywhere: bool = False
 
 
 def by_cost(lines: Sequence[HotLine], loops: Sequence[LoopWait], startup_share: float) -> list[HotLine]:
@@ -51,6 +54,8 @@ def _waited_s(role: Role, lines: Sequence[HotLine], loops: Sequence[LoopWait]) -
     for loop in loops:
         if loop.own_loop:
             seconds += handed
-        elif bool(loop.workers) == (role == "worker"):
-            seconds += loop.seconds
+        elif loop.anywhere or bool(loop.workers) == (role == "worker"):
+            seconds += loop.seconds - (loop.around_s if role == "worker" else 0.0)
+        elif role == "trainer":
+            seconds += loop.around_s
     return seconds

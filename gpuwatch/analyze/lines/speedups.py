@@ -26,6 +26,9 @@ def speedups_if_free(lines: Sequence[HotLine], costs: Costs | None, own_loop: bo
 
 def _speedup(line: HotLine, costs: Costs) -> float | None:
     basis: Literal["line free"] = "line free"
+    if line.activity in LOADER_WORK and costs.wrapper_ms and line.process_role == "trainer":
+        after = throughput.with_step(costs, costs.device_ms - line.share * costs.wrapper_ms)
+        return throughput.predict(costs, after, basis).predicted
     if line.activity in LOADER_WORK:
         return throughput.predict(costs, throughput.without_operation(costs, min(line.share, 0.999)), basis).predicted
     if line.is_of_step or line.activity == INPUT:

@@ -12,6 +12,7 @@ from gpuwatch.analyze.loading.queues import queue_profile
 from gpuwatch.analyze.loading.sampler import sampler_profile
 from gpuwatch.analyze.loading.whole_passes import whole_passes
 from gpuwatch.analyze.loading.workers import workers_profile
+from gpuwatch.analyze.loading.wrapper import wrapper_profile
 from gpuwatch.analyze.processes.sorting import meta_of
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.passes import count_passes
@@ -82,6 +83,8 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         whole_passes=lengths,
         whole_passes_unit=unit,
         workers_seen=workers_profile(loader, makers),
+        pipeline=recorded.get("pipeline"),
+        wrapper=wrapper_profile(loader, steps),
         recorded_wait_ms=None if own_loop else steps.recorded_wait_ms(),
     )
 

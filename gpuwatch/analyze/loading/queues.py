@@ -63,7 +63,9 @@ def _receive_ms(loader: Loader, steps: Steps, event: Indices, makers: list[Maker
     if not len(known) or loader.first.attributes.get("in_order") is False:
         return None
     no_core_ns = (delay_share(loader.walk) or 0.0) * float((steps.wait + steps.compute)[steps.steady].mean())
-    return max(float(np.maximum(known, 0.0).mean()) - no_core_ns, 0.0) / 1e6
+    # What a wrapper does to the batch is not taking it over.
+    around_ns = float(np.nan_to_num(loader.walk.fields["around_ns"][event]).mean())
+    return max(float(np.maximum(known, 0.0).mean()) - no_core_ns - around_ns, 0.0) / 1e6
 
 
 def _awaited_skew(awaited: Array, wait: Array) -> float | None:

@@ -55,12 +55,19 @@ def find_unentered(processes: Processes) -> tuple[Unentered, ...]:
     return tuple(found.values())
 
 
+# What the hook writes of what it could not do, in words.
+_PROBLEMS = {
+    "hook_error": "the hook gave up on",
+    "missing_seam": "this torch lacks",
+    "missing_pipeline": "batches are not measured where this version of the library lacks",
+    "missing_input": "--input names what is not there:",
+}
+
+
 def hook_problems(recording: Recording) -> list[str]:
     """Return what the hook itself had to give up, once each."""
     found: dict[str, None] = {}
     for log in recording.by_writer("hook"):
         meta = meta_of(log)
-        for key, words in (("hook_error", "the hook gave up on"), ("missing_seam", "this torch lacks")):
-            if key in meta:
-                found[f"{words} {meta[key]}"] = None
+        found |= {f"{words} {meta[key]}": None for key, words in _PROBLEMS.items() if key in meta}
     return list(found)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gpuwatch.analyze.processes.sorting import Iterator, Trainer
 from gpuwatch.analyze.wall_time.phases import Walk
+from gpuwatch.analyze.wall_time.wrappers import is_feed
 
 Role = Literal["training", "evaluation", "inference"]
 
@@ -68,15 +69,23 @@ def _of_one(walk: Walk) -> list[Loader]:
     by_key: dict[tuple[Role, tuple[object, ...]], list[int]] = defaultdict(list)
     site = _sites(walk)
     roles = _settled_roles(walk, site)
-    checks = _sanity_checks(walk, site, roles)
+    left_out = _sanity_checks(walk, site, roles) | _beside(walk, roles)
     for position, iterator in enumerate(walk.trainer.iterators):
-        if position not in checks:
+        if position not in left_out:
             by_key[roles[position], site[iterator.loader]].append(position)
     numbered = enumerate(by_key.items())
     return [
         Loader(f"r{walk.trainer.rank}.l{n}", walk.trainer, role, positions, walk)
         for n, ((role, _), positions) in numbered
     ]
+
+
+def _beside(walk: Walk, roles: list[Role]) -> set[int]:
+    """Return the iterators that are no loaders of a loop: wrappers, which speak for their loaders, and where something
+    trains other feeds that do not, such as a preparation of the data."""
+    feeds = {position for position, iterator in enumerate(walk.trainer.iterators) if is_feed(iterator)}
+    idle = {position for position in feeds if roles[position] != "training"} if "training" in roles else set()
+    return idle | set(walk.wrappers.values())
 
 
 def _sanity_checks(walk: Walk, site: dict[str, tuple[object, ...]], roles: list[Role]) -> set[int]:

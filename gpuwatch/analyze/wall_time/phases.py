@@ -16,6 +16,7 @@ from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.processes.sorting import Iterator, Trainer
 from gpuwatch.analyze.wall_time.skipped import FEWEST, count_skipped
 from gpuwatch.analyze.wall_time.traced import handling_seconds
+from gpuwatch.analyze.wall_time.wrappers import fold
 from gpuwatch.model.measures import PHASES, Phase, phase_rows
 
 Indices = NDArray[np.intp]
@@ -46,7 +47,8 @@ class Walk:
 
     `gap` (ns) lies between the event before and this one's ask, `making` is the part of it in which an iterator was
     made (`made` says which), `wait` (ns) is inside `__next__`. `owner` is whose loop the gap belongs to. `skipped`: how
-    many batches an iterator gave for nothing, before the first that was trained on."""
+    many batches an iterator gave for nothing, before the first that was trained on. `wrappers`: what was asked instead of an
+    iterator of a loader, both by position."""
 
     trainer: Trainer
     iterator: Indices
@@ -59,6 +61,7 @@ class Walk:
     fields: dict[str, Array]
     first: NDArray[np.bool_]
     training: set[int]
+    wrappers: dict[int, int] = field(default_factory=dict)
     skipped: dict[int, int] = field(default_factory=dict)
     _grouped: dict[int, Indices] | None = None
 
@@ -87,6 +90,8 @@ def _group(iterator: Indices) -> dict[int, Indices]:
 def walk(trainer: Trainer) -> Walk:
     """Put a trainer's events in order and give every gap its owner."""
     iterator, fields, parts = _events(trainer)
+    folded = fold(trainer.iterators, iterator, fields, parts)
+    iterator, fields, parts = iterator[folded.keep], _take(fields, folded.keep), _take(parts, folded.keep)
     keep = _outermost(fields["t0"], fields["t1"])
     _hand_up(keep, [*parts.values(), *(fields[name] for name in (*_COUNTS, "gc_ns", "gc_n", "cpu_ns"))])
     iterator, fields, parts = iterator[keep], _take(fields, keep), _take(parts, keep)
@@ -96,7 +101,9 @@ def walk(trainer: Trainer) -> Walk:
     made, making = _makings(trainer.iterators, begin, cursor[:-1])
     first = _first_of_each(iterator)
     owner = _owners(iterator, fields["end"], first)
-    result = Walk(trainer, iterator, owner, made, gap, np.minimum(making, gap), wait, parts, fields, first, set())
+    result = Walk(
+        trainer, iterator, owner, made, gap, np.minimum(making, gap), wait, parts, fields, first, set(), folded.wrappers
+    )
     result.training = _training_iterators(result)
     result.skipped = _skipped(result)
     return result

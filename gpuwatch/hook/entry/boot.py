@@ -91,7 +91,15 @@ class Finder:
 
 def arm(placed: "dict[str, tuple[str, ...]]") -> None:
     """Hook what is imported already, and watch for the rest; `placed` is words/patch_points' `placed_on_import()`."""
-    Finder(placed).arm()
+    Finder({**placed, **_named(placed)} if os.environ.get("GPUWATCH_INPUT") else placed).arm()
+
+
+def _named(placed: "dict[str, tuple[str, ...]]") -> "dict[str, tuple[str, ...]]":
+    """Return what to watch for besides: the modules of what GPUWATCH_INPUT names, and torch's optimizers, whose first step
+    finds what is the script's own."""
+    modules = [one.strip().partition(":")[0] for one in os.environ["GPUWATCH_INPUT"].split(",")]
+    watched = ["torch.optim.optimizer" if module == "__main__" else module for module in modules if module]
+    return {module: (*placed.get(module, ()), "pipelines.named") for module in watched}
 
 
 def place(hook: str, name: str, module: "ModuleType") -> None:

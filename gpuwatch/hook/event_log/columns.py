@@ -16,7 +16,7 @@ ACTIVITY = ("forward_ns", "backward_ns", "backward_n", "optimizer_ns", "optimize
 
 COLUMNS = {
     # A fact about the process, once known: torch, affinity, cpu_count, cuda_devices [[index, uuid, name]],
-    # threads {torch, cv2, omp, mkl}, missing_seam, hook_error, exit ("atexit"), experiment,
+    # threads {torch, cv2, omp, mkl}, missing_seam, missing_pipeline, missing_input, hook_error, exit ("atexit"), experiment,
     # cell {file, number, lines} of a notebook, worker_info [file, line, function] that asked first which worker it is in.
     "meta": ("t", "key", "value"),
     # An iterator was made. `attributes`: dataset, dataset_kind, dataset_file, dataset_line, length, length_said (of an iterable that was asked), worker_init, workers, batch_size,
@@ -27,6 +27,8 @@ COLUMNS = {
     # asked for it;
     # `made_...`: the user's call of the loader's constructor, null of a copied or unpickled loader.
     # `index_ns`: what of t0..t1 went by in the loader's sampler, which workers get their first indices from.
+    # Of what is no loader of torch's (`pipelines/`): pipeline (the library, or `named`, `marked`), gives [file, line, function]
+    # of what hands its batches over, settings {name: value} by the library's own names.
     # Among the attributes: sampler_name, sampler_file, sampler_line: the user's own sampler or batch sampler.
     "iterator": ("iterator", "loader", "t0", "t1", "epoch", "attributes", "workers", "file", "line", "function", "made_file", "made_line", "made_function", "index_ns"),
     # The loader was asked for a batch (t0) and gave it (t1). `end`: 0 a batch, 1 exhausted, 2 an exception.

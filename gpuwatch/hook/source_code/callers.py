@@ -43,6 +43,40 @@ def calling_library() -> list[object] | None:
     return None
 
 
+def is_called_by_user() -> bool:
+    """Say whether a frame of the user's, or of the program that was started, is among those below which we were called."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if _kind(frame) in (_USER, _PROGRAM):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def is_called_by(module: str | None) -> bool:
+    """Say whether the function that asks was called by code of the package that a module belongs to."""
+    caller = sys._getframe(2)
+    return str(caller.f_globals.get("__name__")).partition(".")[0] == str(module).partition(".")[0]
+
+
+def is_called_by_constructor() -> bool:
+    """Say whether the function that asks was called by an `__init__`."""
+    return sys._getframe(2).f_code.co_name == "__init__"
+
+
+def is_below(file: str, function: str, deepest: int) -> bool:
+    """Say whether we were called below a function of a file that ends so."""
+    frame: FrameType | None = sys._getframe(1)
+    for _ in range(deepest):
+        if frame is None:
+            break
+        code = frame.f_code
+        if code.co_name == function and code.co_filename.replace(os.sep, "/").endswith(file):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def constructing_place(made: object) -> tuple[Place, bool]:
     """Return (place, direct) of the call that constructed `made`: the user's frame, and whether no framework is between.
 
@@ -97,7 +131,8 @@ def _place_from(frame: FrameType | None) -> Place:
 
 def _kind(frame: FrameType) -> str:
     file = frame.f_code.co_filename
-    if source_code.is_framework(frame.f_globals.get("__name__")) or file.startswith((origins.HOOK, "<frozen")):
+    module = frame.f_globals.get("__name__")
+    if source_code.is_framework(module) or module == source_code.MARKS or file.startswith((origins.HOOK, "<frozen")):
         return _MACHINE
     if origins.is_programs(file):
         return _PROGRAM

@@ -34,14 +34,14 @@ def is_user_file(filename: str) -> bool:
     if filename == "<string>":
         # The user's with python -c; elsewhere dataclasses and the like make it.
         return getattr(sys.modules.get("__main__"), "__file__", None) is None
-    path = _absolute(filename)
+    path = absolute(filename)
     return not (source_code.is_library(path) or path.startswith(HOOK) or is_standard(path))
 
 
 @functools.lru_cache(maxsize=None)
 def is_programs(filename: str) -> bool:
     """Return whether a code object's file is of the installed package that this process was started to run."""
-    return source_code.is_of_program(_absolute(filename), _program())
+    return source_code.is_of_program(absolute(filename), _program())
 
 
 @functools.lru_cache(maxsize=1)
@@ -81,7 +81,7 @@ def _is_inside(filename: str, library: str | None) -> bool:
 
 def frame_place(frame: FrameType) -> tuple[str, int, str]:
     """Return (file, line, function) of a frame, the file absolute."""
-    return _absolute(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_name
+    return absolute(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_name
 
 
 def callable_place(fn: Any) -> tuple[str | None, int | None, str]:
@@ -94,7 +94,7 @@ def callable_place(fn: Any) -> tuple[str | None, int | None, str]:
     code = getattr(fn, "__code__", None)
     if code is None:
         return None, None, getattr(fn, "__qualname__", None) or type(fn).__name__
-    return _absolute(code.co_filename), definition_line(code), getattr(fn, "__qualname__", code.co_name)
+    return absolute(code.co_filename), definition_line(code), getattr(fn, "__qualname__", code.co_name)
 
 
 def _wrapped(fn: Any) -> Any:
@@ -130,8 +130,9 @@ def user_files(*callables: object) -> set[str]:
     """Return the user's files among those of the main module and of the given callables."""
     mains = (sys.modules.get("__main__"), sys.modules.get("__mp_main__"))
     paths = [getattr(main, "__file__", None) for main in mains] + [callable_place(one)[0] for one in callables]
-    return {_absolute(path) for path in paths if path and is_user_file(path) and not path.startswith("<")}
+    return {absolute(path) for path in paths if path and is_user_file(path) and not path.startswith("<")}
 
 
-def _absolute(filename: str) -> str:
+def absolute(filename: str) -> str:
+    """Return the absolute path of a code object's file; a name that is none as it is."""
     return filename if filename.startswith("<") else os.path.abspath(filename)

@@ -40,7 +40,8 @@ class Activity:
 
     `segment_ns`: when its current segment began; `iterator`: the one whose batch came last; `burst`: the sampling burst in
     which this account began; `steps_without_loader`: optimizer steps since its last loader was exhausted, far below 0
-    while one is iterated; `loop`: its loop without a loader; `own_cost_ns`: what the hook took of this step.
+    while one is iterated; `loop`: its loop without a loader; `own_cost_ns`: what the hook took of this step; `batches`: how
+    many loaders' batches were recorded in full; `in_feed`: it is in a request of a feed (`pipelines`).
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Activity:
         "backward_depth",
         "backward_n",
         "backward_ns",
+        "batches",
         "burst",
         "cpu_ns",
         "cpu_read_ns",
@@ -57,6 +59,7 @@ class Activity:
         "gc_n",
         "gc_ns",
         "gpu",
+        "in_feed",
         "iterator",
         "loop",
         "optimizer_depth",
@@ -75,6 +78,7 @@ class Activity:
         self.delay_ns: int | None = None
         self.gpu: Meter | None = None
         self.loop: Any = None
+        self.batches, self.in_feed = 0, False
         self.steps_without_loader = 0
         self.restart(now_ns())
 
@@ -90,6 +94,11 @@ class Activity:
         gc_ns, gc_n = self.gc_ns, self.gc_n
         self.restart(at_ns)
         self.gc_ns, self.gc_n = gc_ns, gc_n
+
+    def leave_body(self, at_ns: int) -> None:
+        """Name the segment up to here other: the loop asks what feeds it."""
+        self.other_ns += at_ns - self.segment_ns
+        self.segment_ns = at_ns
 
     def backward_begins(self) -> None:
         """Name the segment up to here forward; a backward inside a backward is part of it."""

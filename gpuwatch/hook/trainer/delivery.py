@@ -17,16 +17,30 @@ from .step_sampling import sampling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, Protocol
 
+    from ..source_code.callers import Place
     from .activity import Activity
-    from .iterators import Record
-    from .queues import Before
+    from .queues import Before, QueueView
+
+    class Record(Protocol):
+        """What is known of whatever gives batches: of a loader's iterator (`iterators.Record`), of a feed (`pipelines`)."""
+
+        number: int
+        queue: QueueView | None
+        place: Place
+        open: bool
+        timestamps: list[int] | None
+
+        def take_index_ns(self) -> int: ...
 
     # The thread's account, what was queued, and when the batch was requested.
     Request = tuple[Activity, Before | None, int]
 
 _EXHAUSTED, _FAILED = 1, 2
+# Called, without an error, where an iterator has given its second batch: the loop's frames are on the stack.
+on_second_batch: list[Callable[[], None]] = []
 
 
 def requested(iterator: Any, record: Record) -> Request:
@@ -69,6 +83,7 @@ def delivered(iterator: Any, record: Record, request: Request, delivered_ns: int
         )  # fmt: skip
         spool.later(batch_event.LINE, values, delivered_ns, sampling.write_every_ns)
         account.iterator = record.number
+        account.batches += 1
         account.restart(delivered_ns)
         if end:
             _end_loop(account, delivered_ns)
@@ -76,6 +91,8 @@ def delivered(iterator: Any, record: Record, request: Request, delivered_ns: int
             _begin_step(account, record, index)
             if index == 1:
                 _write_place(record)
+                for follow in on_second_batch:
+                    follow()
         batch_event.count(account, delivered_ns, parts)
         if mode.timestamps_only and not end:
             _start_timing(iterator, record, account, delivered_ns, index + 1)

@@ -14,6 +14,7 @@ from ..step_mode import mode
 from . import large_tables, loop_without_loader
 from .activity import threads
 from .large_tables import looks as tables
+from .next_step import next_step
 from .step_sampling import sampling
 
 TYPE_CHECKING = False
@@ -67,6 +68,8 @@ def step_begins(optimizer: Any, args: Any, kwargs: Any) -> None:
     if not is_compiling() and not mode.timestamps_only:
         if tables.pending:
             large_tables.count(optimizer)
+        if next_step.calls:
+            next_step.begins()
         threads.activity.optimizer_begins()
 
 

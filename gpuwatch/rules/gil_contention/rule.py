@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 from gpuwatch.diagnosis.evidence import finds_batches_ready, waited_share
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, MeasuredLoop
+from gpuwatch.diagnosis.pipelines import is_made_by_threads
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import FULL, handed_share, queued_share, sleeping_share
@@ -68,10 +69,18 @@ def check(profile: Profile, t: Thresholds, loop: MeasuredLoop, threads: TrainerT
     others = [one for one in threads.others if one.at_work > 0.0 or one.held]
     if not others:
         return None
-    waits = handed_share(profile, loop.loader) if loop.loader.own_loop else 0.0
-    if loop.loader.own_loop and waits >= t.queued:
+    apart = loop.loader.own_loop or loop.loader.pipeline is not None
+    waits = _handed(profile, loop.loader) if apart else 0.0
+    if apart and waits >= t.queued:
         return _batches(profile, threads, others[0], waits, t)
     return _contention(profile, loop.loader, threads, others, t)
+
+
+def _handed(profile: Profile, loader: LoaderProfile) -> float:
+    """Return the share of the step in which the loop waits for threads of its own: measured, or by samples."""
+    if loader.pipeline is None or loader.wait_share is None:
+        return handed_share(profile, loader)
+    return loader.wait_share.median if is_made_by_threads(profile, loader) else 0.0
 
 
 def _contention(

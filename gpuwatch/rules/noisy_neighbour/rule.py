@@ -32,7 +32,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Costs, Profile
-from gpuwatch.words.units import figures, percent
+from gpuwatch.words.units import count, figures, percent
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def check(
     return Found(
         severity="warning",
         confidence="medium",
-        summary=f"other programs use {figures(others, 2)} of {figures(usable, 2)} cores, while {who} of this run"
+        summary=f"other programs use {figures(others, 2)} of {count(usable, 'core', digits=2)}, while {who} of this run"
         f" {'waits' if delays[0] >= delays[1] else 'wait'} for a core {percent(max(delays))} of the time",
         evidence=(
             Evidence("used by other programs", round(others, 3), "cores", round(t.others_share * usable, 2)),

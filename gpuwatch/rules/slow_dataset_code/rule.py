@@ -6,10 +6,11 @@ What it means
 
 How it is measured
     What is left of the fetch after every timed operation, as CPU time; the line comes from stack samples of the
-    workers. A line that waits for a lock between processes is reported as such: the workers take turns, and more of them
-    gain nothing. For a loop without a DataLoader: what the thread or process does that it waits for; or, by stack samples,
-    what is called where the source of the training loop gets its next batch (the header of the `for` around the model, a
-    `next`, a queue, a memory), before the model is.
+    workers. Of another library's pipeline, of an iterator that you named and of an iterator round the loader, what the
+    loop waits for is measured; the line comes from samples of the training process. A line that waits for a lock between
+    processes is reported as such: the workers take turns, and more of them gain nothing. For a loop without a DataLoader:
+    what the thread or process does that it waits for; or, by stack samples, what is called where the source of the training
+    loop gets its next batch (the header of the `for` around the model, a `next`, a queue, a memory), before the model is.
 
 When it is wrong
     A library call that gpuwatch does not time by itself (a decoder of your own, a database) is counted here too: the
@@ -47,6 +48,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.rules.slow_dataset_code.pipelines import in_pipeline, round_loader
 from gpuwatch.words.source_code import excerpt, is_library, package_of
 
 _ADVICE = "Make this line cheaper: vectorise it, move it out of __getitem__ (prepare once), keep files open, or cache the result."
@@ -96,7 +98,7 @@ class Thresholds(NoThresholds):
 def check(profile: Profile, t: Thresholds, seen: Starved | LoaderProfile) -> Found | Missing | None:
     """Report dataset code that takes the largest part of the fetch of a starved loop, with its line."""
     if isinstance(seen, LoaderProfile):
-        return _handed_over(profile, seen, t)
+        return _outside(profile, seen, t)
     share = share_of(seen.loader, "dataset")
     if not seen.loader.operations:
         return Missing("times of the operations in a fetch")
@@ -106,7 +108,23 @@ def check(profile: Profile, t: Thresholds, seen: Starved | LoaderProfile) -> Fou
 def _loop(profile: Profile) -> Starved | LoaderProfile | Missing | NotSo:
     loader = profile.primary
     seen: Starved | Missing | NotSo = WORKING_LOOP.read(profile)
-    return loader if loader is not None and loader.own_loop else seen
+    outside = loader is not None and (loader.own_loop or loader.pipeline or _works_round(loader))
+    return loader if loader is not None and outside else seen
+
+
+def _works_round(loader: LoaderProfile) -> bool:
+    """Say whether a wrapper round the loader does more of the input's work than the loop waits for the loader."""
+    wrapper, waited = loader.wrapper, loader.wait_share
+    return wrapper is not None and waited is not None and wrapper.share.median >= 0.5 * waited.median
+
+
+def _outside(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Found | Missing | None:
+    """Report what a DataLoader of torch's does not make."""
+    if loader.pipeline:
+        return in_pipeline(profile, loader, t.critical_waited_share)
+    if loader.wrapper is not None:
+        return round_loader(profile, loader, loader.wrapper, t.waited_share, t.critical_waited_share)
+    return _handed_over(profile, loader, t)
 
 
 def _in_fetch(profile: Profile, seen: Starved, share: float, t: Thresholds) -> Found | None:
