@@ -222,6 +222,9 @@ def _own_sureness(loader: LoaderProfile, bound: Bound, state: State) -> Confiden
     fed = loader.feed.share if loader.feed else None
     if state == "borderline" and fed is not None and bound in ("input", "compute"):
         return "borderline"
+    if loader.samples is not None and loader.compute_cpu_share is None:
+        # No CPU time says how many samples of a running thread are missing.
+        return _sureness_of(loader)
     return "high" if bound == "input" and fed is not None and fed.n >= MANY_SAMPLES else "medium"
 
 

@@ -56,6 +56,7 @@ def test_a_model_that_is_called_again_and_again_is_a_loop(run: FakeRun, source: 
     assert loader is not None and (loader.role, loader.own_loop, loader.samples) == ("inference", True, 100)
     assert share is not None and share.median == pytest.approx(0.59, abs=0.02)
     assert (report.verdict.bound, report.findings[0].id) == ("input", "slow-dataset-code")
+    assert report.verdict.confidence == report.findings[0].confidence == "low"
     assert report.findings[0].where is not None and report.findings[0].where.line == 3
     assert "gpuwatch.step()" in reason(report.verdict)
     seconds = {phase.name: phase.seconds for phase in report.ranks[0].phases if phase.seconds}
