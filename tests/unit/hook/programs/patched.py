@@ -73,7 +73,10 @@ if __name__ == "__main__":
     start = found()
     for name in sys.argv[1:]:
         if not name.startswith("-"):
-            importlib.import_module(name)
+            try:
+                importlib.import_module(name)
+            except Exception as missing:  # an optional library that is not here, or does not load
+                print(f"{name}: {missing}", file=sys.stderr)
     if load:
         from torch.utils.data import DataLoader
 
