@@ -53,7 +53,7 @@ PIPELINES = (
     Pipeline("ffcv", "ffcv.loader.epoch_iterator", "EpochIterator.__next__"),
     Pipeline("grain", "grain._src.python.data_loader", "DataLoaderIterator.__next__"),
     Pipeline("grain", "grain", "IterDataset.__iter__", subclasses=True),
-    Pipeline("grain", "grain", "MapDataset.__iter__"),
+    Pipeline("grain", "grain._src.python.dataset.dataset", "MapDataset.__iter__"),
     Pipeline("ray.data", "ray.data.iterator", "_IterableFromIterator.__iter__"),
     Pipeline("spdl", "spdl.pipeline._pipeline", "PipelineIterator.__next__"),
     Pipeline("tf.data", "tensorflow.python.data.ops.iterator_ops", "OwnedIterator.__next__"),
