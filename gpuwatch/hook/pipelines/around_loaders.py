@@ -15,7 +15,6 @@ from ..process import process
 from ..source_code import origins
 from ..trainer import delivery
 from ..trainer.next_step import next_step
-from . import importlib_bootstrap as wrappers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +53,10 @@ class Candidates:
 
     def decide(self) -> None:
         """Wrap what is pending and no loop: called inside an optimizer step."""
+        from . import (
+            importlib_bootstrap as wrappers,  # not above: most trainings have no wrapper, and all load this module
+        )
+
         pending, self.pending = self.pending, {}
         on_stack = _codes(sys._getframe(1))
         for code, cls in pending.items():

@@ -18,22 +18,11 @@ from .step_sampling import sampling
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Any
 
-    from ..source_code.callers import Place
     from .activity import Activity
-    from .queues import Before, QueueView
-
-    class Record(Protocol):
-        """What is known of whatever gives batches: of a loader's iterator (`iterators.Record`), of a feed (`pipelines`)."""
-
-        number: int
-        queue: QueueView | None
-        place: Place
-        open: bool
-        timestamps: list[int] | None
-
-        def take_index_ns(self) -> int: ...
+    from .iterators import Record
+    from .queues import Before
 
     # The thread's account, what was queued, and when the batch was requested.
     Request = tuple[Activity, Before | None, int]
