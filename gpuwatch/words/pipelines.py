@@ -1,7 +1,6 @@
 """Input pipelines beside torch's DataLoader, and wrappers round it: where each hands its batches over.
 
-One list for the hook, which measures these places, for `gpuwatch doctor` and for docs/pipelines.md. It goes with the
-hook, to Python 3.8.
+One list for the hook, which measures these places, and for words/patch_points. It goes with the hook, to Python 3.8.
 """
 
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 import sys
 
 from ..attributes import original as original_of
-from ..event_log import spool
 from ..process import process
 from ..source_code import origins
-from ..trainer import delivery
-from ..trainer.next_step import next_step
+from ..trainer.callbacks import next_step, second_batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,14 +67,7 @@ candidates = process.own(Candidates())
 
 def on_import(_name: str, _module: Any) -> None:
     """Look below each loader's second batch from now on."""
-    delivery.on_second_batch.append(_look)
-
-
-def _look() -> None:
-    try:
-        candidates.look()
-    except Exception as error:
-        spool.error("wrapper", error)
+    second_batch.calls.append(candidates.look)
 
 
 def _outermost(frame: FrameType | None) -> tuple[CodeType | None, Any]:

@@ -7,7 +7,7 @@ import sys
 
 from ..event_log import spool
 from ..process import process
-from ..trainer.next_step import next_step
+from ..trainer.callbacks import next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
