@@ -12,6 +12,7 @@ from typing import Any
 from gpuwatch.commands.machine_checks import Check
 from gpuwatch.words.event_log import kind_of
 from gpuwatch.words.patch_points import PATCH_POINTS
+from gpuwatch.words.pipelines import PIPELINES
 
 PATIENCE_S = 60.0
 OLDEST = (3, 8)
@@ -81,8 +82,10 @@ def _probe(python: str, environment: dict[str, str], run: Path) -> tuple[dict[st
 
 
 def _places() -> dict[str, bool]:
-    """Return the places that the hook takes hold of, and whether a training may do without their module."""
-    return {place: point.optional for point in PATCH_POINTS for place in point.places}
+    """Return the places of torch and its company that the hook takes hold of, and whether a training may do without their
+    module. Other pipelines are not imported for this: not all of them load beside torch, nor soon."""
+    apart = {pipeline.on for pipeline in PIPELINES}
+    return {place: point.optional for point in PATCH_POINTS if point.on not in apart for place in point.places}
 
 
 def _kinds(run: Path) -> set[str]:

@@ -12,11 +12,15 @@ from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.reasons import SharedCores
+from gpuwatch.model.trend import Trend
 from gpuwatch.words.units import count
 
 STARVED_SHARE = Threshold(
     0.10, "share of the loop", "A loop that waits less has nothing to win from its input pipeline.", "input_wait"
 )
+# A loop on the threshold whose wait falls from twice as much to so little has waited in its beginning only.
+WAIT_OVER = Threshold(0.05, "share of the loop", "In the end the loop waits for so little.", "wait_over")
+WAIT_FELL = Threshold(2.0, "times the last part's", "In the beginning it waited for that.", "wait_fell")
 # These say in which loaders batches are ready when they are requested: what such a loop waits for is a core.
 UNMADE_SHARE = Threshold(
     0.05,
@@ -86,7 +90,14 @@ def starved(profile: Profile) -> State | None:
         return None
     state = above(share, STARVED_SHARE)
     restarts = restart_seconds(loader) >= STARVED_SHARE * loader.seconds
+    if state == "borderline" and wait_is_over(profile.trend):
+        return "no"
     return state if state == "no" or restarts or not waits_for_core(profile, loader) else "no"
+
+
+def wait_is_over(trend: Trend | None) -> bool:
+    """Say whether a loop waited in its beginning only, as one does whose dataset keeps what it has read."""
+    return trend is not None and trend.wait_after < WAIT_OVER <= trend.wait_before / WAIT_FELL
 
 
 def enough_steps(loader: LoaderProfile) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gpuwatch.diagnosis.evidence import hot_line
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
@@ -12,12 +13,10 @@ from gpuwatch.model.profile import Profile
 
 @dataclass(frozen=True)
 class Language:
-    """How a library's user names it, and what they change to have more batches made at once. `native`: it makes them in
-    threads of its own that run no Python."""
+    """How a library's user names it, and what they change to have more batches made at once."""
 
     name: str
     more: str
-    native: bool = False
 
 
 _DATALOADER = "let the workers of a DataLoader make batches (num_workers)"
@@ -27,13 +26,12 @@ LANGUAGES: Mapping[str, Language] = {
     "dali": Language(
         "the DALI pipeline",
         "raise its num_threads or prefetch_queue_depth; Python of yours in it runs one call at a time unless its external_source has parallel=True",
-        native=True,
     ),
     "datasets": Language(
         "the 🤗 dataset",
         "map it once beforehand (Dataset.map with num_proc, which is cached), or pass it to a DataLoader with num_workers",
     ),
-    "ffcv": Language("the FFCV loader", "raise its num_workers", native=True),
+    "ffcv": Language("the FFCV loader", "raise its num_workers"),
     "grain": Language(
         "the Grain pipeline",
         "make batches in processes: mp_prefetch(grain.MultiprocessingOptions(num_workers=N)), or worker_count of its DataLoader; for reads that wait, num_threads of ReadOptions",
@@ -45,7 +43,6 @@ LANGUAGES: Mapping[str, Language] = {
     "tf.data": Language(
         "the tf.data pipeline",
         "map with num_parallel_calls=tf.data.AUTOTUNE and end with .prefetch(tf.data.AUTOTUNE); Python in a py_function runs one call at a time",
-        native=True,
     ),
     "torchdata.nodes": Language(
         "the torchdata nodes", "use ParallelMapper with num_workers and method='process' for the slowest node, and a Prefetcher"
@@ -62,8 +59,8 @@ def language_of(loader: LoaderProfile) -> Language:
 
 def making_line(profile: Profile) -> HotLine | None:
     """Return the hottest line that makes batches, in the training process or in those that it started."""
-    lines = [h for h in profile.hot_lines if h.activity == "fetch"]
-    return max(lines, key=lambda line: line.samples, default=None)
+    lines = [hot_line(profile, "trainer", "fetch"), hot_line(profile, "worker", "fetch")]
+    return max((line for line in lines if line), key=lambda line: line.samples, default=None)
 
 
 def is_made_by_threads(profile: Profile, loader: LoaderProfile) -> bool:
@@ -75,9 +72,3 @@ def is_made_by_threads(profile: Profile, loader: LoaderProfile) -> bool:
         h.samples for h in lines if giver and any([p.file, p.function] == [giver[0], giver[2]] for p in h.stack)
     )
     return sum(h.samples for h in lines) > 2 * asked
-
-
-def wrapping_line(profile: Profile) -> HotLine | None:
-    """Return the hottest line of a wrapper round the loader: the training process's own work on batches."""
-    lines = [h for h in profile.hot_lines if h.activity == "fetch" and h.process_role == "trainer"]
-    return max(lines, key=lambda line: line.share, default=None)

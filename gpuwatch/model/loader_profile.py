@@ -70,6 +70,9 @@ class FetchProfile:
     batched: bool = False
     gc_ms: float | None = None
     work_spread: float | None = None
+    # Of the tensors of a batch, and of the storages beneath them; more where tensors are views of larger ones.
+    tensor_bytes_per_batch: float | None = field(default=None, metadata=INTERNAL)
+    storage_bytes_per_batch: float | None = field(default=None, metadata=INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)

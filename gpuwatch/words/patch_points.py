@@ -47,7 +47,7 @@ class PatchPoint:
 
 # Values of `only`.
 EXPERIMENT, EXACT, WORKER, CUDA = "GPUWATCH_EXPERIMENT", "exact in GPUWATCH_HOOK", "a worker process", "a GPU"
-GPU_TRACE = "GPUWATCH_GPU_TRACE"
+GPU_TRACE, INPUT = "GPUWATCH_GPU_TRACE", "GPUWATCH_INPUT"
 
 _LOADER = "torch.utils.data.dataloader"
 _STATEFUL = "torchdata.stateful_dataloader.stateful_dataloader"
@@ -177,6 +177,12 @@ PATCH_POINTS = (
         replaces=(_NEXT,),
         around=("trainer.loader",),
         only=GPU_TRACE,
+    ),
+    PatchPoint(
+        "torch.optim.optimizer",
+        "pipelines.named",
+        "an iterator of the script's own that was named is there by its first step",
+        only=INPUT,
     ),
     PatchPoint(
         "torch.optim.optimizer",

@@ -1,7 +1,6 @@
 """Input pipelines beside torch's DataLoader, and wrappers round it: where each hands its batches over.
 
-One list for the hook, which measures these places, for `gpuwatch doctor` and for docs/pipelines.md. It goes with the
-hook, to Python 3.8.
+One list for the hook, which measures these places, and for words/patch_points. It goes with the hook, to Python 3.8.
 """
 
 
@@ -53,7 +52,7 @@ PIPELINES = (
     Pipeline("ffcv", "ffcv.loader.epoch_iterator", "EpochIterator.__next__"),
     Pipeline("grain", "grain._src.python.data_loader", "DataLoaderIterator.__next__"),
     Pipeline("grain", "grain", "IterDataset.__iter__", subclasses=True),
-    Pipeline("grain", "grain", "MapDataset.__iter__"),
+    Pipeline("grain", "grain._src.python.dataset.dataset", "MapDataset.__iter__"),
     Pipeline("ray.data", "ray.data.iterator", "_IterableFromIterator.__iter__"),
     Pipeline("spdl", "spdl.pipeline._pipeline", "PipelineIterator.__next__"),
     Pipeline("tf.data", "tensorflow.python.data.ops.iterator_ops", "OwnedIterator.__next__"),

@@ -216,7 +216,8 @@ def _activity(
     training thread itself does."""
     activity = activity_of(frames)
     if thread in (None, "MainThread") or (role == "worker" and activity == "serialise"):
-        return _of_feed(frames, moments) or activity if activity == "step" and role == "trainer" else activity
+        fed = _of_feed(frames, moments) if activity == "step" and role == "trainer" else None
+        return fed or activity
     return making if role == "trainer" and moments is not None and moments.own_loop else None
 
 

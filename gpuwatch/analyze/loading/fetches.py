@@ -30,7 +30,7 @@ _FIELDS = (
     "slowest_ns",
     "batched",
 )
-_SENT = ("index", "t0", "t1", "bytes", "tensors", "tensor_bytes", "float_bytes")
+_SENT = ("index", "t0", "t1", "bytes", "tensors", "tensor_bytes", "float_bytes", "storage_bytes")
 # The first batch of a worker pays for imports and files opened once.
 _FIRST = 1
 
@@ -154,6 +154,8 @@ def fetch_profile(loader: Loader, makers: list[Maker]) -> FetchProfile | None:
         slow_share=_slow_share(wall),
         batched=bool(np.nanmax(fetched["batched"], initial=0)) if np.isfinite(fetched["batched"]).any() else False,
         gc_ms=_ms(mean(fetched["gc_ns"])),
+        storage_bytes_per_batch=mean(sent["storage_bytes"]),
+        tensor_bytes_per_batch=mean(sent["tensor_bytes"]),
         work_spread=_spread(wall - np.nan_to_num(fetched["delay_ns"]) / 1e6),
     )
 

@@ -95,11 +95,9 @@ def arm(placed: "dict[str, tuple[str, ...]]") -> None:
 
 
 def _named(placed: "dict[str, tuple[str, ...]]") -> "dict[str, tuple[str, ...]]":
-    """Return what to watch for besides: the modules of what GPUWATCH_INPUT names, and torch's optimizers, whose first step
-    finds what is the script's own."""
-    modules = [one.strip().partition(":")[0] for one in os.environ["GPUWATCH_INPUT"].split(",")]
-    watched = ["torch.optim.optimizer" if module == "__main__" else module for module in modules if module]
-    return {module: (*placed.get(module, ()), "pipelines.named") for module in watched}
+    """Return what to watch for besides: the modules of what GPUWATCH_INPUT names."""
+    modules = dict.fromkeys(one.strip().partition(":")[0] for one in os.environ["GPUWATCH_INPUT"].split(","))
+    return {module: (*placed.get(module, ()), "pipelines.named") for module in modules if module != "__main__"}
 
 
 def place(hook: str, name: str, module: "ModuleType") -> None:

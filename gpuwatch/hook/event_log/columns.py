@@ -81,8 +81,9 @@ COLUMNS = {
     "op": ("op", "kind", "name", "file", "line", "function", "position", "detail"),
     # A batch was serialised and handed over, in the queue's feeder thread. `tensor_bytes`: moved by shared memory.
     # `float_bytes`: of them float32 or float64. `write_ns`: getting the bytes into the pipe (its lock and a full pipe in
-    # it). `cpu_ns`: of the feeder thread, for both.
-    "send": ("worker", "index", "t0", "t1", "bytes", "tensors", "tensor_bytes", "float_bytes", "write_ns", "cpu_ns"),
+    # it). `cpu_ns`: of the feeder thread, for both. `storage_bytes`: of the storages beneath the tensors, which are what is
+    # moved: a view is sent with all of its storage.
+    "send": ("worker", "index", "t0", "t1", "bytes", "tensors", "tensor_bytes", "float_bytes", "write_ns", "cpu_ns", "storage_bytes"),
     # A line of the timer sampler: `activity` fetch | idle | wait | step | startup | importing; counts of ticks.
     "line": ("t", "worker", "file", "line", "function", "activity", "ticks", "starved", "awaited", "blocked", "callee"),
     # Sequences in one of the first batches of a process: `positions` of each of `rows`, `longest` up to the end of the

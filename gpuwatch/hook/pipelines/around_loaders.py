@@ -10,12 +10,9 @@ from __future__ import annotations
 import sys
 
 from ..attributes import original as original_of
-from ..event_log import spool
 from ..process import process
 from ..source_code import origins
-from ..trainer import delivery
-from ..trainer.next_step import next_step
-from . import importlib_bootstrap as wrappers
+from ..trainer.callbacks import next_step, second_batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +51,10 @@ class Candidates:
 
     def decide(self) -> None:
         """Wrap what is pending and no loop: called inside an optimizer step."""
+        from . import (
+            importlib_bootstrap as wrappers,  # not above: most trainings have no wrapper, and all load this module
+        )
+
         pending, self.pending = self.pending, {}
         on_stack = _codes(sys._getframe(1))
         for code, cls in pending.items():
@@ -66,14 +67,7 @@ candidates = process.own(Candidates())
 
 def on_import(_name: str, _module: Any) -> None:
     """Look below each loader's second batch from now on."""
-    delivery.on_second_batch.append(_look)
-
-
-def _look() -> None:
-    try:
-        candidates.look()
-    except Exception as error:
-        spool.error("wrapper", error)
+    second_batch.calls.append(candidates.look)
 
 
 def _outermost(frame: FrameType | None) -> tuple[CodeType | None, Any]:

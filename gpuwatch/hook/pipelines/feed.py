@@ -17,7 +17,7 @@ from ..source_code import callers
 from ..trainer import activity, delivery
 from ..trainer.activity import now_ns, threads
 from ..trainer.cells import cells
-from ..trainer.iterators import numbers
+from ..trainer.iterators import Record
 from ..trainer.process_facts import facts
 from ..trainer.step_sampling import TimedSteps, sampling
 from ..worker_process.state import worker
@@ -29,53 +29,43 @@ if TYPE_CHECKING:
 
     from ..source_code.callers import Place
     from ..trainer.activity import Activity
-    from ..trainer.queues import QueueView
 
 # What hands over so many things in so short a time each, in a thread that does not train, hands over no batches.
 _MANY, _SHORT_NS = 5_000, 500_000
 _DEEPEST = 60
 
 
-class Feed:
+class Feed(Record):
     """One iterator, or one object that is called for each batch; to `delivery` it is a loader's iterator and its record.
 
     `around`: it asks a loader of torch's, and `pairs` takes the times of its requests. `dead`: it hands over no batches."""
 
-    __slots__ = (
-        "__weakref__",
-        "_num_yielded",
-        "around",
-        "began_ns",
-        "dead",
-        "number",
-        "open",
-        "pairs",
-        "pid",
-        "place",
-        "queue",
-        "timestamps",
-    )
+    __slots__ = ("_num_yielded", "around", "began_ns", "dead", "pairs")
 
     def __init__(self, source: Any, library: str, code: Place | None, at_ns: int) -> None:
-        self.number = next(numbers.iterators)
-        loader, epoch = numbers.register(source) if source is not None else (next(numbers.loaders), 0)
-        self.pid = process.pid
-        self.place = callers.calling_place()
-        self.queue: QueueView | None = None
-        self.timestamps: list[int] | None = None
         self.pairs: TimedSteps | None = None
-        self.around = self.dead = False
+        super().__init__(source)
+        self.under_construction = self.around = self.dead = False
         self.open = True
         self.began_ns, self._num_yielded = at_ns, 0
         facts.write()
         cells.write_new()
         activity.watch_collector()
         attributes = settings.attributes(source, library, code)
-        spool.event("iterator", self.number, loader, at_ns, at_ns, epoch, attributes, [], *self.place, None, None, None)
-
-    def take_index_ns(self) -> int:
-        """Return 0: no feed tells what its sampler takes."""
-        return 0
+        spool.event(
+            "iterator",
+            self.number,
+            self.loader,
+            at_ns,
+            at_ns,
+            self.epoch,
+            attributes,
+            [],
+            *self.place,
+            None,
+            None,
+            None,
+        )
 
     def requested(self) -> delivery.Request:
         """Note that a batch is requested."""
@@ -124,21 +114,11 @@ class Feed:
 
     def close(self) -> None:
         """Write what is left of a feed that is exhausted, or was let go of."""
-        if self.pid != process.pid:
-            return
-        if self.pairs is not None:
+        if self.pairs is not None and self.pid == process.pid:
             spool.flush()
             spool.gather.remove(self.pairs)
             self.pairs = None
-        elif self.open and threads.activity.iterator == self.number:
-            activity.write_tail(threads.activity, self.number)
-        self.open = False
-
-    def __del__(self) -> None:
-        try:
-            self.close()
-        except Exception:
-            pass  # the interpreter is going down and took our modules with it
+        super().close()
 
 
 def begin(source: Any, library: str, code: Place | None) -> Feed | None:

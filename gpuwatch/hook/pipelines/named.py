@@ -7,8 +7,7 @@ import sys
 
 from ..event_log import spool
 from ..process import process
-from ..trainer.next_step import next_step
-from . import libraries
+from ..trainer.callbacks import next_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +34,11 @@ class Named:
 
     def place(self, module: ModuleType, name: str) -> None:
         """Wrap the places of one module; what is not there is written, for the report to say so."""
-        for place in self.places.get(name, ()):
+        if name not in self.places:
+            return
+        from . import libraries  # not above: most trainings name nothing, and all load this module
+
+        for place in self.places[name]:
             try:
                 owner, attribute = libraries.owner_of(module, place)
                 libraries.wrap(owner, attribute, LIBRARY)

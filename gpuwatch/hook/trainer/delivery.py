@@ -13,34 +13,21 @@ from ..step_mode import mode
 from ..worker_process import collate
 from . import batch_event, cuda
 from .activity import CPU_EVERY_NS, LOADER_ACTIVE, LOADER_PERHAPS_LEFT, now_ns, threads
+from .callbacks import second_batch
 from .step_sampling import sampling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Any
 
-    from ..source_code.callers import Place
     from .activity import Activity
-    from .queues import Before, QueueView
-
-    class Record(Protocol):
-        """What is known of whatever gives batches: of a loader's iterator (`iterators.Record`), of a feed (`pipelines`)."""
-
-        number: int
-        queue: QueueView | None
-        place: Place
-        open: bool
-        timestamps: list[int] | None
-
-        def take_index_ns(self) -> int: ...
+    from .iterators import Record
+    from .queues import Before
 
     # The thread's account, what was queued, and when the batch was requested.
     Request = tuple[Activity, Before | None, int]
 
 _EXHAUSTED, _FAILED = 1, 2
-# Called, without an error, where an iterator has given its second batch: the loop's frames are on the stack.
-on_second_batch: list[Callable[[], None]] = []
 
 
 def requested(iterator: Any, record: Record) -> Request:
@@ -91,8 +78,7 @@ def delivered(iterator: Any, record: Record, request: Request, delivered_ns: int
             _begin_step(account, record, index)
             if index == 1:
                 _write_place(record)
-                for follow in on_second_batch:
-                    follow()
+                second_batch.make()
         batch_event.count(account, delivered_ns, parts)
         if mode.timestamps_only and not end:
             _start_timing(iterator, record, account, delivered_ns, index + 1)

@@ -13,8 +13,8 @@ from ..process_state import reading
 from ..step_mode import mode
 from . import large_tables, loop_without_loader
 from .activity import threads
+from .callbacks import next_step
 from .large_tables import looks as tables
-from .next_step import next_step
 from .step_sampling import sampling
 
 TYPE_CHECKING = False
@@ -69,7 +69,7 @@ def step_begins(optimizer: Any, args: Any, kwargs: Any) -> None:
         if tables.pending:
             large_tables.count(optimizer)
         if next_step.calls:
-            next_step.begins()
+            next_step.make()
         threads.activity.optimizer_begins()
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _now = time.monotonic_ns
 _MOST_NODES = 20000
 _MOST_EXPECTED = 64
+_MOST_STORAGES = 64
 _LEAVES = frozenset((int, float, str, bytes, bool, type(None), complex))
 _LINE = '["send",' + ",".join(["%s"] * len(columns.COLUMNS["send"])) + "]\n"
 
@@ -26,7 +27,7 @@ class Feeder:
     `expected`: batch numbers by the id of the (index, batch) tuple. `sends_bytes`: writing is timed as well.
     """
 
-    __slots__ = ("cpu_ns", "event", "expected", "sends_bytes")
+    __slots__ = ("cpu_ns", "event", "expected", "sends_bytes", "storage_bytes")
 
     def __init__(self) -> None:
         self.after_fork()
@@ -37,6 +38,7 @@ class Feeder:
         self.sends_bytes = False
         self.event: list[Any] | None = None
         self.cpu_ns = 0
+        self.storage_bytes = 0
 
 
 feeder = process.own(Feeder())
@@ -73,11 +75,12 @@ class Pickler:
 
 def _sent(index: int, t0: int, t1: int, cpu_ns: int, data: Any, item: Any) -> None:
     try:
-        event = [worker.number, index, t0, t1, len(data), *contents(item[1])]
+        tensors, total, floats, storages = contents(item[1])
+        event = [worker.number, index, t0, t1, len(data), tensors, total, floats]
         if feeder.sends_bytes:
-            feeder.event, feeder.cpu_ns = event, cpu_ns
+            feeder.event, feeder.cpu_ns, feeder.storage_bytes = event, cpu_ns, storages
         else:
-            spool.event("send", *event)
+            spool.event("send", *event, None, None, storages)
     except Exception as error:
         spool.error("send", error)
 
@@ -101,18 +104,22 @@ def _measured_write(send_bytes: Callable[[Any], Any]) -> Callable[[Any], None]:
         send_bytes(data)
         event, feeder.event = feeder.event, None
         if event is not None:
-            event += (_now() - event[3], time.thread_time_ns() - feeder.cpu_ns)
+            event += (_now() - event[3], time.thread_time_ns() - feeder.cpu_ns, feeder.storage_bytes)
             spool.write((_LINE % tuple(event)).encode())
 
     return write
 
 
-def contents(batch: object) -> tuple[int, int, int]:
-    """Return (tensors, bytes in tensors, of them in float32 or float64) of a nested batch; looks at no more than 20,000 parts."""
+def contents(batch: object) -> tuple[int, int, int, int]:
+    """Return (tensors, bytes in tensors, of them in float32 or float64, bytes of the storages beneath) of a nested batch.
+
+    Looks at no more than 20,000 parts. A storage that several tensors share counts once; of the tensors beyond the first
+    64, and of those without one, the tensor itself stands for it."""
     torch = sys.modules.get("torch")
     if torch is None:
-        return 0, 0, 0
-    count = total = floats = 0
+        return 0, 0, 0, 0
+    count = total = floats = beneath = 0
+    storages: dict[int, int] = {}
     tensor, wide = torch.Tensor, (torch.float32, torch.float64)
     pending, seen = [batch], 0
     while pending and seen < _MOST_NODES:
@@ -124,9 +131,21 @@ def contents(batch: object) -> tuple[int, int, int]:
             total += size
             if part.dtype in wide:
                 floats += size
+            if count > _MOST_STORAGES or not _note_storage(part, storages):
+                beneath += size
         elif type(part) not in _LEAVES:
             _open_up(part, pending)
-    return count, total, floats
+    return count, total, floats, beneath + sum(storages.values())
+
+
+def _note_storage(tensor: Any, storages: dict[int, int]) -> bool:
+    """Note how large a tensor's storage is; False where it has none (sparse tensors, subclasses, an old torch)."""
+    try:
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage.nbytes()
+    except Exception:
+        return False
+    return True
 
 
 def _open_up(part: Any, pending: list[object]) -> None:

@@ -3,11 +3,11 @@
 What it means
     A batch is serialised in the worker, each of its tensors goes into a shared-memory segment of its own, and the
     trainer opens them again. Many small tensors pay per segment; wide types (float32 where the data is uint8) pay
-    per byte.
+    per byte. A tensor that is a view (a slice, a part of a larger buffer) is sent with all of the storage beneath it.
 
 How it is measured
-    Serialising is timed in the queue's feeder thread in the worker, with tensors and bytes per batch and the share of
-    the bytes that is floating point. Receiving is the time of a request after its batch had been sent: the training
+    Serialising is timed in the queue's feeder thread in the worker, with tensors and bytes per batch, the bytes of
+    the storages beneath the tensors, and the share of the bytes that is floating point. Receiving is the time of a request after its batch had been sent: the training
     process reads it, rebuilds its tensors and pins them, while its device waits. What the throughput model says of a
     loop without workers, which hands nothing over, decides whether fewer workers are the answer.
 
@@ -16,7 +16,7 @@ When it is wrong
     thread that waits for a core receives late, too: a wait no longer than that is not reported.
 
 What to do
-    Pack many small tensors into one per field. Send uint8 and convert on the device. Return tensors, not numpy arrays
+    Return a copy (.clone()) of a part of a larger tensor. Pack many small tensors into one per field. Send uint8 and convert on the device. Return tensors, not numpy arrays
     or Python objects (those are pickled byte by byte). Where a batch takes less to make than to receive: num_workers=0.
 """
 
@@ -25,15 +25,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.diagnosis.evidence import certainty, share_of, wait_evidence
+from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, share_of, wait_evidence
 from gpuwatch.diagnosis.frameworks import loader_edit
 from gpuwatch.diagnosis.needs import STARVED_LOOP, WORKERS, Starved
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile
+from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Costs, Profile
-from gpuwatch.words.units import milliseconds
+from gpuwatch.words.units import milliseconds, size
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ class Thresholds(NoThresholds):
 
     share: Threshold = Threshold(
         0.3, "share of a batch's work", "A smaller part of a batch's work wins little when it goes."
+    )
+    beneath: Threshold = Threshold(
+        2.0, "times the tensors' bytes", "A storage a little larger than its tensor costs little more."
     )
     many_tensors: Threshold = Threshold(
         24.0, "tensors", "Each tensor costs a file descriptor and a message: some dozens cost more than their bytes."
@@ -69,9 +73,44 @@ def check(profile: Profile, t: Thresholds, seen: Starved, workers: int) -> Found
         return _by_samples(seen, t)
     if seen.fetch.serialise_ms is None or seen.fetch.tensors_per_batch is None:
         return Missing("events of the batches' serialisation")
+    if views := _of_views(profile, seen, t):
+        return views
     received = receive_share(seen.loader)
     found = _received(seen, received, t) if received >= t.receive_share else None
     return found or _moved(seen, t)
+
+
+def _of_views(profile: Profile, seen: Starved, t: Thresholds) -> Found | None:
+    """Report tensors that are parts of larger ones, which are sent with all of them."""
+    fetch, share = seen.fetch, transport_share(seen, wide=False)
+    used, beneath = fetch.tensor_bytes_per_batch or 0.0, fetch.storage_bytes_per_batch or 0.0
+    if used <= 0 or share < t.share or beneath < t.large_bytes or beneath / used < t.beneath:
+        return None
+    kept = max(used / beneath, 1.0 / LIGHTER)
+    after = throughput.with_work(seen.costs, 1.0 - min(share, 0.98) * (1.0 - kept))
+    return Found(
+        severity="critical" if share >= t.critical_share else "warning",
+        confidence=certainty(seen.state),
+        summary=f"the tensors of a batch are views: {size(beneath)} are sent for {size(used)}, which takes {share:.0%} of making it",
+        evidence=(
+            wait_evidence(seen.loader),
+            Evidence("serialise and hand over", round(share, 4), "share of a batch's work", t.share, fetch.n),
+            Evidence("serialise", round(fetch.serialise_ms or 0.0, 3), "ms per batch", n=fetch.n),
+            Evidence("tensors of a batch", round(used), "bytes", n=fetch.n),
+            Evidence("storages beneath them", round(beneath), "bytes", t.large_bytes, fetch.n),
+        ),
+        advice="Return copies of what is used: tensor.clone() of a slice, or a buffer no larger than the batch. A view is"
+        " sent with all of its storage.",
+        where=_collating(profile, seen),
+        speedup=throughput.predict(seen.costs, after, "only what is used is sent", 0.5),
+    )
+
+
+def _collating(profile: Profile, seen: Starved) -> Place | None:
+    """Return where a batch is put together: the user's own code for that, else the loader's construction site."""
+    line = hot_line(profile, "worker", "collate")
+    named = operations(seen.loader, "collate")
+    return place(line, (named[0].where if named else None) or seen.loader.created_where)
 
 
 def _moved(seen: Starved, t: Thresholds) -> Found | None:

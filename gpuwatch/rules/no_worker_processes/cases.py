@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
-from gpuwatch.diagnosis.examples.parts import make_costs, make_hot_line
+from gpuwatch.diagnosis.examples.parts import make_costs, make_hot_line, make_trend
 from gpuwatch.diagnosis.examples.runs import (
     ENGINE,
     FEW_STEPS,
@@ -20,6 +20,7 @@ from gpuwatch.diagnosis.examples.runs import (
 from gpuwatch.diagnosis.gpu_trace import NOT_MEASURABLE
 from gpuwatch.model.gpu_time import GpuGain, TracedLoader
 from gpuwatch.model.hot_lines import Callee
+from gpuwatch.model.measures import Interval
 
 # A small network that two threads train on two cores, in 14 of a step's 54 ms.
 ON_BOTH_CORES = make_costs(
@@ -55,7 +56,10 @@ MADE_BY = ("ultralytics.data.build", "/env/lib/python3.11/site-packages/ultralyt
 REFUSED = run_of(40.0, 14.4, workers=0, loader={"attributes": {"made_by": MADE_BY}}, devices=())
 
 TRACED = TracedLoader("in process", 5, 0.225, 45.0, 45.0, 50.0)
+# A loop on the threshold: it waits for 15 % in the beginning and for 3 % in the end, as where a cache is filled.
+ON_THE_THRESHOLD = run_of(10.0, workers=0, loader={"wait_share": Interval(0.08, 0.04, 0.12, 200)})
 CASES = (
+    clear(replace(ON_THE_THRESHOLD, trend=make_trend(wait_before=0.15, wait_after=0.03))),
     fires(
         LONE,
         "critical",

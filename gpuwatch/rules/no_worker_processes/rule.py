@@ -13,7 +13,8 @@ How it is measured
     several library threads, a worker, which has one, takes longer for it: the CPU time stays, not the duration.
 
 When it is wrong
-    Where threads of the training process make the batches, the loader only waits for them: then the rule is clear.
+    Where threads of the training process make the batches, the loader only waits for them: then the rule is clear. So it
+    is where a loop on the threshold waits in its beginning only: a cache was filled, and each worker would fill its own.
     For data that is already in memory, fetching item by item in workers costs more than it saves (see
     per-item-access). Of an iterable dataset that does not ask which worker it is in, one worker is advised: each of
     several would deliver all of it. For very short epochs the start-up of workers outweighs the gain; the prediction includes it.

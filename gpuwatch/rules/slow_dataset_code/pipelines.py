@@ -6,8 +6,8 @@ import math
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_others
-from gpuwatch.diagnosis.evidence import certainty, place, starved, wait_evidence
-from gpuwatch.diagnosis.pipelines import Language, language_of, making_line, wrapping_line
+from gpuwatch.diagnosis.evidence import certainty, hot_line, place, starved, wait_evidence
+from gpuwatch.diagnosis.pipelines import Language, language_of, making_line
 from gpuwatch.diagnosis.rule import Found, Missing
 from gpuwatch.diagnosis.thresholds import State, Threshold
 from gpuwatch.model.findings import Evidence, Speedup
@@ -30,7 +30,7 @@ def in_pipeline(profile: Profile, loader: LoaderProfile, critical: Threshold) ->
         return None
     line, language = making_line(profile), language_of(loader)
     known = line is not None and line.share >= _LEAST_LINE and not waits_for_others(line.stack)
-    at = f", most of it at {_place(line)}" if line and known else ""
+    at = f", most of it at {line_text(line)}" if line and known else ""
     return Found(
         severity="critical" if share.median >= critical else "warning",
         confidence=certainty(state),
@@ -67,8 +67,8 @@ def round_loader(
     costs, share = profile.costs, wrapper.share
     if costs is None or share.median < least:
         return None
-    line = wrapping_line(profile)
-    at = f", most of it at {_place(line)}" if line else ""
+    line = hot_line(profile, "trainer", "fetch")
+    at = f", most of it at {line_text(line)}" if line else ""
     workers, gain = _moved(costs, wrapper)
     more = f", of which it then needs {workers}" if workers > loader.workers else ""
     state: State = "borderline" if share.low < least else "yes"
@@ -112,7 +112,8 @@ def _advice(language: Language, known: bool) -> str:
     return f"{cheaper}{more}" if cheaper else f"{more[0].upper()}{more[1:]}"
 
 
-def _place(line: HotLine) -> str:
+def line_text(line: HotLine) -> str:
+    """Return a line's number with its source, for a summary."""
     return f"line {line.line}" + (f": {excerpt(line.source)}" if line.source else "")
 
 

@@ -41,6 +41,7 @@ from gpuwatch.diagnosis.evidence import (
 )
 from gpuwatch.diagnosis.needs import WORKING_LOOP, MeasuredLoop, Starved
 from gpuwatch.diagnosis.own_loop import fed_share, handed
+from gpuwatch.diagnosis.pipelines import making_line
 from gpuwatch.diagnosis.rule import Found, Group, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.diagnosis.trainer_code import fed_lines
@@ -48,8 +49,8 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
-from gpuwatch.rules.slow_dataset_code.pipelines import in_pipeline, round_loader
-from gpuwatch.words.source_code import excerpt, is_library, package_of
+from gpuwatch.rules.slow_dataset_code.pipelines import in_pipeline, line_text, round_loader
+from gpuwatch.words.source_code import is_library, package_of
 
 _ADVICE = "Make this line cheaper: vectorise it, move it out of __getitem__ (prepare once), keep files open, or cache the result."
 _ADVICE_LIBRARY = (
@@ -77,6 +78,9 @@ _ADVICE_PROCESS = (
     "Make this line cheaper, or, where those processes compute all the time, have more of them: num_workers of a DataLoader"
     " does that."
 )
+
+# A wrapper with this share of the wait is what the loop waits for.
+_MOST_OF_WAIT = 0.5
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def _loop(profile: Profile) -> Starved | LoaderProfile | Missing | NotSo:
 def _works_round(loader: LoaderProfile) -> bool:
     """Say whether a wrapper round the loader does more of the input's work than the loop waits for the loader."""
     wrapper, waited = loader.wrapper, loader.wait_share
-    return wrapper is not None and waited is not None and wrapper.share.median >= 0.5 * waited.median
+    return wrapper is not None and waited is not None and wrapper.share.median >= _MOST_OF_WAIT * waited.median
 
 
 def _outside(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Found | Missing | None:
@@ -136,7 +140,7 @@ def _in_fetch(profile: Profile, seen: Starved, share: float, t: Thresholds) -> F
         return None
     if line is not None and takes_turns(line):
         return _locked(seen, line, t)
-    at = f" at {_place(line)}" if line and line.source else ""
+    at = f" at {line_text(line)}" if line and line.source else ""
     library = _library(line)
     whose = f"the code of {library}'s {line.makes}" if library and line else "the dataset's own code"
     return Found(
@@ -169,17 +173,13 @@ def _library(line: HotLine | None) -> str | None:
     return package_of(line.below.file)
 
 
-def _place(line: HotLine) -> str:
-    return f"line {line.line}" + (f": {excerpt(line.source)}" if line.source else "")
-
-
 def _locked(seen: Starved, line: HotLine, t: Thresholds) -> Found:
     """Report workers that stand at a lock which one of them holds."""
     after = throughput.with_work(seen.costs, 1.0 - min(line.share, 0.98), 1.0)
     return Found(
         severity="critical" if line.share >= t.critical_share else "warning",
         confidence=certainty(seen.state, default="medium"),
-        summary=f"workers spend {line.share:.0%} of batch time blocked on a lock held by another worker, at {_place(line)}",
+        summary=f"workers spend {line.share:.0%} of batch time blocked on a lock held by another worker, at {line_text(line)}",
         evidence=(
             seen.loss(),
             Evidence("hottest line", round(line.share, 4), "share of loader work", n=line.samples),
@@ -194,15 +194,9 @@ def _locked(seen: Starved, line: HotLine, t: Thresholds) -> Found:
     )
 
 
-def _made_at(profile: Profile) -> HotLine | None:
-    """Return the hottest line of the threads or processes that make the batches of a loop without a DataLoader."""
-    lines = [hot_line(profile, "trainer", "fetch"), hot_line(profile, "worker", "fetch")]
-    return max((line for line in lines if line), key=lambda line: line.samples, default=None)
-
-
 def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Found | Missing | None:
     """Report the line of another thread that a loop without a DataLoader waits for."""
-    costs, line = profile.costs, _made_at(profile)
+    costs, line = profile.costs, making_line(profile)
     if not has_steps(loader) or costs is None or profile.stacks.trust in ("none", "low"):
         return Missing("enough stack samples of a loop without a DataLoader")
     waited, fed = handed(profile, loader), fed_share(loader) or 0.0
@@ -221,7 +215,7 @@ def _handed_over(profile: Profile, loader: LoaderProfile, t: Thresholds) -> Foun
     return Found(
         severity="critical" if waited >= t.critical_waited_share else "warning",
         confidence="medium",
-        summary=f"{waited:.0%} of each step is spent waiting for a {maker} that makes the batches{lock}, most of it at {_place(line)}",
+        summary=f"{waited:.0%} of each step is spent waiting for a {maker} that makes the batches{lock}, most of it at {line_text(line)}",
         evidence=(
             Evidence("waiting for others", round(waited, 4), "share of the trainer's samples", t.waited_share),
             Evidence("hottest line there", round(line.share, 4), f"share of the {maker}s' work", n=line.samples),

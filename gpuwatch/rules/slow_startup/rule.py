@@ -7,6 +7,7 @@ What it means
 How it is measured
     From the process's start to its first batch, against the whole run; the line comes from stack samples taken then.
     What they show to be imports is left out: the load time of libraries is not the script's. So is the model's own work.
+    It comes before what the loop lacks where the run is mostly start-up, and a good part of that the script's own.
 
 When it is wrong
     A short test of a long training has the same start-up and little else: judge by the seconds, not by the share.
@@ -77,6 +78,7 @@ def check(profile: Profile, t: Thresholds, slowest: RankProfile) -> Found | None
         speedup=_speedup(first if spent is None else min(spent, first), slowest.seconds) if own or spent else None,
         rank=slowest.rank if len(profile.ranks) > 1 else None,
         decides=share >= t.most,
+        first=share >= t.most and own and spent is not None and spent / slowest.seconds >= t.share,
     )
 
 

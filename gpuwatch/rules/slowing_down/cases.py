@@ -21,6 +21,19 @@ def _run(trend: Trend, **changes: Any) -> Profile:
 _HOOKS = make_state(hooks_per_step=120.0, hooks_where=Place("/home/me/project/train.py", 24))
 # It was 5 % of the samples in the first half of the run, and is 60 % of those in the second.
 _LIST = replace(WORK_LINE, halves=(0.05, 0.6))
+_LATE = (
+    replace(
+        WORK_LINE,
+        file="/home/me/project/train.py",
+        line=49,
+        process_role="trainer",
+        activity="step",
+        share=0.5,
+        model_share=1.0,
+    ),
+    replace(WORK_LINE, file="/home/me/project/train.py", line=75, process_role="trainer", activity="step", share=0.4),
+    replace(WORK_LINE, file="/home/me/project/train.py", line=71, process_role="trainer", activity="step", share=0.1),
+)
 _CHANGED: dict[str, Any] = {"shape": "changed", "from_step": 830, "mean_ms": 25.0}
 
 CASES = (
@@ -36,6 +49,14 @@ CASES = (
         "critical",
         "steps grow with the run's age, from 7 ms to 35 ms: in the end other code in the step takes 30 ms instead of 2 ms",
         where="/home/me/project/data.py:48",
+        speedup=3.0,
+    ),
+    # Samples of the second half only: of the code that no module has, most is in one line.
+    fires(
+        _run(make_trend("other in-step", 2.0, 30.0), hot_lines=_LATE, stacks=SAMPLED),
+        "critical",
+        "steps grow with the run's age, from 7 ms to 35 ms: in the end other code in the step takes 30 ms instead of 2 ms",
+        where="/home/me/project/train.py:75",
         speedup=3.0,
     ),
     fires(

@@ -10,7 +10,8 @@ How it is measured
     The slope of the step's length and of each of its parts over the run (Theil-Sen, with its interval), by blocks of steps,
     so that single pauses do not count; and the best cut into two levels, where that explains the steps better than a line.
     Time in which the training thread waited for a core is left out, and where batches themselves grow the rule is clear.
-    The line is the one whose samples grew most from the first half of the run to the second.
+    The line is the one whose samples grew most from the first half of the run to the second; where one half has no samples,
+    the line that most of the step, or of the part that grew, is spent on.
 
 When it is wrong
     Sequences that get longer, images that get larger (progressive resizing) where batches are made in the training process
@@ -145,9 +146,20 @@ def _grown_line(profile: Profile, trend: Trend, t: Thresholds) -> HotLine | None
     most, line = max(grown, key=lambda one: one[0], default=(0.0, None))
     if line is not None and most / max(trend.whole.growth_ms, 1e-6) >= t.line_share:
         return line
-    # Samples of one half only: the line that most of the step, or of the fetch, is spent on.
-    largest = max(lines, key=lambda h: h.share, default=None)
-    return largest if largest is not None and not grown and largest.share >= 0.5 else None
+    # Samples of one half only: the line that most of the part that grew, or of the fetch, is spent on.
+    return None if grown else _largest([(_share_in(h, trend), h) for h in lines])
+
+
+def _share_in(line: HotLine, trend: Trend) -> float:
+    """Return a line's share, without its samples in the model where what grew is other code."""
+    return line.share * (1.0 - (line.model_share or 0.0) if trend.grown.name == "other in-step" else 1.0)
+
+
+def _largest(shares: list[tuple[float, HotLine]]) -> HotLine | None:
+    """Return the line that half of the samples are in; None where there is none."""
+    whole = sum(share for share, _ in shares)
+    most, line = max(shares, key=lambda one: one[0], default=(0.0, None))
+    return line if most > 0 and most >= 0.5 * whole else None
 
 
 def _where(profile: Profile, hooks: float | None, line: HotLine | None) -> Place | None:

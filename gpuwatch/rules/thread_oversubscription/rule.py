@@ -7,6 +7,7 @@ What it means
 How it is measured
     Threads per worker and the size of the libraries' pools, times the workers, against the usable cores; and proof
     that they really run: CPU time of the worker's other threads beside its own, or its time runnable without a core.
+    The queue's feeder thread, which sends the batch before while the next is made, is no library's: its time is left out.
 
 When it is wrong
     Pools that exist but sleep do no harm; then the CPU time of the other threads is near zero and the rule is clear.
@@ -29,6 +30,7 @@ from gpuwatch.diagnosis.needs import STARVED_LOOP, WORKERS, Starved
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
+from gpuwatch.model.loader_profile import FetchProfile
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Profile
 from gpuwatch.words.units import count
@@ -54,7 +56,7 @@ class Thresholds(NoThresholds):
 def check(profile: Profile, t: Thresholds, seen: Starved, cores: float, workers: int) -> Found | None:
     """Report library threads of the workers that crowd the cores of a starved loop."""
     machine, fetch = profile.machine, seen.fetch
-    threads_ms, own_ms = fetch.process_cpu_ms or 0.0, fetch.cpu_ms or 0.0
+    threads_ms, own_ms = (fetch.process_cpu_ms or 0.0) - _sending_ms(fetch), fetch.cpu_ms or 0.0
     extra = (threads_ms - own_ms) / max(own_ms, 1e-6)
     # Of the time with a core: on crowded cores most of a batch's time is waiting for one.
     used = (threads_ms - own_ms) / max(fetch.mean_wall_ms - (fetch.delay_ms or 0.0), 1e-6)
@@ -82,6 +84,11 @@ def check(profile: Profile, t: Thresholds, seen: Starved, cores: float, workers:
         verify="try --remedies single-threaded-workers" if fitting == 1 else None,
         edit=" ".join(f"{name}={fitting}" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")),
     )
+
+
+def _sending_ms(fetch: FetchProfile) -> float:
+    """Return how long the queue's feeder thread may have been at work while a batch was made."""
+    return min(fetch.serialise_ms or 0.0, fetch.mean_wall_ms)
 
 
 def _advice(fitting: int, workers: int, cores: float) -> str:

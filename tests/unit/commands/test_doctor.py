@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from gpuwatch.commands import machine_checks, python_checks
 from gpuwatch.commands.doctor import command
 from gpuwatch.words.patch_points import PATCH_POINTS
+from gpuwatch.words.pipelines import PIPELINES
 from tests.doubles.nvml import state
 from tests.doubles.nvml.fixtures import Double, nvml, nvml_library
 
@@ -35,6 +36,10 @@ def _rows(*arguments: str, **environment: str) -> tuple[int, dict[str, dict[str,
     return done.returncode, {row["name"]: row for row in answer["checks"]}
 
 
+# Pipelines beside torch's loader are none of torch's, and are not imported to be looked at.
+POINTS = [point for point in PATCH_POINTS if point.on not in {pipeline.on for pipeline in PIPELINES}]
+
+
 def _is_here(module: str) -> bool:
     return importlib.util.find_spec(module.partition(".")[0]) is not None
 
@@ -46,8 +51,8 @@ def test_this_python_has_the_hook_torch_and_all_seams(nvml: Double) -> None:
     assert status == 0
     assert [rows[name]["state"] for name in ("python", "torch", "torch patch points", "py-spy")] == ["works"] * 4, rows
     # Libraries that this environment has none of are optional.
-    absent = {point.on for point in PATCH_POINTS if point.optional and point.on and not _is_here(point.on)}
-    places = {place for point in PATCH_POINTS if point.on not in absent for place in point.places}
+    absent = {point.on for point in POINTS if point.optional and point.on and not _is_here(point.on)}
+    places = {place for point in POINTS if point.on not in absent for place in point.places}
     assert f"{len(places)} of {len(places)}" in rows["torch patch points"]["detail"]
     assert rows["NVML"]["state"] == "works" and "GPU 1 NVIDIA Double" in rows["NVML"]["detail"]
     assert rows["GPM"]["state"] == "missing" and "Hopper" in rows["GPM"]["detail"]
@@ -88,7 +93,7 @@ def test_the_table_names_every_check(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_a_training_may_do_without_optional_libraries_but_not_without_what_the_loader_needs() -> None:
     kinds = {"iterator", "batch", "fetch"}
     found: dict[str, Any] = {"torch": "2.4", "cuda": False, "lacks": {"safetensors.torch:save_file": "module"}}
-    places = {place for point in PATCH_POINTS for place in point.places}
+    places = {place for point in POINTS for place in point.places}
     _, seams = python_checks._torch(found, kinds, "")
     assert seams.state == "works"
     assert f"{len(places) - 1} of {len(places) - 1}" in seams.detail and "no safetensors.torch here" in seams.detail

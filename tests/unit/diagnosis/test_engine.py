@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.diagnosis.engine import WORTH, evaluate, hidden_by, judge, suppress
-from gpuwatch.diagnosis.examples.parts import interval, make_device, make_loader, make_profile
+from gpuwatch.diagnosis.evidence import starved
+from gpuwatch.diagnosis.examples.parts import (
+    interval,
+    make_device,
+    make_loader,
+    make_profile,
+    make_rank,
+    make_trend,
+)
 from gpuwatch.diagnosis.examples.runs import (
     FED,
     FED_BY_PROCESS,
@@ -190,3 +198,23 @@ def test_a_wait_for_the_interpreter_lock_is_none_for_input() -> None:
     held = judge(replace(profile, primary=waiting), RULES)
     assert held.verdict.bound == "host" and held.findings[0].id == "gil-contention"
     assert judge(replace(profile, primary=waiting, threads=()), RULES).verdict.bound == "input"
+
+
+def test_a_loop_on_the_threshold_whose_wait_is_over_is_not_starved() -> None:
+    share = Interval(0.08, 0.04, 0.12, 200)
+    on_it = run_of(10.0, workers=0, loader={"wait_share": share})
+    assert starved(replace(on_it, trend=make_trend(wait_before=0.15, wait_after=0.12))) == "borderline"
+    assert starved(replace(on_it, trend=make_trend(wait_before=0.15, wait_after=0.03))) == "no"
+    sure = run_of(10.0, workers=0, loader={"wait_share": Interval(0.4, 0.35, 0.45, 200)})
+    assert starved(replace(sure, trend=make_trend(wait_before=0.6, wait_after=0.03))) == "yes"
+
+
+def test_start_up_of_the_scripts_own_comes_first_where_the_run_is_mostly_that() -> None:
+    def order(seconds: float) -> list[str]:
+        line = replace(WORK_LINE, process_role="trainer", activity="startup", share=seconds / 12.0, seconds=seconds)
+        imports = replace(line, activity="importing", share=1.0 - line.share, seconds=12.0 - seconds)
+        run = run_of(ranks=(make_rank(first_batch_s=12.0),), hot_lines=(line, imports), stacks=SAMPLED)
+        return [finding.id for finding in judge(run, RULES).findings]
+
+    assert order(8.0)[0] == "slow-startup"
+    assert order(3.0)[-1] == "slow-startup"

@@ -295,7 +295,8 @@ def test_frameworks_are_seen_through(library: str, backwards: int, steps: int, b
     hooked = run(FRAMEWORKS, tmp_path / "run", library)
     log = hooked.trainer
     assert "hook_error" not in log.facts()
-    done = log.of("batch") + log.of("tail")
+    # What a wrapper round the loader leaves are the times of its requests alone.
+    done = [row for row in log.of("batch") + log.of("tail") if not row.get("timed")]
     assert (sum(row["backward_n"] for row in done), sum(row["optimizer_n"] for row in done)) == (backwards, steps)
     loaders: dict[int, int] = {}
     of_iterator = {row["iterator"]: row["loader"] for row in log.of("iterator")}

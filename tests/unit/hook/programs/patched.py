@@ -1,6 +1,7 @@
 """Prints what of the modules that are imported is the hook's: in a fresh process, in a trainer, in its worker.
 
-{"start": {place: [hook modules, outermost first]}, "trainer": {...}, "worker": {...}}
+{"start": {place: [hook modules, outermost first]}, "trainer": {...}, "worker": {...},
+"imported": [places that have the function of another such place, as `from ... import` leaves it]}
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def hook_modules(value):
 def entries(value):
     """Return what a list or mapping of a module holds."""
     if isinstance(value, dict):
-        return list(value.values())
+        return list(dict.values(value))  # not those that a lazy mapping would make now
     return list(value) if isinstance(value, list) else []
 
 
@@ -68,6 +69,17 @@ class InWorker:
         return json.dumps(found())
 
 
+def imported(places):
+    """Return the places whose function is defined at another one."""
+    at = {place: getattr(sys.modules[place.partition(":")[0]], place.partition(":")[2], None) for place in places}
+    homes = {
+        place: f"{value.__module__}:{value.__qualname__}"
+        for place, value in at.items()
+        if type(value) is types.FunctionType
+    }
+    return [place for place, home in homes.items() if home != place and home in places]
+
+
 if __name__ == "__main__":
     load = "--no-loader" not in sys.argv
     start = found()
@@ -80,4 +92,4 @@ if __name__ == "__main__":
         loader = iter(DataLoader(InWorker(), batch_size=None, num_workers=1, multiprocessing_context="fork"))
     trainer = found()
     worker = json.loads(next(loader)) if load else None
-    print(json.dumps({"start": start, "trainer": trainer, "worker": worker}))
+    print(json.dumps({"start": start, "trainer": trainer, "worker": worker, "imported": imported(trainer)}))
