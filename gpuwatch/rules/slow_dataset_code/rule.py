@@ -239,7 +239,7 @@ def _fed(profile: Profile, loop: MeasuredLoop, fed: float, t: Thresholds) -> Fou
     return Found(
         severity="critical" if fed >= t.critical_waited_share else "warning",
         confidence=certainty(state),
-        summary=f"{fed:.0%} of each step the training process gets the next batch by itself, most of it at {_place(line)}",
+        summary=f"{fed:.0%} of each step the training process gets the next batch by itself, most of it at {line_text(line)}",
         evidence=(
             wait_evidence(loader),
             Evidence("hottest line there", round(line.share, 4), "share of the trainer's samples", n=line.samples),
