@@ -39,8 +39,8 @@ class Windows(Dataset):
 
 def main():
     args = options(__doc__)
-    loader = DataLoader(Windows(16_000, args.fix), batch_size=128, shuffle=True, num_workers=2)
-    model = Network(8 * 64, classes=4, device_ms=8)
+    loader = DataLoader(Windows(32_000, args.fix), batch_size=128, shuffle=True, num_workers=2)
+    model = Network(8 * 64, classes=4, device_ms=4)
     optimizer = torch.optim.Adam(model.parameters())
     started, steps = time.perf_counter(), 0
     for windows, targets in loader:

@@ -18,7 +18,7 @@ class CameraRoll(Dataset):
         return self.length
 
     def __getitem__(self, index):
-        image = Image.open(self.paths[index % len(self.paths)])
+        image = Image.open(self.paths[index % len(self.paths)])  # <- cause
         if self.scaled:
             image.draft("RGB", (448, 448))
         image = image.convert("RGB")  # <- cause

@@ -33,7 +33,7 @@ def main():
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-5)
     started, steps = time.perf_counter(), 0
     for values, labels in loader:
-        time.sleep(0.010)
+        time.sleep(0.002)
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(values), labels).backward()
         optimizer.step()

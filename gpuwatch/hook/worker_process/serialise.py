@@ -114,7 +114,7 @@ def contents(batch: object) -> tuple[int, int, int, int]:
     """Return (tensors, bytes in tensors, of them in float32 or float64, bytes of the storages beneath) of a nested batch.
 
     Looks at no more than 20,000 parts. A storage that several tensors share counts once; of the tensors beyond the first
-    64, and of those without one, the tensor itself stands for it."""
+    64, and of those without one, the tensor itself is counted."""
     torch = sys.modules.get("torch")
     if torch is None:
         return 0, 0, 0, 0

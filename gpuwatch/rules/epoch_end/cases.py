@@ -55,6 +55,20 @@ CASES = (
         where="/home/me/project/train.py:40",
         speedup=1.765,
     ),
+    # Starting them again takes longer: keeping them is the answer to both.
+    clear(
+        replace(
+            epochs(
+                5,
+                3.0,
+                200,
+                work_ms=8.0,
+                stop_s=(2.0,) * 4,
+                worker_stops=make_stops(seconds=8.0, left_behind=None, left_where=None, left_in=0),
+            ),
+            ranks=phases(forward=4.0, backward=6.0, between_loops=8.0),
+        )
+    ),
     # Workers that persist are stopped at exit.
     fires(
         _ending(

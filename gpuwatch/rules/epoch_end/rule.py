@@ -12,7 +12,8 @@ How it is measured
     threads with the line that started them. Lines between the loops come from checkpoints' calls and stack samples.
 
 When it is wrong
-    With very short epochs the usual stop of workers is a large part: that is worker-restart. An evaluation over something
+    With very short epochs the usual stop of workers is a large part, and to start them a larger one: that is
+    worker-restart. An evaluation over something
     else than a DataLoader is found here, too, when no stack samples show that it calls the model.
 
 What to do
@@ -83,7 +84,7 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Fo
 def _stops(profile: Profile, t: Thresholds) -> Found | None:
     stopped = [(loader, loader.worker_stops) for loader in profile.loaders if loader.worker_stops is not None]
     loader, stops = max(stopped, key=lambda one: one[1].seconds, default=(None, None))
-    if loader is None or stops is None:
+    if loader is None or stops is None or _less_than_starts(profile, loader, stops):
         return None
     whole = loop_seconds(profile) + stops.at_exit_s
     share, each_s = stops.seconds / max(whole, stops.seconds, 1e-9), stops.seconds / stops.count
@@ -107,6 +108,12 @@ def _stops(profile: Profile, t: Thresholds) -> Found | None:
         decides=share >= t.critical_share,
         bound="startup",
     )
+
+
+def _less_than_starts(profile: Profile, loader: LoaderProfile, stops: WorkerStops) -> bool:
+    """Say whether starting the workers again takes longer than to stop them, and nothing holds them up."""
+    restarts = restart_seconds(loader) if loader is profile.primary and loader.worker_starts > 1 else 0.0
+    return not stops.left_behind and restarts > stops.seconds
 
 
 def _stop_summary(loader: LoaderProfile, stops: WorkerStops, each_s: float) -> str:

@@ -28,6 +28,7 @@ from gpuwatch.diagnosis.evidence import place
 from gpuwatch.diagnosis.needs import LOADER, RANKS
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.diagnosis.tools import step_lines
 from gpuwatch.diagnosis.trainer_code import BLOCKED, most_at, own_lines
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
@@ -168,8 +169,27 @@ def _line(profile: Profile, loader: LoaderProfile, long: LongSteps) -> HotLine |
     sampled = [h for h in profile.hot_lines if h.process_role == "trainer" and h.activity == "long step"]
     own = [line for line in own_lines(profile, loader) if line.share >= long.share / 2]
     # A long step has a forward and a backward like any other, too.
-    longest = max(sampled, key=lambda h: h.share * (1.0 - (h.model_share or 0.0)), default=None)
-    return longest or next(iter(own), None)
+    longest = max(sampled, key=_own_share, default=None)
+    if longest is not None and (_own_share(longest) >= long.share / 2 or not own):
+        return longest
+    return next(iter(own), None) or _as_long(profile, long)
+
+
+def _own_share(line: HotLine) -> float:
+    return line.share * (1.0 - (line.model_share or 0.0))
+
+
+def _as_long(profile: Profile, long: LongSteps) -> HotLine | None:
+    """Return the one line of the step that takes about as much time as the pauses; one that sleeps or waits is none."""
+    near = [
+        h
+        for h in step_lines(profile)
+        if not h.sleeps
+        and (h.blocked_share or 0.0) < BLOCKED
+        and not waits_for_others(h.stack)
+        and long.share / 2 <= _own_share(h) <= 1.5 * long.share
+    ]
+    return near[0] if len(near) == 1 else None
 
 
 def _what(long: LongSteps) -> str:

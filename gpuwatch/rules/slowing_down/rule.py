@@ -96,10 +96,11 @@ def check(profile: Profile, t: Thresholds, seen: MeasuredLoop, _trend: Trend) ->
 
 
 def _hidden(trend: Trend, part: PartTrend) -> tuple[str, ...] | None:
-    """Return what this explains: of a change, only the code that became slower where it is the training's own."""
+    """Return what this explains: of a change, only the code that became slower where it is the training's own, and not what
+    it took before."""
     if trend.shape != "changed":
         return None
-    return ("slow-step-code",) if part.name == "other in-step" else ()
+    return ("slow-step-code",) if part.name == "other in-step" and part.last_ms >= 2.0 * part.first_ms else ()
 
 
 def _summary(trend: Trend, part: PartTrend) -> str:
