@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 class Plates(Dataset):
     def __init__(self, length, threads):
-        self.plates = [picture(320, 240, seed) for seed in range(8)]
+        self.plates = [picture(640, 480, seed) for seed in range(8)]
         self.length, self.threads = length, threads
 
     def __len__(self):
@@ -20,10 +20,10 @@ class Plates(Dataset):
     def __getitem__(self, index):
         cv2.setNumThreads(self.threads)
         plate = self.plates[index % 8]
-        angle = cv2.getRotationMatrix2D((160, 120), index % 20 - 10, 1.0)
-        plate = cv2.warpAffine(plate, angle, (320, 240), flags=cv2.INTER_LINEAR)
-        plate = cv2.GaussianBlur(plate, (15, 15), 0)
-        return torch.from_numpy(np.ascontiguousarray(plate.transpose(2, 0, 1))), index % 10
+        angle = cv2.getRotationMatrix2D((320, 240), index % 20 - 10, 1.0)
+        plate = cv2.warpAffine(plate, angle, (640, 480), flags=cv2.INTER_LINEAR)
+        plate = cv2.GaussianBlur(plate, (7, 7), 0)
+        return torch.from_numpy(np.ascontiguousarray(plate[::4, ::4].transpose(2, 0, 1))), index % 10
 
 
 def main():
