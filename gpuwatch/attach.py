@@ -47,7 +47,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to look. `tell` gets lines for the user, `progress` the seconds that have gone by."""
+    """How to look. `tell` gets lines for the user, `progress` the seconds that have gone by, `started` the run folder.
+
+    `live`: what was seen is written every few seconds, for a dashboard. `left` says whether the user has ended the look."""
 
     base: Path
     name: str | None = None
@@ -57,6 +59,9 @@ class Options:
     read_locals: bool = True
     tell: Callable[[str], None] = lambda line: None
     progress: Callable[[float], None] = lambda seconds: None
+    live: bool = False
+    started: Callable[[Path], None] = lambda path: None
+    left: Callable[[], bool] = lambda: False
 
 
 def stands_in_worker_loop(pid: int) -> bool | None:
@@ -156,6 +161,7 @@ def attach(target: Target, options: Options) -> Path:
     info = _info(path, target, options)
     folder.write_info(path, info)
     _write_facts(path, target)
+    options.started(path)
     readable = [rank.pid for rank in target.ranks if rank.pid not in target.refused]
     interrupted = _watch(path, target, options, bool(readable))
     _finish(path, info, target, interrupted)
@@ -214,15 +220,17 @@ def _watch(path: Path, target: Target, options: Options, readable: bool) -> bool
         ",".join(str(rank.pid) for rank in target.ranks if rank.pid not in target.refused or not readable),
     ]
     more += ["--seconds", str(options.seconds)] + ([] if options.read_locals else ["--no-locals"])
+    more += ["--live"] if options.live else []
     sampler = start_sampler(path, options.rate, stacks, more)
     begun = time.monotonic()
     try:
         while not is_reaped(sampler):
             gone = time.monotonic() - begun
             options.progress(min(gone, options.seconds))
-            if gone > options.seconds + _PATIENCE_S:
+            left = options.left()
+            if left or gone > options.seconds + _PATIENCE_S:
                 stop_sampler(path, sampler)
-                return False
+                return left
             time.sleep(_TICK_S)
     except KeyboardInterrupt:
         stop_sampler(path, sampler)

@@ -1,7 +1,7 @@
 """The sampler process: which source is due, its sample, the spool. No torch, nothing heavy.
 
     python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ] [--no-stacks] [--asks]
-    python -m gpuwatch.sampler RUN_DIR --parent PID --attach PID,PID --seconds S [--no-stacks] [--no-locals]
+    python -m gpuwatch.sampler RUN_DIR --parent PID --attach PID,PID --seconds S [--no-stacks] [--no-locals] [--live]
 
 It ends when `RUN_DIR/stop` appears, on SIGTERM, when the run folder vanishes, or once the supervisor is gone and
 the run's processes with it; attached to a training, after its seconds, or with its supervisor. Ctrl-C belongs to the
@@ -47,11 +47,14 @@ GAP_PERIODS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """What is watched without having been started by us: these processes and those below them, for so long."""
+    """What is watched without having been started by us: these processes and those below them, for so long.
+
+    `live`: in short looks, each of which can be read when it is over."""
 
     pids: tuple[int, ...]
     seconds: float
     read_locals: bool = True
+    live: bool = False
 
 
 class Sampler:
@@ -100,7 +103,7 @@ class Sampler:
         if self._attached is None:
             return StacksThread(self._run, self._tree, off, quota_cores(), self._clock)
         to = self._attached
-        return AttachedStacks(self._run, self._tree, to.pids, to.seconds, to.read_locals, off, self._clock)
+        return AttachedStacks(self._run, self._tree, to.pids, to.seconds, to.read_locals, off, self._clock, to.live)
 
     def stop(self) -> None:
         """Ask the loop to end; safe in a signal handler."""
@@ -235,7 +238,7 @@ def _parse_attached(arguments: Sequence[str]) -> tuple[Attached | None, list[str
         values[name] = rest[at + 1]
         del rest[at : at + 2]
     pids = tuple(int(pid) for pid in values["--attach"].split(","))
-    return Attached(pids, float(values["--seconds"]), "--no-locals" not in rest), rest
+    return Attached(pids, float(values["--seconds"]), "--no-locals" not in rest, "--live" in rest), rest
 
 
 def _parse(arguments: Sequence[str]) -> tuple[Path, int, float, str | None]:

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from gpuwatch.errors import GpuwatchError, UsageError
 from gpuwatch.words.units import count, duration
 
 if TYPE_CHECKING:
+    from gpuwatch.attach import Options, Target
     from gpuwatch.model.report import Report
     from gpuwatch.sources.running import Running
 
@@ -26,6 +28,7 @@ Examples:
   gpuwatch attach                      list the trainings that run, and their numbers
   gpuwatch attach 4711                 watch process 4711 for 30 s, then the card
   gpuwatch attach 4711 --seconds 10 --html out.html
+  gpuwatch attach 4711 --live          with the dashboard meanwhile (see also top --pid)
   gpuwatch attach --gpu 0              what computes on GPU 0
   gpuwatch attach --slurm 88123        the ranks of a Slurm job on this node
 
@@ -48,6 +51,7 @@ one's own where kernel.yama.ptrace_scope is 1 or more.
 @click.option(
     "--json", "json_file", metavar="[FILE]", is_flag=False, flag_value="-", help="Write JSON to FILE, or to stdout."
 )
+@click.option("--live", is_flag=True, help="Show the live dashboard meanwhile; q ends the look.")
 @click.option("--no-stacks", is_flag=True, help="Take no stack samples: only what /proc and NVML tell.")
 @click.option("--no-locals", is_flag=True, help="Read no variables of the loader's frames: no steps per second.")
 def command(
@@ -60,6 +64,7 @@ def command(
     base: str | None,
     html: str | None,
     json_file: str | None,
+    live: bool,
     no_stacks: bool,
     no_locals: bool,
 ) -> None:
@@ -77,20 +82,24 @@ def command(
     target = attaching.find(pids)
     for line in (*target.notes, *(f"{why.reason}. {why.remedy}" for why in target.refused.values())):
         tell(line)
-    with _Progress(seconds, len(target.ranks)) as progress:
-        path = attaching.attach(
-            target,
-            attaching.Options(
-                base_folder(base),
-                name,
-                seconds,
-                stacks=not no_stacks,
-                read_locals=not no_locals,
-                tell=tell,
-                progress=progress.at,
-            ),
-        )
-    _report(path, html, json_file)
+    options = attaching.Options(
+        base_folder(base), name, seconds, stacks=not no_stacks, read_locals=not no_locals, tell=tell
+    )
+    report(_look(target, options, live), html, json_file)
+
+
+def _look(target: Target, options: Options, live: bool) -> Path:
+    """Watch a training, with a progress bar or with the dashboard, and return the run folder."""
+    if live and sys.stdin.isatty() and sys.stdout.isatty():
+        from gpuwatch.commands.live_attach import attach_live
+
+        return attach_live(target, options)
+    from gpuwatch.attach import attach
+
+    if live:
+        tell("--live needs a terminal; the look goes on without the dashboard")
+    with _Progress(options.seconds, len(target.ranks)) as progress:
+        return attach(target, replace(options, progress=progress.at))
 
 
 def tell(line: str) -> None:
@@ -194,7 +203,7 @@ def _print_table(found: Collection[Running]) -> None:
     terminal.show(table, on=on)
 
 
-def _report(path: Path, html: str | None, json_file: str | None) -> None:
+def report(path: Path, html: str | None, json_file: str | None) -> None:
     """Analyse and show; where that fails the recording is kept."""
     # The training goes on meanwhile, and may need all cores. Not while samples are taken: those of a sampler that has to wait
     # for a core would be of the moments in which the training needs none.
@@ -203,8 +212,8 @@ def _report(path: Path, html: str | None, json_file: str | None) -> None:
     from gpuwatch.store.reader import read
 
     try:
-        report = build(read(path), with_timeline=html is not None)
-        _write(report, html, json_file)
+        made = build(read(path), with_timeline=html is not None)
+        _write(made, html, json_file)
     except GpuwatchError:
         raise
     except Exception as error:

@@ -21,8 +21,13 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 def watch(feed: Feed) -> None:
     """Show the dashboard until the user leaves, or until it is killed."""
+    show(Dashboard(feed.read, feed.save))
+
+
+def show(app: Dashboard, prepare: Callable[[Dashboard], None] = lambda app: None) -> None:
+    """Show a dashboard in this process until the user leaves, or until it is killed."""
     with _guarded():
-        received = _shown(Dashboard(feed.read, feed.save))
+        received = _shown(app, prepare)
     _end_by(received)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gpuwatch.commands.live_feed import Feed
 
 PLAIN_EVERY_S = 5.0
+# A dashboard that is forgotten ends by itself.
+LONGEST_S = 12 * 3600.0
 
 
 @click.command(
@@ -23,7 +25,13 @@ PLAIN_EVERY_S = 5.0
 @click.argument("run", required=False)
 @dir_option
 @click.option("--once", is_flag=True, help="Print the panels once and end.")
-def command(run: str | None, base: str | None, once: bool) -> None:
+@click.option(
+    "--pid", type=int, metavar="PID", help="Watch a process that was not started by gpuwatch, as attach does."
+)
+def command(run: str | None, base: str | None, once: bool, pid: int | None) -> None:
+    if pid is not None:
+        _watch_process(pid, run, base, once)
+        return
     from gpuwatch.commands.live_feed import Feed
 
     feed = Feed(_running_or(run, base))
@@ -35,6 +43,26 @@ def command(run: str | None, base: str | None, once: bool) -> None:
         watch(feed)
     else:
         _print_lines(feed)
+
+
+def _watch_process(pid: int, run: str | None, base: str | None, once: bool) -> None:
+    """Attach to a process with the dashboard in front; then its card."""
+    from gpuwatch.errors import UsageError
+
+    if run is not None or once:
+        raise UsageError(
+            "--pid takes neither RUN nor --once", f"`gpuwatch attach {pid}` prints the card of a short look"
+        )
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        raise UsageError("top --pid needs a terminal", f"`gpuwatch attach {pid}` looks for 30 s and prints the card")
+    from gpuwatch.attach import Options
+    from gpuwatch.attach import find as find_training
+    from gpuwatch.commands.attach import report, tell
+    from gpuwatch.commands.live_attach import attach_live
+    from gpuwatch.commands.recorded import base_folder
+
+    target = find_training([pid])
+    report(attach_live(target, Options(base_folder(base), seconds=LONGEST_S, tell=tell)), None, None)
 
 
 def _running_or(run: str | None, base: str | None) -> Path:

@@ -24,6 +24,9 @@ HZ, MANY_WORKERS, HZ_MANY = 25, 8, 12
 HZ_CROWDED, IDLE_CORES, GLANCE_S = 10, 0.3, 0.5
 # A rank is looked at for so long at least, whatever the number of ranks.
 LEAST_S = 3.0
+# Of a look that is shown while it goes on, so much is seen of a rank before it is written.
+LIVE_S = 5.0
+PAUSE_S = 0.1
 # As nice gives it; only administrators may.
 PRECEDENCE = -10
 ATTACHED = "attached"
@@ -35,10 +38,12 @@ _TRIES = 3
 
 
 class _Turns:
-    """The plan of an attached look: as long as was asked for, divided between the ranks."""
+    """The plan of an attached look: as long as was asked for, divided between the ranks; `live`: in rounds of short looks."""
 
-    def __init__(self, seconds: float, ranks: int) -> None:
-        self._each_s = max(seconds / max(ranks, 1), min(LEAST_S, seconds))
+    def __init__(self, seconds: float, ranks: int, live: bool) -> None:
+        each_s = max(seconds / max(ranks, 1), min(LEAST_S, seconds))
+        self._each_s = min(each_s, LIVE_S) if live else each_s
+        self.rounds_s = seconds if live else 0.0
 
     def seconds(self, trainer: Trainer, why: str) -> float:
         return self._each_s
@@ -77,9 +82,11 @@ class AttachedStacks(StacksThread):
         read_locals: bool = True,
         off: str | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        live: bool = False,
     ) -> None:
         super().__init__(run, tree, off, None, clock)
-        self._plan = _Turns(seconds, len(ranks))  # type: ignore[assignment]
+        self._turns = _Turns(seconds, len(ranks), live)
+        self._plan = self._turns  # type: ignore[assignment]
         self._ranks, self._read_locals = ranks, read_locals
         # The worker that was asked last with success.
         self._telling: int | None = None
@@ -89,12 +96,21 @@ class AttachedStacks(StacksThread):
         self._spare.look()
         self._halt.wait(GLANCE_S)
         self._spare.look()
+        begun = time.monotonic()
+        seen = self._round()
+        while seen and time.monotonic() - begun < self._turns.rounds_s and not self._halt.wait(PAUSE_S):
+            seen = self._round()
+
+    def _round(self) -> bool:
+        """Look at each rank once; return whether there is sense in another round."""
+        again = False
         for pid in self._ranks:
             if self._halt.is_set():
-                return
+                return False
             self._note_batches(pid)
-            self._burst(Trainer(pid), ATTACHED)
+            again |= self._burst(Trainer(pid), ATTACHED) and os.path.exists(f"/proc/{pid}")
             self._note_batches(pid)
+        return again
 
     def _stop_of(self, trainer: Trainer, why: str) -> pyspy.Stop:
         return _Noting(self._halt, lambda: self._note_batches(trainer.pid))

@@ -27,6 +27,8 @@ _TRAINS = ("backward", "optimizer")
 # So few samples of the model do not say through which lines it is called; of a function's, a line with less of them was
 # read while it changed.
 _FEWEST, _LEAST = 5, 0.02
+# Nor do so few where some are of its backward pass or its optimizer, which only a training calls.
+_FEWEST_TRAINING = 3
 # Where the source of more samples than this is not known, the share is not.
 _UNREAD = 0.05
 # Neighbouring samples are not independent: an interval is made of blocks, in tenths of a second.
@@ -124,7 +126,8 @@ class _Loops:
         trains = {stack: n for stack, n in weights.items() if parts[stack] in _TRAINS}
         calls = {stack: n for stack, n in weights.items() if parts[stack] == "forward"}
         self._functions: Mapping[Function, _Called] = {}
-        if sum(trains.values()) >= _FEWEST:
+        few = bool(trains) and sum(trains.values()) + sum(calls.values()) >= _FEWEST_TRAINING
+        if sum(trains.values()) >= _FEWEST or (few and sum(calls.values()) < _FEWEST):
             self._functions = _through(trains, {})
             # A model that is called for the next batch is no part of the step.
             calls = {stack: n for stack, n in calls.items() if not self.gets_batch(stack)}

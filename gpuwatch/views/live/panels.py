@@ -80,7 +80,7 @@ def phases(frame: Frame, width: int, height: int = 2) -> RenderableType:
             parts_bar(window, width),
             _legend(f"last {text.duration(frame.window[1] - frame.window[0])} ", window),
         ]
-    else:
+    elif not frame.report.run.attached:
         lines.append(Text("no training step in this window", "dim"))
     if height >= 4 and frame.report.phases:
         shown = [
@@ -126,7 +126,7 @@ def steps(frame: Frame, width: int, height: int = 5) -> RenderableType:
     start, end = frame.window
     step, wait = first(frame.lanes(STEP)), first(frame.lanes(INPUT_WAIT))
     if step is None or wait is None:
-        return Text("no step yet", "dim")
+        return Text("single steps need events: gpuwatch run" if frame.report.run.attached else "no step yet", "dim")
     count = max(4, width)
     pairs = step_columns(step, wait, start, end, count)
     whole, waited = [pair[0] for pair in pairs], [pair[1] for pair in pairs]

@@ -43,6 +43,8 @@ class Worker:
 def workers(frame: Frame, width: int, height: int = 4) -> RenderableType:
     """Return a row per loader worker: at work or waiting, its CPU, its current batch, the time that a batch takes."""
     lanes = frame.lanes(WORKER) or frame.lanes(TRAINER_LOADING)
+    if not lanes and frame.report.run.attached:
+        return Text("Single batches need events: gpuwatch run -- COMMAND.", "dim")
     if not lanes:
         return Text("No worker yet. With num_workers=0 the training process makes its batches itself.", "dim")
     several, headed, wide = len({lane.rank for lane in lanes}) > 1, height >= HEADED, width >= WIDE

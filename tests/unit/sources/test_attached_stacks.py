@@ -31,6 +31,19 @@ def test_ranks_share_the_time_and_each_gets_a_few_seconds(look: AttachedStacks, 
     assert many._plan.seconds(Trainer(10), "attached") == 3.0
 
 
+def test_a_look_that_is_shown_goes_round_the_ranks_until_its_time_is_over(
+    look: AttachedStacks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = AttachedStacks(tmp_path, ProcessTree({10}, tmp_path), (os.getpid(),), 0.5, live=True)
+    seen: list[float] = []
+    monkeypatch.setattr(live._spare, "look", lambda: None)
+    monkeypatch.setattr(live, "_note_batches", lambda pid: None)
+    monkeypatch.setattr(live, "_burst", lambda trainer, why: not seen.append(live._plan.seconds(trainer, why)))
+    live._look()
+    assert 2 <= len(seen) <= 6
+    assert max(seen) <= 0.5
+
+
 @pytest.mark.parametrize(("idle", "hz"), [(1.5, HZ), (0.1, HZ_CROWDED)])
 def test_fewer_samples_are_taken_where_no_core_is_idle(
     look: AttachedStacks, monkeypatch: pytest.MonkeyPatch, idle: float, hz: int
@@ -39,7 +52,7 @@ def test_fewer_samples_are_taken_where_no_core_is_idle(
     monkeypatch.setattr(look._spare, "look", lambda: None)
     look._spare.idle = idle
     monkeypatch.setattr(look, "_note_batches", lambda pid: None)
-    monkeypatch.setattr(look, "_burst", lambda trainer, why: seen.append((trainer.pid, look._hz(2, why))))
+    monkeypatch.setattr(look, "_burst", lambda trainer, why: not seen.append((trainer.pid, look._hz(2, why))))
     look._look()
     assert seen == [(10, hz), (20, hz)]
 
