@@ -64,6 +64,9 @@ def _device_name(meta: dict[str, Any]) -> str | None:
     for device in meta.get("cuda_devices") or ():
         if isinstance(device, list) and len(device) >= 3 and current in (None, device[0]):
             return str(device[2])
+    other = meta.get("accelerator")
+    if isinstance(other, list) and len(other) >= 2:
+        return str(other[1] or other[0])
     return "cpu" if meta.get("torch") else None
 
 

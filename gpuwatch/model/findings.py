@@ -123,7 +123,7 @@ class Verdict:
     bound: Bound
     confidence: Confidence
     input_wait_share: Interval | None
-    clock: Literal["host", "cuda"]
+    clock: Literal["host", "cuda", "device"]
     speedup_if_input_free: Speedup | None
     reason: Reason
     leave_input_alone: bool = False

@@ -162,7 +162,7 @@ class LoaderProfile:
     """One DataLoader of one rank, all its iterators (epochs) together, warm-up left out of the step figures.
 
     `step_ms` = `wait_ms` + `compute_ms`, means with block-bootstrap intervals (workers deliver in bursts: most steps of
-    a starved loop wait for nothing); `gpu_wait_ms` is None without CUDA events. `first_batch_s`: per pass over the
+    a starved loop wait for nothing); `gpu_wait_ms` is None without events of a device. `first_batch_s`: per pass over the
     loader (epoch), from asking for the iterator to having its first batch; `startup_s`: the part of each that made
     the iterator and its worker processes (0 for a persistent one). `seconds` and `wait_seconds` add up the steps
     without those first batches, `batches` counts all. `passes`: how often it was gone over, more than `iterators` where
@@ -200,7 +200,7 @@ class LoaderProfile:
     compute_ms: Interval | None
     gpu_wait_ms: Interval | None
     wait_share: Interval | None
-    wait_clock: Literal["host", "cuda"]
+    wait_clock: Literal["host", "cuda", "device"]
     wait_seconds: float
     compute_cpu_share: float | None
     epoch_batches: float | None

@@ -33,15 +33,35 @@ _LONGEST = 1e13
 _LONGEST_NAME = 4096
 
 
+class _Names(dict[str, int]):
+    """The number of each name, given when it is first asked for."""
+
+    def __missing__(self, name: Any) -> int:
+        text = name if type(name) is str and len(name) <= _LONGEST_NAME else str(name)[:_LONGEST_NAME]
+        return self.setdefault(text, len(self))
+
+
+class _Threads(dict[tuple[Any, Any], int]):
+    """The number of each process and thread, given when it is first asked for; `named`: by their texts."""
+
+    def __init__(self, named: dict[str, int]) -> None:
+        super().__init__()
+        self._named = named
+
+    def __missing__(self, key: tuple[Any, Any]) -> int:
+        number = self[key] = self._named.setdefault("/".join(map(str, key)), len(self._named))
+        return number
+
+
 class Columns:
     """The columns of a trace while it is read. `broken` counts events whose times cannot be; `begin_us`: of
     the first event, on the recorder's clock."""
 
     def __init__(self) -> None:
-        self.names: dict[str, int] = {}
+        self.names: dict[str, int] = _Names()
         self.threads: dict[str, int] = {}
         self.broken, self.begin_us = 0, 0.0
-        self._known: dict[tuple[Any, Any], int] = {}
+        self._known = _Threads(self.threads)
         self._kinds: dict[Any, int | None] = {}
         self._parts: dict[str, list[NDArray[Any]]] = defaultdict(list)
 
@@ -118,11 +138,8 @@ class Columns:
         names = self.names
         try:
             return [names[event["name"]] for event in events]
-        except (KeyError, TypeError):  # the first time that one of them is seen
-            return [self._number(event.get("name")) for event in events]
-
-    def _number(self, name: Any) -> int:
-        return self.number(name if type(name) is str and len(name) <= _LONGEST_NAME else str(name)[:_LONGEST_NAME])
+        except (KeyError, TypeError):  # no name, or a list, in a broken event
+            return [names[str(event.get("name"))] for event in events]
 
     def _threads(self, events: list[dict[str, Any]]) -> list[int]:
         known = self._known
@@ -138,8 +155,6 @@ class Columns:
         key = (event.get("pid"), event.get("tid"))
         try:
             return self._known[key]
-        except KeyError:
-            return self._known.setdefault(key, self.thread("/".join(map(str, key))))
         except TypeError:  # a list, in a broken event
             return self.thread("/".join(map(str, key)))
 

@@ -129,7 +129,7 @@ def _by(report: Report, count: int) -> str:
     loader = report.primary_loader
     if loader is not None and (loader.samples is not None or loader.own_loop):
         return f"by {text.count(count, 'stack sample')}"
-    clock = "CUDA events" if report.verdict.clock == "cuda" else "host clock"
+    clock = {"cuda": "CUDA events", "device": "device events"}.get(report.verdict.clock, "host clock")
     return f"{clock}, {text.count(count, 'step')}"
 
 

@@ -61,6 +61,12 @@ DEBUG = Variable(
 PYSPY = Variable(
     "GPUWATCH_PYSPY", "a file", "the one installed with gpuwatch, else on PATH", "The py-spy that takes stack samples."
 )
+TORCH_EVENTS = Variable(
+    "GPUWATCH_TORCH_EVENTS",
+    SWITCH_VALUES,
+    "off",
+    "Measure GPU wait by torch.Event, of any accelerator that torch knows; otherwise only CUDA's and HIP's, by torch.cuda.",
+)
 RUN = Variable(
     "GPUWATCH_RUN",
     "a folder",
@@ -109,4 +115,7 @@ INPUT = Variable(
     "What else hands over the training's batches: `gpuwatch run --input PLACE` sets it.",
     "internal",
 )
-VARIABLES = (*SETTINGS, DEBUG, PYSPY, RUN, HOOK, EXACT, GPU_TRACE, INPUT, EXPERIMENT, EXPERIMENT_PID, RESPECT_EPOCHS)
+VARIABLES = (
+    *SETTINGS, DEBUG, PYSPY, TORCH_EVENTS,
+    RUN, HOOK, EXACT, GPU_TRACE, INPUT, EXPERIMENT, EXPERIMENT_PID, RESPECT_EPOCHS,
+)  # fmt: skip

@@ -288,7 +288,7 @@ PATCH_POINTS = (
     ),
     PatchPoint(
         None,
-        "trainer.cuda",
+        "trainer.accelerator",
         "two events per step tell how long the GPU waited",
         calls=("torch.cuda:Event", "torch.cuda:is_current_stream_capturing", "torch.cuda:is_initialized"),
         only=CUDA,

@@ -22,8 +22,9 @@ _LIMIT_S = 600
 _OURS = """
 import json, resource, sys, time
 from pathlib import Path
-import numpy.ma, numpy.random, orjson
+import numpy as np, numpy.random, orjson, email.parser
 from gpuwatch.analyze.gpu_time.calls import sort_calls
+from gpuwatch.analyze.gpu_time.intervals import union
 from gpuwatch.analyze.gpu_time.host import Host
 from gpuwatch.analyze.gpu_time.partition import partition
 from gpuwatch.build_report import build_traced
@@ -32,19 +33,26 @@ from gpuwatch.views.json import to_dict
 path, windows = Path(sys.argv[1]), json.loads(sys.argv[2])
 begun = time.perf_counter()
 traces = read_traces([path])
+read = time.perf_counter() - begun
 report = build_traced(traces, with_timeline=False)
 seconds = time.perf_counter() - begun
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 found = to_dict(report)
 trace, judged = traces[0], report.judged_gpu
-idle = []
+idle, launched = [], []
+begun = time.perf_counter()
 calls = sort_calls(trace)
 cut = partition(trace, calls, Host(trace, calls), judged.device).segments
+breakdown = read + time.perf_counter() - begun
+known = trace.device.take(calls.launcher >= 0)
+known = known.take(known.device == judged.device)
 for begin, end in windows:
     shares = cut.shares(begin - trace.begin_us, end - trace.begin_us)
     idle.append(float(shares[3:].sum() / shares.sum()) if shares.sum() else None)
+    inside = np.clip((known.start, known.end), begin - trace.begin_us, end - trace.begin_us)
+    launched.append(1.0 - union(*inside[:, inside[0] < inside[1]]).length / (end - begin))
 time_of = next(t for t in found["gpu_time"] if (t["rank"], t["device"]) == (judged.rank, judged.device))
-print(json.dumps({"seconds": seconds, "peak": peak, "bytes": trace.bytes, "time": time_of, "idle_in": idle,
+print(json.dumps({"seconds": seconds, "breakdown": breakdown, "peak": peak, "bytes": trace.bytes, "time": time_of, "idle_in": idle, "launched": launched,
     "bound": report.verdict.bound, "findings": [(f.id, f.speedup and f.speedup.predicted) for f in report.findings]}))
 """
 
@@ -104,20 +112,26 @@ class Row:
         return ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for share, name in parts if share >= 0.05)
 
 
-def judge(folder: Path, hta: Path | None, only: list[str]) -> list[Row]:
-    """Return a row for each trace of the folder that expected.json names; of some of them alone with `only`."""
+def judge(folder: Path, hta: Path | None, only: list[str], rounds: int = 1) -> list[Row]:
+    """Return a row for each trace of the folder that expected.json names; of some of them alone with `only`. Each tool takes
+    turns with the other, in a process of its own, and its fastest of so many rounds counts."""
     expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
     expected = {name: want for name, want in expected.items() if not only or name in only}
     rows = []
     for name, want in expected.items():
         path = folder / f"{name}.json.gz"
-        theirs = _run([str(hta), "-c", _THEIRS, str(path)]) if hta else {}
-        windows = [theirs["window"]] if "window" in theirs else []
-        ours = _run([sys.executable, "-c", _OURS, str(path), json.dumps(windows)])
+        each = [_both(path, hta) for _ in range(rounds)]
+        ours, theirs = (min(runs, key=lambda run: run.get("seconds", 0.0)) for runs in zip(*each, strict=True))
         if "error" in ours:
             sys.exit(f"{name}: {ours['error']}")
         rows.append(Row(name, want, ours, theirs))
     return rows
+
+
+def _both(path: Path, hta: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    theirs = _run([str(hta), "-c", _THEIRS, str(path)]) if hta else {}
+    windows = [theirs["window"]] if "window" in theirs else []
+    return _run([sys.executable, "-c", _OURS, str(path), json.dumps(windows)]), theirs
 
 
 def _run(command: list[str]) -> dict[str, Any]:

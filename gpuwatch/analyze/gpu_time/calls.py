@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuwatch.analyze.gpu_time.intervals import distinct, holding, union
+from gpuwatch.analyze.gpu_time.intervals import distinct, holding, percentile, union
 from gpuwatch.model.trace import Trace
 from gpuwatch.words import gpu_trace as words
 
@@ -20,9 +20,13 @@ Indices = NDArray[Any]
 
 
 def named(trace: Trace, rows: Any, *patterns: re.Pattern[str]) -> Mask:
-    """Say of each event whether its name has one of the patterns in it."""
-    known = np.array([any(pattern.search(name) for pattern in patterns) for name in trace.names], bool)
-    return known[rows.name] if len(known) else np.zeros(len(rows), bool)
+    """Say of each event whether its name has one of the patterns in it. (Most of a trace's texts are stacks, which are long
+    and no event's name: they are not searched.)"""
+    used = np.bincount(rows.name, minlength=len(trace.names)) > 0
+    known = np.zeros(len(used), bool)
+    for number in np.flatnonzero(used).tolist():
+        known[number] = any(pattern.search(trace.names[number]) for pattern in patterns)
+    return known[rows.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,8 @@ def aligned(trace: Trace, calls: Calls) -> Trace:
     late = np.zeros(len(device))
     for number in distinct(device.device[known]):
         mine = known & (device.device == number)
-        first = np.percentile(device.start[mine] - trace.host.start[calls.launcher[mine]], EARLIEST_PERCENTILE)
-        late[device.device == number] = max(-float(first), 0.0)
+        first = percentile(device.start[mine] - trace.host.start[calls.launcher[mine]], EARLIEST_PERCENTILE)
+        late[device.device == number] = max(-first, 0.0)
     if not late.any():
         return trace
     return replace(trace, device=replace(device, start=device.start + late, end=device.end + late))

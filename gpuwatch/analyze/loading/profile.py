@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def loader_profile(loader: Loader, steps: Steps, makers: list[Maker]) -> LoaderP
         compute_ms=steps.mean_ms(steps.compute),
         gpu_wait_ms=steps.gpu_wait_ms(),
         wait_share=None if own_loop else on_gpu or steps.wait_share(),
-        wait_clock="cuda" if on_gpu else "host",
+        wait_clock=_clock(loader) if on_gpu else "host",
         wait_seconds=steps.wait_seconds,
         compute_cpu_share=_compute_cpu_share(loader, steps, fetch),
         epoch_batches=steps.batches / used if used else None,
@@ -115,6 +115,11 @@ def _changed(marks: list[Any]) -> list[str]:
 
 def _place(file: Any, line: Any) -> Place | None:
     return Place(str(file), int(line or 0)) if file else None
+
+
+def _clock(loader: Loader) -> Literal["cuda", "device"]:
+    """Return whose events timed the GPU wait: CUDA's (and HIP's), or another accelerator's."""
+    return "device" if "accelerator" in meta_of(loader.trainer.log) else "cuda"
 
 
 def _compute_cpu_share(loader: Loader, steps: Steps, fetch: FetchProfile | None) -> float | None:

@@ -15,7 +15,7 @@ FORMAT = "gpuwatch.spool/1"
 ACTIVITY = ("forward_ns", "backward_ns", "backward_n", "optimizer_ns", "optimizer_n", "other_ns", "gc_ns", "gc_n")
 
 COLUMNS = {
-    # A fact about the process, once known: torch, affinity, cpu_count, cuda_devices [[index, uuid, name]],
+    # A fact about the process, once known: torch, affinity, cpu_count, cuda_devices [[index, uuid, name]], accelerator [kind, name] (of another one),
     # threads {torch, cv2, omp, mkl}, missing_seam, missing_pipeline, missing_input, hook_error, exit ("atexit"), experiment,
     # cell {file, number, lines} of a notebook, worker_info [file, line, function] that asked first which worker it is in.
     "meta": ("t", "key", "value"),
@@ -42,7 +42,7 @@ COLUMNS = {
     "steps": ("iterator", "index", "times"),
     # Activity after the last batch event of a thread: at exit, or when an iterator goes away.
     "tail": ("t", "iterator", *ACTIVITY),
-    # CUDA events of step `index`: `wait_ms` the stream was empty before the batch came, `work_ms` handed over -> asked.
+    # Events of a device, of step `index`: `wait_ms` the stream was empty before the batch came, `work_ms` handed over -> asked.
     "gpu_wait": ("iterator", "index", "wait_ms", "work_ms"),
     # torch.save, or another named stretch of the trainer. `file, line`: the user's frame.
     "span": ("name", "t0", "t1", "file", "line", "function"),

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .cuda import Meter
+    from .gpu_wait import Meter
     from .step_sampling import SamplingState
 
 now_ns = time.monotonic_ns

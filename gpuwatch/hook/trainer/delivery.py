@@ -11,7 +11,7 @@ from ..lines import in_process_sampler
 from ..source_code import callers
 from ..step_mode import mode
 from ..worker_process import collate
-from . import batch_event, cuda
+from . import batch_event, gpu_wait
 from .activity import CPU_EVERY_NS, LOADER_ACTIVE, LOADER_PERHAPS_LEFT, now_ns, threads
 from .callbacks import second_batch
 from .step_sampling import sampling
@@ -119,7 +119,7 @@ def _index(iterator: Any, record: Record, end: int) -> int:
 def _read_meters(account: Activity, at_ns: int) -> tuple[int | None, int | None]:
     """Do what takes system calls, and what seldom changes."""
     if account.gpu is None:
-        account.gpu = cuda.meter()
+        account.gpu = gpu_wait.meter()
     in_process_sampler.passed(at_ns)
     return account.read_meters(at_ns)
 

@@ -67,7 +67,7 @@ def _numbers(report: Report) -> list[Markup]:
     verdict, loader = report.verdict, report.primary_loader
     numbers = []
     if verdict.input_wait_share:
-        clock = "timed on the GPU itself" if verdict.clock == "cuda" else "timed on the host's clock"
+        clock = "timed on the host's clock" if verdict.clock == "host" else "timed on the GPU itself"
         share = verdict.input_wait_share
         about = f"of each step waits for data; {text.percent(share.low)} to {text.percent(share.high)}, {clock}"
         numbers.append(_number(text.percent(share.median), about))

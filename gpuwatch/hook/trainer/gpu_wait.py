@@ -7,15 +7,15 @@ stream had nothing left; A to B is the step's work. Only the training thread tou
 from __future__ import annotations
 
 import collections
-import sys
 
 from ..event_log import spool
-from ..process import process
+from . import accelerator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
+
+    from .accelerator import Accelerator
 
 # At most this many steps may be in flight; beyond it steps go unmeasured until the GPU catches up.
 _MAX_PENDING = 64
@@ -24,50 +24,10 @@ _READ_PER_STEP = 4
 _GPU_WAIT = '["gpu_wait",%s,%s,%s,%s]\n'
 
 
-class Devices:
-    """Whether this process's CUDA devices are written: once it has initialised CUDA."""
-
-    __slots__ = ("written",)
-
-    def __init__(self) -> None:
-        self.written = False
-
-    def after_fork(self) -> None:
-        """Write them again in a child that comes to use CUDA itself; a parent's CUDA is not initialised there."""
-        self.written = False
-
-    def write(self, cuda: Any) -> None:
-        """Write which devices there are, and which is the current one; later calls do nothing."""
-        if not self.written:
-            self.written = True
-            spool.meta("cuda_devices", [_device(cuda, index) for index in range(cuda.device_count())])
-            spool.meta("cuda_device", cuda.current_device())
-
-
-devices = process.own(Devices())
-
-
 def meter() -> Meter | None:
-    """Return a new meter once CUDA is initialised in this process; None before, and without CUDA.
-
-    Asks only whether it is: initialising CUDA is the training's business, and no forked worker ever has it.
-    """
-    cuda = getattr(sys.modules.get("torch"), "cuda", None)
-    if cuda is None or not cuda.is_initialized():
-        return None
-    devices.write(cuda)
-    return Meter(cuda)
-
-
-def _device(cuda: Any, index: int) -> list[Any]:
-    properties = cuda.get_device_properties(index)
-    uuid = getattr(properties, "uuid", None)
-    return [index, nvml_uuid(str(uuid)) if uuid else None, properties.name]
-
-
-def nvml_uuid(uuid: str) -> str:
-    """Return a device's UUID as NVML writes it."""
-    return uuid if uuid.startswith(("GPU-", "MIG-")) else "GPU-" + uuid
+    """Return a new meter once this process has initialised an accelerator; None before, and without one."""
+    found = accelerator.in_use()
+    return Meter(found) if found is not None else None
 
 
 class StepEvents:
@@ -83,9 +43,8 @@ class StepEvents:
 class Meter:
     """The events of one training thread."""
 
-    def __init__(self, cuda: Any) -> None:
-        self.cuda = cuda
-        self.capturing: Callable[[], bool] = getattr(cuda, "is_current_stream_capturing", lambda: False)
+    def __init__(self, found: Accelerator) -> None:
+        self.kind, self.make_event, self.is_capturing = found.kind, found.make_event, found.is_capturing
         self.free: list[Any] = []
         self.pending: collections.deque[StepEvents] = collections.deque()
         self.open: StepEvents | None = None
@@ -144,9 +103,9 @@ class Meter:
     def _record(self) -> Any:
         """Return an event recorded here; None where none may be."""
         try:
-            if self.failures >= _MAX_FAILURES or len(self.pending) >= _MAX_PENDING or self.capturing():
+            if self.failures >= _MAX_FAILURES or len(self.pending) >= _MAX_PENDING or self.is_capturing():
                 return None
-            event = self.free.pop() if self.free else self.cuda.Event(enable_timing=True)
+            event = self.free.pop() if self.free else self.make_event()
             event.record()
             return event
         except Exception as error:
@@ -159,4 +118,4 @@ class Meter:
         self.open = self.last_end = None
         self.failures += 1
         if self.failures == _MAX_FAILURES:
-            spool.meta("missing_seam", f"CUDA events: {type(error).__name__}: {error}")
+            spool.meta("missing_seam", f"events of {self.kind}: {type(error).__name__}: {error}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from gpuwatch.hook.event_log import spool
-from gpuwatch.hook.trainer import cuda
+from gpuwatch.hook.trainer import accelerator, gpu_wait
 
 
 class Gpu:
@@ -55,6 +56,12 @@ class FakeEvent:
         raise AssertionError("never waited for")
 
 
+def meter_of(gpu: Gpu) -> gpu_wait.Meter:
+    return gpu_wait.Meter(
+        accelerator.Accelerator("cuda", gpu, partial(gpu.Event, enable_timing=True), gpu.is_current_stream_capturing)
+    )
+
+
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
@@ -64,7 +71,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return rows
 
 
-def train(gpu: Gpu, meter: cuda.Meter, steps: int, input_ms: float, device_ms: float, host_ms: float = 0.1) -> None:
+def train(gpu: Gpu, meter: gpu_wait.Meter, steps: int, input_ms: float, device_ms: float, host_ms: float = 0.1) -> None:
     for index in range(steps):
         meter.requested()
         gpu.host += input_ms
@@ -75,7 +82,7 @@ def train(gpu: Gpu, meter: cuda.Meter, steps: int, input_ms: float, device_ms: f
 
 def test_a_slow_loader_leaves_the_stream_empty_for_the_difference(written: list[tuple[Any, ...]]) -> None:
     gpu = Gpu()
-    meter = cuda.Meter(gpu)
+    meter = meter_of(gpu)
     train(gpu, meter, 20, input_ms=10, device_ms=4, host_ms=1)
     gpu.host += 100
     meter.requested()
@@ -89,7 +96,7 @@ def test_a_slow_loader_leaves_the_stream_empty_for_the_difference(written: list[
 
 def test_a_slow_device_never_waits(written: list[tuple[Any, ...]]) -> None:
     gpu = Gpu()
-    meter = cuda.Meter(gpu)
+    meter = meter_of(gpu)
     train(gpu, meter, 20, input_ms=1, device_ms=4)
     gpu.host += 100
     meter.requested()
@@ -99,9 +106,9 @@ def test_a_slow_device_never_waits(written: list[tuple[Any, ...]]) -> None:
 
 def test_events_are_reused_and_bounded_when_the_device_is_far_behind(written: list[tuple[Any, ...]]) -> None:
     gpu = Gpu()
-    meter = cuda.Meter(gpu)
+    meter = meter_of(gpu)
     train(gpu, meter, 500, input_ms=0.1, device_ms=1000)
-    assert gpu.made <= 2 * cuda._MAX_PENDING + 3
+    assert gpu.made <= 2 * gpu_wait._MAX_PENDING + 3
     gpu.host += 1e6
     made = gpu.made
     train(gpu, meter, 100, input_ms=5, device_ms=1)
@@ -111,7 +118,7 @@ def test_events_are_reused_and_bounded_when_the_device_is_far_behind(written: li
 
 def test_nothing_is_touched_while_a_graph_is_captured(written: list[tuple[Any, ...]]) -> None:
     gpu = Gpu()
-    meter = cuda.Meter(gpu)
+    meter = meter_of(gpu)
     train(gpu, meter, 3, input_ms=5, device_ms=1)
     gpu.capturing = True
     train(gpu, meter, 3, input_ms=5, device_ms=1)
@@ -127,7 +134,7 @@ def test_failures_stop_the_meter_and_are_written_once(
     said: list[str] = []
     monkeypatch.setattr(spool, "meta", lambda key, value: said.append(key))
     gpu = Gpu()
-    meter = cuda.Meter(gpu)
+    meter = meter_of(gpu)
 
     def lost(self: FakeEvent) -> None:
         raise RuntimeError("CUDA error: unspecified launch failure")
@@ -139,7 +146,7 @@ def test_failures_stop_the_meter_and_are_written_once(
 
 def test_steps_with_timestamps_only_leave_a_gap_and_no_wrong_wait(written: list[tuple[Any, ...]]) -> None:
     gpu = Gpu()
-    meter = cuda.Meter(gpu)
+    meter = meter_of(gpu)
     for burst in range(50):
         for index in range(5):
             if index:
@@ -159,5 +166,5 @@ def test_steps_with_timestamps_only_leave_a_gap_and_no_wrong_wait(written: list[
 
 
 def test_devices_carry_the_uuid_that_nvml_knows() -> None:
-    assert cuda.nvml_uuid("01234567-89ab") == "GPU-01234567-89ab"
-    assert cuda.nvml_uuid("GPU-01234567-89ab") == "GPU-01234567-89ab"
+    assert accelerator.nvml_uuid("01234567-89ab") == "GPU-01234567-89ab"
+    assert accelerator.nvml_uuid("GPU-01234567-89ab") == "GPU-01234567-89ab"
