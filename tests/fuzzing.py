@@ -134,10 +134,11 @@ def _no_constant(name: str) -> None:
 
 
 def _unnamed(files: Files, verb: tuple[str, ...], answer: Answer) -> str | None:
-    """Return a file that cannot be what the hook writes and that a report does not name; None for other verbs."""
-    if verb[:2] != ("report", "./damaged") or "--html" in verb:
+    """Return a file that cannot be what the hook writes and that the answer does not name."""
+    said = (answer.out + answer.err).replace("\\", "")
+    if "./damaged" not in verb or "--html" in verb or verb[0] == "top" or " more: " in answer.err:
         return None
-    return next((name for name in broken(files) if name.partition("/")[2] not in answer.out + answer.err), None)
+    return next((name for name in broken(files) if name.partition("/")[2] not in said), None)
 
 
 def broken(files: Files) -> list[str]:

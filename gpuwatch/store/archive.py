@@ -5,24 +5,50 @@ from __future__ import annotations
 import gzip
 import shutil
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from gpuwatch.store.regular import open_regular
 
 _GZIP = 16 + zlib.MAX_WBITS
+_PIECE = 1 << 16
+# An event log is packed to a tenth. What unpacks to so much more was made to fill a memory.
+_LARGEST_RATIO, _SMALL_BYTES = 200, 1 << 24
 
 
-def read_from(path: Path, offset: int, most: int = -1) -> bytes:
-    """Return the bytes of a spool file from `offset` of its unpacked text on. Raises OSError.
+def blocks(path: Path, offset: int, most: int) -> Iterator[bytes]:
+    """Yield the text of a spool file from `offset` of its unpacked text on, in blocks of up to `most` bytes. Raises OSError.
 
-    `most` bytes of a plain file. A packed file that was cut off gives what can still be unpacked."""
-    if path.suffix != ".gz":
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(most)
-    try:
-        # Unlike gzip.open this gives what a cut-off file still holds.
-        return zlib.decompressobj(_GZIP).decompress(path.read_bytes())[offset:]
-    except zlib.error as error:
-        raise OSError(0, f"not a gzip file ({error})") from error
+    A packed file that was cut off gives what can still be unpacked."""
+    with open_regular(path) as file:
+        if path.suffix == ".gz":
+            yield from _unpacked(file, offset, most)
+            return
+        file.seek(offset)
+        while block := file.read(most):
+            yield block
+
+
+def _unpacked(file: BinaryIO, offset: int, most: int) -> Iterator[bytes]:
+    # Unlike gzip.open this gives what a cut-off file still holds.
+    unpacker, taken, made = zlib.decompressobj(_GZIP), 0, 0
+    kept = bytearray()
+    while not unpacker.eof and (packed := unpacker.unconsumed_tail or file.read(_PIECE)):
+        taken += 0 if unpacker.unconsumed_tail else len(packed)
+        try:
+            piece = unpacker.decompress(packed, _PIECE)
+        except zlib.error as error:
+            yield bytes(kept)
+            raise OSError(0, f"it is no gzip file, or a damaged one ({error})") from error
+        kept += piece[max(offset - made, 0) :]
+        made += len(piece)
+        if made > _SMALL_BYTES and made > _LARGEST_RATIO * taken:
+            raise OSError(0, f"it unpacks to more than {_LARGEST_RATIO} times its size")
+        if len(kept) >= most:
+            yield bytes(kept[:most])
+            del kept[:most]
+    yield bytes(kept)
 
 
 def pack(path: Path) -> tuple[int, int]:

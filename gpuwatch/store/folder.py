@@ -21,6 +21,7 @@ from typing import Any
 from gpuwatch.errors import GpuwatchError, NotARun, OtherVersion, RunNotFound
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.store import liveness
+from gpuwatch.store.regular import read_regular
 from gpuwatch.words.masking import mask_arguments
 
 SCHEMA = "gpuwatch.run/1"
@@ -29,6 +30,8 @@ INFO = "run.json"
 _TEXTS, _OPTIONAL_TEXTS = ("id", "cwd", "host", "gpuwatch", "state"), ("name", "boot_id", "problem", "gpu_trace")
 _SEE_RUNS = "`gpuwatch runs` lists the runs here"
 _COLLISIONS = 1000
+# The longest command line that Linux takes has 2 MB.
+_LARGEST_INFO = 1 << 24
 # What a short run needs (the hook's copy and its first events), and what the end of run.json needs.
 _ROOM, _NEEDED_BYTES, _KEPT_BYTES = ".room", 1 << 20, 16384
 
@@ -201,13 +204,15 @@ def _fits(name: str, value: Any) -> bool:
         return isinstance(value, str)
     if value is None:
         return name not in ("started_wall_ns", "started_ns")
-    return isinstance(value, str if name in _OPTIONAL_TEXTS else int)
+    if name in _OPTIONAL_TEXTS:
+        return isinstance(value, str)
+    return isinstance(value, int) and abs(value) < 2**63
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     file = path / INFO
     try:
-        raw = json.loads(file.read_text())
+        raw = json.loads(read_regular(file, _LARGEST_INFO))
     except FileNotFoundError:
         what = f"{path} is not a run folder: it has no {INFO}" if path.is_dir() else f"there is no folder {path}"
         raise NotARun(what, _SEE_RUNS) from None
@@ -219,7 +224,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise NotARun(f"{file} cannot be read: {error.strerror or error}", _SEE_RUNS) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotARun(f"{file} is damaged: {error}", _SEE_RUNS) from error
     if not isinstance(raw, dict):
         raise NotARun(f"{file} is not gpuwatch's: it holds a {type(raw).__name__}", _SEE_RUNS)
