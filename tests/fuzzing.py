@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -12,12 +13,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Literal, TextIO
 
-from tests.mutations import Files, recorded, write
+from tests.broken_traces import BREAKS
+from tests.mutations import MUTATIONS, Files, damaged, gate, recorded, settings, write
 
 # What is asked of the damaged run, which is the folder `damaged`; `whole` is the run as it was recorded.
 VERBS: tuple[tuple[str, ...], ...] = (
@@ -47,6 +49,7 @@ CODES = (0, 1, 2, 3)
 # A report of the whole run takes a fifth of a second and 20 MB.
 MOST_SECONDS, MOST_BYTES = 10, 1 << 30
 
+_ZEROS = re.compile(rb"((?<![\w.\\])-?)0+(?=[0-9])")
 Judged = Literal["clear", "silent", "unclear", "traceback", "slow", "memory"]
 JUDGED: tuple[Judged, ...] = ("clear", "silent", "unclear", "traceback", "slow", "memory")
 
@@ -67,12 +70,41 @@ class _TooSlow(BaseException):
     """Not an Exception: nothing that the command line catches."""
 
 
-def attempt(files: Files, verb: tuple[str, ...]) -> Answer:
-    """Write the damaged run into a fresh folder, call a verb on it there, judge the answer."""
-    before = os.getcwd()
+@dataclass(frozen=True)
+class Try:
+    """What is called on which files: those of the run `damaged`, and those beside it."""
+
+    verb: tuple[str, ...]
+    files: Files = field(default_factory=dict)
+    beside: Files = field(default_factory=dict)
+
+
+# Kinds of damage that are no run's.
+OTHERS = ("settings", "gate", "trace")
+KINDS = (*(kind.__name__ for kind in MUTATIONS), *OTHERS)
+
+
+def planned(kind: str, number: int, seed: int) -> Try:
+    """Return a try of a kind, by which seed and number it can be made again."""
+    noise = Random(f"{kind} {number} {seed}")
+    if kind == "settings":
+        return Try(("runs", "--json"), beside=settings(noise))
+    if kind == "gate":
+        return Try(("check", "./whole", "--fail-on", gate(noise)))
+    if kind == "trace":
+        trace = noise.choice(BREAKS)(noise)
+        return Try(("report", "t.json", *noise.choice(((), ("--json", "-")))), beside={"t.json": trace})
+    verb = noise.choice(VERBS)
+    return Try(verb, damaged(next(each for each in MUTATIONS if each.__name__ == kind), noise))
+
+
+def attempt(made: Try) -> Answer:
+    """Write what is damaged into a fresh folder, call a verb on it there, judge the answer."""
+    before, files, verb = os.getcwd(), made.files, made.verb
     with tempfile.TemporaryDirectory(prefix="gpuwatch-fuzz-") as folder:
         write(files, Path(folder, "damaged"))
         write(recorded(), Path(folder, "whole"))
+        write(made.beside, Path(folder))
         os.chdir(folder)
         try:
             answer = call(verb)
@@ -111,8 +143,8 @@ def _judge(code: Any, out: str, err: str, seconds: float, arguments: tuple[str, 
         return Answer("traceback", (err or "contradicts itself").strip()[-400:], *said)
     if code not in CODES:
         return Answer("unclear", f"status {code}", *said)
-    if code in (1, 2) and (out or err.count("\n") != 1 or not err.startswith("gpuwatch: ")):
-        return Answer("unclear", f"not one line: {err[:400]!r} {out[:200]!r}", *said)
+    if code in (1, 2) and (out or not err or not all(line.startswith("gpuwatch: ") for line in err.splitlines())):
+        return Answer("unclear", f"not lines of ours alone: {err[:400]!r} {out[:200]!r}", *said)
     if code in (0, 3) and _is_data(arguments):
         try:
             json.loads(out, parse_constant=_no_constant)
@@ -136,7 +168,13 @@ def _no_constant(name: str) -> None:
 def _unnamed(files: Files, verb: tuple[str, ...], answer: Answer) -> str | None:
     """Return a file that cannot be what the hook writes and that the answer does not name."""
     said = (answer.out + answer.err).replace("\\", "")
-    if "./damaged" not in verb or "--html" in verb or verb[0] == "top" or " more: " in answer.err:
+    if (
+        answer.code not in (0, 3)
+        or "./damaged" not in verb
+        or "--html" in verb
+        or verb[0] == "top"
+        or " more: " in said
+    ):
         return None
     return next((name for name in broken(files) if name.partition("/")[2] not in said), None)
 
@@ -152,10 +190,11 @@ def broken(files: Files) -> list[str]:
 
 
 def _is_sound(text: bytes) -> bool:
+    # A number with a zero before it is read as a number.
     header, *lines = text.split(b"\n")[:-1] or [b""]
     try:
         return json.loads(header)["format"] == "gpuwatch.spool/1" and all(
-            isinstance(json.loads(line)[0], str) for line in lines if line.strip()
+            isinstance(json.loads(_ZEROS.sub(rb"\1", line))[0], str) for line in lines if line.strip()
         )
     except (ValueError, TypeError, KeyError, IndexError, RecursionError):
         return False
@@ -206,8 +245,3 @@ def _place(error: BaseException) -> str:
             places.append(f"{file.rpartition('/gpuwatch/')[2]}:{at.tb_lineno}")
         at = at.tb_next
     return "in " + " ".join(places[-3:])
-
-
-def seeded(kind: str, number: int, seed: int) -> Random:
-    """Return the source of noise of one try, by which it can be made again."""
-    return Random(f"{kind} {number} {seed}")

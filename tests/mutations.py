@@ -253,10 +253,10 @@ def bytes_flipped(files: Files, noise: Random) -> None:
     name = noise.choice(list(files))
     data = bytearray(_text(files, name))
     for _ in range(noise.choice((1, 3, 30, 300))):
-        at = noise.randrange(len(data))
+        at = noise.randrange(len(data) + 1)
         change = noise.randrange(3)
         if change == 0:
-            data[at] = noise.randrange(256)
+            data[at : at + 1] = bytes((noise.randrange(256),))
         elif change == 1:
             data[at:at] = noise.choice(
                 (b"\xff\xfe", b"{", b"}", b"[", b"]", b'"', b"\\", b",", b"\0", b"NaN", b"\n", b"9" * 30)
@@ -380,6 +380,46 @@ MUTATIONS: tuple[Callable[[Files, Random], None], ...] = (
     cut, cut_alike, swapped, duplicated, shuffled, lines_left_out, lost, foreign, not_a_file, too_large, newer, bytes_flipped,
     digits_changed, wrong_cells, wrong_lengths, wrong_header, of_another_run, several,
 )  # fmt: skip
+
+
+TOML = (
+    'dir = "runs"', "rate = 2", "rate = 1e308", "rate = -1", "rate = nan", 'rate = "fast"', "stacks = false", "stacks = 3",
+    'quiet = "maybe"', 'html = ""', "html = []", 'fail-on = "input_wait>10%"', 'fail_on = "x"', "[tool.gpuwatch]",
+    "[tool]", "gpuwatch = 3", "[[tool.gpuwatch]]", "live = 2020-01-01", 'dri = "runs"', 'dir = "\\u0000"', 'dir = "run.txt"',
+    'dir = "/proc/1"', "tool.gpuwatch.rate = 5", '"" = 1', "a.b.c = {d = [1, {e = 2}]}", 'x = """', "= 3", "dir", "\0",
+)  # fmt: skip
+GATE = (
+    "input_wait", "step", "gpu_idle", "finding", "bound", "severity", "too-few-workers", "input", "critical", "nosuch", ">", "<",
+    ">=", "<=", ":", "=", "10", "10%", "1e9", "-1", ".", "0.0.1", "nan", "9" * 400, "%", "ms", "s", "GB", " or ", ",", " and ",
+    "(", ")", "\n", "\x1b[31m", "é", "🙂", "x" * 5000, "--", "", " ", "'", '"',
+)  # fmt: skip
+
+
+def settings(noise: Random) -> Files:
+    """Return settings, in one or both of their files, of lines that do not go together, or of bytes that are no text."""
+    files: Files = {"run.txt": b""}
+    for name in noise.choice((("gpuwatch.toml",), ("pyproject.toml",), ("gpuwatch.toml", "pyproject.toml"))):
+        lines = noise.sample(TOML, noise.randint(0, 4))
+        text = "\n".join((["[tool.gpuwatch]"] if name == "pyproject.toml" else []) + lines).encode()
+        odd = (
+            Folder(),
+            Link("nowhere"),
+            Link("/dev/zero"),
+            b"[" * 50_000,
+            b"a = " + b"[" * 50_000,
+            noise.randbytes(300),
+        )
+        files[name] = text if noise.random() < 0.8 else noise.choice(odd)
+    return files
+
+
+def gate(noise: Random) -> str:
+    """Return an expression for --fail-on, of pieces that may fit."""
+    if noise.random() < 0.3:
+        return (
+            f"{noise.choice(GATE[:3])}{noise.choice(GATE[10:14])}{noise.choice(GATE[16:24])}{noise.choice(GATE[24:28])}"
+        )
+    return "".join(noise.choices(GATE, k=noise.randint(1, 8)))
 
 
 def damaged(kind: Callable[[Files, Random], None], noise: Random) -> Files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -56,18 +57,29 @@ def pack(path: Path) -> tuple[int, int]:
 
     Each file is replaced only once its packed copy is complete. Of a packing that was killed in between, both may be
     there: the reader goes by the plain one, and packing again ends it."""
+    spool = path / "spool"
+    if spool.is_symlink():
+        raise OSError(0, "its spool is a link")
     before = after = 0
-    for file in sorted((path / "spool").glob("*.jsonl")):
-        packed = file.with_name(file.name + ".gz")
+    for file in sorted(spool.glob("*.jsonl")):
         temporary = file.with_name(f".{file.name}.gz")
+        # What a killed packing left; or a link that somebody planted, through which we would write.
+        temporary.unlink(missing_ok=True)
         try:
-            with file.open("rb") as source, gzip.open(temporary, "wb", compresslevel=6) as target:
+            with (
+                open_regular(file) as source,
+                _create(temporary) as made,
+                gzip.open(made, "wb", compresslevel=6) as target,
+            ):
                 shutil.copyfileobj(source, target, 1 << 20)
-            temporary.chmod(0o600)
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
         before, after = before + file.stat().st_size, after + temporary.stat().st_size
-        temporary.replace(packed)
+        temporary.replace(file.with_name(file.name + ".gz"))
         file.unlink()
     return before, after
+
+
+def _create(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb")

@@ -34,6 +34,8 @@ _PIECE = 1 << 20
 _BLOCK = 1 << 24
 # No event is longer: a file with such a line is none of ours, or damaged.
 _LONGEST = 1 << 26
+# Of more files that have the same problem, the first is named.
+_MOST_NAMED = 3
 # Less than this is read as rows: it is quicker, and a live view adds little at a time.
 _MANY = 1 << 16
 # So much to read is worth several threads; each has a block in memory.
@@ -78,7 +80,7 @@ class Tail:
                 _refresh_all([self._files[name] for name in names])
         files = [self._files[name] for name in sorted(self._files)]
         logs = name_cells([file.log() for file in files if file.header is not None])
-        problems += [line for file in files for line in file.problems()]
+        problems += _together([(file.path.name, what) for file in files for what in file.problems()])
         run = run or _guess_run(self.path, logs)
         unreadable = sum(file.header is None for file in files) + bool(why_none)
         return Recording(run, logs, str(self.path), sum(file.size for file in files), tuple(problems), unreadable)
@@ -242,16 +244,28 @@ class SpoolFile:
         return ProcessLog(self.path.name, self.header, tables, self._torn, self._skipped)
 
     def problems(self) -> list[str]:
-        """Return one line for each thing that could not be read."""
+        """Return what could not be read of the file, each as the end of a sentence about it."""
         found = []
         if self._error is not None:
-            found.append(f"spool/{self.path.name} {self._error}; {'the rest is ' if self.header else ''}left out")
+            found.append(f" {self._error}; {'the rest is ' if self.header else ''}left out")
         elif self.header is None:
             what = "ends in its header" if self._torn else "is empty"
-            found.append(f"spool/{self.path.name} {what}: it was cut, or its process died as it began; left out")
+            found.append(f" {what}: it was cut, or its process died as it began; left out")
         if self._skipped:
-            found.append(f"spool/{self.path.name}: {self._skipped} unreadable lines left out")
+            found.append(f": {self._skipped} unreadable lines left out")
         return found
+
+
+def _together(problems: list[tuple[str, str]]) -> list[str]:
+    """Return one line for each problem; where many files have the same one, one for all of them."""
+    files: dict[str, list[str]] = defaultdict(list)
+    for name, what in problems:
+        files[what].append(name)
+    return [
+        f"spool/{name}{f' and {len(names) - 1} files more: each' if len(names) > _MOST_NAMED else ''}{what}"
+        for what, names in files.items()
+        for name in (names if len(names) <= _MOST_NAMED else names[:1])
+    ]
 
 
 def _refresh_all(files: list[SpoolFile]) -> None:

@@ -8,8 +8,7 @@ import re
 import time
 from collections import Counter
 
-from tests.fuzzing import JUDGED, VERBS, Answer, attempt, seeded
-from tests.mutations import MUTATIONS, damaged
+from tests.fuzzing import JUDGED, KINDS, attempt, planned
 
 
 def main(about: str | None) -> int:
@@ -17,7 +16,7 @@ def main(about: str | None) -> int:
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kind", choices=[kind.__name__ for kind in MUTATIONS])
+    parser.add_argument("--kind", choices=KINDS)
     parser.add_argument("--again", metavar="KIND:NUMBER", help="make this try again, with the traceback")
     options = parser.parse_args()
     os.environ["COLUMNS"] = "200"
@@ -26,37 +25,35 @@ def main(about: str | None) -> int:
     return tries(options.seconds, options.seed, options.kind)
 
 
-def one(kind: str, number: int, seed: int) -> tuple[tuple[str, ...], Answer]:
-    """Make one try; return the verb and its answer."""
-    noise = seeded(kind, number, seed)
-    verb = noise.choice(VERBS)
-    mutation = next(each for each in MUTATIONS if each.__name__ == kind)
-    return verb, attempt(damaged(mutation, noise), verb)
-
-
 def again(named: str, seed: int) -> int:
     """Make one try again where errors are raised, and show what it said."""
     os.environ["GPUWATCH_DEBUG"] = "1"
     kind, _, number = named.partition(":")
-    verb, answer = one(kind, int(number), seed)
-    print(*verb, "→", answer.judged, answer.code, answer.why, f"{answer.seconds:.1f} s\n{answer.err}\n{answer.out}")
+    made = planned(kind, int(number), seed)
+    answer = attempt(made)
+    print(
+        *made.verb, "→", answer.judged, answer.code, answer.why, f"{answer.seconds:.1f} s\n{answer.err}\n{answer.out}"
+    )
     return int(answer.judged != "clear")
 
 
 def tries(seconds: float, seed: int, chosen: str | None) -> int:
     """Make tries of all kinds in turn; print the counters."""
     end, number = time.monotonic() + seconds, 0
-    kinds = [chosen] if chosen else [kind.__name__ for kind in MUTATIONS]
+    kinds = [chosen] if chosen else KINDS
     found: dict[str, Counter[str]] = {kind: Counter() for kind in kinds}
     known: Counter[str] = Counter()
     while time.monotonic() < end:
         for kind in kinds:
-            verb, answer = one(kind, number, seed)
+            made = planned(kind, number, seed)
+            answer = attempt(made)
             found[kind][answer.judged] += 1
             if answer.judged != "clear":
                 same = re.sub(r"[0-9]+", "N", f"{answer.judged} {answer.why}")
                 if not known[same]:
-                    print(f"{kind}:{number}  {' '.join(verb)}\n    {answer.judged}: {answer.why}", flush=True)
+                    print(
+                        f"{kind}:{number}  {' '.join(made.verb)!r:.100}\n    {answer.judged}: {answer.why}", flush=True
+                    )
                 known[same] += 1
         number += 1
     print(f"{'kind':<16}{'tried':>8}" + "".join(f"{name:>11}" for name in JUDGED))
