@@ -1,5 +1,7 @@
 """A small training with everything that is recorded: workers, transforms, evaluation, a checkpoint, collections."""
-import gc, sys
+
+import gc
+
 import torch
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
@@ -27,14 +29,14 @@ def main():
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(768, 4))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     train, test = DataLoader(Photos(240), batch_size=8, num_workers=2), DataLoader(Photos(16), batch_size=8)
-    for epoch in range(3):
+    for _epoch in range(3):
         for pictures, labels in train:
             loss = torch.nn.functional.cross_entropy(model(pictures), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         with torch.no_grad():
-            for pictures, labels in test:
+            for pictures, _ in test:
                 model(pictures)
         torch.save(model.state_dict(), "model.pt")
         gc.collect()
