@@ -63,7 +63,8 @@ def create(base: Path, name: str | None = None) -> Created:
 
 def _make(base: Path, name: str | None) -> Path:
     base = base.absolute()
-    base.mkdir(parents=True, exist_ok=True)
+    # Whatever the umask: who could write here could put other runs in the place of ours.
+    base.mkdir(mode=0o755, parents=True, exist_ok=True)
     _ignore_in_git(base)
     path = _fresh_folder(base, name)
     try:
@@ -90,7 +91,7 @@ def _fresh_folder(base: Path, name: str | None) -> Path:
 
 def _check_room(path: Path) -> None:
     # On a full disk the folder can often still be made: only allocated blocks tell. A part is kept until the end.
-    with (path / _ROOM).open("wb") as file:
+    with open(path / _ROOM, "wb", opener=_private) as file:
         try:
             os.posix_fallocate(file.fileno(), 0, _NEEDED_BYTES)
         except OSError as error:
@@ -98,6 +99,10 @@ def _check_room(path: Path) -> None:
                 raise
             file.write(b"\0" * _NEEDED_BYTES)  # a file system without it
         file.truncate(_KEPT_BYTES)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def free_room(path: Path) -> bool:
@@ -162,8 +167,8 @@ def write_info(path: Path, info: RunInfo) -> None:
     text = json.dumps({"schema": SCHEMA, **dataclasses.asdict(info)}, indent=1)
     temporary = path / f".{INFO}.{os.getpid()}"
     try:
-        temporary.write_text(text + "\n")
-        temporary.chmod(0o600)
+        with open(temporary, "w", encoding="utf-8", opener=_private) as file:
+            file.write(text + "\n")
         temporary.replace(path / INFO)
     except OSError:
         temporary.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ from gpuwatch.model.recording import ProcessLog, Recording, Row, RunInfo, Table
 from gpuwatch.store import archive, folder, recent, timed
 from gpuwatch.store.cells import name_cells
 from gpuwatch.store.fields import Piece
+from gpuwatch.store.foreign import guard_source
 from gpuwatch.store.rows import MixedRows
 from gpuwatch.store.shapes import Shapes
 from gpuwatch.words.event_log import read_header
@@ -80,6 +81,7 @@ class Tail:
                 _refresh_all([self._files[name] for name in names])
         files = [self._files[name] for name in sorted(self._files)]
         logs = name_cells([file.log() for file in files if file.header is not None])
+        guard_source(self.path, logs)
         problems += _together([(file.path.name, what) for file in files for what in file.problems()])
         run = run or _guess_run(self.path, logs)
         unreadable = sum(file.header is None for file in files) + bool(why_none)

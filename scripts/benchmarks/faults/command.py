@@ -18,6 +18,7 @@ from scripts.benchmarks.machine import Conditions, command_line, sentence
 from tests.fuzzing import call
 
 BLOCK = "faults"
+UNRECORDED = "running without recording"
 Counts = dict[str, dict[str, Any]]
 
 
@@ -86,7 +87,11 @@ def _count(kind: Kind, trial: Trial, count: dict[str, Any]) -> None:
 def _unreported(kind: Kind, trial: Trial) -> str:
     """Return why the recording cannot be reported; empty when it can, or when the fault leaves none."""
     if trial.run is None:
-        return "" if kind.leaves_no_run else f"there is no run folder: {trial.ran.err[-300:]!r}"
+        return (
+            ""
+            if kind.leaves_no_run and UNRECORDED in trial.ran.err
+            else f"there is no run folder: {trial.ran.err[-300:]!r}"
+        )
     answer = call(("report", str(trial.run), "--json", "-"))
     fine = answer.judged == "clear" and (answer.code == 0 or kind.leaves_no_run)
     return "" if fine else f"the report is {answer.judged} {answer.code}: {answer.why} {answer.err[-300:]}"

@@ -64,7 +64,8 @@ def _named(wrapper: psutil.Process, wanted: Callable[[list[str], psutil.Process]
     found = []
     for process in _below(wrapper):
         try:
-            if wanted(process.cmdline(), process):
+            words = process.cmdline()
+            if words and wanted(words, process):
                 found.append(process)
         except psutil.Error:
             continue
@@ -213,7 +214,7 @@ KINDS = (
     Kind("stop sampler", "SIGSTOP of the sampler, for good", signalled(sampler, STOP)),
     Kind("stop gpuwatch", "SIGSTOP of `gpuwatch run` for 0.5 s", signalled(itself, STOP, 0.5)),
     Kind("disk full", "the run folder's disk fills up", _fill, mounts="size=6m"),
-    Kind("file size", "no file may grow beyond 8 kB (ulimit -f)", None, _file_size),
+    Kind("file size", "no file may grow beyond 8 kB (ulimit -f)", None, _file_size, leaves_no_run=True),
     Kind("read-only", "the place of run folders is mounted read-only", None, mounts="size=6m,ro"),
     Kind("folder removed", "the run folder is removed", _remove, leaves_no_run=True),
     Kind("descriptors", "the training opens files until it may open no more", None, _descriptors),
