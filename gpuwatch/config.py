@@ -85,7 +85,7 @@ def _from_file(path: Path | None, section: tuple[str, ...], problems: list[str])
         for key in section:
             table = table.get(key, {})
         items = dict(table)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         problems.append(f"{path} cannot be read: {_first_line(error)}")
         return {}
     return _collect(items, lambda name: f"{name} in {path}", problems)

@@ -109,7 +109,11 @@ class _Run:
     def inject(self, environment: dict[str, str]) -> dict[str, str]:
         """Return the command's environment with the hook in it, or unchanged when that fails."""
         try:
-            inject.install_boot(self.path)
+            mask = os.umask(0o077)  # code that the training loads: nobody else's to write, whatever the command's umask
+            try:
+                inject.install_boot(self.path)
+            finally:
+                os.umask(mask)
             return dict(inject.child_environment(environment, self.path))
         except Exception as error:
             why = getattr(error, "strerror", None) or error

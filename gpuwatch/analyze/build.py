@@ -88,6 +88,7 @@ def profile_of(analysis: Analysis) -> Profile:
         gaps=find_gaps(processes),
         problems=(*recording.problems, *hook_problems(recording), *engine_problems(lines)),
         seen_pythons=len(recording.by_writer("hook")),
+        damaged_logs=recording.unreadable + sum(log.torn for log in recording.logs),
         threads=trainer_threads(processes, met is not None),
         padding=padding_of(processes, primary, lines),
         setups=find_setups(lines),

@@ -20,6 +20,7 @@ RUN_HELP = (
     "RUN is an id, a name, a unique beginning of an id, or a run folder's path; the newest run by default. RUN:2 is the"
     " second of the trainings that one command ran."
 )
+_MOST_TOLD = 3
 _TRAINING = re.compile(r"(?P<run>.*):(?P<training>[0-9]{1,6})")
 
 
@@ -54,10 +55,12 @@ def find(run: str | None, base: str | None) -> Path:
     return folder.resolve(run, base_folder(base))
 
 
-def load(run: str | None, base: str | None, timeline: bool = False, training: int | None = None) -> Report:
+def load(
+    run: str | None, base: str | None, timeline: bool = False, training: int | None = None, tell: bool = True
+) -> Report:
     """Return the report of a run, analysed now, with the pictures' series if asked, and with the experiments that
-    were made on the same command; `training`, or RUN:N, chooses one of several. Raises RunNotFound, NotARun or
-    UsageError."""
+    were made on the same command; `training`, or RUN:N, chooses one of several. With `tell` what is damaged in it is said
+    on stderr; a report names it itself. Raises RunNotFound, NotARun or UsageError."""
     from gpuwatch.build_report import build
     from gpuwatch.store.reader import read
 
@@ -66,7 +69,18 @@ def load(run: str | None, base: str | None, timeline: bool = False, training: in
         return load_traces(traced, timeline)
     run, training = _named(run, training)
     path = find(run, base)
-    return with_experiments(build(read(path), timeline, training), path.parent)
+    recording = read(path)
+    if tell:
+        _tell(recording.problems)
+    return with_experiments(build(recording, timeline, training), path.parent)
+
+
+def _tell(problems: Sequence[str]) -> None:
+    """Say what could not be read, in few lines: what is made of the rest goes to stdout."""
+    for problem in problems[:_MOST_TOLD]:
+        click.echo(f"gpuwatch: {problem}", err=True)
+    if len(problems) > _MOST_TOLD:
+        click.echo(f"gpuwatch: {len(problems) - _MOST_TOLD} more: `gpuwatch report` lists them", err=True)
 
 
 def traces_named(names: Sequence[str]) -> list[Path]:
@@ -101,7 +115,9 @@ def load_profile(run: str | None, base: str | None) -> Profile:
 
         return profile_of_traces(read_traces(traced))
     run, training = _named(run, None)
-    return profile_in(read(find(run, base)), training)
+    recording = read(find(run, base))
+    _tell(recording.problems)
+    return profile_in(recording, training)
 
 
 def _named(run: str | None, training: int | None) -> tuple[str | None, int | None]:

@@ -73,7 +73,7 @@ def command(
 def _report(more: tuple[str, ...], run: str | None, base: str | None, timeline: bool, training: int | None) -> Report:
     """Return the report of a run, or of the traces that its name and others are of. Raises UsageError."""
     if not more or run is None:
-        return load(run, base, timeline=timeline, training=training)
+        return load(run, base, timeline=timeline, training=training, tell=False)
     traces = traces_named([run, *more])
     if not traces:
         raise UsageError("only traces can be several: one for each rank", "Name one run, or trace files that exist")

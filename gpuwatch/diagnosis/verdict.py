@@ -251,11 +251,20 @@ def _why_unknown(profile: Profile, loader: LoaderProfile | None) -> Reason:
     if run.exit_code or run.signal is not None:
         return EndedEarly(steps, MIN_STEPS, run.exit_code, run.signal)
     if loader is None:
-        return NoLoop("not yet" if run.state == "running" else "no loader")
+        return _damaged(profile) or NoLoop("not yet" if run.state == "running" else "no loader")
     return FewSteps(steps, MIN_STEPS, SURE_STEPS)
 
 
+def _damaged(profile: Profile) -> NoLoop | None:
+    """Return what is wrong with the event log, where that may be why there is no loop; while it is written it may end
+    anywhere."""
+    damaged = profile.damaged_logs if profile.run.state != "running" else 0
+    return NoLoop("damaged", damaged=damaged) if damaged else None
+
+
 def _why_no_torch(profile: Profile) -> NoLoop:
+    if damaged := _damaged(profile):
+        return damaged
     if profile.unentered:
         return NoLoop("not entered", len(profile.unentered))
     return NoLoop("no torch" if profile.seen_pythons else "no Python")

@@ -21,10 +21,12 @@ from gpuwatch.model.experiment import (
     Unpatched,
 )
 from gpuwatch.model.measures import Interval
+from gpuwatch.store.regular import read_regular
 from gpuwatch.words.masking import mask_arguments, same_command
 
 RESULT = "experiment.json"
 SCHEMA = "gpuwatch.experiment/1"
+_LARGEST = 1 << 26
 
 
 def write(path: Path, experiment: Experiment) -> None:
@@ -35,9 +37,9 @@ def write(path: Path, experiment: Experiment) -> None:
 def read(path: Path) -> Experiment | None:
     """Return the result kept in a run folder; None when there is none, or none that this version can read."""
     try:
-        raw = json.loads((path / RESULT).read_text())
+        raw = json.loads(read_regular(path / RESULT, _LARGEST))
         return _experiment(raw) if raw.get("schema") == SCHEMA else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 

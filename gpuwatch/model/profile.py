@@ -164,6 +164,8 @@ class Profile:
     gaps: tuple[Gap, ...] = ()
     problems: tuple[str, ...] = ()
     seen_pythons: int = 0
+    # Files of the event log that give nothing, or end in the middle of an event.
+    damaged_logs: int = 0
     torch_seen: bool = False
     trend: Trend | None = None
     state: ProcessState | None = None

@@ -97,10 +97,12 @@ class EndedEarly:
 
 @dataclass(frozen=True, slots=True)
 class NoLoop:
-    """No training loop was seen; "not yet": the run goes on; "not sampled": no stack of it could be read. `not_entered`: Pythons that the hook could not enter."""
+    """No training loop was seen; "not yet": the run goes on; "not sampled": no stack of it could be read; "damaged": files
+    of the event log, `damaged` of them, are. `not_entered`: Pythons that the hook could not enter."""
 
-    why: Literal["not entered", "no Python", "no torch", "no loader", "not yet", "not sampled"]
+    why: Literal["not entered", "no Python", "no torch", "no loader", "not yet", "not sampled", "damaged"]
     not_entered: int = 0
+    damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,13 +129,15 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A run folder as read: nothing derived. `problems` are lines for a person (torn, foreign, dropped)."""
+    """A run folder as read: nothing derived. `problems` are lines for a person (torn, foreign, dropped); `unreadable`:
+    files of the event log that give nothing."""
 
     run: RunInfo
     logs: tuple[ProcessLog, ...]
     path: str
     bytes: int = 0
     problems: tuple[str, ...] = ()
+    unreadable: int = 0
 
     def by_writer(self, writer: str) -> list[ProcessLog]:
         """Return the logs of one kind of writer."""

@@ -8,7 +8,7 @@ plainly one of their kind are left to the reader's row by row way, so this one n
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -92,18 +92,23 @@ class Piece:
         begins, ends = brackets[opened & (depth == 2)], brackets[closed & (depth == 1)]
         return _outside(commas, begins, ends) if len(begins) == len(ends) else commas[:0], sound
 
-    def take(self, kinds: Mapping[str, int]) -> dict[str, list[Column]]:
-        """Return the columns of each kind (name: number of columns) that has many lines, all of them regular."""
+    def take(
+        self, kinds: Mapping[str, int], fits: Callable[[str, list[Column]], bool] = lambda kind, columns: True
+    ) -> dict[str, list[Column]]:
+        """Return the columns of each kind (name: number of columns) that has many lines, all of them regular, and whose
+        columns fit."""
         found = {}
         for kind in self._kinds() & kinds.keys():
             lines, width = np.flatnonzero(self._of_kind(kind) & self._left), kinds[kind]
             if len(lines) < _FEW or not width or not (self._sound[lines] & (self._count[lines] == width)).all():
                 continue
             try:
-                found[kind] = self._columns(lines, width)
+                columns = self._columns(lines, width)
             except _Unusual:
                 continue
-            self._left[lines] = False
+            if fits(kind, columns):
+                found[kind] = columns
+                self._left[lines] = False
         return found
 
     def _kinds(self) -> set[str]:
@@ -265,5 +270,5 @@ def _strings(cells: Cells) -> list[Any]:
 def _whole(cell: bytes) -> Any:
     try:
         return json.loads(cell)  # exact, also where integers end for orjson
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _Unusual from error

@@ -21,6 +21,7 @@ from typing import Any
 from gpuwatch.errors import GpuwatchError, NotARun, OtherVersion, RunNotFound
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.store import liveness
+from gpuwatch.store.regular import read_regular
 from gpuwatch.words.masking import mask_arguments
 
 SCHEMA = "gpuwatch.run/1"
@@ -29,6 +30,8 @@ INFO = "run.json"
 _TEXTS, _OPTIONAL_TEXTS = ("id", "cwd", "host", "gpuwatch", "state"), ("name", "boot_id", "problem", "gpu_trace")
 _SEE_RUNS = "`gpuwatch runs` lists the runs here"
 _COLLISIONS = 1000
+# The longest command line that Linux takes has 2 MB.
+_LARGEST_INFO = 1 << 24
 # What a short run needs (the hook's copy and its first events), and what the end of run.json needs.
 _ROOM, _NEEDED_BYTES, _KEPT_BYTES = ".room", 1 << 20, 16384
 
@@ -60,7 +63,8 @@ def create(base: Path, name: str | None = None) -> Created:
 
 def _make(base: Path, name: str | None) -> Path:
     base = base.absolute()
-    base.mkdir(parents=True, exist_ok=True)
+    # Whatever the umask: who could write here could put other runs in the place of ours.
+    base.mkdir(mode=0o755, parents=True, exist_ok=True)
     _ignore_in_git(base)
     path = _fresh_folder(base, name)
     try:
@@ -87,7 +91,7 @@ def _fresh_folder(base: Path, name: str | None) -> Path:
 
 def _check_room(path: Path) -> None:
     # On a full disk the folder can often still be made: only allocated blocks tell. A part is kept until the end.
-    with (path / _ROOM).open("wb") as file:
+    with open(path / _ROOM, "wb", opener=_private) as file:
         try:
             os.posix_fallocate(file.fileno(), 0, _NEEDED_BYTES)
         except OSError as error:
@@ -95,6 +99,10 @@ def _check_room(path: Path) -> None:
                 raise
             file.write(b"\0" * _NEEDED_BYTES)  # a file system without it
         file.truncate(_KEPT_BYTES)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def free_room(path: Path) -> bool:
@@ -159,8 +167,8 @@ def write_info(path: Path, info: RunInfo) -> None:
     text = json.dumps({"schema": SCHEMA, **dataclasses.asdict(info)}, indent=1)
     temporary = path / f".{INFO}.{os.getpid()}"
     try:
-        temporary.write_text(text + "\n")
-        temporary.chmod(0o600)
+        with open(temporary, "w", encoding="utf-8", opener=_private) as file:
+            file.write(text + "\n")
         temporary.replace(path / INFO)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -201,13 +209,15 @@ def _fits(name: str, value: Any) -> bool:
         return isinstance(value, str)
     if value is None:
         return name not in ("started_wall_ns", "started_ns")
-    return isinstance(value, str if name in _OPTIONAL_TEXTS else int)
+    if name in _OPTIONAL_TEXTS:
+        return isinstance(value, str)
+    return isinstance(value, int) and abs(value) < 2**63
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     file = path / INFO
     try:
-        raw = json.loads(file.read_text())
+        raw = json.loads(read_regular(file, _LARGEST_INFO))
     except FileNotFoundError:
         what = f"{path} is not a run folder: it has no {INFO}" if path.is_dir() else f"there is no folder {path}"
         raise NotARun(what, _SEE_RUNS) from None
@@ -219,7 +229,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise NotARun(f"{file} cannot be read: {error.strerror or error}", _SEE_RUNS) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotARun(f"{file} is damaged: {error}", _SEE_RUNS) from error
     if not isinstance(raw, dict):
         raise NotARun(f"{file} is not gpuwatch's: it holds a {type(raw).__name__}", _SEE_RUNS)

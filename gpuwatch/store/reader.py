@@ -23,7 +23,9 @@ from gpuwatch.model.recording import ProcessLog, Recording, Row, RunInfo, Table
 from gpuwatch.store import archive, folder, recent, timed
 from gpuwatch.store.cells import name_cells
 from gpuwatch.store.fields import Piece
+from gpuwatch.store.foreign import guard_source
 from gpuwatch.store.rows import MixedRows
+from gpuwatch.store.shapes import Shapes
 from gpuwatch.words.event_log import read_header
 from gpuwatch.words.masking import mask_arguments
 
@@ -31,6 +33,10 @@ from gpuwatch.words.masking import mask_arguments
 _PIECE = 1 << 20
 # So much of a file is in memory as text at a time.
 _BLOCK = 1 << 24
+# No event is longer: a file with such a line is none of ours, or damaged.
+_LONGEST = 1 << 26
+# Of more files that have the same problem, the first is named.
+_MOST_NAMED = 3
 # Less than this is read as rows: it is quicker, and a live view adds little at a time.
 _MANY = 1 << 16
 # So much to read is worth several threads; each has a block in memory.
@@ -61,8 +67,9 @@ class Tail:
 
     def refresh(self) -> Recording:
         """Return the recording as it is now. Raises NotARun as `read` does."""
-        names = self._spool_names()
+        names, why_none = self._spool_names()
         run, problems = _read_run(self.path, bool(names))
+        problems += [f"spool cannot be read: {why_none}"] if why_none else []
         with _no_collector():
             for name in names:
                 self._files.setdefault(name, SpoolFile(self.path / "spool" / name))
@@ -74,9 +81,11 @@ class Tail:
                 _refresh_all([self._files[name] for name in names])
         files = [self._files[name] for name in sorted(self._files)]
         logs = name_cells([file.log() for file in files if file.header is not None])
-        problems += [line for file in files for line in file.problems()]
+        guard_source(self.path, logs)
+        problems += _together([(file.path.name, what) for file in files for what in file.problems()])
         run = run or _guess_run(self.path, logs)
-        return Recording(run, logs, str(self.path), sum(file.size for file in files), tuple(problems))
+        unreadable = sum(file.header is None for file in files) + bool(why_none)
+        return Recording(run, logs, str(self.path), sum(file.size for file in files), tuple(problems), unreadable)
 
     def _leave_out(self) -> None:
         """Leave out the oldest events when there are too many: of the files of one host those before one time."""
@@ -90,14 +99,15 @@ class Tail:
         for files in by_host.values():
             _keep_last(files, recent.LEFT * self._most_rows / held)
 
-    def _spool_names(self) -> list[str]:
+    def _spool_names(self) -> tuple[list[str], str | None]:
+        """Return the names of the spool files, and why there is no folder of them."""
         try:
-            entries = {entry.name for entry in (self.path / "spool").iterdir() if entry.is_file()}
-        except OSError:
-            return []
+            entries = {entry.name for entry in (self.path / "spool").iterdir()}
+        except OSError as error:
+            return [], error.strerror or str(error)
         plain = {name for name in entries if name.endswith(".jsonl")}
         packed = {name for name in entries if name.endswith(".jsonl.gz") and not name.startswith(".")}
-        return sorted(plain | {name for name in packed if name.removesuffix(".gz") not in plain})
+        return sorted(plain | {name for name in packed if name.removesuffix(".gz") not in plain}), None
 
 
 class SpoolFile:
@@ -109,6 +119,7 @@ class SpoolFile:
 
     def _forget(self) -> None:
         self.header: dict[str, Any] | None = None
+        self._shapes = Shapes({})
         self.size = 0
         self._offset = 0
         self._torn = False
@@ -121,25 +132,24 @@ class SpoolFile:
         try:
             if self.path.suffix != ".gz" and self.path.stat().st_size < self._offset:
                 self._forget()
-            while self._read_block():
-                if most_rows and self.count > most_rows:
-                    _keep_last([self], recent.LEFT * most_rows / self.count)
+            self._read_blocks(most_rows)
         except OSError as error:
             self._error = f"cannot be read: {error.strerror or error}"
 
-    def _read_block(self) -> bool:
-        """Parse the next block; return False when that was the last."""
-        most = _BLOCK if self.path.suffix != ".gz" else -1
-        text = archive.read_from(self.path, self._offset, most)
-        while len(text) == most and b"\n" not in text:
-            most *= 2
-            text = archive.read_from(self.path, self._offset, most)
-        self.size = self._offset + len(text)
-        whole = text.rfind(b"\n") + 1
-        self._torn = whole < len(text)
-        self._offset += whole
-        self._parse(text[:whole])
-        return len(text) == most
+    def _read_blocks(self, most_rows: int | None) -> None:
+        """Parse all that follows what was parsed. Raises OSError."""
+        rest = b""
+        for block in archive.blocks(self.path, self._offset, _BLOCK):
+            text = rest + block
+            whole = text.rfind(b"\n") + 1
+            self._parse(text[:whole])
+            rest = text[whole:]
+            self._offset += whole
+            self.size, self._torn = self._offset + len(rest), bool(rest)
+            if len(rest) > _LONGEST:
+                raise OSError(0, f"it has a line of more than {_LONGEST >> 20} MB")
+            if most_rows and self.count > most_rows:
+                _keep_last([self], recent.LEFT * most_rows / self.count)
 
     @property
     def unread(self) -> int:
@@ -172,6 +182,7 @@ class SpoolFile:
         if self.header is None and self._error is None and text:
             line, _, text = text.partition(b"\n")
             self.header, self._error = read_header(line)
+            self._shapes = Shapes(self.header["columns"] if self.header else {})
         if self.header is not None:
             for piece in _pieces(text):
                 self._add_rows(self._add_columns(piece) if len(piece) >= _MANY else piece)
@@ -200,41 +211,63 @@ class SpoolFile:
         parsed = Piece(piece)
         widths = {kind: len(names) for kind, names in self.header["columns"].items() if isinstance(names, list)}
         widths.pop(timed.KIND, None)
-        for kind, columns in parsed.take(widths).items():
+        for kind, columns in parsed.take(widths, self._shapes.take).items():
             self._by_column(kind).add(columns)
         return parsed.rest()
 
     def _add_rows(self, piece: bytes) -> None:
         rows, skipped = _parse_rows(piece)
         self._skipped += skipped
-        tables = self._tables
+        by_kind: dict[Any, list[Row]] = defaultdict(list)
         for row in rows:
             try:
-                tables[row.pop(0)].append(row)
+                by_kind[row.pop(0)].append(row)
             except (TypeError, AttributeError, LookupError):
                 self._skipped += 1
+        for kind, given in by_kind.items():
+            sound = self._shapes.sound(kind, given)
+            self._skipped += len(given) - len(sound)
+            if sound:
+                self._add(kind, sound)
+
+    def _add(self, kind: str, rows: list[Row]) -> None:
+        table = self._tables[kind]
+        if isinstance(table, MixedRows):
+            for row in rows:
+                table.append(row)
+        else:
+            table += rows
 
     def log(self) -> ProcessLog:
         """Return what was read so far. The rows are shared with later refreshes, the tables are not."""
         assert self.header is not None
         columns = self.header["columns"]
-        tables = {
-            kind: Table(kind, tuple(columns.get(kind, ())), rows)
-            for kind, rows in self._tables.items()
-            if isinstance(kind, str)
-        }
+        tables = {kind: Table(kind, tuple(columns.get(kind, ())), rows) for kind, rows in self._tables.items()}
         return ProcessLog(self.path.name, self.header, tables, self._torn, self._skipped)
 
     def problems(self) -> list[str]:
-        """Return one line for each thing that could not be read."""
+        """Return what could not be read of the file, each as the end of a sentence about it."""
         found = []
         if self._error is not None:
-            found.append(f"spool/{self.path.name} {self._error}; left out")
-        elif self.header is None and self._torn:
-            found.append(f"spool/{self.path.name} ends in its header: its process died as it began; left out")
+            found.append(f" {self._error}; {'the rest is ' if self.header else ''}left out")
+        elif self.header is None:
+            what = "ends in its header" if self._torn else "is empty"
+            found.append(f" {what}: it was cut, or its process died as it began; left out")
         if self._skipped:
-            found.append(f"spool/{self.path.name}: {self._skipped} unreadable lines left out")
+            found.append(f": {self._skipped} unreadable lines left out")
         return found
+
+
+def _together(problems: list[tuple[str, str]]) -> list[str]:
+    """Return one line for each problem; where many files have the same one, one for all of them."""
+    files: dict[str, list[str]] = defaultdict(list)
+    for name, what in problems:
+        files[what].append(name)
+    return [
+        f"spool/{name}{f' and {len(names) - 1} files more: each' if len(names) > _MOST_NAMED else ''}{what}"
+        for what, names in files.items()
+        for name in (names if len(names) <= _MOST_NAMED else names[:1])
+    ]
 
 
 def _refresh_all(files: list[SpoolFile]) -> None:
@@ -289,10 +322,14 @@ def _parse_lines(piece: bytes) -> tuple[list[Any], int]:
     rows, skipped = [], 0
     for line in piece.split(b"\n"):
         try:
-            rows.append(json.loads(line))
-        except ValueError:
+            rows.append(json.loads(line, parse_constant=_missing))
+        except (ValueError, RecursionError):
             skipped += bool(line.strip())
     return rows, skipped
+
+
+def _missing(constant: str) -> None:
+    """Read NaN and infinities as what was not measured."""
 
 
 def _read_run(path: Path, has_spool: bool) -> tuple[RunInfo | None, list[str]]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PIECE = 1 << 18
+# Traces are packed to a tenth or a fiftieth. What unpacks to so much more was made to fill a memory.
+_LARGEST_RATIO, _SMALL_BYTES = 200, 1 << 24
 _GZIP_MAGIC = b"\x1f\x8b"
 # Files that people hand over by mistake, by how they begin -> what to do with them.
 FOREIGN = {
@@ -37,15 +39,18 @@ class Unpacked:
 
     def _gunzip(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        begun = False
+        begun, taken = False, 0
         for piece in pieces:
             rest = piece
+            taken += len(piece)
             while rest:
                 try:
                     yield member.decompress(rest, PIECE)
                 except zlib.error:
                     self.torn = True
                     return
+                if self.size > _SMALL_BYTES and self.size > _LARGEST_RATIO * taken:
+                    raise OSError(0, f"it unpacks to more than {_LARGEST_RATIO} times its size")
                 begun = True
                 rest = member.unconsumed_tail
                 if member.eof:

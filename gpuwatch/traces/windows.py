@@ -56,7 +56,7 @@ def make_small(run: Path, most_bytes: int = MOST_BYTES) -> None:
     for number, path in enumerate(left):
         target = path.with_name(path.name + SMALL)
         part = target.with_name(target.name + PART)
-        with part.open("wb") as file:
+        with open(part, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             _write_small(path, file, (most_bytes - taken) // (len(left) - number))
         taken += part.stat().st_size
         part.replace(target)

@@ -213,8 +213,9 @@ def reason(verdict: Verdict) -> str:
             return _ended_early(steps, needed, _ended(code, signal))
         case TracedTime() as traced:
             return _traced_reason(traced)
-        case NoLoop(why, not_entered):
-            return _NO_LOOP[why].format(not_entered=count(not_entered, "Python process", "Python processes"))
+        case NoLoop(why, not_entered, damaged):
+            pythons = count(not_entered, "Python process", "Python processes")
+            return _NO_LOOP[why].format(not_entered=pythons, damaged=f"{count(damaged, 'file')} of it")
 
 
 def _traced_reason(traced: TracedTime) -> str:
@@ -245,6 +246,7 @@ _NO_LOOP = {
     "not entered": "no training was measured: {not_entered} could not be instrumented",
     "no torch": "Python ran, but used no torch DataLoader",
     "no Python": "the command started no Python that gpuwatch could instrument",
+    "damaged": "the event log is damaged: {damaged} cannot be read to the end, and the rest holds no training loop",
     "not yet": "no training step was observed so far",
     "not sampled": "no stack of the training could be read, so nothing tells what it waits for",
     "no loader": f"torch was imported, but no DataLoader and no three optimizer steps in a row were observed; {_MARK}",

@@ -12,13 +12,15 @@ from typing import Any
 
 FORMAT = "gpuwatch.spool/1"
 NEEDED = ("pid", "mono_ns", "columns")
+_INTEGERS = ("pid", "ppid", "mono_ns", "wall_ns", "process_start_ns", "rank", "local_rank", "world_size")
+_LARGEST = 2**63 - 1
 
 
 def read_header(line: str | bytes) -> tuple[dict[str, Any] | None, str | None]:
     """Return the header in a file's first line; or None and the reason, as the end of a sentence about the file."""
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, "is not a spool file: its first line is not JSON"
     if not isinstance(header, dict):
         return None, "is not a spool file: its first line is no header"
@@ -27,7 +29,23 @@ def read_header(line: str | bytes) -> tuple[dict[str, Any] | None, str | None]:
     lacking = [key for key in NEEDED if header.get(key) is None]
     if lacking or not isinstance(header["columns"], dict):
         return None, f"has a header without {', '.join(lacking) or 'columns'}"
+    wrong = next((key for key, value in header.items() if not _fits(key, value)), None)
+    if wrong is not None:
+        return None, f"has a damaged header: {wrong} is {header[wrong]!r:.40}"
     return header, None
+
+
+def _fits(key: str, value: Any) -> bool:
+    """Say whether a value of a header can have been written so."""
+    if key == "columns":
+        return all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in value.values())
+    if value is None:
+        return True
+    if key in _INTEGERS:
+        return isinstance(value, int) and abs(value) <= _LARGEST
+    if key == "argv":
+        return isinstance(value, list)
+    return isinstance(value, str) if key in ("host", "writer", "python", "executable") else True
 
 
 def kind_of(line: bytes) -> str:

@@ -19,6 +19,7 @@ PAGES = {
     "peers": "overhead.md",
     "studies": "studies.md",
     "trials": "how-it-works.md",
+    "faults": "limits.md",
 }
 
 

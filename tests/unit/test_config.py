@@ -76,3 +76,9 @@ def test_a_wrong_flag_is_an_error(tmp_path: Path) -> None:
 
 def test_internal_variables_are_no_settings(tmp_path: Path) -> None:
     assert load(tmp_path, {"GPUWATCH_RUN": "/x", "GPUWATCH_HOOK": "timer", "GPUWATCH_DEBUG": "1"}) == Config()
+
+
+def test_settings_nested_without_end_are_one_problem(tmp_path: Path) -> None:
+    (tmp_path / "gpuwatch.toml").write_text("a = " + "[" * 50_000)
+    (problem,) = load(tmp_path, {}).problems
+    assert "gpuwatch.toml cannot be read" in problem

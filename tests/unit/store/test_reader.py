@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gpuwatch.build_report import build
 from gpuwatch.errors import NotARun, OtherVersion
+from gpuwatch.hook.event_log.columns import COLUMNS as HOOK
+from gpuwatch.model.reasons import NoLoop
+from gpuwatch.sources.columns import COLUMNS as SAMPLER
 from gpuwatch.store import archive, folder, reader
 from gpuwatch.store.reader import Tail, read
+from gpuwatch.store.shapes import SHAPES
+from tests.mutations import recorded, write
 from tests.spools import FakeRun
 
 
@@ -108,6 +117,90 @@ def test_a_foreign_file_is_told_and_left_out(tmp_path: Path, content: str, words
     assert len(recording.logs) == 1
     assert len(recording.problems) == 1
     assert words in recording.problems[0]
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_files_that_were_cut_are_named_and_the_verdict_blames_no_command(tmp_path: Path, size: int) -> None:
+    run = small_run(tmp_path)
+    run.sampler()
+    path = run.write()
+    for file in (path / "spool").iterdir():
+        file.write_bytes(file.read_bytes()[:size])
+    report = build(read(path), with_timeline=False)
+    assert report.verdict.reason == NoLoop("damaged", damaged=2)
+    assert [line.split()[0] for line in report.problems] == [f"spool/{spool_file(path).name}", "spool/sampler.jsonl"]
+
+
+def test_what_is_no_folder_of_files_is_named(tmp_path: Path) -> None:
+    path = small_run(tmp_path / "a").write()
+    spool_file(path).unlink()
+    (path / "spool" / "1-1.jsonl").mkdir()
+    (path / "spool" / "2-2.jsonl").symlink_to("2-2.jsonl")
+    os.mkfifo(path / "spool" / "3-3.jsonl")
+    (path / "spool" / "4-4.jsonl").symlink_to("/dev/zero")
+    assert {line.split(":", 1)[0] for line in read(path).problems} == {
+        f"spool/{number}-{number}.jsonl cannot be read" for number in (1, 2, 3, 4)
+    }
+    other = small_run(tmp_path / "b").write()
+    shutil.rmtree(other / "spool")
+    (other / "spool").write_text("")
+    assert read(other).problems == ("spool cannot be read: Not a directory",)
+
+
+@pytest.mark.parametrize("name", ["pipe", "device", "huge"])
+def test_a_run_json_that_would_never_end_is_one_line(tmp_path: Path, name: str) -> None:
+    path = small_run(tmp_path).write()
+    info = path / "run.json"
+    info.unlink()
+    if name == "pipe":
+        os.mkfifo(info)
+    elif name == "device":
+        info.symlink_to("/dev/zero")
+    else:
+        with info.open("wb") as file:
+            file.truncate(1 << 34)
+    assert "run.json cannot be read" in read(path).problems[0]
+
+
+def test_a_file_without_an_end_of_line_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_LONGEST", 1 << 20)
+    path = small_run(tmp_path).write()
+    with (path / "spool" / "1-1.jsonl").open("wb") as file:
+        file.truncate(1 << 34)
+    with spool_file(path).open("ab") as file:
+        file.truncate(1 << 34)
+    recording = read(path)
+    assert len(recording.logs) == 1 and len(recording.logs[0].table("batch")) == 6
+    assert all("has a line of more than 1 MB" in line for line in recording.problems) and len(recording.problems) == 2
+
+
+def test_a_packed_file_that_unpacks_without_end_is_left_out(tmp_path: Path) -> None:
+    path = small_run(tmp_path).write()
+    packer = zlib.compressobj(9, wbits=31)
+    text = [packer.compress(spool_file(path).read_bytes()), *(packer.compress(b"\n" * (1 << 20)) for _ in range(40))]
+    (path / "spool" / "1-1.jsonl.gz").write_bytes(b"".join([*text, packer.flush()]))
+    (problem,) = read(path).problems
+    assert "1-1.jsonl.gz cannot be read: it unpacks to more than 200 times its size; the rest is left out" in problem
+
+
+@pytest.mark.parametrize("cell", ["soon", [1], {"a": 1}, 10**400, 1e300, "\x1b[31m"])
+@pytest.mark.parametrize("many", [1, 2000])
+def test_a_row_with_a_cell_of_another_kind_is_left_out_and_told(tmp_path: Path, cell: Any, many: int) -> None:
+    run = small_run(tmp_path, batches=many)
+    run.logs[0].rows[2][3] = cell
+    run.logs[0].add("span", name=7, t0=1, t1=2).add("span", name="save", t0=1, t1=2)
+    run.logs[0].rows += [["batdh", 1, 2], ["span", *range(50)]]
+    recording = read(run.write())
+    (log,) = recording.logs
+    assert len(log.table("batch")) + len(log.table("iterator")) + len(log.table("meta")) == many + 2
+    assert log.table("span").column("name") == ["save"]
+    assert recording.problems == (f"spool/{log.name}: 4 unreadable lines left out",)
+
+
+def test_what_the_recorded_run_holds_fits(tmp_path: Path) -> None:
+    assert read(write(recorded(), tmp_path)).problems == ()
+    columns = {name for kinds in (HOOK, SAMPLER) for names in kinds.values() for name in names}
+    assert {name if isinstance(name, str) else name[1] for name in SHAPES} <= columns
 
 
 def test_a_pid_used_twice_gives_two_logs(tmp_path: Path) -> None:
