@@ -37,7 +37,7 @@ _BOOTSTRAP = (
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to record. `rate` in Hz; `environment` is added to the command's; `gpu_trace`: what windows of torch.profiler were
-    asked for (auto, or a number of steps); `tell` gets lines for the user."""
+    asked for (auto, or a number of steps); `job`: which one the run is part of; `tell` gets lines for the user."""
 
     base: Path
     name: str | None = None
@@ -46,6 +46,7 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=dict)
     experiment: dict[str, Any] | None = None
     gpu_trace: str | None = None
+    job: str | None = None
     stdio: Stdio | None = None
     tell: Callable[[str], None] = lambda line: None
     started: Callable[[Path, int], None] = lambda path, pid: None
@@ -86,7 +87,7 @@ def _folder(options: Options) -> Path:
 
 def _info(path: Path, command: Sequence[str], options: Options) -> RunInfo:
     info = folder.new_info(path, tuple(command), options.name, own_version())
-    return dataclasses.replace(info, experiment=options.experiment, gpu_trace=options.gpu_trace)
+    return dataclasses.replace(info, experiment=options.experiment, gpu_trace=options.gpu_trace, job=options.job)
 
 
 def _discard(path: Path) -> None:

@@ -26,6 +26,7 @@ MAY: dict[str, set[str]] = {
     "rules": {"rules", "diagnosis", "analyze"},
     "compare": {"compare", "rules"},
     "build_report": {"analyze", "diagnosis", "rules", "traces"},
+    "build_job": {"analyze", "build_report"},
     "views": {"views"},
     "experiments": {"experiments", "analyze", "diagnosis", "build_report", "store", "supervise", "hook", "record"},
     "sampler": {"sources"},

@@ -3,7 +3,7 @@
 A spool file is JSON lines. The first line is an object, the header: `format`, `writer`, `pid`, `ppid`, `host`,
 `mono_ns` and `wall_ns` (the same instant), `process_start_ns` (monotonic, from /proc/self/stat), `python`,
 `executable`, `program` (the installed package it was started to run), `argv` (secrets masked), `rank`, `local_rank`,
-`world_size`, and `columns`: this mapping. Every further line is an array: the kind, then that kind's columns. Times are
+`world_size`, `job` (what the launcher calls it: elastic, slurm, address, round), and `columns`: this mapping. Every further line is an array: the kind, then that kind's columns. Times are
 time.monotonic_ns; null is "not measured". A reader goes by the header's columns, so columns may be added at the end.
 
 `activity` (in `batch` and `tail`) is what the thread did since its previous `batch` event.
