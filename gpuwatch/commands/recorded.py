@@ -60,7 +60,7 @@ def load(run: str | None, base: str | None, timeline: bool = False, training: in
     were made on the same command; `training`, or RUN:N, chooses one of several. Raises RunNotFound, NotARun or
     UsageError."""
     from gpuwatch.build_report import build
-    from gpuwatch.store.reader import read
+    from gpuwatch.store.jobs import read_run
 
     traced = traces_named([run] if run else [])
     if traced:
@@ -70,7 +70,7 @@ def load(run: str | None, base: str | None, timeline: bool = False, training: in
     if job is not None:
         return load_job(job, timeline)
     path = find(run, base)
-    return with_experiments(build(read(path), timeline, training), path.parent)
+    return with_experiments(build(read_run(path), timeline, training), path.parent)
 
 
 def _job_meant(run: str | None, base: str | None) -> list[Member] | None:

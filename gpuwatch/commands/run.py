@@ -260,9 +260,9 @@ def _make_traces_small(path: Path) -> None:
 
 def _report(path: Path, wanted: _Wanted) -> int:
     from gpuwatch.build_report import build
-    from gpuwatch.store.reader import read
+    from gpuwatch.store.jobs import read_run
 
-    report = build(read(path), with_timeline=wanted.html is not None)
+    report = build(read_run(path), with_timeline=wanted.html is not None)
     if not wanted.quiet:
         try:
             show(report)

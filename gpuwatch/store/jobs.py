@@ -86,6 +86,17 @@ def together(one: Member, other: Member) -> JobId | None:
     return kind if _overlap(one, other) else None
 
 
+def read_run(path: Path) -> Recording:
+    """Read one run; where another task of its job sampled this machine, with the samples of that one."""
+    recording = read(path)
+    if recording.by_writer("sampler") or not recording.by_writer("hook") or recording.run.attached is not None:
+        return recording
+    mine = member(path)
+    beside = [read(one.path) for one in job_of(path) if one.node == mine.node and one.path.resolve() != path.resolve()]
+    sampled = [log for other in beside for log in other.logs if log.writer in ("sampler", "stacks")]
+    return _joined([recording, replace(recording, logs=tuple(sampled), bytes=0)]) if sampled else recording
+
+
 def job_of(path: Path) -> list[Member]:
     """Return the runs beside a run that are of its job, itself among them, the first to start first."""
     mine = member(path)
