@@ -13,6 +13,8 @@ import numpy as np
 
 from gpuwatch.analyze.loops import Analysis
 from gpuwatch.analyze.nodes.clocks import Clock
+from gpuwatch.analyze.nodes.steps import compare_ranks
+from gpuwatch.analyze.nodes.waiting import find_rank_work
 from gpuwatch.model.profile import Overhead, Profile, RankProfile
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.timeline import Lane, Timeline
@@ -43,6 +45,8 @@ def merge_profiles(nodes: Sequence[Node]) -> Profile:
         problems=tuple(dict.fromkeys(f"{node.host}: {problem}" for node in nodes for problem in node.profile.problems)),
         seen_pythons=sum(node.profile.seen_pythons for node in nodes),
         torch_seen=any(node.profile.torch_seen for node in nodes),
+        rank_steps=compare_ranks([node.analysis for node in nodes]),
+        rank_work=find_rank_work([node.analysis for node in nodes], [node.clock.shift_ns for node in nodes]),
     )
 
 
