@@ -42,7 +42,7 @@ def build(recording: Recording, with_timeline: bool = True, training: int | None
 
     Of several trainings in one run the report is about the longest, or about number `training`, from 1 in the order of
     their starts. Raises UsageError when there is no such number."""
-    processes = _sorted(recording)
+    processes = sorted_processes(recording)
     trainings = find_trainings(processes.trainers)
     if training is not None and not trainings:
         raise UsageError(f"there is no training {training} in this run: it has none")
@@ -67,18 +67,18 @@ def profile_of_traces(traces: Sequence[Trace]) -> Profile:
 
 def profile_in(recording: Recording, training: int | None = None) -> Profile:
     """Return the profile that the rules look at, of the training that `build` would show."""
-    processes = _sorted(recording)
+    processes = sorted_processes(recording)
     trainings = find_trainings(processes.trainers)
     if trainings:
         processes = only(processes, trainings[_chosen(trainings, processes, training)])
-    return _analysed(processes)[1]
+    return analysed(processes)[1]
 
 
-def _sorted(recording: Recording) -> Processes:
+def sorted_processes(recording: Recording) -> Processes:
     return sort_processes(recording) if recording.run.attached is None else attached_processes(recording)
 
 
-def _analysed(processes: Processes) -> tuple[Analysis, Profile]:
+def analysed(processes: Processes) -> tuple[Analysis, Profile]:
     """Return what is derived of a recording: by its events, or, where a training was attached to, by its stack samples."""
     if processes.recording.run.attached is not None:
         analysis = attached_analysis(processes)
@@ -104,7 +104,7 @@ def _chosen(trainings: list[Group], processes: Processes, training: int | None) 
 
 
 def _build(processes: Processes, with_timeline: bool) -> Report:
-    analysis, profile = _analysed(processes)
+    analysis, profile = analysed(processes)
     return report_of(profile, draw_lanes(analysis, profile) if with_timeline else None)
 
 

@@ -19,9 +19,12 @@ from gpuwatch.hook.entry import inject
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.store import folder, liveness
 from gpuwatch.supervise import CannotStart, Ended, Stdio, outside_tool_environment, supervise
+from gpuwatch.tasks import Election, meeting_place
 from gpuwatch.words.version import own_version
 
 STOP = "stop"
+# Where the sampler has the lock that says that it is the machine's for its job.
+_LOCK_FD = 3
 SAMPLER_LOG = "sampler.log"
 # A burst of stack samples is still folded and written, and a driver that does not answer is waited for.
 _SAMPLER_END_S = 5.0
@@ -37,7 +40,7 @@ _BOOTSTRAP = (
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to record. `rate` in Hz; `environment` is added to the command's; `gpu_trace`: what windows of torch.profiler were
-    asked for (auto, or a number of steps); `tell` gets lines for the user."""
+    asked for (auto, or a number of steps); `job`: which one the run is part of; `tell` gets lines for the user."""
 
     base: Path
     name: str | None = None
@@ -46,6 +49,7 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=dict)
     experiment: dict[str, Any] | None = None
     gpu_trace: str | None = None
+    job: str | None = None
     stdio: Stdio | None = None
     tell: Callable[[str], None] = lambda line: None
     started: Callable[[Path, int], None] = lambda path, pid: None
@@ -86,7 +90,7 @@ def _folder(options: Options) -> Path:
 
 def _info(path: Path, command: Sequence[str], options: Options) -> RunInfo:
     info = folder.new_info(path, tuple(command), options.name, own_version())
-    return dataclasses.replace(info, experiment=options.experiment, gpu_trace=options.gpu_trace)
+    return dataclasses.replace(info, experiment=options.experiment, gpu_trace=options.gpu_trace, job=options.job)
 
 
 def _discard(path: Path) -> None:
@@ -104,6 +108,7 @@ class _Run:
         self.info = info
         self.options = options
         self.sampler: int | None = None
+        self.election: Election | None = None
         self._write()
 
     def inject(self, environment: dict[str, str]) -> dict[str, str]:
@@ -125,8 +130,7 @@ class _Run:
         self.info = dataclasses.replace(self.info, child_pid=pid, child_start=liveness.start_ticks(pid))
         self._write()
         try:
-            more = ("--asks",) if self.options.gpu_trace == "auto" else ()
-            self.sampler = start_sampler(self.path, self.options.rate, self.options.stacks, more)
+            self._start_sampler()
         except OSError as error:
             self.options.tell(f"the sampler could not be started ({error}); no GPU, CPU or process figures")
         try:
@@ -134,8 +138,27 @@ class _Run:
         except Exception as error:  # the command runs already and must be waited for
             self.options.tell(f"{type(error).__name__}: {error}; the command goes on")
 
+    def _start_sampler(self) -> None:
+        """Start the sampler; of the tasks of one job on this machine only one does, and another when that one has ended."""
+        more = ("--asks",) if self.options.gpu_trace == "auto" else ()
+        place = meeting_place(self.options.job)
+
+        def start(lock: int | None = None) -> None:
+            told = (*more, "--tasks", str(place)) if lock is not None else more
+            self.sampler = start_sampler(self.path, self.options.rate, self.options.stacks, told, lock)
+
+        if place is not None:
+            try:
+                self.election = Election(place, self.path, start)
+                return
+            except OSError:
+                pass  # nowhere to meet: each task has its own
+        start()
+
     def ended(self, ended: Ended) -> None:
         """Write how the command ended, have the sampler finish."""
+        if self.election is not None:
+            self.election.end()
         self.info = dataclasses.replace(
             self.info, ended_ns=ended.ended_ns, exit_code=ended.exit_code, signal=ended.signal, state="finished"
         )
@@ -165,8 +188,11 @@ class _Run:
             self.options.tell(f"{self.path / folder.INFO} cannot be written: {error.strerror}")
 
 
-def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True, more: Sequence[str] = ()) -> int:
-    """Start the sampler of a run folder as our child and return its pid. `more`: further arguments. Raises OSError."""
+def start_sampler(
+    path: Path, rate: float = 1.0, stacks: bool = True, more: Sequence[str] = (), lock: int | None = None
+) -> int:
+    """Start the sampler of a run folder as our child and return its pid. `more`: further arguments; `lock`: a descriptor that
+    it is to keep. Raises OSError."""
     arguments = [
         sys.executable,
         *_ISOLATED,
@@ -186,6 +212,8 @@ def start_sampler(path: Path, rate: float = 1.0, stacks: bool = True, more: Sequ
         (os.POSIX_SPAWN_OPEN, 1, str(path / SAMPLER_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
+    if lock is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, lock, _LOCK_FD))
     # Its own session: a Ctrl-C typed for the training must not end the sampler before the training has ended.
     return os.posix_spawn(sys.executable, arguments, dict(os.environ), file_actions=actions, setsid=True, setsigmask=())
 

@@ -1,6 +1,6 @@
 """The sampler process: which source is due, its sample, the spool. No torch, nothing heavy.
 
-    python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ] [--no-stacks] [--asks]
+    python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ] [--no-stacks] [--asks] [--tasks FOLDER]
     python -m gpuwatch.sampler RUN_DIR --parent PID --attach PID,PID --seconds S [--no-stacks] [--no-locals] [--live]
 
 It ends when `RUN_DIR/stop` appears, on SIGTERM, when the run folder vanishes, or once the supervisor is gone and
@@ -69,11 +69,12 @@ class Sampler:
         asks: bool = False,
         clock: Callable[[], int] = time.monotonic_ns,
         attached: Attached | None = None,
+        tasks: Path | None = None,
     ) -> None:
         self._run, self._parent, self._rate, self._clock = run, parent, rate_hz, clock
         self._spool = SpoolFile(run / "spool" / "sampler.jsonl", "sampler")
         self._attached = attached
-        self._tree = ProcessTree(parent if attached is None else {*attached.pids, os.getpid()}, run)
+        self._tree = ProcessTree(parent if attached is None else {*attached.pids, os.getpid()}, run, tasks=tasks)
         self._slots = [Slot(source, rate_hz, clock=clock) for source in self._sources()]
         self._nvml = NvmlSource(clock)
         self._driver = SlotThread(
@@ -176,7 +177,7 @@ class Sampler:
         """Tell whether the supervisor is gone and nothing of the run is left to watch."""
         if os.path.exists(f"/proc/{self._parent}") and not _is_zombie(self._parent):
             return False
-        others = self._tree.members.keys() - {self._parent, os.getpid()}
+        others = self._tree.members.keys() - self._tree.supervisors - {self._parent, os.getpid()}
         if not others:
             return True
         if others & self._tree.hooked:
@@ -211,11 +212,12 @@ def main(arguments: Sequence[str]) -> int:
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(ignored, signal.SIG_IGN)
     attached, rest = _parse_attached(arguments)
+    tasks = _take_tasks(rest)
     run, parent, rate_hz, no_stacks = _parse(rest)
     asks = "--asks" in rest
     _raise_descriptor_limit()
     try:
-        sampler = Sampler(run, parent, rate_hz, no_stacks, asks, attached=attached)
+        sampler = Sampler(run, parent, rate_hz, no_stacks, asks, attached=attached, tasks=tasks)
     except OSError as error:
         print(
             f"gpuwatch sampler: {run}: {error.strerror}. Start it with an existing run folder that can be written to",
@@ -239,6 +241,16 @@ def _parse_attached(arguments: Sequence[str]) -> tuple[Attached | None, list[str
         del rest[at : at + 2]
     pids = tuple(int(pid) for pid in values["--attach"].split(","))
     return Attached(pids, float(values["--seconds"]), "--no-locals" not in rest, "--live" in rest), rest
+
+
+def _take_tasks(rest: list[str]) -> Path | None:
+    """Take the folder in which the tasks of a job meet out of the arguments, and return it."""
+    if "--tasks" not in rest:
+        return None
+    at = rest.index("--tasks")
+    folder = Path(rest[at + 1])
+    del rest[at : at + 2]
+    return folder
 
 
 def _parse(arguments: Sequence[str]) -> tuple[Path, int, float, str | None]:

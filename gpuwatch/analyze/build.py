@@ -24,6 +24,8 @@ from gpuwatch.analyze.loops import Analysis, Loop, main_loop
 from gpuwatch.analyze.machine.devices import device_profiles
 from gpuwatch.analyze.machine.host import machine_profile
 from gpuwatch.analyze.machine.usage import Window, cores_used, read_usage, sampled_window
+from gpuwatch.analyze.nodes.steps import compare_ranks
+from gpuwatch.analyze.nodes.waiting import find_rank_work
 from gpuwatch.analyze.numbers.arrays import numbers
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.analyze.overhead import overhead
@@ -97,6 +99,8 @@ def profile_of(analysis: Analysis) -> Profile:
         torch_seen=any("torch" in meta_of(log) for log in recording.by_writer("hook")),
         trend=_trend(analysis, primary) if primary else None,
         state=_state(primary) if primary else None,
+        rank_steps=compare_ranks([analysis]),
+        rank_work=find_rank_work([analysis], [0.0]),
     )
 
 

@@ -14,11 +14,12 @@ import click
 if TYPE_CHECKING:
     from gpuwatch.model.profile import Profile
     from gpuwatch.model.report import Report
+    from gpuwatch.store.jobs import Member
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 RUN_HELP = (
     "RUN is an id, a name, a unique beginning of an id, or a run folder's path; the newest run by default. RUN:2 is the"
-    " second of the trainings that one command ran."
+    " second of the trainings that one command ran. A folder of run folders is the newest job in it, all its nodes together."
 )
 _MOST_TOLD = 3
 _TRAINING = re.compile(r"(?P<run>.*):(?P<training>[0-9]{1,6})")
@@ -62,14 +63,17 @@ def load(
     were made on the same command; `training`, or RUN:N, chooses one of several. With `tell` what is damaged in it is said
     on stderr; a report names it itself. Raises RunNotFound, NotARun or UsageError."""
     from gpuwatch.build_report import build
-    from gpuwatch.store.reader import read
+    from gpuwatch.store.jobs import read_run
 
     traced = traces_named([run] if run else [])
     if traced:
         return load_traces(traced, timeline)
     run, training = _named(run, training)
+    job = None if training is not None else _job_meant(run, base)
+    if job is not None:
+        return load_job(job, timeline)
     path = find(run, base)
-    recording = read(path)
+    recording = read_run(path)
     if tell:
         _tell(recording.problems)
     return with_experiments(build(recording, timeline, training), path.parent)
@@ -81,6 +85,53 @@ def _tell(problems: Sequence[str]) -> None:
         click.echo(f"gpuwatch: {problem}", err=True)
     if len(problems) > _MOST_TOLD:
         click.echo(f"gpuwatch: {len(problems) - _MOST_TOLD} more: `gpuwatch report` lists them", err=True)
+
+
+def _job_meant(run: str | None, base: str | None) -> list[Member] | None:
+    """Return the runs of the job that is meant: of the newest run, or of the newest one in a folder that was named; None
+    where that is one run by itself."""
+    from gpuwatch.store import folder, jobs
+
+    if run is None:
+        found = jobs.job_of(find(None, base))
+    elif Path(run).is_dir() and not (Path(run) / folder.INFO).exists() and not (Path(run) / "spool").exists():
+        found = jobs.members_in(Path(run)) or []
+    else:
+        return None
+    return found if len(found) > 1 or (run is not None and found) else None
+
+
+def load_job(members: Sequence[Member], timeline: bool = False) -> Report:
+    """Return the report of the runs of one job; of a single one its own. Raises UsageError where they do not fit."""
+    from gpuwatch.build_job import JobRuns, build_job
+    from gpuwatch.build_report import build
+    from gpuwatch.store import jobs
+    from gpuwatch.store.reader import read
+
+    if len(members) == 1:
+        return with_experiments(build(read(members[0].path), timeline), members[0].path.parent)
+    job = jobs.read_job(members)
+    if len(job.nodes) == 1:
+        return build(job.nodes[0].recording, timeline)
+    recordings, runs = (tuple(node.recording for node in job.nodes), tuple(node.runs for node in job.nodes))
+    return build_job(JobRuns(job.id, job.by, recordings, runs), timeline)
+
+
+def runs_named(names: Sequence[str], base: str | None) -> list[Member]:
+    """Return the runs of the job that were named one by one, or by the folders that hold them. Raises RunNotFound, NotARun
+    or UsageError."""
+    from gpuwatch.store import jobs
+
+    paths = [path for name in names for path in _folders(name, base)]
+    return jobs.members_named(list(dict.fromkeys(path.resolve() for path in paths)))
+
+
+def _folders(name: str, base: str | None) -> list[Path]:
+    from gpuwatch.store import folder, jobs
+
+    path = Path(name)
+    inside = jobs.members_in(path) if path.is_dir() and not (path / folder.INFO).exists() else None
+    return [member.path for member in inside] if inside else [find(name, base)]
 
 
 def traces_named(names: Sequence[str]) -> list[Path]:

@@ -6,12 +6,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpuwatch.commands.recorded import RUN_HELP, dir_option, find, load, load_traces, traces_named, write_file
+from gpuwatch.commands.recorded import (
+    RUN_HELP,
+    dir_option,
+    find,
+    load,
+    load_job,
+    load_traces,
+    runs_named,
+    traces_named,
+    write_file,
+)
 from gpuwatch.errors import NotARun, RunNotFound, UsageError
 
 if TYPE_CHECKING:
     from gpuwatch.model.report import Report
 
+JOB_HELP = (
+    "Several RUNs are the nodes of one job: the report has the ranks of all of them in order, on one clock. They belong"
+    " together by `gpuwatch run --job NAME`, torchrun's run id, Slurm's job and step, or the address at which the ranks meet."
+)
 TRACE_HELP = (
     "TRACE is a file that torch.profiler wrote (export_chrome_trace; plain or gzip), a folder with one for each rank, or an"
     " `nsys export --type sqlite`: the card says what the GPU did, and why it idled."
@@ -20,9 +34,10 @@ TRACE_HELP = (
 
 @click.command(
     "report",
-    help=f"Show a run's card again, or a GPU trace's; write it as HTML, JSON or Markdown.\n\n{RUN_HELP}\n\n{TRACE_HELP}",
+    help=f"Show a run's card again, or a GPU trace's; write it as HTML, JSON or Markdown.\n\n{RUN_HELP}\n\n{JOB_HELP}"
+    f"\n\n{TRACE_HELP}",
 )
-@click.argument("runs", metavar="[RUN | TRACE...]", nargs=-1)
+@click.argument("runs", metavar="[RUN... | TRACE...]", nargs=-1)
 @dir_option
 @click.option("--html", metavar="FILE", help="Write the interactive report to FILE.")
 @click.option(
@@ -71,13 +86,15 @@ def command(
 
 
 def _report(more: tuple[str, ...], run: str | None, base: str | None, timeline: bool, training: int | None) -> Report:
-    """Return the report of a run, or of the traces that its name and others are of. Raises UsageError."""
+    """Return the report of a run, of the runs that the nodes of one job recorded, or of traces. Raises UsageError."""
     if not more or run is None:
         return load(run, base, timeline=timeline, training=training, tell=False)
-    traces = traces_named([run, *more])
-    if not traces:
-        raise UsageError("only traces can be several: one for each rank", "Name one run, or trace files that exist")
-    return load_traces(traces, timeline)
+    names = [run, *more]
+    if traces := traces_named(names):
+        return load_traces(traces, timeline)
+    if any(traces_named([name]) for name in names):
+        raise UsageError("traces and runs are no one report", "Name runs of one job, or trace files that exist")
+    return load_job(runs_named(names, base), timeline)
 
 
 def _meant(base: str | None, json_file: str | None, markdown: str | None) -> tuple[str | None, str | None, str | None]:

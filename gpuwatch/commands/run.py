@@ -61,6 +61,9 @@ class _Wanted:
 @click.option("--html", metavar="FILE", help="Write the HTML timeline at the end.")
 @click.option("--json", "json_", metavar="FILE", help="Write the report as JSON at the end.")
 @click.option("--name", metavar="NAME", help="Name the run.")
+@click.option(
+    "--job", metavar="NAME", help="The job that this run is part of, where several nodes record one training."
+)
 @click.option("--dir", "directory", metavar="DIR", help="Keep run folders in DIR.  [default: .gpuwatch]")
 @click.option("--fail-on", metavar="EXPR", help="Exit with 3 when a limit is crossed, e.g. 'input_wait>10%'.")
 @click.option("--quiet", is_flag=True, default=None, help="Show no card.")
@@ -86,6 +89,7 @@ def command(
     html: str | None,
     json_: str | None,
     name: str | None,
+    job: str | None,
     directory: str | None,
     fail_on: str | None,
     quiet: bool | None,
@@ -119,6 +123,7 @@ def command(
         stacks=config.stacks,
         environment={**_traced(gpu_trace), **_named(inputs)},
         gpu_trace=gpu_trace,
+        job=job,
         tell=tell,
     )
     try:
@@ -255,9 +260,9 @@ def _make_traces_small(path: Path) -> None:
 
 def _report(path: Path, wanted: _Wanted) -> int:
     from gpuwatch.build_report import build
-    from gpuwatch.store.reader import read
+    from gpuwatch.store.jobs import read_run
 
-    report = build(read(path), with_timeline=wanted.html is not None)
+    report = build(read_run(path), with_timeline=wanted.html is not None)
     if not wanted.quiet:
         try:
             show(report)

@@ -22,6 +22,7 @@ from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.process_state import Compilations, ProcessState
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.model.rank_comparison import RankSteps, RankWork
 from gpuwatch.model.reasons import SharedCores
 from gpuwatch.model.trend import Trend
 
@@ -165,6 +166,16 @@ def _several_ranks(profile: Profile) -> tuple[RankProfile, ...] | Missing:
     return ranks if len(ranks) > 1 else Missing("steps of at least two ranks")
 
 
+def _rank_steps(profile: Profile) -> RankSteps | Missing:
+    return profile.rank_steps or Missing("steps that were measured in full on at least two ranks")
+
+
+def _rank_work(profile: Profile) -> RankWork | Missing | NotSo:
+    if profile.rank_work is None:
+        return Missing("when each of at least two ranks waited for the others")
+    return profile.rank_work[0] if profile.rank_work else NOT_SO
+
+
 def _stacks(profile: Profile) -> StackQuality | Missing:
     return Missing("stack samples of the training process") if profile.stacks.trust == "none" else profile.stacks
 
@@ -210,6 +221,8 @@ QUEUE = Need("the state of the loader's queue", _queue)
 OPERATIONS = Need("times of the operations in a fetch", _operations)
 RANKS = Need("a measured loop of each training process", _ranks)
 SEVERAL_RANKS = Need("steps of at least two ranks", _several_ranks)
+RANK_STEPS = Need("steps that were measured in full on at least two ranks", _rank_steps)
+RANK_WORK = Need("when ranks waited for each other", _rank_work)
 STACKS = Need("stack samples of the training process", _stacks)
 MEMORY_SAMPLES = Need("NVML's memory samples", _memory_samples)
 PROCESS_STATE = Need("the state of the training process", _process_state)

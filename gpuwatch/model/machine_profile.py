@@ -82,3 +82,5 @@ class DeviceProfile:
     ranks: tuple[int, ...] = ()
     xids: tuple[int, ...] = ()
     unsupported: tuple[str, ...] = ()
+    # Of a job on several nodes: which one it is in; None in a run of one node.
+    host: str | None = None

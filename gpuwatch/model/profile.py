@@ -12,6 +12,7 @@ from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import Interval, Phase, Place
 from gpuwatch.model.process_state import ProcessState
+from gpuwatch.model.rank_comparison import RankSteps, RankWork
 from gpuwatch.model.recording import Gap, RunInfo
 from gpuwatch.model.setups import Setup
 from gpuwatch.model.threads import TrainerThreads
@@ -178,3 +179,7 @@ class Profile:
     gpu_time: tuple[GpuTime, ...] = ()
     # The run's own windows of torch.profiler; None where none was asked for.
     traced: TracedWindows | None = None
+    # The ranks side by side, where there are several: None with too few steps that all of them have, or without their calls
+    # that wait for each other.
+    rank_steps: RankSteps | None = None
+    rank_work: tuple[RankWork, ...] | None = None

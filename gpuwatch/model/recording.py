@@ -115,6 +115,8 @@ class RunInfo:
     gpu_trace: str | None = None
     # Of a training that was running already: how it was attached to. None where gpuwatch started the command.
     attached: dict[str, Any] | None = None
+    # The job that the run is part of, as `--job` named it.
+    job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

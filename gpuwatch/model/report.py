@@ -8,6 +8,7 @@ from gpuwatch.model.experiment import Experiment, PredictionScore, Trial
 from gpuwatch.model.findings import Finding, NotEvaluated, Verdict
 from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine, StackQuality
+from gpuwatch.model.job import Job
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
 from gpuwatch.model.measures import INTERNAL, Phase
@@ -72,6 +73,8 @@ class Report:
     clear_of_step: tuple[str, ...] = field(default=(), metadata=INTERNAL)
     gpu_time: tuple[GpuTime, ...] = ()
     traced: TracedWindows | None = None
+    # Of a training on several nodes, which they are; None of one that a single node recorded.
+    job: Job | None = None
 
     @property
     def judged_gpu(self) -> GpuTime | None:

@@ -23,6 +23,8 @@ class Lane:
     rank: int | None = None
     device: int | None = None
     worker: int | None = None
+    # Of a job on several nodes: which one's machine or GPU it is of.
+    host: str | None = None
 
     @property
     def name(self) -> str:
@@ -32,10 +34,11 @@ class Lane:
     @property
     def group(self) -> str:
         """What this lane is of, for people: `GPU 0`, `rank 1`, `rank 1 worker 3`, `machine`."""
+        of = f" of {self.host}" if self.host else ""
         if self.device is not None:
-            return f"GPU {self.device}"
+            return f"GPU {self.device}{of}"
         if self.rank is None:
-            return MACHINE
+            return f"{MACHINE}{of}"
         return f"rank {self.rank} worker {self.worker}" if self.of.per == "worker" else f"rank {self.rank}"
 
 

@@ -219,10 +219,15 @@ class UnenteredSource:
             if _HELPER.search(" ".join(_arguments(self._proc / str(pid)))):
                 self._entered.add(pid)
                 return None
-            return cause(pid, self._run, self._proc) or self._silent(pid, watched, now)
+            return cause(pid, self._run_of(pid), self._proc) or self._silent(pid, watched, now)
         except OSError:
             # Gone between the listing and the look.
             return None
+
+    def _run_of(self, pid: int) -> Path:
+        """Return the run folder that a process was given, where that is one of the job's tasks here; else this run's."""
+        theirs = _environment(self._proc / str(pid)).get(b"GPUWATCH_RUN", b"")
+        return next((run for run in self._tree.runs if os.fsencode(run) == theirs), self._run)
 
     def _silent(self, pid: int, watched: _Watched, now: int) -> Cause | None:
         assert watched.torch_ns is not None

@@ -123,7 +123,7 @@ class ProcessSource:
         return watched
 
     def _role(self, pid: int, ppid: int) -> str:
-        if pid in self._own or ppid == os.getpid():
+        if pid in self._own or pid in self._tree.supervisors - self._tree.hooked or ppid == os.getpid():
             return "gpuwatch"
         return "hooked" if pid in self._tree.hooked else "tree"
 

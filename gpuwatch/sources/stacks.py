@@ -200,6 +200,7 @@ class StacksThread(threading.Thread):
     def _candidates(self) -> list[Trainer]:
         """Return the processes that train or are about to; not those that only start others with the hook (torchrun)."""
         hooked, parents = self._tree.hooked, self._tree.members.copy()
+        self._trainers.of(self._tree.runs)
         launchers = {parents.get(pid) for pid in hooked if not self._is_helper(pid, parents.get(pid))}
         return [one for one in self._trainers.refresh(hooked) if one.iterators or one.pid not in launchers]
 
@@ -285,10 +286,11 @@ class StacksThread(threading.Thread):
 
     def _hand_over(self) -> None:
         """Have the timer inside the training and its workers take the samples."""
-        file = self._run / "control.json"
-        try:
-            part = file.with_suffix(".part")
-            part.write_text(json.dumps({"timer": True}))
-            part.replace(file)
-        except OSError:
-            return
+        for run in self._tree.runs:
+            file = run / "control.json"
+            try:
+                part = file.with_suffix(".part")
+                part.write_text(json.dumps({"timer": True}))
+                part.replace(file)
+            except OSError:
+                continue

@@ -102,19 +102,24 @@ class _Tail:
 
 
 class Trainers:
-    """The training processes among those that write a spool."""
+    """The training processes among those that write a spool, in one run folder or in those of several tasks."""
 
-    def __init__(self, run: Path) -> None:
-        self._spool = run / "spool"
-        self._changed = 0
-        self._names: list[str] = []
-        self._tails: dict[str, _Tail] = {}
+    def __init__(self, *runs: Path) -> None:
+        self._changed: dict[Path, int] = {}
+        self._listed: dict[Path, list[Path]] = {}
+        self._tails: dict[Path, _Tail] = {}
+        self.of(runs)
+
+    def of(self, runs: Iterable[Path]) -> None:
+        """Look at the spools of these runs from now on."""
+        self._spools = [run / "spool" for run in runs]
 
     def refresh(self, hooked: Iterable[int]) -> list[Trainer]:
         """Return the processes among `hooked` (living pids) that are no workers, by pid."""
         alive = {str(pid) for pid in hooked}
-        wanted = [name for name in self._listed() if name.partition("-")[0] in alive]
-        self._tails = {name: self._tails.get(name) or _Tail(self._spool / name) for name in wanted}
+        files = [file for spool in self._spools for file in self._files(spool)]
+        wanted = [file for file in files if file.name.partition("-")[0] in alive]
+        self._tails = {file: self._tails.get(file) or _Tail(file) for file in wanted}
         tails = [tail for tail in self._tails.values() if not tail.is_worker]
         for tail in tails:
             try:
@@ -123,16 +128,16 @@ class Trainers:
                 continue
         return [tail.trainer for tail in tails if not tail.is_worker]
 
-    def _listed(self) -> list[str]:
-        """Return the spool's file names; listed again only when the folder changed (each epoch may add workers)."""
+    def _files(self, spool: Path) -> list[Path]:
+        """Return the spool's files; listed again only when the folder changed (each epoch may add workers)."""
         try:
-            changed = self._spool.stat().st_mtime_ns
-            if changed != self._changed:
-                self._names = sorted(name for name in os.listdir(self._spool) if name.endswith(".jsonl"))
-                self._changed = changed
+            changed = spool.stat().st_mtime_ns
+            if changed != self._changed.get(spool):
+                names = sorted(name for name in os.listdir(spool) if name.endswith(".jsonl"))
+                self._listed[spool], self._changed[spool] = [spool / name for name in names], changed
         except OSError:
             return []
-        return self._names
+        return self._listed[spool]
 
 
 def _only_timed(times: object) -> list[tuple[int, int]]:

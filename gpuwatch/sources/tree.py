@@ -9,15 +9,20 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from gpuwatch.words.tasks import tasks_in
+
 
 class ProcessTree:
     """The run's processes: those below its roots, and these. A run that was started has one, its supervisor; one that was
-    attached to has the processes that train, and the sampler."""
+    attached to has the processes that train, and the sampler. `tasks`: the folder in which the tasks of a job meet whose
+    runs are sampled together: `runs` are their folders, `supervisors` their processes."""
 
-    def __init__(self, root: int | Collection[int], run: Path, proc: str = "/proc") -> None:
-        self._roots = frozenset([root] if isinstance(root, int) else root)
-        self._run, self._proc = run, proc
-        self._spool_changed = 0
+    def __init__(self, root: int | Collection[int], run: Path, proc: str = "/proc", tasks: Path | None = None) -> None:
+        self.supervisors = frozenset([root] if isinstance(root, int) else root)
+        self.runs: tuple[Path, ...] = (run,)
+        self._proc, self._tasks = proc, tasks
+        self._spool_changed: dict[Path, int] = {}
+        self._names: dict[Path, set[int]] = {}
         self._strangers: set[int] = set()
         self._writers: set[int] = set()
         self.hooked: set[int] = set()
@@ -29,6 +34,7 @@ class ProcessTree:
         for pid in self.members.keys() - present:
             del self.members[pid]
         self._strangers &= present
+        self._join_tasks(present)
         self._adopt_writers(present)
         parents = {pid: parent_of(pid, self._proc) for pid in present - self._strangers - self.members.keys()}
         for pid, parent in parents.items():
@@ -43,9 +49,17 @@ class ProcessTree:
         self.members.pop(pid, None)
         self.hooked = self.hooked - {pid}
 
+    def _join_tasks(self, present: set[int]) -> None:
+        """Take in what other tasks of the job on this machine have started since the last look."""
+        tasks = {pid: run for pid, run in tasks_in(self._tasks).items() if pid in present} if self._tasks else {}
+        if new := tasks.keys() - self.supervisors:
+            self.supervisors |= new
+            self.runs = tuple(dict.fromkeys((*self.runs, *(tasks[pid] for pid in sorted(new)))))
+            self._strangers.clear()
+
     def _belongs(self, pid: int, parents: dict[int, int | None]) -> bool:
         for _ in range(len(parents) + 1):
-            if pid in self._roots or pid in self.members:
+            if pid in self.supervisors or pid in self.members:
                 return True
             parent = parents.get(pid)
             if not parent:
@@ -62,25 +76,33 @@ class ProcessTree:
                 self._strangers.discard(pid)
 
     def _new_writers(self) -> set[int]:
-        """Return the pids whose files were added to the spool since the last look."""
-        spool = self._run / "spool"
+        """Return the pids whose files were added to a spool since the last look."""
+        changed = [run for run in self.runs if self._has_changed(run)]
+        if not changed:
+            return set()
+        before, self._writers = self._writers, set().union(*self._names.values())
+        return self._writers - before
+
+    def _has_changed(self, run: Path) -> bool:
+        spool = run / "spool"
         try:
             changed = spool.stat().st_mtime_ns
-            if changed == self._spool_changed:
-                return set()
+            if changed == self._spool_changed.get(run, 0):
+                return False
             names = os.listdir(spool)
         except OSError:
-            return set()
-        before, self._spool_changed = self._writers, changed
-        self._writers = {int(pid) for pid in (name.partition("-")[0] for name in names) if pid.isdecimal()}
-        return self._writers - before
+            return False
+        self._spool_changed[run] = changed
+        self._names[run] = {int(pid) for pid in (name.partition("-")[0] for name in names) if pid.isdecimal()}
+        return True
 
     def _runs_here(self, pid: int) -> bool:
         try:
             environ = Path(self._proc, str(pid), "environ").read_bytes()
         except OSError:
             return False
-        return b"GPUWATCH_RUN=" + os.fsencode(self._run) in environ.split(b"\0")
+        values = set(environ.split(b"\0"))
+        return any(b"GPUWATCH_RUN=" + os.fsencode(run) in values for run in self.runs)
 
 
 def parent_of(pid: int, proc: str = "/proc") -> int | None:

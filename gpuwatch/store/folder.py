@@ -27,7 +27,7 @@ from gpuwatch.words.masking import mask_arguments
 SCHEMA = "gpuwatch.run/1"
 DEFAULT_BASE = ".gpuwatch"
 INFO = "run.json"
-_TEXTS, _OPTIONAL_TEXTS = ("id", "cwd", "host", "gpuwatch", "state"), ("name", "boot_id", "problem", "gpu_trace")
+_TEXTS, _OPTIONAL_TEXTS = ("id", "cwd", "host", "gpuwatch", "state"), ("name", "boot_id", "problem", "gpu_trace", "job")
 _SEE_RUNS = "`gpuwatch runs` lists the runs here"
 _COLLISIONS = 1000
 # The longest command line that Linux takes has 2 MB.

@@ -14,7 +14,7 @@ from gpuwatch.model.measures import Phase
 from gpuwatch.model.reasons import LoaderSteps
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.report import Report
-from gpuwatch.views import gpu_time, text, traced_windows, trials, verdict_text
+from gpuwatch.views import gpu_time, job_text, text, traced_windows, trials, verdict_text
 from gpuwatch.views.answer_text import answer
 from gpuwatch.views.card_content import Action, Card, Fact, Slice, Tone
 from gpuwatch.views.card_rows import (
@@ -230,7 +230,7 @@ def _phases_of(report: Report) -> str:
 
 def _notes(report: Report) -> list[str]:
     named = any("not instrumented" in finding.traits.replaces for finding in report.findings)
-    notes = [clean(problem) for problem in report.problems]
+    notes = [*job_text.notes(report.job), *(clean(problem) for problem in report.problems)]
     notes += [
         f"not measured: {clean(lost.command)} ({clean(lost.reason)}). {clean(lost.remedy)}"
         for lost in report.unentered

@@ -27,6 +27,7 @@ def to_dict(report: Report) -> dict[str, Any]:
     """Return the report as the documented JSON object; every value in it is a plain JSON value."""
     traced = {"gpu_time": plain(report.gpu_time)} if report.gpu_time else {}
     traced |= {"traced": plain(report.traced)} if report.traced else {}
+    traced |= {"job": plain(report.job)} if report.job else {}
     verdict = plain(report.verdict)
     verdict["input_wait_share"] = _wait_share(report)
     return {

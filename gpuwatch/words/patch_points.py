@@ -56,6 +56,19 @@ _FETCHERS = (
     "torch.utils.data._utils.fetch:_IterableDatasetFetcher.fetch",
 )
 _NEXT = _LOADER + ":_BaseDataLoaderIter.__next__"
+_EXCHANGES = (
+    "barrier",
+    "monitored_barrier",
+    "all_reduce",
+    "reduce",
+    "broadcast",
+    "all_gather",
+    "all_gather_object",
+    "gather_object",
+    "broadcast_object_list",
+    "scatter_object_list",
+    "init_process_group",
+)
 
 PATCH_POINTS = (
     PatchPoint(
@@ -82,6 +95,24 @@ PATCH_POINTS = (
             "torch.optim.optimizer:register_optimizer_step_pre_hook",
             "torch.optim.optimizer:register_optimizer_step_post_hook",
         ),
+    ),
+    PatchPoint(
+        "torch.distributed.distributed_c10d",
+        "trainer.exchanges",
+        "in these a rank waits for the others",
+        replaces=tuple(
+            f"{module}:{name}"
+            for module in ("torch.distributed.distributed_c10d", "torch.distributed")
+            for name in _EXCHANGES
+        ),
+        optional=True,
+    ),
+    PatchPoint(
+        "torch.nn.parallel.distributed",
+        "trainer.exchanges",
+        "in its constructor the ranks meet",
+        replaces=("torch.nn.parallel.distributed:_verify_param_shape_across_processes",),
+        optional=True,
     ),
     PatchPoint(
         "fastai.optimizer",

@@ -37,6 +37,7 @@ _FIELDS = (
     "delay_ns",
     "hook_ns",
     "index_ns",
+    "exchange_ns",
 )
 _COUNTS = ("backward_n", "optimizer_n")
 

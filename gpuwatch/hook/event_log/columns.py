@@ -3,7 +3,7 @@
 A spool file is JSON lines. The first line is an object, the header: `format`, `writer`, `pid`, `ppid`, `host`,
 `mono_ns` and `wall_ns` (the same instant), `process_start_ns` (monotonic, from /proc/self/stat), `python`,
 `executable`, `program` (the installed package it was started to run), `argv` (secrets masked), `rank`, `local_rank`,
-`world_size`, and `columns`: this mapping. Every further line is an array: the kind, then that kind's columns. Times are
+`world_size`, `job` (what the launcher calls it: elastic, slurm, address, round), and `columns`: this mapping. Every further line is an array: the kind, then that kind's columns. Times are
 time.monotonic_ns; null is "not measured". A reader goes by the header's columns, so columns may be added at the end.
 
 `activity` (in `batch` and `tail`) is what the thread did since its previous `batch` event.
@@ -36,7 +36,8 @@ COLUMNS = {
     # `late`: received batches that came before the wanted one did; `awaited`: worker that owed it. `cpu_ns`: this thread's
     # CPU time since the previous event. `delay_ns`: its time runnable without a core, since then. `hook_ns`: our own.
     # `index_ns`: time in the loader's sampler since the iterator's previous `batch` event: all of it between a t0 and a t1.
-    "batch": ("iterator", "index", "t0", "t1", "end", "ready", "available", "late", "awaited", *ACTIVITY, "cpu_ns", "delay_ns", "hook_ns", "index_ns"),
+    # `exchange_ns`: time in calls that wait for other ranks since then, by this thread; it is part of the activity.
+    "batch": ("iterator", "index", "t0", "t1", "end", "ready", "available", "late", "awaited", *ACTIVITY, "cpu_ns", "delay_ns", "hook_ns", "index_ns", "exchange_ns"),
     # Steps that were only timed (`step_mode`), from batch `index` on: `times` are [t0, t1, t0, t1, ...] as in `batch`, of
     # which these rows are a shorter form. The `batch` event after them has no activity but `gc`, counted since the last one.
     "steps": ("iterator", "index", "times"),
@@ -46,6 +47,8 @@ COLUMNS = {
     "gpu_wait": ("iterator", "index", "wait_ms", "work_ms"),
     # torch.save, or another named stretch of the trainer. `file, line`: the user's frame.
     "span": ("name", "t0", "t1", "file", "line", "function"),
+    # A call that waited 0.1 s or longer for other ranks (barrier, all_reduce, ...).
+    "exchange": ("name", "t0", "t1", "file", "line", "function"),
     # What this process is set to and has counted, `during` step | backward | optimizer | exit. `facts`: switches [[name,
     # detail, file, line], ...], threads, threads_set [file, line], switch_interval_s, gc [enabled, *thresholds, frozen],
     # flushes_denormals, deterministic, cudnn_benchmark, matmul_precision, hooks (handles made so far), hooks_set [file, line], compiler; of an

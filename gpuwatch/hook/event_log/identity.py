@@ -22,6 +22,8 @@ _RANKS = {
     "local_rank": ("LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"),
     "world_size": ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"),
 }
+# torchrun's own id where none was given: it tells no job from another.
+_NO_ID = ("", "none")
 
 
 def header() -> dict[str, Any]:
@@ -41,7 +43,25 @@ def header() -> dict[str, Any]:
         "argv": [_cut(argument) for argument in mask_arguments(command_line())],
     }
     facts.update(ranks())
+    facts["job"] = job()
     return facts
+
+
+def job() -> dict[str, str]:
+    """Return what the launcher calls this job, by which the runs of its nodes belong together; empty without a launcher.
+
+    `round`: how often the elastic agent had started its ranks before."""
+    environ = os.environ
+    found = {}
+    if environ.get("TORCHELASTIC_RUN_ID", "") not in _NO_ID:
+        found["elastic"] = environ["TORCHELASTIC_RUN_ID"]
+    if environ.get("SLURM_JOB_ID"):
+        found["slurm"] = "{}.{}".format(environ["SLURM_JOB_ID"], environ.get("SLURM_STEP_ID") or "batch")
+    if environ.get("MASTER_ADDR") and environ.get("MASTER_PORT"):
+        found["address"] = "{}:{}".format(environ["MASTER_ADDR"], environ["MASTER_PORT"])
+    if environ.get("TORCHELASTIC_RESTART_COUNT"):
+        found["round"] = environ["TORCHELASTIC_RESTART_COUNT"]
+    return {name: _cut(value) for name, value in found.items()}
 
 
 def _cut(argument: str) -> str:

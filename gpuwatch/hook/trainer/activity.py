@@ -41,7 +41,8 @@ class Activity:
     `segment_ns`: when its current segment began; `iterator`: the one whose batch came last; `burst`: the sampling burst in
     which this account began; `steps_without_loader`: optimizer steps since its last loader was exhausted, far below 0
     while one is iterated; `loop`: its loop without a loader; `own_cost_ns`: what the hook took of this step; `batches`: how
-    many loaders' batches were recorded in full; `in_feed`: it is in a request of a feed (`pipelines`).
+    many loaders' batches were recorded in full; `in_feed`: it is in a request of a feed (`pipelines`); `exchange_ns`: in calls
+    that wait for other ranks (`exchanges`), `in_exchange`: in one of them now.
     """
 
     __slots__ = (
@@ -55,10 +56,12 @@ class Activity:
         "cpu_read_ns",
         "delay_ns",
         "delay_read_ns",
+        "exchange_ns",
         "forward_ns",
         "gc_n",
         "gc_ns",
         "gpu",
+        "in_exchange",
         "in_feed",
         "iterator",
         "loop",
@@ -78,7 +81,7 @@ class Activity:
         self.delay_ns: int | None = None
         self.gpu: Meter | None = None
         self.loop: Any = None
-        self.batches, self.in_feed = 0, False
+        self.batches, self.in_feed, self.in_exchange = 0, False, False
         self.steps_without_loader = 0
         self.restart(now_ns())
 
@@ -86,7 +89,7 @@ class Activity:
         """Begin a new account at `at_ns`."""
         self.segment_ns = at_ns
         self.forward_ns = self.backward_ns = self.backward_n = self.optimizer_ns = self.optimizer_n = self.other_ns = 0
-        self.gc_ns = self.gc_n = self.backward_depth = self.optimizer_depth = 0
+        self.gc_ns = self.gc_n = self.backward_depth = self.optimizer_depth = self.exchange_ns = 0
         self.burst = sampling.burst
 
     def resume(self, at_ns: int) -> None:

@@ -67,6 +67,7 @@ def delivered(iterator: Any, record: Record, request: Request, delivered_ns: int
         values = (
             record.number, index, requested_ns, delivered_ns, end, ready, available, late, awaited,
             *parts, *meters, account.own_cost_ns, record.take_index_ns(),
+            account.exchange_ns,
         )  # fmt: skip
         spool.later(batch_event.LINE, values, delivered_ns, sampling.write_every_ns)
         account.iterator = record.number

@@ -89,7 +89,7 @@ def _write(account: Activity, loop: LoopWithoutLoader, at_ns: int) -> None:
         meters = account.read_meters(at_ns)
     values = (
         loop.number, loop.index, at_ns, at_ns, 0, None, None, None, None,
-        *parts, *meters, account.own_cost_ns, None,
+        *parts, *meters, account.own_cost_ns, None, account.exchange_ns,
     )  # fmt: skip
     spool.later(batch_event.LINE, values, at_ns, sampling.write_every_ns)
     account.iterator = loop.number

@@ -3,7 +3,8 @@
 To record what a step consists of (forward, backward, optimizer, the queue, CUDA events) costs some tens of microseconds,
 since the caches are full of the training's own data. Where that is more than 0.5 % of a step, bursts of a few fully
 sampled steps alternate with some 400 ms in which each step leaves timestamps only: when its batch was requested, and
-when it was delivered. The time between two bursts is random, so that they cannot follow a rhythm of the training.
+when it was delivered. The time between two bursts is random, so that they cannot follow a rhythm of the training. Ranks of one training
+begin theirs in the same moments (`common_moments`), so that their steps can be compared.
 
 At any time one thread at most leaves timestamps only, and that thread alone ends it, unless it no longer requests
 batches: where several threads train at a time, all of their steps are sampled in full.
@@ -18,6 +19,7 @@ from ..event_log import spool
 from ..jitter import Jitter
 from ..process import process
 from ..step_mode import mode
+from . import common_moments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class SamplingState:
 
     `burst`: the number of the newest one; `burst_at_ns`: when the next one is due, looked at from `check_at_ns` on.
     `owner`: a weak reference to the account of the thread whose steps these are; `loaders_only`: that thread has no loop
-    without a loader. `on_mode_change`: called by the thread that changed the mode, to suspend what has nothing to record
+    without a loader. `is_rank`: there are other ranks. `on_mode_change`: called by the thread that changed the mode, to suspend what has nothing to record
     while steps leave timestamps only, and to put it back.
     """
 
@@ -95,6 +97,7 @@ class SamplingState:
         "burst_at_ns",
         "burst_began_ns",
         "check_at_ns",
+        "is_rank",
         "jitter",
         "loaders_only",
         "on_mode_change",
@@ -118,6 +121,7 @@ class SamplingState:
         self.steps_left = _FIRST_BURST
         self.steps_sampled = self.burst_began_ns = self.own_cost_ns = 0
         self.jitter = Jitter(os.getpid())
+        self.is_rank = common_moments.is_one_of_several()
         self.write_every_ns = 0
         self.owner: Callable[[], Account | None] = _no_owner
 
@@ -198,12 +202,18 @@ class SamplingState:
             self.write_every_ns = 0
             return self._begin_burst(account, at_ns, _BURST)
         self.write_every_ns = _WRITE_EVERY_NS
-        self.burst_at_ns = at_ns + _BURST_INTERVAL * cost_ns * (768 + self.jitter.below(512)) // 1024
+        self.burst_at_ns = self._next_burst(at_ns, _BURST_INTERVAL * cost_ns)
         self.check_at_ns = min(self.burst_at_ns, at_ns + _WRITE_EVERY_NS)
         mode.timestamps_only = True
         self.notify_mode_change()
         spool.flush(at_ns)
         return None
+
+    def _next_burst(self, at_ns: int, pause_ns: int) -> int:
+        """Return when to sample again: at random, or where ranks are to be compared when all of them do."""
+        if self.is_rank:
+            return common_moments.next_moment(at_ns, pause_ns)
+        return at_ns + pause_ns * (768 + self.jitter.below(512)) // 1024
 
     def _close_open_steps(self) -> None:
         for steps in self.open_steps:

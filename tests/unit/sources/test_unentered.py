@@ -19,6 +19,7 @@ TORCH_MAPS = b"7f00-7f01 r-xp 00000000 00:00 1 /env/torch/lib/libtorch_python.so
 class Tree:
     members: dict[int, int] = field(default_factory=dict)
     hooked: set[int] = field(default_factory=set)
+    runs: tuple[Path, ...] = ()
 
 
 class Proc:

@@ -19,6 +19,7 @@ from gpuwatch import model
 from gpuwatch.diagnosis.examples.parts import interval, make_device, make_loader, make_operation, make_run
 from gpuwatch.diagnosis.examples.runs import traced_by
 from gpuwatch.model.experiment import Ceiling, Experiment, LoaderTrial, Trial
+from gpuwatch.model.job import Job, JobNode
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Unentered
 from gpuwatch.model.recording import Gap
@@ -54,6 +55,7 @@ def full_report() -> Any:
         problems=("torn",),
         gpu_time=traced_by({"input": 0.4}).gpu_time,
         traced=TracedWindows("auto", (), 0.5, "profiler"),
+        job=Job("run-7", "elastic", 2, (JobNode("node0", ("a",), (0,), "finished", "0.1.0", "own", 0.0, 0.0),), (1,)),
         experiments=(
             Experiment("e1", ("python", "train.py"), 1, 9.0, (trial,), (ceiling,), (sweep,), 3.5, "num_workers=3"),
         ),
@@ -137,8 +139,8 @@ def test_nothing_of_a_report_is_left_out_but_the_pictures_series() -> None:
     # The first three: run.duration_s, run.hosts, primary_loader; the last is for the sentence of what was looked at.
     renamed = {"seconds", "hosts", "primary", "timeline", "clear_of_step"}
     assert fields - set(to_dict(full_report())) == renamed
-    # Without a GPU trace there is nothing to say of it.
-    assert fields - set(to_dict(make_report())) == renamed | {"gpu_time", "traced"}
+    # Without a GPU trace, or nodes, there is nothing to say of them.
+    assert fields - set(to_dict(make_report())) == renamed | {"gpu_time", "traced", "job"}
 
 
 def _given() -> dict[tuple[str, str], list[ast.expr]]:
