@@ -15,8 +15,9 @@ Report = dict[str, Any]
 FREE_INPUT_MATTERS = 1.1
 # Verdicts beside which gpuwatch says that the input is to be left alone.
 INPUT_IS_FINE = ("compute", "host", "transfer", "communication")
-# What wins time by a faster input. Fewer workers save memory, and pinning is about the copy in the step.
-ABOUT_INPUT = INPUT_ADVICE - {"too-many-workers", "unpinned-transfer"}
+# What wins time by a faster input. Fewer workers save memory, pinning is about the copy in the step, and data that comes
+# twice is trained on twice.
+ABOUT_INPUT = INPUT_ADVICE - {"too-many-workers", "unpinned-transfer", "repeated-data"}
 OPPOSITES = (
     ("no-worker-processes", "too-many-workers"),
     ("too-few-workers", "too-many-workers"),
@@ -36,7 +37,8 @@ def found(report: Report) -> list[str]:
 def _verdict(report: Report) -> Iterator[str]:
     bound = report["verdict"]["bound"]
     free = predicted(report["verdict"].get("speedup_if_input_free"))
-    said = "an input that cost nothing would" in report["verdict"]["headline"]
+    # A headline that names a wait beside what bounds the run leaves room for a faster input.
+    said = not report["verdict"]["leave_input_alone"]
     if bound in INPUT_IS_FINE and free is not None and free > FREE_INPUT_MATTERS and not said:
         yield f"the verdict is {bound}, and an input that cost nothing would make the run {free:.2f} times as fast"
     if bound == "input" and free is not None and free < 1.02:
