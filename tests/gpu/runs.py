@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ _RESERVED_S = {"cuda": 120.0, "cpu": 60.0}
 # The profiler writes thousands of events a step, which have to be read again.
 _PROFILED_S = 3.0
 _BOUNDS = ("device", "loader")
+_CUDA_EVENTS, _TORCH_EVENTS = "CUDA events", "torch.Event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,9 @@ def _pair(plan: Plan, bound: str, number: int) -> tuple[Trained, Trained]:
     return trained["bare"], trained["wrapped"]
 
 
-def train(plan: Plan, bound: str, wrap: bool, profile: bool = False, gpu_trace: bool = False) -> Trained:
+def train(
+    plan: Plan, bound: str, wrap: bool, profile: bool = False, gpu_trace: bool = False, torch_events: bool = False
+) -> Trained:
     """Run the training once; raise RuntimeError with its last line when it fails."""
     number = len(list(plan.folder.glob("result-*.json")))
     result = plan.folder / f"result-{number:02}.json"
@@ -110,7 +114,7 @@ def train(plan: Plan, bound: str, wrap: bool, profile: bool = False, gpu_trace: 
         "--data", str(plan.folder), "--result", str(result), *(["--profile"] if profile else []),
     ]  # fmt: skip
     log = plan.folder / f"log-{number:02}.txt"
-    run = _wrapped(command, plan, log, gpu_trace) if wrap else _bare(command, log)
+    run = _wrapped(command, plan, log, gpu_trace, torch_events) if wrap else _bare(command, log)
     if not result.exists():
         last = (log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"])[-1]
         raise RuntimeError(f"the {bound}-bound training failed: {last}")
@@ -122,7 +126,7 @@ def _bare(command: list[str], log: Path, environment: dict[str, str] | None = No
         subprocess.run(command, stdout=file, stderr=file, env=environment, timeout=_PATIENCE_S, check=False)
 
 
-def _wrapped(command: list[str], plan: Plan, log: Path, gpu_trace: bool = False) -> Path:
+def _wrapped(command: list[str], plan: Plan, log: Path, gpu_trace: bool, torch_events: bool) -> Path:
     """Record the command as `gpuwatch run` does; where a dependency of that is missing, put only the hook in."""
     try:
         from gpuwatch.record import Options, record
@@ -135,6 +139,7 @@ def _wrapped(command: list[str], plan: Plan, log: Path, gpu_trace: bool = False)
     with log.open("w") as file:
         stdio = Stdio(stdout=file.fileno(), stderr=file.fileno())
         asked = {"GPUWATCH_GPU_TRACE": "auto", "KINETO_LOG_LEVEL": "99"} if gpu_trace else {}
+        asked |= {"GPUWATCH_TORCH_EVENTS": "on"} if torch_events else {}
         options = Options(
             plan.folder / "runs", rate=5.0, stacks=False, stdio=stdio, tell=plan.tell, environment=asked,
             gpu_trace=asked.get("GPUWATCH_GPU_TRACE"),
@@ -202,21 +207,23 @@ def _judge_verdict(part: str, bound: str, wrapped: list[Trained]) -> Outcome:
 
 
 def check_gpu_wait(plan: Plan) -> list[Outcome]:
-    """Compare the wait by CUDA events with the GPU's idle time by torch.profiler, in the same steps of one run."""
+    """Compare the wait by torch.cuda's and by torch's events with the GPU's idle time by torch.profiler, in the same steps of
+    one run."""
     found = []
-    for bound in _BOUNDS:
-        plan.tell(f"{bound}-bound training under torch.profiler")
+    for bound, by in itertools.product(_BOUNDS, (_CUDA_EVENTS, _TORCH_EVENTS)):
+        plan.tell(f"{bound}-bound training under torch.profiler, {by}")
         try:
-            found.append(judge_gpu_wait(bound, train(plan, bound, wrap=True, profile=True)))
+            trained = train(plan, bound, wrap=True, profile=True, torch_events=by == _TORCH_EVENTS)
+            found.append(judge_gpu_wait(bound, trained, by))
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
-            found.append(judge("GPU wait", f"{bound}-bound: CUDA events against the profiler", False, what, "an end"))
+            found.append(judge("GPU wait", f"{bound}-bound: {by} against the profiler", False, what, "an end"))
     return found
 
 
-def judge_gpu_wait(bound: str, trained: Trained) -> Outcome:
+def judge_gpu_wait(bound: str, trained: Trained, by: str = _CUDA_EVENTS) -> Outcome:
     """Judge one profiled run; the trace's n-th wait is that of the n-th step after the warm-up."""
-    name, first = f"{bound}-bound: CUDA events against the profiler", int(trained.truth["first"])
+    name, first = f"{bound}-bound: {by} against the profiler", int(trained.truth["first"])
     told = {row["index"]: row["wait_ms"] for row in events(trained.run, "gpu_wait") if row["wait_ms"] is not None}
     idle = {first + number: wait for number, wait in enumerate(trained.truth["idle_ms"])}
     both = sorted(told.keys() & idle.keys())

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gpuwatch.analyze.gpu_time.intervals import distinct, holding, percentile, union
+from gpuwatch.analyze.gpu_time.intervals import distinct, holding, union
+from gpuwatch.analyze.numbers.statistics import percentiles
 from gpuwatch.model.trace import Trace
 from gpuwatch.words import gpu_trace as words
 
@@ -82,7 +83,7 @@ def aligned(trace: Trace, calls: Calls) -> Trace:
     late = np.zeros(len(device))
     for number in distinct(device.device[known]):
         mine = known & (device.device == number)
-        first = percentile(device.start[mine] - trace.host.start[calls.launcher[mine]], EARLIEST_PERCENTILE)
+        (first,) = percentiles(device.start[mine] - trace.host.start[calls.launcher[mine]], EARLIEST_PERCENTILE)
         late[device.device == number] = max(-first, 0.0)
     if not late.any():
         return trace

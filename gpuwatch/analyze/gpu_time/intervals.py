@@ -19,12 +19,6 @@ def distinct(values: NDArray[Any]) -> NDArray[Any]:
     return ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))]
 
 
-def percentile(values: Floats, percent: float) -> float:
-    """Return a percentile of some values. (numpy's own imports the same.)"""
-    ordered = np.sort(values)
-    return float(np.interp(percent / 100 * (len(ordered) - 1), np.arange(len(ordered)), ordered))
-
-
 class Spans(NamedTuple):
     """Disjoint intervals in ascending order."""
 

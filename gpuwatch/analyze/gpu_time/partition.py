@@ -16,6 +16,7 @@ from gpuwatch.analyze.gpu_time import host as doing
 from gpuwatch.analyze.gpu_time.calls import Calls, Mask, named
 from gpuwatch.analyze.gpu_time.host import Host
 from gpuwatch.analyze.gpu_time.intervals import Spans, distinct, gaps, holding, overlap, union
+from gpuwatch.analyze.numbers.statistics import percentiles
 from gpuwatch.model.trace import Events, Floats, Trace
 from gpuwatch.words import gpu_trace as words
 
@@ -141,7 +142,7 @@ def _gaps(trace: Trace, calls: Calls, host: Host, rows: NDArray[np.int64], event
 def _latency(idle: Spans, begun: Floats) -> float:
     """Return how long a launch takes to reach an idle device, in microseconds."""
     seen = (idle.end - begun)[(begun >= idle.start) & (begun < idle.end)]
-    return float(np.clip(np.percentile(seen, 25), 2.0, 50.0)) if len(seen) else 10.0
+    return min(max(percentiles(seen, 25)[0], 2.0), 50.0) if len(seen) else 10.0
 
 
 def _suspect(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuwatch.analyze.numbers.statistics import block_length, median_interval, period, ratio_interval
+from gpuwatch.analyze.numbers.statistics import block_length, median_interval, percentiles, period, ratio_interval
 from gpuwatch.diagnosis.evidence import splits_its_data, waited_share
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.views.card import prepare
@@ -553,3 +553,9 @@ def test_an_iterable_dataset_splits_its_data_where_its_code_asks_for_its_worker(
         worker.fetch(index, 40.0)
     trainer.loop(batches=20, workers=[[0, 201]], dataset_kind="iterable")
     assert splits_its_data(loader_of(run)) is asks
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 400])
+def test_percentiles_are_those_of_numpy(count: int) -> None:
+    values = np.sin(np.arange(count) * 7.3)
+    assert percentiles(values, 1, 2.5, 25, 97.5) == pytest.approx(np.percentile(values, (1, 2.5, 25, 97.5)).tolist())
