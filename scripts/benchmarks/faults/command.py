@@ -18,7 +18,8 @@ from scripts.benchmarks.machine import Conditions, command_line, sentence
 from tests.fuzzing import call
 
 BLOCK = "faults"
-UNRECORDED = "running without recording"
+# What is said where the fault leaves nothing to report.
+UNRECORDED = ("running without recording", "the run folder was removed")
 Counts = dict[str, dict[str, Any]]
 
 
@@ -89,7 +90,7 @@ def _unreported(kind: Kind, trial: Trial) -> str:
     if trial.run is None:
         return (
             ""
-            if kind.leaves_no_run and UNRECORDED in trial.ran.err
+            if kind.leaves_no_run and any(why in trial.ran.err for why in UNRECORDED)
             else f"there is no run folder: {trial.ran.err[-300:]!r}"
         )
     answer = call(("report", str(trial.run), "--json", "-"))
