@@ -14,7 +14,7 @@ from typing import Any
 from scripts.benchmarks import pages
 from scripts.benchmarks.faults.kinds import KINDS, Kind
 from scripts.benchmarks.faults.trial import Trial, attempt
-from scripts.benchmarks.machine import Conditions, command_line, sentence
+from scripts.benchmarks.machine import Conditions, command_line, end_cleanly_when_terminated, sentence
 from tests.fuzzing import call
 
 BLOCK = "faults"
@@ -36,6 +36,7 @@ def main(about: str | None) -> int:
     pages.add_option(parser, BLOCK)
     options = parser.parse_args()
     os.environ["COLUMNS"] = "100"
+    end_cleanly_when_terminated()
     conditions = Conditions()
     counts: Counts = json.loads(options.keep.read_text()) if options.keep and options.keep.exists() else {}
     kinds = [kind for kind in KINDS if not options.kind or kind.name in options.kind]
