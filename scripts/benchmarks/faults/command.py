@@ -14,7 +14,7 @@ from typing import Any
 from scripts.benchmarks import pages
 from scripts.benchmarks.faults.kinds import KINDS, Kind
 from scripts.benchmarks.faults.trial import Trial, attempt
-from scripts.benchmarks.machine import Conditions, command_line, end_cleanly_when_terminated, sentence
+from scripts.benchmarks.machine import Conditions, end_cleanly_when_terminated, sentence
 from tests.fuzzing import call
 
 BLOCK = "faults"
@@ -47,7 +47,9 @@ def main(about: str | None) -> int:
             options.keep.write_text(json.dumps(counts, indent=1))
     print(_table(counts))
     if options.write_docs:
-        pages.write(BLOCK, f"{_table(counts)}\n\n{sentence(conditions.told(command_line()))}")
+        pages.write(
+            BLOCK, f"{_table(counts)}\n\n{sentence(conditions.told('scripts/faults --keep FILE --write-docs'))}"
+        )
     return int(any(_lost(count) for count in counts.values()))
 
 
