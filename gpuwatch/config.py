@@ -117,7 +117,7 @@ def _check(name: str, value: Any, label: str) -> Any:
 
 
 def _text(value: Any, label: str) -> str:
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise UsageError(f"{label} must be a text, not {value!r}")
     return value
 

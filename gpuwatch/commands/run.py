@@ -230,6 +230,9 @@ def _afterwards(recorded: Recorded, wanted: _Wanted) -> int:
         if asked:
             tell("nothing was recorded, so there is no HTML, JSON or gate; free some space or name a folder with --dir")
         return FAILED_AFTERWARDS if asked else 0
+    if not recorded.path.is_dir():
+        tell("the run folder was removed while the command ran: there is nothing to report")
+        return FAILED_AFTERWARDS if asked else 0
     if wanted.quiet and not asked:
         _make_traces_small(recorded.path)
         return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 PIECE = 1 << 18
 # Traces are packed to a tenth or a fiftieth. What unpacks to so much more was made to fill a memory.
-_LARGEST_RATIO, _SMALL_BYTES = 200, 1 << 24
+_LARGEST_RATIO, _SMALL_BYTES = 200, 1 << 22
 _GZIP_MAGIC = b"\x1f\x8b"
 # Files that people hand over by mistake, by how they begin -> what to do with them.
 FOREIGN = {

@@ -229,6 +229,15 @@ def test_too_little_room_for_a_run_is_known_before_it_starts(full_disk: Path, tm
     assert done.stderr.count("\n") == 1 and "No space left on device" in done.stderr and "instead" in done.stderr
 
 
+@pytest.mark.parametrize(("asked", "code"), [((), 0), (("--json", "out.json"), 4)])
+def test_a_run_folder_that_is_removed_meanwhile_fails_only_what_was_asked_of_us(
+    tmp_path: Path, asked: tuple[str, ...], code: int
+) -> None:
+    done = _run(tmp_path, "run", *asked, "--", "sh", "-c", "sleep 0.3; rm -rf .gpuwatch/2*; echo trained")
+    assert (done.returncode, done.stdout) == (code, "trained\n")
+    assert "the run folder was removed while the command ran" in done.stderr and "failed" not in done.stderr
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_descriptors_change_neither_the_status_nor_whose_output_it_is(tmp_path: Path, closed: str) -> None:
     ours = f"{PYTHON} -m gpuwatch run --dir {tmp_path}/runs -- sh -c 'echo trained; exit 5' {closed}"

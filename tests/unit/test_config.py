@@ -82,3 +82,9 @@ def test_settings_nested_without_end_are_one_problem(tmp_path: Path) -> None:
     (tmp_path / "gpuwatch.toml").write_text("a = " + "[" * 50_000)
     (problem,) = load(tmp_path, {}).problems
     assert "gpuwatch.toml cannot be read" in problem
+
+
+def test_a_folder_with_a_null_byte_is_one_problem(tmp_path: Path) -> None:
+    (tmp_path / "gpuwatch.toml").write_text('dir = "\\u0000"\n')
+    (problem,) = load(tmp_path, {}).problems
+    assert "must be a text" in problem

@@ -14,11 +14,12 @@ from typing import Any
 from scripts.benchmarks import pages
 from scripts.benchmarks.faults.kinds import KINDS, Kind
 from scripts.benchmarks.faults.trial import Trial, attempt
-from scripts.benchmarks.machine import Conditions, command_line, sentence
+from scripts.benchmarks.machine import Conditions, end_cleanly_when_terminated, sentence
 from tests.fuzzing import call
 
 BLOCK = "faults"
-UNRECORDED = "running without recording"
+# What is said where the fault leaves nothing to report.
+UNRECORDED = ("running without recording", "the run folder was removed")
 Counts = dict[str, dict[str, Any]]
 
 
@@ -35,6 +36,7 @@ def main(about: str | None) -> int:
     pages.add_option(parser, BLOCK)
     options = parser.parse_args()
     os.environ["COLUMNS"] = "100"
+    end_cleanly_when_terminated()
     conditions = Conditions()
     counts: Counts = json.loads(options.keep.read_text()) if options.keep and options.keep.exists() else {}
     kinds = [kind for kind in KINDS if not options.kind or kind.name in options.kind]
@@ -45,7 +47,9 @@ def main(about: str | None) -> int:
             options.keep.write_text(json.dumps(counts, indent=1))
     print(_table(counts))
     if options.write_docs:
-        pages.write(BLOCK, f"{_table(counts)}\n\n{sentence(conditions.told(command_line()))}")
+        # Made in several calls: the load and the seconds of the last one say nothing.
+        made = sentence(conditions.told("scripts/faults --keep FILE --write-docs")).partition(";")[0]
+        pages.write(BLOCK, f"{_table(counts)}\n\n{made}.")
     return int(any(_lost(count) for count in counts.values()))
 
 
@@ -89,7 +93,7 @@ def _unreported(kind: Kind, trial: Trial) -> str:
     if trial.run is None:
         return (
             ""
-            if kind.leaves_no_run and UNRECORDED in trial.ran.err
+            if kind.leaves_no_run and any(why in trial.ran.err for why in UNRECORDED)
             else f"there is no run folder: {trial.ran.err[-300:]!r}"
         )
     answer = call(("report", str(trial.run), "--json", "-"))
