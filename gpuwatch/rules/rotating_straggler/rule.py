@@ -27,6 +27,7 @@ from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.needs import RANK_STEPS
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.diagnosis.waiting_devices import waiting_devices
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.rank_comparison import OwnPart, RankSteps
@@ -90,6 +91,7 @@ def check(profile: Profile, t: Thresholds, steps: RankSteps) -> Found | None:
                 Evidence(f"rank {rank} is the latest", round(share, 4), "share of the steps", n=steps.steps)
                 for rank, share in steps.last[:8]
             ),
+            *waiting_devices(profile),
         ),
         advice=f"{_ADVICE[steps.part]} No faster network and no other node helps: no rank is slow by itself.",
         where=profile.primary.iterated_where if profile.primary else None,
@@ -120,7 +122,7 @@ RULE = Rule(
     check=check,
     needs=(RANK_STEPS,),
     thresholds=Thresholds(),
-    hides=("communication-bound", "straggler-rank"),
+    hides=("communication-bound", "straggler-rank", "low-sm-activity"),
     by_events=True,
     traits=Traits(bound="compute", lanes=("step", "input_wait"), windows="waiting"),
 )
