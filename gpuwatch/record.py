@@ -18,6 +18,7 @@ from typing import Any
 from gpuwatch.hook.entry import inject
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.store import folder, liveness
+from gpuwatch.store.identity import ask_for_changes, identity_of
 from gpuwatch.supervise import CannotStart, Ended, Stdio, outside_tool_environment, supervise
 from gpuwatch.tasks import Election, meeting_place
 from gpuwatch.words.version import own_version
@@ -90,7 +91,16 @@ def _folder(options: Options) -> Path:
 
 def _info(path: Path, command: Sequence[str], options: Options) -> RunInfo:
     info = folder.new_info(path, tuple(command), options.name, own_version())
-    return dataclasses.replace(info, experiment=options.experiment, gpu_trace=options.gpu_trace, job=options.job)
+    return dataclasses.replace(
+        info, experiment=options.experiment, gpu_trace=options.gpu_trace, job=options.job, identity=_identity(info)
+    )
+
+
+def _identity(info: RunInfo) -> dict[str, str] | None:
+    try:
+        return identity_of(Path(info.cwd))
+    except Exception:
+        return None  # whose run it is may stay unknown; that it is recorded may not depend on it
 
 
 def _discard(path: Path) -> None:
@@ -109,6 +119,7 @@ class _Run:
         self.options = options
         self.sampler: int | None = None
         self.election: Election | None = None
+        self.changed: Callable[[], str | None] = lambda: None
         self._write()
 
     def inject(self, environment: dict[str, str]) -> dict[str, str]:
@@ -133,6 +144,8 @@ class _Run:
             self._start_sampler()
         except OSError as error:
             self.options.tell(f"the sampler could not be started ({error}); no GPU, CPU or process figures")
+        if (self.info.identity or {}).get("git_commit"):
+            self.changed = ask_for_changes(Path(self.info.cwd))
         try:
             self.options.started(self.path, pid)
         except Exception as error:  # the command runs already and must be waited for
@@ -159,6 +172,8 @@ class _Run:
         """Write how the command ended, have the sampler finish."""
         if self.election is not None:
             self.election.end()
+        if changed := self.changed():
+            self.info = dataclasses.replace(self.info, identity={**(self.info.identity or {}), "git_changed": changed})
         self.info = dataclasses.replace(
             self.info, ended_ns=ended.ended_ns, exit_code=ended.exit_code, signal=ended.signal, state="finished"
         )

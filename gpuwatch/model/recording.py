@@ -117,6 +117,8 @@ class RunInfo:
     attached: dict[str, Any] | None = None
     # The job that the run is part of, as `--job` named it.
     job: str | None = None
+    # Whose run it is, where and of what: names from an allow-list (store/identity.py). None of runs before there was one.
+    identity: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

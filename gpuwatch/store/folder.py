@@ -203,6 +203,8 @@ def _fits(name: str, value: Any) -> bool:
     """Say whether a value of `run.json` is of its field's type."""
     if name == "command":
         return isinstance(value, list) and all(isinstance(word, str) for word in value)
+    if name == "identity":
+        return value is None or (isinstance(value, dict) and all(isinstance(fact, str) for fact in value.values()))
     if name in ("experiment", "attached"):
         return value is None or isinstance(value, dict)
     if name in _TEXTS:

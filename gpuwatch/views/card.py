@@ -12,9 +12,9 @@ from gpuwatch.model.findings import Finding
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Phase
 from gpuwatch.model.reasons import LoaderSteps
-from gpuwatch.model.recording import Gap
+from gpuwatch.model.recording import Gap, RunInfo
 from gpuwatch.model.report import Report
-from gpuwatch.views import gpu_time, job_text, text, traced_windows, trials, verdict_text
+from gpuwatch.views import gpu_time, identity_text, job_text, text, traced_windows, trials, verdict_text
 from gpuwatch.views.answer_text import answer
 from gpuwatch.views.card_content import Action, Card, Fact, Slice, Tone
 from gpuwatch.views.card_rows import (
@@ -52,7 +52,7 @@ def prepare(report: Report) -> Card:
     """Return the card's rows: cleaned of control characters, numbers in people's units, nothing drawn yet."""
     run, base, traced = report.run, report.run.cwd, gpu_time.shown(report)
     return Card(
-        run=clean(f"{run.id}  {run.name}" if run.name and run.name not in run.id else run.id),
+        run=" · ".join([_named(run), *identity_text.parts(run.identity)]),
         command=clean(shlex.join(run.command)),
         ended=f"{'GPU trace' if traced else text.ending_of(run)} · {text.duration(report.seconds)}",
         tone=_tone(report),
@@ -85,6 +85,10 @@ def prepare(report: Report) -> Card:
         traced=tuple(traced_windows.facts(report)),
         traced_note=traced_windows.heading(report, window) if (window := traced_windows.newest(report)) else "",
     )
+
+
+def _named(run: RunInfo) -> str:
+    return clean(f"{run.id}  {run.name}" if run.name and run.name not in run.id else run.id)
 
 
 def render(report: Report, width: int = 100, color: bool = True) -> RenderableType:

@@ -133,6 +133,8 @@ def _run(report: Report) -> dict[str, Any]:
         "gpuwatch": run.gpuwatch,
         "experiment": plain(run.experiment),
         "attached": plain(run.attached),
+        "job": run.job,
+        "identity": plain(run.identity),
     }
 
 

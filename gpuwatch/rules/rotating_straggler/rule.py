@@ -8,7 +8,7 @@ What it means
 How it is measured
     For each step, what each rank spends without waiting for the others: by how much the latest is over the mean, and how often
     the latest is another one than before. Where the exchange is in the backward pass, a rank's own part of it is that
-    of the ranks that wait for nobody.
+    of the ranks that wait for none.
 
 When it is wrong
     Cores that are used up hold up now one rank, now another: then it is not reported. On GPUs that run ahead of
@@ -24,9 +24,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
+from gpuwatch.diagnosis.evidence import starved
 from gpuwatch.diagnosis.needs import RANK_STEPS
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.diagnosis.waiting_devices import waiting_devices
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.rank_comparison import OwnPart, RankSteps
@@ -90,11 +92,12 @@ def check(profile: Profile, t: Thresholds, steps: RankSteps) -> Found | None:
                 Evidence(f"rank {rank} is the latest", round(share, 4), "share of the steps", n=steps.steps)
                 for rank, share in steps.last[:8]
             ),
+            *waiting_devices(profile),
         ),
         advice=f"{_ADVICE[steps.part]} No faster network and no other node helps: no rank is slow by itself.",
         where=profile.primary.iterated_where if profile.primary else None,
         speedup=_speedup(profile, steps),
-        bound="input" if steps.part == "input wait" else "compute",
+        bound="input" if steps.part == "input wait" and starved(profile) in ("yes", "borderline") else "compute",
     )
 
 
@@ -120,7 +123,7 @@ RULE = Rule(
     check=check,
     needs=(RANK_STEPS,),
     thresholds=Thresholds(),
-    hides=("communication-bound", "straggler-rank"),
+    hides=("communication-bound", "straggler-rank", "low-sm-activity"),
     by_events=True,
     traits=Traits(bound="compute", lanes=("step", "input_wait"), windows="waiting"),
 )

@@ -7,6 +7,7 @@ What it means
 How it is measured
     Input wait and step time of each rank, from one backward pass to the next, against the median of the others. The rank
     with more wait than the others, by more than noise, is the culprit; ranks with a longer backward and less wait are its victims.
+    Their GPUs may be "100 % busy" meanwhile, with a kernel that waits: power and SM activity tell.
 
 When it is wrong
     A slow link or GPU also makes a straggler, without input wait: then only the ranks' compute differs, and phases
@@ -25,8 +26,10 @@ from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.needs import SEVERAL_RANKS
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
+from gpuwatch.diagnosis.waiting_devices import waiting_devices
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile, RankProfile
+from gpuwatch.model.rank_comparison import RankSteps
 from gpuwatch.words.units import count, milliseconds
 
 # Batches for each backward pass that are more than one.
@@ -56,7 +59,11 @@ def check(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -> Fo
         severity="critical" if share >= t.critical_share else "warning",
         confidence="high" if share >= t.sure_share else "medium",
         summary=f"rank {culprit.rank} needs {milliseconds(excess)} more per step than the others, which wait for it",
-        evidence=tuple(_rank_evidence(r, lost[r.rank]) for r in ranks[:8]),
+        evidence=(
+            *(_rank_evidence(r, lost[r.rank]) for r in ranks[:8]),
+            *_last(profile.rank_steps, culprit.rank),
+            *waiting_devices(profile, culprit.rank),
+        ),
         advice=f"Look at rank {culprit.rank}: its data shard, the CPU and disk of {culprit.host}, its GPU's clock.",
         speedup=_speedup(profile, excess / max(ranks[0].batches_per_backward or 1.0, 1.0)),
         rank=culprit.rank,
@@ -83,6 +90,14 @@ def _rank_evidence(rank: RankProfile, own: float) -> Evidence:
     return Evidence(f"rank {rank.rank} without the exchange", round(own, 3), "ms", n=rank.steps, note=note)
 
 
+def _last(steps: RankSteps | None, rank: int) -> tuple[Evidence, ...]:
+    """Return in how many steps this rank is the latest: one that always is has a slow machine, not unlike batches."""
+    share = dict(steps.last).get(rank) if steps else None
+    if steps is None or share is None:
+        return ()
+    return (Evidence(f"rank {rank} is the latest", round(share, 4), "share of the steps", n=steps.steps),)
+
+
 def _speedup(profile: Profile, excess_ms: float) -> Speedup | None:
     costs = profile.costs
     if costs is None:
@@ -100,6 +115,6 @@ RULE = Rule(
     check=check,
     needs=(SEVERAL_RANKS,),
     thresholds=Thresholds(),
-    hides=("communication-bound",),
+    hides=("communication-bound", "low-sm-activity"),
     traits=Traits(bound="communication", lanes=("step", "input_wait"), windows="waiting"),
 )

@@ -7,7 +7,7 @@ import shlex
 from gpuwatch.model.experiment import Experiment, LoaderTrial, Trial
 from gpuwatch.model.measures import Phase
 from gpuwatch.model.report import Report
-from gpuwatch.views import job_text, text
+from gpuwatch.views import identity_text, job_text, text
 from gpuwatch.views.answer_text import answer
 from gpuwatch.views.html import gpu_time, words
 from gpuwatch.views.html.ceilings import ceilings
@@ -126,6 +126,7 @@ def the_run(report: Report) -> Markup:
         ("command", el("code", shlex.join(run.command))),
         ("folder", el("code", run.cwd)),
         ("hosts", ", ".join(report.hosts)),
+        *[("of", part) for part in identity_text.parts(run.identity)],
         *[("job", note) for note in job_text.notes(report.job)],
         ("Python, torch", f"{first.python}, {first.torch or text.DASH}" if first else text.DASH),
         ("ended", text.ending_of(run)),

@@ -67,9 +67,9 @@ def test_a_folder_and_several_files_are_the_ranks_of_one_training(call: Any, tmp
     assert "rank 2 GPU 0" in call("report", "traces").out
 
 
-def test_runs_are_never_several(call: Any) -> None:
-    result = call("report", "one", "two")
-    assert result.code == 2 and "only traces can be several" in result.err
+def test_a_trace_and_a_run_are_no_one_report(call: Any, slow: str) -> None:
+    result = call("report", slow, "two")
+    assert result.code == 2 and "traces and runs are no one report" in result.err
 
 
 def test_a_gate_on_a_trace(call: Any, slow: str, fast: str) -> None:

@@ -35,6 +35,8 @@ from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.loader_profile import QueueProfile
 from gpuwatch.model.process_state import Compilations
 from gpuwatch.model.profile import Profile
+from gpuwatch.rules.rank_zero_work.cases import INDEX
+from gpuwatch.rules.rotating_straggler.cases import TURNS
 
 NO_LOADER = "no DataLoader was seen in use"
 NO_LOOP = "a measured loop over a DataLoader"
@@ -63,6 +65,8 @@ HAS: list[tuple[Need, Profile]] = [
     (needs.OPERATIONS, STARVED),
     (needs.RANKS, STARVED),
     (needs.SEVERAL_RANKS, run_of(ranks=ranks((15.0, 5.0), (15.0, 5.0)))),
+    (needs.RANK_STEPS, replace(STARVED, rank_steps=TURNS)),
+    (needs.RANK_WORK, replace(STARVED, rank_work=(INDEX,))),
     (needs.STACKS, run_of(stacks=SAMPLED)),
     (needs.MEMORY_SAMPLES, run_of(devices=(make_device(),))),
     (needs.DEVICE_EVENTS, run_of(devices=(make_device(),), loader={"gpu_wait_ms": interval(1.0)})),
@@ -92,6 +96,8 @@ LACKS: list[tuple[Need, Profile, str]] = [
     (needs.OPERATIONS, run_of(loader={"operations": ()}), "times of the operations in a fetch"),
     (needs.RANKS, FEW_STEPS, NO_LOOP),
     (needs.SEVERAL_RANKS, STARVED, "steps of at least two ranks"),
+    (needs.RANK_STEPS, STARVED, "steps that were measured in full on at least two ranks"),
+    (needs.RANK_WORK, STARVED, "when each of at least two ranks waited for the others"),
     (needs.STACKS, run_of(stacks=StackQuality("none", 0, "none", "")), "stack samples of the training process"),
     (needs.MEMORY_SAMPLES, run_of(devices=(make_device(memory_peak_bytes=None),)), "NVML's memory samples"),
     (needs.DEVICE_EVENTS, STARVED, "CUDA events of the training process"),
@@ -103,6 +109,7 @@ NOT: list[tuple[Need, Profile]] = [
     (needs.WORKING_LOOP, RESTING),
     (needs.WORKERS, LONE),
     (needs.SEVERAL_WORKERS, run_of(workers=1)),
+    (needs.RANK_WORK, replace(STARVED, rank_work=())),
 ]
 
 
