@@ -17,7 +17,7 @@ class JobNode:
 
     `clock_ms`: what was added to its times beyond what its wall clock says, to have them on the first node's clock;
     `clock_error_ms`: how far they may still be off, None where nothing tells. `restarts`: how often the elastic agent
-    started its ranks anew."""
+    started its ranks again."""
 
     host: str
     runs: tuple[str, ...]

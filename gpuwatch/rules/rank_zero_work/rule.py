@@ -7,7 +7,7 @@ What it means
 How it is measured
     The times in which all ranks but one were inside a call that waits for the others (a barrier, a collective, the meeting of
     the ranks), and steps in which one rank is far longer than usual while the others wait in their backward pass. What the
-    working rank did is told by its checkpoints, its evaluation loops and its stack samples.
+    working rank did is known from its checkpoints, its evaluation loops and its stack samples.
 
 When it is wrong
     A rank that is late by itself (a slow node that imports longer) looks the same before the first step: see whether the
@@ -128,7 +128,7 @@ def _is_at(line: HotLine, place: Place | None) -> bool:
 
 
 def _speedup(waited: float, seconds: float) -> Speedup:
-    """Return what the run wins where nobody waits; half of it where the work is shared."""
+    """Return what the run wins where no rank waits; half of it where the work is shared."""
     all_of_it = round(seconds / max(seconds - waited, 0.05 * seconds), 3)
     half = round(seconds / max(seconds - waited / 2, 0.05 * seconds), 3)
     return Speedup(all_of_it, half, all_of_it, "the whole run without the wait")
