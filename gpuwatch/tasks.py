@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gpuwatch.hook.event_log import identity
-from gpuwatch.words.tasks import LOCK
+from gpuwatch.words.tasks import LOCK, mark
 
 _KINDS = ("elastic", "slurm", "address")
 
@@ -43,7 +43,7 @@ class Election:
         _make_private(folder)
         self._start, self._guard, self._over = start, threading.Lock(), False
         self._mark = folder / str(os.getpid())
-        self._mark.write_text(str(run))
+        self._mark.write_text(mark(run))
         self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not self._try():
             threading.Thread(target=self._wait, name="sampler election", daemon=True).start()

@@ -90,10 +90,14 @@ def _tell(problems: Sequence[str]) -> None:
 def _job_meant(run: str | None, base: str | None) -> list[Member] | None:
     """Return the runs of the job that is meant: of the newest run, or of the newest one in a folder that was named; None
     where that is one run by itself."""
+    from gpuwatch.errors import NotARun
     from gpuwatch.store import folder, jobs
 
     if run is None:
-        found = jobs.job_of(find(None, base))
+        try:
+            found = jobs.job_of(find(None, base))
+        except NotARun:  # reading it says why, or makes do with its event log
+            return None
     elif Path(run).is_dir() and not (Path(run) / folder.INFO).exists() and not (Path(run) / "spool").exists():
         found = jobs.members_in(Path(run)) or []
     else:

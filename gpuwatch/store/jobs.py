@@ -91,7 +91,10 @@ def read_run(path: Path) -> Recording:
     recording = read(path)
     if recording.by_writer("sampler") or not recording.by_writer("hook") or recording.run.attached is not None:
         return recording
-    mine = member(path)
+    try:
+        mine = member(path)
+    except NotARun:  # its run.json is lost: the event log is all there is
+        return recording
     beside = [read(one.path) for one in job_of(path) if one.node == mine.node and one.path.resolve() != path.resolve()]
     sampled = [log for other in beside for log in other.logs if log.writer in ("sampler", "stacks")]
     return _joined([recording, replace(recording, logs=tuple(sampled), bytes=0)]) if sampled else recording

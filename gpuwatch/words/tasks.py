@@ -1,6 +1,6 @@
 """The tasks of one job on one machine: the folder in which they meet, so that one sampler serves them all.
 
-Each supervisor puts a file there, named like its process id, that holds the path of its run folder. Whoever holds the lock
+Each supervisor puts a file there, named like its process id, that holds when it started and the path of its run folder. Whoever holds the lock
 on the file LOCK samples; the kernel frees it when its holder ends, however that comes about.
 """
 
@@ -12,8 +12,13 @@ from pathlib import Path
 LOCK = "lock"
 
 
+def mark(run: Path) -> str:
+    """Return what this process puts into its file."""
+    return f"{_start_ticks(os.getpid())} {run}"
+
+
 def tasks_in(folder: Path) -> dict[int, Path]:
-    """Return the run folder of each task by its supervisor's process id; of what cannot be read, nothing."""
+    """Return the run folder of each task by its supervisor's process id, of those that still run."""
     found = {}
     try:
         names = os.listdir(folder)
@@ -22,7 +27,15 @@ def tasks_in(folder: Path) -> dict[int, Path]:
     for name in names:
         if name.isdecimal():
             try:
-                found[int(name)] = Path((folder / name).read_text())
-            except (OSError, ValueError):
+                started, _, run = (folder / name).read_text().partition(" ")
+                # A killed supervisor leaves its file, and its number may be another process's by now.
+                if run and started == _start_ticks(int(name)):
+                    found[int(name)] = Path(run)
+            except OSError:
                 continue
     return found
+
+
+def _start_ticks(pid: int) -> str:
+    stat = Path(f"/proc/{pid}/stat").read_bytes()
+    return stat[stat.rindex(b")") + 2 :].split()[19].decode()

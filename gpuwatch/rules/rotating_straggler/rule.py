@@ -8,7 +8,7 @@ What it means
 How it is measured
     For each step, what each rank spends without waiting for the others: by how much the latest is over the mean, and how often
     the latest is another one than before. Where the exchange is in the backward pass, a rank's own part of it is that
-    of the ranks that wait for none.
+    of the ranks that wait for no other.
 
 When it is wrong
     Cores that are used up hold up now one rank, now another: then it is not reported. On GPUs that run ahead of
