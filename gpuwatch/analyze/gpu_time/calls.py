@@ -27,8 +27,8 @@ def named(trace: Trace, rows: Any, *patterns: re.Pattern[str]) -> Mask:
     known = np.zeros(len(used), bool)
     for number in np.flatnonzero(used).tolist():
         known[number] = any(pattern.search(trace.names[number]) for pattern in patterns)
-    mask: Mask = known[rows.name]
-    return mask
+    found: Mask = known[rows.name]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
