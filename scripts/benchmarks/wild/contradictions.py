@@ -37,8 +37,9 @@ def found(report: Report) -> list[str]:
 def _verdict(report: Report) -> Iterator[str]:
     bound = report["verdict"]["bound"]
     free = predicted(report["verdict"].get("speedup_if_input_free"))
-    # A headline that names a wait beside what bounds the run leaves room for a faster input.
-    said = not report["verdict"]["leave_input_alone"]
+    # A headline may say so itself: that the input would win all the same, or that the loader takes time with its batches made.
+    headline = report["verdict"]["headline"]
+    said = "an input that cost nothing would" in headline or "with its batches ready" in headline
     if bound in INPUT_IS_FINE and free is not None and free > FREE_INPUT_MATTERS and not said:
         yield f"the verdict is {bound}, and an input that cost nothing would make the run {free:.2f} times as fast"
     if bound == "input" and free is not None and free < 1.02:
