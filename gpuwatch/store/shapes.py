@@ -80,6 +80,7 @@ SHAPES: dict[str | tuple[str, str], Shape] = {
     ("cpu", "busy"): NUMBERS,
     ("gpu_busy", "busy"): NUMBERS,
     ("unentered", "command"): TEXT,
+    ("table", "optimizer"): TEXT,
 }
 
 
