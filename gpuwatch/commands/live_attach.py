@@ -36,7 +36,7 @@ class _Look:
     def __init__(self, target: Target, options: Options) -> None:
         self._begun, self._left = threading.Event(), threading.Event()
         self._path: Path | None = None
-        self._error: GpuwatchError | None = None
+        self._error: Exception | None = None
         self._said: list[str] = []
         self._tell = options.tell
         kept = replace(options, live=True, started=self._started, left=self._left.is_set, tell=self._said.append)
@@ -72,7 +72,7 @@ class _Look:
     def _run(self, target: Target, options: Options) -> None:
         try:
             attach(target, options)
-        except GpuwatchError as error:
+        except Exception as error:  # raised again where the command is
             self._error = error
         finally:
             self._begun.set()

@@ -110,10 +110,9 @@ def load_job(members: Sequence[Member], timeline: bool = False) -> Report:
     from gpuwatch.build_job import JobRuns, build_job
     from gpuwatch.build_report import build
     from gpuwatch.store import jobs
-    from gpuwatch.store.reader import read
 
     if len(members) == 1:
-        return with_experiments(build(read(members[0].path), timeline), members[0].path.parent)
+        return load(str(members[0].path), None, timeline, tell=False)
     job = jobs.read_job(members)
     if len(job.nodes) == 1:
         return build(job.nodes[0].recording, timeline)

@@ -4,6 +4,7 @@
 It stays in gpuwatch: `hook/entry/inject` writes what is placed on import into the copy of the hook in each run folder.
 """
 
+from .exchanges import DISTRIBUTED, DISTRIBUTED_PARALLEL, EXCHANGES
 from .pipelines import PIPELINES, pipelines_of
 
 
@@ -56,19 +57,6 @@ _FETCHERS = (
     "torch.utils.data._utils.fetch:_IterableDatasetFetcher.fetch",
 )
 _NEXT = _LOADER + ":_BaseDataLoaderIter.__next__"
-_EXCHANGES = (
-    "barrier",
-    "monitored_barrier",
-    "all_reduce",
-    "reduce",
-    "broadcast",
-    "all_gather",
-    "all_gather_object",
-    "gather_object",
-    "broadcast_object_list",
-    "scatter_object_list",
-    "init_process_group",
-)
 
 PATCH_POINTS = (
     PatchPoint(
@@ -97,21 +85,19 @@ PATCH_POINTS = (
         ),
     ),
     PatchPoint(
-        "torch.distributed.distributed_c10d",
+        DISTRIBUTED,
         "trainer.exchanges",
         "in these a rank waits for the others",
         replaces=tuple(
-            f"{module}:{name}"
-            for module in ("torch.distributed.distributed_c10d", "torch.distributed")
-            for name in _EXCHANGES
+            f"{module}:{name}" for module in (DISTRIBUTED, "torch.distributed") for name in EXCHANGES[DISTRIBUTED]
         ),
         optional=True,
     ),
     PatchPoint(
-        "torch.nn.parallel.distributed",
+        DISTRIBUTED_PARALLEL,
         "trainer.exchanges",
         "in its constructor the ranks meet",
-        replaces=("torch.nn.parallel.distributed:_verify_param_shape_across_processes",),
+        replaces=tuple(f"{DISTRIBUTED_PARALLEL}:{name}" for name in EXCHANGES[DISTRIBUTED_PARALLEL]),
         optional=True,
     ),
     PatchPoint(

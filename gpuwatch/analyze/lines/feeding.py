@@ -126,13 +126,14 @@ class _Loops:
         trains = {stack: n for stack, n in weights.items() if parts[stack] in _TRAINS}
         calls = {stack: n for stack, n in weights.items() if parts[stack] == "forward"}
         self._functions: Mapping[Function, _Called] = {}
-        few = bool(trains) and sum(trains.values()) + sum(calls.values()) >= _FEWEST_TRAINING
-        if sum(trains.values()) >= _FEWEST or (few and sum(calls.values()) < _FEWEST):
+        training, forward = sum(trains.values()), sum(calls.values())
+        few = bool(trains) and training + forward >= _FEWEST_TRAINING
+        if training >= _FEWEST or (few and forward < _FEWEST):
             self._functions = _through(trains, {})
             # A model that is called for the next batch is no part of the step.
             calls = {stack: n for stack, n in calls.items() if not self.gets_batch(stack)}
             self._functions = _through(trains, calls)
-        elif sum(calls.values()) >= _FEWEST:
+        elif forward >= _FEWEST:
             self._functions = _through(calls, calls)
         self.is_known = any(called.source is not None for called in self._functions.values())
         self._awaits = any(called.source is not None and called.source.awaits for called in self._functions.values())

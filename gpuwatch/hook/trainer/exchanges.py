@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 
+from ...words.exchanges import EXCHANGES
 from ..event_log import spool
 from ..source_code import callers
 from ..step_mode import mode
@@ -19,29 +20,12 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_CALLS = {
-    "torch.distributed.distributed_c10d": (
-        "barrier",
-        "monitored_barrier",
-        "all_reduce",
-        "reduce",
-        "broadcast",
-        "all_gather",
-        "all_gather_object",
-        "gather_object",
-        "broadcast_object_list",
-        "scatter_object_list",
-        "init_process_group",
-    ),
-    # DistributedDataParallel begins with it: there the ranks meet.
-    "torch.nn.parallel.distributed": ("_verify_param_shape_across_processes",),
-}
 _LONG_NS = 100_000_000
 
 
 def on_import(name: str, module: ModuleType) -> None:
     """Time the module's calls that wait for other ranks."""
-    for call in _CALLS[name]:
+    for call in EXCHANGES[name]:
         original = getattr(module, call, None)
         if original is not None:
             setattr(module, call, _timed(original, call))
