@@ -13,6 +13,9 @@ Tool = Literal["anomaly", "compiler", "tracer", "profiler"]
 # The activity of a training process that gets the next batch of its loop by itself, where that is not over a DataLoader.
 INPUT = "input"
 
+# A smaller share rounds to 0 %.
+LEAST_SHARE = 0.005
+
 
 @dataclass(frozen=True, slots=True)
 class Callee:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from gpuwatch.model.hot_lines import HotLine, cost_of
+from gpuwatch.model.hot_lines import LEAST_SHARE, HotLine, cost_of
 from gpuwatch.model.measures import Place
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
@@ -34,8 +34,6 @@ SHARE_OF = {
 # What a process does anyway is not worth a word.
 USUAL = ("fetch", "step", "startup", "between loops")
 TOO_FEW = 5
-# Less rounds to 0 %.
-LEAST_SHARE = 0.005
 # Between columns; how far names are cut where a terminal is narrow, at last they go; what a path keeps.
 GAP, LONGEST_NAMES, LEAST_PATH = 3, (60, 28, 20, 14, 0), 24
 

@@ -39,7 +39,8 @@ _LOADER_CLAIMS: dict[Bound, str] = {
 _EVALUATION_CLAIM = (
     "evaluation waits for data {waits} of the time of all loops; the {role} loop waits for it {share} of its own"
 )
-_EVALUATION_TOO = "; evaluation waits for it {waits} of the time of all loops, and an input that cost nothing would make the run {won} faster"
+_FREE_INPUT = "an input that cost nothing would make the run {won} faster"
+_EVALUATION_TOO = "; evaluation waits for it {waits} of the time of all loops, and " + _FREE_INPUT
 _ALONE = "; leave the input pipeline alone"
 # What to do about a run whose input and training share the cores.
 SHARED_CORES = (
@@ -99,7 +100,7 @@ def claim(verdict: Verdict) -> str:
     """Return what is said of the run beside the verdict's name; of an unknown one that is its reason."""
     steps = verdict.reason
     if verdict.trend is not None and verdict.confidence != "borderline":
-        return _trend_claim(verdict, verdict.trend) + (_ALONE if verdict.leave_input_alone else "")
+        return _trend_claim(verdict, verdict.trend) + _about_input(verdict)
     if isinstance(steps, LoaderSteps):
         return _loader_claim(verdict, steps)
     if isinstance(steps, OwnLoopSteps) and verdict.bound != "unknown":
@@ -107,6 +108,16 @@ def claim(verdict: Verdict) -> str:
     if isinstance(steps, TracedTime):
         return _traced_claim(verdict, steps)
     return reason(verdict)
+
+
+def _about_input(verdict: Verdict) -> str:
+    """Return what is said of the input beside steps that changed: what it would win over the whole run is no part of them."""
+    gain, steps = verdict.speedup_if_input_free, verdict.reason
+    if verdict.leave_input_alone:
+        return _ALONE
+    if verdict.bound == "input" or gain is None or not isinstance(steps, LoaderSteps):
+        return ""
+    return f"; {_FREE_INPUT.format(won=won(verdict))}" if gain.predicted >= 1 + steps.threshold else ""
 
 
 def _own_loop_claim(verdict: Verdict, steps: OwnLoopSteps) -> str:

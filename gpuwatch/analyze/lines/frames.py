@@ -51,10 +51,13 @@ class Frame(NamedTuple):
 def read_frames(recorded: Any) -> tuple[Frame, ...]:
     """Return a stack's frames without our own; empty for a row that is not one.
 
-    py-spy does not stop what it looks at: of a stack that changed meanwhile it may read what never was a name."""
+    py-spy does not stop what it looks at: of a stack that changed meanwhile it may read what never was a name. The first
+    instruction of a module has line 0, which is before the file's first."""
     if not isinstance(recorded, list):
         return ()
-    frames = [Frame(str(f[0]), str(f[1]), int(f[2] or 0)) for f in recorded if isinstance(f, list) and len(f) >= 3]
+    frames = [
+        Frame(str(f[0]), str(f[1]), max(int(f[2] or 1), 1)) for f in recorded if isinstance(f, list) and len(f) >= 3
+    ]
     if any(_NO_NAME.search(frame.function + frame.file) for frame in frames):
         return ()
     return tuple(frame for frame in frames if not is_own(frame.file))

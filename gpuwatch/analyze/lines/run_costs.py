@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gpuwatch.analyze.lines.samples import BEFORE, LOADER_WORK, Role
 from gpuwatch.analyze.lines.waiting import waits_for_others
-from gpuwatch.model.hot_lines import HotLine, cost_of
+from gpuwatch.model.hot_lines import LEAST_SHARE, HotLine, cost_of
 
 # A start-up that takes more of a run than this is what the run is about; a shorter one is paid once, however long it runs.
 _MOST = 0.5
@@ -31,11 +31,11 @@ class LoopWait(NamedTuple):
 
 def by_cost(lines: Sequence[HotLine], loops: Sequence[LoopWait], startup_share: float) -> list[HotLine]:
     """Return the lines with what each costs the run, the costliest first; those before the first batch come last unless
-    `startup_share`, that of the run before it, is most of the run."""
+    `startup_share`, that of the run before it, is most of the run; those with a share of 0 % last of all."""
     waited: dict[Role, float] = {role: _waited_s(role, lines, loops) for role in ("worker", "trainer")}
     costed = [replace(line, cost_s=_cost_s(line, waited[line.process_role])) for line in lines]
     once = BEFORE if startup_share < _MOST else ()
-    return sorted(costed, key=lambda line: (line.activity in once, -cost_of(line)))
+    return sorted(costed, key=lambda line: (line.share < LEAST_SHARE, line.activity in once, -cost_of(line)))
 
 
 def _cost_s(line: HotLine, waited_s: float) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gpuwatch.analyze.lines.moments import Moments, within
+from gpuwatch.analyze.lines.run_costs import LoopWait, by_cost
+from gpuwatch.diagnosis.examples.runs import SAMPLER_LINE
 from gpuwatch.model.hot_lines import Callee, HotLine
 from tests.spools import SECOND, START, FakeLog, FakeRun, report_of
 
@@ -127,6 +130,12 @@ def test_lines_are_ordered_by_what_they_cost_the_run(run: FakeRun, wait_ms: floa
     assert [line.line for line in found][0] == first
     costs = {line.line: line.cost_s for line in found}
     assert costs[7] == pytest.approx(made_s, rel=0.05) and costs[44] == pytest.approx(10.0 - made_s, rel=0.05)
+
+
+def test_a_line_that_hardly_a_sample_met_comes_after_those_of_the_start_up() -> None:
+    early = replace(SAMPLER_LINE, line=1, activity="startup", share=0.4)
+    rare = replace(SAMPLER_LINE, line=2, share=0.004)
+    assert [line.line for line in by_cost([rare, early], [LoopWait(False, 0, 10.0)], 0.1)] == [1, 2]
 
 
 def imagefolder(run: FakeRun, **attributes: Any) -> dict[tuple[str, int], HotLine]:

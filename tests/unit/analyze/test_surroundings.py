@@ -322,9 +322,10 @@ def test_where_a_stack_stands(frames: list[list[object]], activity: str, line: i
     assert (found and found[0].line, called and str(called)) == (line, callee)
 
 
-def test_a_stack_that_changed_while_it_was_read_is_left_out() -> None:
+def test_what_no_source_has_is_left_out_of_a_stack() -> None:
     for torn in ("/me/tr\0in.py", "/me/\ufffd\ufffd.py", "\x7fELF"):
         assert read_frames([MAIN, ["f", torn, 3]]) == ()
+    assert read_frames([["<module>", "/me/tables.py", 0]])[0].line == 1, "a file has no line 0"
     assert len(read_frames([MAIN, ["größe", "/home/möwe/日本/train.py", 3]])) == 2
 
 

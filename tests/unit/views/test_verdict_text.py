@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from gpuwatch.diagnosis.examples.parts import interval
+from gpuwatch.diagnosis.examples.parts import interval, make_trend
 from gpuwatch.model.findings import Bound, Speedup, Verdict
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.reasons import EndedEarly, FewSteps, LoaderSteps, NoLoop, OwnLoopSteps, Reason, SharedCores
@@ -16,6 +16,8 @@ from tests.builders import make_report
 
 LOADER = LoaderSteps("training", 0.10, 5.0, 10.0)
 SHARED = replace(LOADER, cores=SharedCores(2.0, 1.2, 0.7))
+SLOWER = make_trend("backward", 10.0, 20.0)
+SAID_OF_SLOWER = "Compute-bound: steps grow with the run's age, from 15 ms to 25 ms; what grows is the backward"
 OWN = OwnLoopSteps(50.0, True, model=0.4, handed=0.25, other=0.35)
 
 
@@ -38,6 +40,11 @@ def gain(predicted: float) -> Speedup:
         (
             verdict("compute", replace(LOADER, ready=True), speedup_if_input_free=gain(1.3)),
             "Compute-bound: the training loop waits for a core 33% of its time, with its batches ready",
+        ),
+        (verdict("compute", LOADER, trend=SLOWER, speedup_if_input_free=gain(1.04)), SAID_OF_SLOWER),
+        (
+            verdict("compute", LOADER, trend=SLOWER, speedup_if_input_free=gain(1.13)),
+            f"{SAID_OF_SLOWER}; an input that cost nothing would make the run 13% faster",
         ),
         (
             verdict("cpu", SHARED, speedup_if_input_free=gain(1.24), input_wait_share=interval(0.004)),
