@@ -10,12 +10,13 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from gpuwatch.errors import GpuwatchError, UsageError
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.record import SAMPLER_LOG, is_reaped, last_line, start_sampler, stop_sampler
+from gpuwatch.records import dataclass
 from gpuwatch.sources import pyspy, refusals, running
 from gpuwatch.sources.base import Row
 from gpuwatch.sources.loader_locals import serves

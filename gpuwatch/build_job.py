@@ -6,7 +6,7 @@ What is missing or does not fit is said: ranks that no run has, a node without t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze.nodes.clocks import Clock, clock_of
 from gpuwatch.analyze.nodes.merging import Node, merge_profiles, merge_timelines
@@ -18,6 +18,7 @@ from gpuwatch.errors import UsageError
 from gpuwatch.model.job import Job, JobId, JobNode
 from gpuwatch.model.recording import Recording
 from gpuwatch.model.report import Report
+from gpuwatch.records import dataclass
 
 _NO_CLOCK = Clock(0.0, 0.0, 0.0, "own")
 

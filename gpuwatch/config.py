@@ -9,11 +9,11 @@ import dataclasses
 import difflib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gpuwatch.errors import UsageError
+from gpuwatch.records import dataclass
 from gpuwatch.words.environment import SETTINGS, switch
 from gpuwatch.words.units import figures
 

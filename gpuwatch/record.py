@@ -11,12 +11,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from gpuwatch.hook.entry import inject
 from gpuwatch.model.recording import RunInfo
+from gpuwatch.records import dataclass
 from gpuwatch.store import folder, liveness
 from gpuwatch.store.identity import ask_for_changes, identity_of
 from gpuwatch.supervise import CannotStart, Ended, Stdio, outside_tool_environment, supervise

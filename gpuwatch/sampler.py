@@ -18,9 +18,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from gpuwatch.records import dataclass
 from gpuwatch.sources.attached_stacks import AttachedStacks
 from gpuwatch.sources.base import KeptFile, Row, Source
 from gpuwatch.sources.cgroup import CgroupSource, quota_cores

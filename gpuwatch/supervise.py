@@ -15,8 +15,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from gpuwatch.records import dataclass
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127

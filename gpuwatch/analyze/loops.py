@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze.loading.fetches import Maker
 from gpuwatch.analyze.machine.usage import Usage, Window
 from gpuwatch.analyze.processes.sorting import Processes
@@ -11,6 +9,7 @@ from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.analyze.wall_time.phases import Walk
 from gpuwatch.analyze.wall_time.steps import Steps
 from gpuwatch.model.loader_profile import LoaderProfile
+from gpuwatch.records import dataclass
 
 
 @dataclass(slots=True)

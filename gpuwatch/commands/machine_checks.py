@@ -9,10 +9,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gpuwatch.records import dataclass
 from gpuwatch.words.event_log import Columns
 from gpuwatch.words.units import count, size
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ import click
 from gpuwatch import config as settings
 from gpuwatch.errors import GpuwatchError, UsageError
 from gpuwatch.record import Options, Recorded, record
+from gpuwatch.records import dataclass
 from gpuwatch.supervise import CannotStart, exit_as
 from gpuwatch.words.environment import GPU_TRACE, INPUT
 

@@ -23,7 +23,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ import click
 
 from gpuwatch.commands.recorded import base_folder, dir_option, print_json
 from gpuwatch.errors import UsageError
+from gpuwatch.records import dataclass
 
 if TYPE_CHECKING:
     from gpuwatch.experiments.conductor import Conductor

@@ -10,7 +10,6 @@ import difflib
 import operator
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import get_args
 
 from gpuwatch.errors import UsageError
@@ -18,6 +17,7 @@ from gpuwatch.model.findings import Bound, Severity
 from gpuwatch.model.metrics import LIMITS
 from gpuwatch.model.readings import point
 from gpuwatch.model.report import Report
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import UNITS, Unit, figures, percent
 
 _EXAMPLES = "e.g. --fail-on 'input_wait>10%' or --fail-on 'finding:too-few-workers, step>120ms'"

@@ -8,7 +8,6 @@ the cores that other processes took from a run is added to it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -16,6 +15,7 @@ from gpuwatch.model.measures import Interval
 from gpuwatch.model.metrics import CATALOGUE, Compared, Metric
 from gpuwatch.model.readings import Measure, point
 from gpuwatch.model.report import Report
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import DASH, count, factor, figures, percent
 
 # Two runs of the same training on a shared machine differ by this much for no reason that a run could know.

@@ -6,11 +6,11 @@ Who made and who opened is recorded by the hook. Of a library that no table name
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.measures import Place
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import is_library, package_of
 
 _T = TypeVar("_T")

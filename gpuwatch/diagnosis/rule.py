@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Any, Final, Literal, NamedTuple
 
@@ -30,6 +30,7 @@ from gpuwatch.model.findings import (
 )
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 
 
 class Missing(NamedTuple):

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Literal, NamedTuple
 
 from gpuwatch.model.measures import Interval
+from gpuwatch.records import dataclass
 
 State = Literal["yes", "no", "borderline"]
 

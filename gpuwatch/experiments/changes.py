@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gpuwatch.experiments import rewriting
+from gpuwatch.records import dataclass
 
 Kind = Literal[
     "by hand", "loader", "call", "derived class", "optimizer", "order", "draft", "reduced", "one thread", "at the top"

@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from gpuwatch.errors import GpuwatchError
@@ -20,6 +20,7 @@ from gpuwatch.experiments.session import Result, Session
 from gpuwatch.experiments.undriven import LoopNotDriven
 from gpuwatch.model.experiment import PATCH, Trial
 from gpuwatch.model.recording import ProcessLog, Recording
+from gpuwatch.records import dataclass
 from gpuwatch.store.reader import read
 
 BARE, PATCHED = trials.BASELINE, PATCH

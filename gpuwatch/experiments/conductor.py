@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gpuwatch.experiments import budget, ceilings, edits, sweep
@@ -15,6 +15,7 @@ from gpuwatch.experiments.session import Result, Session, Window
 from gpuwatch.model.experiment import Experiment, Trial
 from gpuwatch.model.profile import Costs
 from gpuwatch.model.report import Report
+from gpuwatch.records import dataclass
 
 ROUNDS = 4
 MOST_ROUNDS = 8

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gpuwatch.build_report import build
@@ -11,6 +10,7 @@ from gpuwatch.errors import GpuwatchError
 from gpuwatch.experiments.kinship import differences
 from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.report import Report
+from gpuwatch.records import dataclass
 from gpuwatch.store import folder
 from gpuwatch.store.reader import read
 from gpuwatch.words.masking import mask_arguments, same_command

@@ -7,8 +7,8 @@ import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from gpuwatch.records import dataclass
 from gpuwatch.words.masking import same_command
 
 _PYTHON = re.compile(r"^python(\d+(\.\d+)?)?$")

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
 
 from gpuwatch.build_report import build
 from gpuwatch.errors import GpuwatchError
 from gpuwatch.experiments.session import Session
 from gpuwatch.model.report import Report
 from gpuwatch.record import start_sampler, stop_sampler
+from gpuwatch.records import dataclass
 from gpuwatch.store.reader import read
 
 # A first look after this time, later ones after half as much again: enough for a burst of stack samples, and for a step

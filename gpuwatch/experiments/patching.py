@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from gpuwatch.experiments.changes import Change, applied, why_not
 from gpuwatch.experiments.edits import source_of
 from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.model.experiment import Answer, PatchFile, Unpatched
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import is_library
 from gpuwatch.words.units import factor
 

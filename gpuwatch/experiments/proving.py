@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.experiments import budget, trials
 from gpuwatch.experiments.conductor import WINDOW_S, Conductor
 from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.experiments.session import Window
 from gpuwatch.model.experiment import Trial
+from gpuwatch.records import dataclass
 
 # Remedies that are tried in turns with each other; more at a time would keep more workers in memory.
 GROUP = 3

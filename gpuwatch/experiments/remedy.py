@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from gpuwatch.experiments.changes import Change
 from gpuwatch.experiments.session import Window
+from gpuwatch.records import dataclass
 
 # What acts in the trainer while a window runs: `hook/experiment/step_remedies.py`.
 OF_THE_STEP = frozenset(

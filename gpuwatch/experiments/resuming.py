@@ -12,7 +12,7 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.experiments.session import Result
 from gpuwatch.model.experiment import Experiment
 from gpuwatch.model.profile import Costs
+from gpuwatch.records import dataclass
 from gpuwatch.words.masking import mask_arguments, same_command
 from gpuwatch.words.version import own_version
 

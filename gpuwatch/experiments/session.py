@@ -16,7 +16,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +26,7 @@ from gpuwatch.errors import GpuwatchError
 from gpuwatch.experiments.undriven import CANNOT, LoopNotDriven, why_undriven
 from gpuwatch.hook.entry import inject
 from gpuwatch.model.recording import Recording
+from gpuwatch.records import dataclass
 from gpuwatch.store import folder, liveness
 from gpuwatch.store.reader import Tail
 from gpuwatch.supervise import outside_tool_environment

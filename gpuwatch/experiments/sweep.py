@@ -8,13 +8,14 @@ turns; then prefetch and library threads are tried at the knee.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gpuwatch.experiments.pairing import by_arm, outcome, rate_interval, ratio
 from gpuwatch.experiments.session import Result, Window
 from gpuwatch.model.experiment import LoaderTrial
 from gpuwatch.model.measures import Interval
+from gpuwatch.records import dataclass
 
 KNEE = 0.03
 # The loader this much faster than the device hides behind it for good.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.errors import GpuwatchError
 from gpuwatch.model.recording import ProcessLog, Recording
+from gpuwatch.records import dataclass
 
 CANNOT = "this command cannot be experimented on"
 INSTEAD = "Measure a change with `gpuwatch run` before and after it, then `gpuwatch diff`"

@@ -7,7 +7,7 @@ are neither added nor multiplied, but measured: beside the unchanged loader and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.experiments import pairing, trials
 from gpuwatch.experiments.conductor import WINDOW_S, Conductor
@@ -15,6 +15,7 @@ from gpuwatch.experiments.predicting import of_union
 from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.model.experiment import Answer, LeftOut, Trial
 from gpuwatch.model.measures import Interval
+from gpuwatch.records import dataclass
 
 USUAL_ROUNDS, MOST_ROUNDS = 3, 8
 # An interval this wide, in parts of its middle, is good enough for an answer.

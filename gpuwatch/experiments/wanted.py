@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gpuwatch.experiments import budget, ceilings, earlier, patching, remedies, resuming, trials
@@ -15,6 +15,7 @@ from gpuwatch.experiments.remedy import Remedy
 from gpuwatch.experiments.resuming import Known
 from gpuwatch.experiments.trials import round_of
 from gpuwatch.experiments.uniting import Uniting
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, factor
 
 # The part of the rest of the budget that stays for the ceilings and the sweep when they were asked for beside remedies.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.model.threads import Line
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from gpuwatch.model.measures import Interval
+from gpuwatch.records import dataclass
 
 # The id of the trial of a whole patch.
 PATCH = "patch"

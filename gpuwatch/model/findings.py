@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gpuwatch.model.measures import INTERNAL, Interval, Place
 from gpuwatch.model.reasons import Reason
 from gpuwatch.model.trend import Trend
+from gpuwatch.records import dataclass
 
 Bound = Literal["input", "compute", "cpu", "host", "transfer", "communication", "startup", "unknown"]
 Severity = Literal["critical", "warning", "info"]

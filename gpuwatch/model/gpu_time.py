@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from gpuwatch.model.measures import Interval, Place
+from gpuwatch.records import dataclass
 
 StepsBy = Literal["profiler steps", "loader requests", "optimizer steps", "none"]
 Unmeasured = Literal["work not recorded", "copies not recorded", "host not recorded"]

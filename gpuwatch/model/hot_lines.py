@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gpuwatch.model.measures import INTERNAL, Place
+from gpuwatch.records import dataclass
 
 # What is no work of the training: anomaly mode's own, the compiler at compiling, a debugger's or a profiler's.
 Tool = Literal["anomaly", "compiler", "tracer", "profiler"]

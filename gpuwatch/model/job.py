@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from gpuwatch.records import dataclass
 
 # What says that runs belong together: `--job`, torchrun's run id, Slurm's job and step, the address at which ranks meet.
 JobId = Literal["job", "elastic", "slurm", "address"]

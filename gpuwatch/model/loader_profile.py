@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from gpuwatch.model.measures import INTERNAL, Interval, Place
 from gpuwatch.model.worker_profile import WorkersProfile
+from gpuwatch.records import dataclass
 
 # What is called less often for a sample is called for a batch, or for some samples only.
 _PER_SAMPLE = 0.5

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gpuwatch.model.worker_profile import CpuMasks
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from gpuwatch.records import dataclass
 
 # Metadata of a field that parts of gpuwatch hand each other: it is in no JSON, and in no schema.
 INTERNAL: Mapping[str, Any] = {"internal": True}

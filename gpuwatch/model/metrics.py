@@ -7,7 +7,6 @@ was not measured gives no reading, never a zero.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from gpuwatch.model.findings import Bound, Severity
@@ -15,6 +14,7 @@ from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.measures import PHASES
 from gpuwatch.model.readings import Measure, OfDevices, OfEach, OfLoaders, OfPhases, OfPrimary, OfRun, Reader
 from gpuwatch.model.report import Report
+from gpuwatch.records import dataclass
 from gpuwatch.words.gpu_trace import BUSY_CLASSES, CLASSES
 from gpuwatch.words.units import UNITS
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.model.measures import Place
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from gpuwatch.model.contents import LargeTable, Padding
@@ -18,6 +17,7 @@ from gpuwatch.model.setups import Setup
 from gpuwatch.model.threads import TrainerThreads
 from gpuwatch.model.traced_windows import TracedWindows
 from gpuwatch.model.trend import Trend
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

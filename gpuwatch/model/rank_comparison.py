@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from gpuwatch.model.measures import Place
+from gpuwatch.records import dataclass
 
 # The parts of a step in which a rank can be late by its own doing.
 OwnPart = Literal["input wait", "forward", "rest"]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile
 from gpuwatch.model.measures import Interval, Phase
 from gpuwatch.model.report import Report
+from gpuwatch.records import dataclass
 
 Measure = Interval | float | int | None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gpuwatch.model.experiment import Experiment, PredictionScore, Trial
 from gpuwatch.model.findings import Finding, NotEvaluated, Verdict
@@ -17,6 +17,7 @@ from gpuwatch.model.reasons import TracedTime
 from gpuwatch.model.recording import Gap, RunInfo
 from gpuwatch.model.timeline import Timeline
 from gpuwatch.model.traced_windows import TracedWindows
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

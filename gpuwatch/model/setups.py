@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from gpuwatch.model.measures import Place
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

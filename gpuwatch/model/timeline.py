@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from gpuwatch.records import dataclass
 from gpuwatch.words.lanes import LaneKind
 
 MACHINE = "machine"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.measures import INTERNAL, Place
+from gpuwatch.records import dataclass
 
 # Why a run that was asked for windows has none: the script has a profiler of its own, a tool is injected, a daemon traces,
 # torch.profiler failed, the process was killed in the window, or ended before one was due.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from gpuwatch.model.measures import Interval
+from gpuwatch.records import dataclass
 
 Shape = Literal["steady", "growing", "growing in each epoch", "changed"]
 

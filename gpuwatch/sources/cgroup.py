@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from gpuwatch.records import dataclass
 from gpuwatch.sources.base import Row
 
 # v1 writes "no limit" as the largest page-aligned number.

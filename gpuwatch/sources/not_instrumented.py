@@ -13,9 +13,9 @@ import shlex
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from gpuwatch.records import dataclass
 from gpuwatch.sources.base import Row
 from gpuwatch.sources.tree import ProcessTree
 from gpuwatch.words.masking import mask_arguments

@@ -10,8 +10,8 @@ import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from gpuwatch.records import dataclass
 from gpuwatch.sources.base import KeptFile, Row, keep
 from gpuwatch.sources.tree import ProcessTree
 

@@ -15,10 +15,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from gpuwatch.records import dataclass
 from gpuwatch.words.environment import PYSPY
 
 # Beyond its own duration: finding the interpreters of many processes, writing the file; then an interrupt; then a kill.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from gpuwatch.records import dataclass
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _TORCH = re.compile(rb"/(?:torch/lib/)?libtorch(?:_cpu|_python)?\.so")

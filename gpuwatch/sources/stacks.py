@@ -14,9 +14,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from gpuwatch.records import dataclass
 from gpuwatch.sources import pyspy, speedscope, threads
 from gpuwatch.sources.base import Row
 from gpuwatch.sources.spare import SpareCores

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gpuwatch.records import dataclass
 from gpuwatch.words.event_log import Columns, integers, kind_of, read_header
 
 _MOST_BYTES = 1 << 17

@@ -8,8 +8,8 @@ multiprocessing as well; then only that loop tells the two apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
+from gpuwatch.records import dataclass
 from gpuwatch.sources import running
 from gpuwatch.sources.running import Running
 

@@ -14,12 +14,12 @@ import re
 import socket
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gpuwatch.errors import GpuwatchError, NotARun, OtherVersion, RunNotFound
 from gpuwatch.model.recording import RunInfo
+from gpuwatch.records import dataclass
 from gpuwatch.store import liveness
 from gpuwatch.store.regular import read_regular
 from gpuwatch.words.masking import mask_arguments

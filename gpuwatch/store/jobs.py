@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gpuwatch.errors import NotARun, UsageError
 from gpuwatch.model.job import JobId
 from gpuwatch.model.recording import ProcessLog, Recording, RunInfo, Table
+from gpuwatch.records import dataclass
 from gpuwatch.store import archive, folder
 from gpuwatch.store.reader import read
 from gpuwatch.words.event_log import read_header

@@ -4,12 +4,12 @@ doubt a type or meet a number that no clock and no counter gives."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gpuwatch.model.recording import Row
+from gpuwatch.records import dataclass
 from gpuwatch.store.fields import NULL, Cells, Column
 
 # No clock, counter or size is beyond; what is has lost its separators.

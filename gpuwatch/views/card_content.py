@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from gpuwatch.records import dataclass
 
 LOADER_HEADER = ("", "dataset", "workers", "batch", "batches", "samples/s", "wait")
 RANK_HEADER = ("rank", "host", "device", "steps", "step", "wait")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import linecache
 import os
-from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from gpuwatch.model.exact_lines import ExactFunction, ExactLine, ExactPass
+from gpuwatch.records import dataclass
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 

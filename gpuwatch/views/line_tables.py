@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from rich.cells import cell_len
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from gpuwatch.model.hot_lines import LEAST_SHARE, HotLine, cost_of
 from gpuwatch.model.measures import Place
+from gpuwatch.records import dataclass
 from gpuwatch.views import text
 from gpuwatch.views.text import clean
 

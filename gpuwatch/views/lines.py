@@ -5,7 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -14,6 +14,7 @@ from rich.text import Text
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.measures import Place
 from gpuwatch.model.report import Report
+from gpuwatch.records import dataclass
 from gpuwatch.views import text
 from gpuwatch.views.line_tables import USUAL, below_of, sections, table, table_rows, whole_of
 from gpuwatch.views.text import clean

@@ -7,11 +7,12 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import IO
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
+
+from gpuwatch.records import dataclass
 
 NARROW, WIDE, PIPED = 80, 200, 100
 # One character for one, so that a layout made for the full set keeps its columns.

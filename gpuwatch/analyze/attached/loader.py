@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gpuwatch.analyze.attached.construction import construction_of
@@ -14,6 +14,7 @@ from gpuwatch.analyze.attached.workers import Pace, Used, Working
 from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
 from gpuwatch.model.measures import Interval, Place
 from gpuwatch.model.threads import TrainerThreads
+from gpuwatch.records import dataclass
 
 # Where it is not known how many batches were made, times are those of a step that takes one second.
 _UNIT_MS = 1e3

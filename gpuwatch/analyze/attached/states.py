@@ -6,7 +6,6 @@ import linecache
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from gpuwatch.analyze.lines.model_calls import Part, part_of
 from gpuwatch.analyze.numbers.arrays import as_list
 from gpuwatch.analyze.numbers.statistics import no_narrower, ratio_interval
 from gpuwatch.model.measures import Interval
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import is_library, is_process_queue
 
 MAIN = "MainThread"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from gpuwatch.analyze.lines.frames import activity_of
 from gpuwatch.analyze.machine.usage import Usage, Window
 from gpuwatch.analyze.numbers.arrays import numbers
 from gpuwatch.model.recording import ProcessLog
+from gpuwatch.records import dataclass
 
 WORK = ("fetch", "collate")
 _TICK_NS = 2e8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gpuwatch.analyze.gpu_time.intervals import distinct, holding, union
 from gpuwatch.analyze.numbers.statistics import percentiles
 from gpuwatch.model.trace import Trace
+from gpuwatch.records import dataclass
 from gpuwatch.words import gpu_trace as words
 
 # Single launches that a recorder joined to the wrong activity say nothing of a clock.

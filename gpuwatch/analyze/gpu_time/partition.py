@@ -6,7 +6,6 @@ before the gap began and did not start is waiting for something on the device, o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from gpuwatch.analyze.gpu_time.host import Host
 from gpuwatch.analyze.gpu_time.intervals import Spans, distinct, gaps, holding, overlap, union
 from gpuwatch.analyze.numbers.statistics import percentiles
 from gpuwatch.model.trace import Events, Floats, Trace
+from gpuwatch.records import dataclass
 from gpuwatch.words import gpu_trace as words
 
 (COMPUTE, COMMUNICATION, COPIES, INPUT, SYNC, PAGEABLE, LAUNCH, HOST_CODE, ALLOCATOR, DEPENDENCY, UNKNOWN) = range(11)

@@ -7,8 +7,6 @@ activity. So what was hidden behind something that goes shows up by itself, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from gpuwatch.analyze.gpu_time.calls import Calls, Indices, Mask
@@ -16,6 +14,7 @@ from gpuwatch.analyze.gpu_time.host import Host
 from gpuwatch.analyze.gpu_time.intervals import NOTHING, Spans, distinct, holding, union
 from gpuwatch.analyze.gpu_time.partition import DeviceTime
 from gpuwatch.model.trace import Floats, Trace
+from gpuwatch.records import dataclass
 
 # A launch that reaches its stream later than this, just when something else ends, had waited for that; microseconds.
 _LATENCY_US, _JUST_US = 200.0, 50.0

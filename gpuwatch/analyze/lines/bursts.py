@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gpuwatch.analyze.lines.frames import Frame, activity_of, imports, read_frames
@@ -19,6 +19,7 @@ from gpuwatch.analyze.numbers.arrays import as_list
 from gpuwatch.analyze.processes.sites import is_foreign
 from gpuwatch.analyze.processes.sorting import Processes, shift_of
 from gpuwatch.model.recording import ProcessLog
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import hands_over, is_library
 
 # py-spy writes its file after the last sample.

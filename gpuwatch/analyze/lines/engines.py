@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from gpuwatch.analyze.lines.waiting import waits_for_others
 from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import is_library, package_of
 
 # A line with this share of its process's work is what the loop waits in.

@@ -11,7 +11,7 @@ import linecache
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from gpuwatch.analyze.lines.bursts import burst_samples
@@ -29,6 +29,7 @@ from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality, Tool
 from gpuwatch.model.measures import Place
 from gpuwatch.model.recording import ProcessLog
+from gpuwatch.records import dataclass
 
 _MOST_LINES = 40
 _MOST_STARTUP, _BETWEEN = 10, "between loops"

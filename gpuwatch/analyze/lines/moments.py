@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ from gpuwatch.analyze.wall_time.phases import Walk
 from gpuwatch.analyze.wall_time.steps import windows
 from gpuwatch.analyze.wall_time.wrappers import is_feed
 from gpuwatch.model.profile import RankProfile
+from gpuwatch.records import dataclass
 
 Moment = Literal["startup", "step", "long step", "evaluation", "between loops", "shutdown"]
 Spans = Sequence[tuple[float, float]]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import linecache
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from gpuwatch.analyze.choices import pool_line
@@ -18,6 +18,7 @@ from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.model.measures import Place
 from gpuwatch.model.recording import ProcessLog
 from gpuwatch.model.threads import Line, OtherThreads, TrainerThreads
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import hands_over, is_library
 
 _MAIN, _STARTUP = "MainThread", "startup"

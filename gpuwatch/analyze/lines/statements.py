@@ -4,57 +4,44 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections import defaultdict
 from functools import lru_cache
 
 from gpuwatch.model.hot_lines import Callee
 
 _MOST_LINES = 5_000
 # What does something at its own line; a name or a constant on a line of its own is an argument of what began above.
-_WORKS = (ast.Call, ast.Subscript, ast.BinOp, ast.Compare, ast.comprehension, ast.Await, ast.Yield, ast.YieldFrom)
-
-
-class _Source:
-    """One parsed file. `starts`: by line, the first line of its statement; `works`: lines at which something is done."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        self.starts: dict[int, int] = {}
-        self.works: set[int] = set()
-        self.calls: dict[int, set[tuple[str, ...]]] = defaultdict(set)
-        self.modules: dict[str, str] = {}
-        for node in ast.walk(tree):
-            self._look_at(node)
-
-    def _look_at(self, node: ast.AST) -> None:
-        if isinstance(node, ast.Import):
-            self.modules |= {alias.asname or alias.name.partition(".")[0]: alias.name for alias in node.names}
-        if isinstance(node, ast.Call):
-            line = node.func.end_lineno or node.lineno
-            self.calls[line].add(_path(node.func))
-            self.works |= {line}
-        if isinstance(node, _WORKS):
-            self.works.add(node.iter.lineno if isinstance(node, ast.comprehension) else node.lineno)
-        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
-            # From outside in: a statement in a lambda does not exist, so none of these holds another.
-            self.starts |= dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), node.lineno)
+_WORKS = (ast.Call, ast.Subscript, ast.BinOp, ast.Compare, ast.Await, ast.Yield, ast.YieldFrom)
 
 
 def statement_line(file: str, line: int) -> int:
     """Return the first line of the statement of which a line holds arguments only; else the line itself."""
-    source = _parsed(file)
-    return line if source is None or line in source.works else source.starts.get(line, line)
+    nodes = _at(file, line)
+    if any(_begins_work(node, line) for node in nodes):
+        return line
+    # From outside in: a statement in a lambda does not exist, so none of these holds another.
+    return next((node.lineno for node in nodes if isinstance(node, ast.stmt) and not hasattr(node, "body")), line)
+
+
+def _begins_work(node: ast.AST, line: int) -> bool:
+    if isinstance(node, ast.Call) and line == _called_in(node):
+        return True
+    if isinstance(node, ast.comprehension):
+        return node.iter.lineno == line
+    return isinstance(node, _WORKS) and node.lineno == line
+
+
+def _called_in(call: ast.Call) -> int:
+    return call.func.end_lineno or call.lineno
 
 
 def called_at(file: str, line: int) -> Callee | None:
     """Return the function of an imported module that is called at a line, where it is the only one: a compiled one has
     no frame of its own."""
-    source = _parsed(file)
-    paths = source.calls.get(line, set()) if source else set()
-    named = [path for path in paths if len(path) > 1 and source is not None and path[0] in source.modules]
-    if source is None or len(named) != 1 or len(paths) != 1:
-        return None
-    ((first, *rest),) = named
-    return Callee(source.modules[first], ".".join(rest), qualified=True)
+    calls = (node for node in _at(file, line) if isinstance(node, ast.Call) and _called_in(node) == line)
+    paths = {_path(call.func) for call in calls}
+    first, *rest = (paths.pop() if len(paths) == 1 else ()) or ("",)
+    module = _modules(file).get(first) if rest else None
+    return None if module is None else Callee(module, ".".join(rest), qualified=True)
 
 
 def _path(node: ast.expr) -> tuple[str, ...]:
@@ -65,12 +52,48 @@ def _path(node: ast.expr) -> tuple[str, ...]:
     return (node.id, *names) if isinstance(node, ast.Name) else ()
 
 
+@lru_cache(maxsize=2048)
+def _at(file: str, line: int) -> tuple[ast.AST, ...]:
+    """Return the nodes of a file that a line is part of, from outside in; only these are looked at, of however long a file."""
+    tree = _parsed(file)
+    found: list[ast.AST] = []
+    ahead: list[ast.AST] = [] if tree is None else [tree]
+    for node in ahead:
+        covering = [child for child in ast.iter_child_nodes(node) if _holds(child, line)]
+        found += covering
+        ahead += covering
+    return tuple(found)
+
+
+def _holds(node: ast.AST, line: int) -> bool:
+    """Say whether a line is part of a node, or may be: some have no place of their own."""
+    first = getattr(node, "lineno", None)
+    if first is None:
+        return True
+    # What decorates a function or class is above it.
+    first = min([first, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))])
+    return bool(first <= line <= (getattr(node, "end_lineno", None) or first))
+
+
 @lru_cache(maxsize=256)
-def _parsed(file: str) -> _Source | None:
+def _modules(file: str) -> dict[str, str]:
+    """Return the modules that a file imports, by their names in it."""
+    tree = _parsed(file)
+    ahead: list[ast.AST] = [] if tree is None else [tree]
+    found: dict[str, str] = {}
+    for node in ahead:
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name.partition(".")[0]: alias.name for alias in node.names}
+        ahead += [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]
+    return found
+
+
+@lru_cache(maxsize=256)
+def _parsed(file: str) -> ast.Module | None:
     lines = linecache.getlines(file)
     if not lines or len(lines) > _MOST_LINES:
         return None
     try:
-        return _Source(ast.parse("".join(lines)))
+        return ast.parse("".join(lines))
     except (SyntaxError, ValueError, RecursionError):
         return None

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.model_calls import IN_MODEL, Part, is_model_call, part_of, timed_part
 from gpuwatch.analyze.lines.samples import Sample, settle_long_steps
 from gpuwatch.model.loader_profile import Feed
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import hands_over, is_library, package_of
 
 _IN_STEP = ("step", "long step")

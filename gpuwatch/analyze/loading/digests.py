@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
+
+from gpuwatch.records import dataclass
 
 # Digests by the batch's number in its worker's epoch: (whole, varied, integers and text, varied).
 Batches = dict[int, tuple[Any, ...]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from gpuwatch.analyze.wall_time.phases import Indices
 from gpuwatch.analyze.wall_time.steps import windows
 from gpuwatch.model.loader_profile import FetchProfile
 from gpuwatch.model.recording import ProcessLog, Table
+from gpuwatch.records import dataclass
 
 _TIMES = ("idle_t0", "t0", "t1")
 _FIELDS = (

@@ -6,7 +6,7 @@ decode + transforms + dataset code + collate are the fetch; serialise comes on t
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from gpuwatch.analyze.processes.sites import is_foreign, site_of, started_progra
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.measures import Place
+from gpuwatch.records import dataclass
 
 Kind = Literal["decode", "transform", "dataset", "collate", "serialise"]
 # Shares settle long before a million batches: an even choice of these tells as much.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from gpuwatch.analyze.processes.sorting import Worker, meta_of
 from gpuwatch.analyze.wall_time.loaders import Loader
 from gpuwatch.model.measures import Place
 from gpuwatch.model.worker_profile import Kept, WorkersProfile
+from gpuwatch.records import dataclass
 
 
 @dataclass(slots=True)

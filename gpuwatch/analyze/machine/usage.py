@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from gpuwatch.analyze.numbers.arrays import columns_of, numbers, sums
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.model.recording import ProcessLog, Table
+from gpuwatch.records import dataclass
 
 Window = tuple[float, float]
 _FIELDS = ("cpu_ns", "delay_ns", "rss_bytes", "pss_bytes", "threads")

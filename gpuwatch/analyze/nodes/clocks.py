@@ -6,7 +6,6 @@ others have entered it, and all leave it together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from gpuwatch.analyze.loops import Analysis, Loop
 from gpuwatch.analyze.numbers.statistics import Array
 from gpuwatch.model.job import ClockBy
+from gpuwatch.records import dataclass
 
 # Fewer steps in common are no measure, and so many are enough.
 _FEWEST, _MOST = 5, 20_000

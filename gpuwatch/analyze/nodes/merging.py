@@ -7,7 +7,7 @@ and its lines are those of the lowest rank's node.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from gpuwatch.analyze.nodes.waiting import find_rank_work
 from gpuwatch.model.profile import Overhead, Profile, RankProfile
 from gpuwatch.model.recording import Gap
 from gpuwatch.model.timeline import Lane, Timeline
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from gpuwatch.analyze.numbers.arrays import as_list, numbers
 from gpuwatch.model.measures import Place
 from gpuwatch.model.recording import ProcessLog, Recording, RunInfo
+from gpuwatch.records import dataclass
 
 # Two monotonic clocks further apart than this are of two boots, whatever the host's name says.
 _SAME_BOOT_NS = 3600 * 10**9

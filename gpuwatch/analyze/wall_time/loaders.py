@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from gpuwatch.analyze.processes.sorting import Iterator, Trainer
 from gpuwatch.analyze.wall_time.phases import Walk
 from gpuwatch.analyze.wall_time.wrappers import is_feed
+from gpuwatch.records import dataclass
 
 Role = Literal["training", "evaluation", "inference"]
 

@@ -6,7 +6,7 @@ loop whose batch was last handed over; the activity recorded with the next event
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from gpuwatch.analyze.wall_time.skipped import FEWEST, count_skipped
 from gpuwatch.analyze.wall_time.traced import handling_seconds
 from gpuwatch.analyze.wall_time.wrappers import fold
 from gpuwatch.model.measures import PHASES, Phase, phase_rows
+from gpuwatch.records import dataclass
 
 Indices = NDArray[np.intp]
 NOBODY = -1

@@ -6,7 +6,6 @@ bursts: most steps of a starved loop wait for nothing, and the median would say 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from gpuwatch.analyze.wall_time.passes import after_evaluation
 from gpuwatch.analyze.wall_time.phases import Indices, Walk, recorded_parts
 from gpuwatch.analyze.wall_time.traced import traced
 from gpuwatch.model.measures import Interval
+from gpuwatch.records import dataclass
 
 _MIN_WARM_UP = 2
 # So many iterators of hardly more than a batch each are one loop that makes its iterator anew for each step.

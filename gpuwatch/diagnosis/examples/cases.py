@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from gpuwatch.model.findings import Clear, Confidence, Finding, NotEvaluated, Outcome, Severity
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True)

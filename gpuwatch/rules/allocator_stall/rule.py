@@ -18,14 +18,13 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.gpu_trace import TRACED, by_trace, recurs, share_evidence, speedup
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True)

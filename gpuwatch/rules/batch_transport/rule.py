@@ -22,7 +22,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, share_of, wait_evidence
@@ -34,6 +34,7 @@ from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import milliseconds, size
 
 

@@ -19,8 +19,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import is_on_the_cpu
 from gpuwatch.diagnosis.gpu_trace import by_trace, share_evidence, speedup
@@ -33,6 +31,7 @@ from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.records import dataclass
 
 CALLS = (
     "all_reduce",

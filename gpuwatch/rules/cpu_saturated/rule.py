@@ -19,8 +19,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, wait_evidence
 from gpuwatch.diagnosis.needs import COSTS, CPU_SAMPLES, STARVED_LOADER, WORKERS, StarvedLoader
@@ -30,6 +28,7 @@ from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, figures
 
 

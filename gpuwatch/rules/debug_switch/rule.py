@@ -22,8 +22,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.evidence import is_on_the_cpu, starved
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, PROCESS_STATE, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Rule
@@ -32,6 +30,7 @@ from gpuwatch.diagnosis.tools import host_share, tool_share
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.process_state import ProcessState, Switch
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 
 _NAMES = {
     "anomaly": "autograd's anomaly mode is on",

@@ -23,8 +23,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.evidence import loop_seconds, place, restart_seconds
 from gpuwatch.diagnosis.needs import RANKS
 from gpuwatch.diagnosis.rule import Found, Rule
@@ -35,6 +33,7 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile, WorkerStops
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile, RankProfile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, duration
 
 _ADVICE_LEFT = (

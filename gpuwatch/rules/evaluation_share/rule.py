@@ -19,7 +19,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evaluation import MOSTLY_WAITS
@@ -31,6 +31,7 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, duration
 
 # Evaluating a third as often is the usual cure.

@@ -18,8 +18,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, saturation, share_of
 from gpuwatch.diagnosis.needs import OPERATIONS, WORKING_LOOP, Starved
@@ -29,6 +27,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import milliseconds
 
 

@@ -17,7 +17,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import (
@@ -37,6 +37,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import milliseconds
 
 # Gain of the decoders measured in the field over Pillow, when the consumer takes an array: 1.3 to 1.8 times.

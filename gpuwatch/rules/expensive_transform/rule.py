@@ -18,8 +18,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evaluation import with_evaluation
 from gpuwatch.diagnosis.evidence import (
@@ -36,6 +34,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import milliseconds
 
 # Fewer values than a picture of 64 by 64 pixels are none.

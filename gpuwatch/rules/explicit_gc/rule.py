@@ -19,8 +19,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.evidence import loop_seconds
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, PROCESS_STATE, STARVED_LOOP, MeasuredLoop, Starved
 from gpuwatch.diagnosis.rule import Found, Rule
@@ -28,6 +26,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.process_state import AskedCollections, ProcessState
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, milliseconds
 
 

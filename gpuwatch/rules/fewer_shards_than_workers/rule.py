@@ -20,7 +20,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.costs import shared_cores
@@ -32,6 +32,7 @@ from gpuwatch.diagnosis.worker_shares import SHARED_STREAM
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Costs, Profile
 from gpuwatch.model.worker_profile import WorkersProfile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count
 
 

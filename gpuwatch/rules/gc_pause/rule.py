@@ -18,8 +18,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import loop_seconds
 from gpuwatch.diagnosis.needs import RANKS, STARVED_LOOP, Starved
@@ -27,6 +25,7 @@ from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile, RankProfile
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True)

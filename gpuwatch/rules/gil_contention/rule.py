@@ -23,7 +23,6 @@ What to do
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from gpuwatch.diagnosis.evidence import finds_batches_ready, waited_share
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, MeasuredLoop
@@ -36,6 +35,7 @@ from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.threads import Line, OtherThreads, TrainerThreads
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import excerpt
 
 _ADVICE = (

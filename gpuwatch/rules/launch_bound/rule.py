@@ -18,8 +18,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import starved
 from gpuwatch.diagnosis.gpu_trace import by_trace, share_evidence, speedup
@@ -30,6 +28,7 @@ from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, share_of, wait_evidence
@@ -34,6 +34,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 from gpuwatch.model.worker_profile import WorkersProfile
+from gpuwatch.records import dataclass
 
 _LOSSES = ("worker-restart", "worker-memory-growth", "too-few-workers", "cpu-saturated")
 CACHES = ("dict", "slots", "lru_cache")

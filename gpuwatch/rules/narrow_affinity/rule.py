@@ -24,8 +24,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import has_steps
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Group, Missing, Need, NotSo, Rule
@@ -34,6 +32,7 @@ from gpuwatch.model.findings import Confidence, Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 from gpuwatch.model.worker_profile import CpuMasks
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count
 
 # Of a core that another program uses as well.

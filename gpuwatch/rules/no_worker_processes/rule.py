@@ -26,7 +26,7 @@ What to do
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_threads
@@ -48,6 +48,7 @@ from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, milliseconds
 
 # Libraries whose threads torch keeps to one in a worker: they share its OpenMP.

@@ -22,7 +22,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import core_delay, starved
@@ -32,6 +32,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, figures, percent
 
 

@@ -21,7 +21,6 @@ What to do
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evaluation import with_evaluation
@@ -34,6 +33,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile, OperationProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.images import has_no_scaled_decode
 from gpuwatch.words.units import count
 

@@ -20,8 +20,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.evidence import starved
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, MeasuredLoop
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
@@ -30,6 +28,7 @@ from gpuwatch.diagnosis.trainer_code import phase_share
 from gpuwatch.model.contents import Padding
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import excerpt
 
 _LONGEST = "Pad each batch to its own longest sequence, not to a fixed length"

@@ -18,8 +18,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, share_of, starved, wait_evidence
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, STACKS, MeasuredLoop
@@ -29,6 +27,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import StackQuality
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.setups import Setup
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import excerpt
 
 _ADVICE_ITEM = "Build it once: in __init__ of the dataset, or at the first use in each worker, and keep it."

@@ -20,7 +20,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_others
@@ -34,6 +34,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, LongSteps, Profile, RankProfile, Rollout
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, duration, milliseconds
 
 _BY_DESIGN = "This collects what is trained on next, by design. "

@@ -19,8 +19,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import starved
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, MeasuredLoop
@@ -28,6 +26,7 @@ from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.profile import Profile, RankProfile
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True)

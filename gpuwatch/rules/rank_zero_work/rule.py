@@ -20,8 +20,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.needs import RANK_WORK
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
@@ -30,6 +28,7 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.rank_comparison import Doing, RankWork
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import duration
 
 

@@ -21,8 +21,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.evidence import place
 from gpuwatch.diagnosis.needs import COMPILATIONS, MEASURED_LOOP, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Rule
@@ -32,6 +30,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.measures import Place
 from gpuwatch.model.process_state import Compilations
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count
 
 _ADVICE = (

@@ -24,7 +24,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.rule import Found, Rule
@@ -34,6 +34,7 @@ from gpuwatch.model.findings import Confidence, Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
 from gpuwatch.model.worker_profile import WorkersProfile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count
 
 

@@ -21,8 +21,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import starved
 from gpuwatch.diagnosis.needs import RANK_STEPS
@@ -32,6 +30,7 @@ from gpuwatch.diagnosis.waiting_devices import waiting_devices
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.rank_comparison import OwnPart, RankSteps
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import milliseconds
 
 

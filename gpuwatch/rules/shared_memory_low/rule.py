@@ -18,13 +18,12 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True)

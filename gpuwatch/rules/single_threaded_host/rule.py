@@ -20,8 +20,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.evidence import hot_line, is_on_the_cpu, place
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, PROCESS_STATE, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
@@ -30,6 +28,7 @@ from gpuwatch.diagnosis.tools import host_share, tool_share
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count
 
 _MODEL = ("forward", "backward", "optimizer")

@@ -23,8 +23,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.engines import Engine, waited_for
 from gpuwatch.analyze.lines.feeding import EVENT_LOOPS
@@ -49,6 +47,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.rules.slow_dataset_code.pipelines import in_pipeline, line_text, round_loader
 from gpuwatch.words.source_code import is_library, package_of
 

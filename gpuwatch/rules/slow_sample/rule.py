@@ -19,7 +19,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, wait_evidence
@@ -30,6 +30,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import QueueProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from gpuwatch.analyze import throughput
@@ -33,6 +32,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.loader_profile import LoaderProfile, SamplerProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import duration, milliseconds
 
 _ADVICE = (

@@ -18,8 +18,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze.lines.engines import engine_of
 from gpuwatch.diagnosis.evidence import place
 from gpuwatch.diagnosis.rule import Found, Missing, Need, Rule
@@ -27,6 +25,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.profile import Profile, RankProfile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import duration
 
 

@@ -25,7 +25,7 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_network
@@ -48,6 +48,7 @@ from gpuwatch.diagnosis.trainer_code import (
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.profile import Costs, Profile, RankProfile
+from gpuwatch.records import dataclass
 
 _ADVICE = "Do this every n-th step, on the device, or after the loop."
 _ADVICE_MESSAGES = (

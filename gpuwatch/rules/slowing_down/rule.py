@@ -24,8 +24,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.changing_steps import BATCHES, GREW, GREW_MS, changed, waits_in_the_end
 from gpuwatch.diagnosis.evidence import is_on_the_cpu, place
 from gpuwatch.diagnosis.needs import MEASURED_LOOP, TREND, MeasuredLoop
@@ -36,6 +34,7 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.trend import PartTrend, Trend
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import figures, milliseconds, size
 
 _KEPT = (

@@ -20,7 +20,6 @@ What to do
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_others
@@ -35,6 +34,7 @@ from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import excerpt
 
 SYNCS = (

@@ -20,8 +20,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import waits_for_threads, words
 from gpuwatch.diagnosis.evidence import blocked_share, certainty, hot_line, place, splits_its_data, wait_evidence
@@ -31,6 +29,7 @@ from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 
 _MOVE = "Move the data to local disk (or the page cache) or into fewer, larger files"
 READING = frozenset(

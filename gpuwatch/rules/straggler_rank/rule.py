@@ -19,7 +19,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import median
 
 from gpuwatch.analyze import throughput
@@ -30,6 +29,7 @@ from gpuwatch.diagnosis.waiting_devices import waiting_devices
 from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.profile import Profile, RankProfile
 from gpuwatch.model.rank_comparison import RankSteps
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, milliseconds
 
 # Batches for each backward pass that are more than one.

@@ -22,7 +22,6 @@ What to do
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import certainty, wait_evidence
@@ -33,6 +32,7 @@ from gpuwatch.model.findings import Evidence, Speedup, Traits
 from gpuwatch.model.loader_profile import FetchProfile
 from gpuwatch.model.machine_profile import MachineProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count
 
 

@@ -23,7 +23,6 @@ What to do
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from gpuwatch.analyze import throughput
 from gpuwatch.analyze.lines.waiting import takes_turns
@@ -43,6 +42,7 @@ from gpuwatch.diagnosis.worker_shares import DIVISIBLE
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count
 
 

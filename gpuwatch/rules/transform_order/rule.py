@@ -19,8 +19,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import SAVING, certainty, saturation
 from gpuwatch.diagnosis.image_sizes import early_operations, saved_share, shrinking_operation
@@ -31,6 +29,7 @@ from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import OperationProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.source_code import is_library
 
 

@@ -20,8 +20,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from gpuwatch.diagnosis.rule import Found, Rule
@@ -30,6 +28,7 @@ from gpuwatch.diagnosis.worker_shares import OVER_A_LOADER
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 
 
 @dataclass(frozen=True)

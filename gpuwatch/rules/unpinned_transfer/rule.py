@@ -18,8 +18,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.frameworks import loader_edit
 from gpuwatch.diagnosis.gpu_trace import by_trace, share_evidence, speedup
@@ -30,6 +28,7 @@ from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import milliseconds
 
 # Rate of copies from pageable memory, bytes per ms: 5 GB/s on PCIe 4 hosts; pinned ones reach four times that.

@@ -21,13 +21,12 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.diagnosis.rule import NOT_SO, Found, Missing, Need, NotSo, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.machine_profile import WorkerMemory
 from gpuwatch.model.profile import Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, size
 
 _ADVICE = {

@@ -24,8 +24,6 @@ What to do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpuwatch.analyze import throughput
 from gpuwatch.diagnosis.evidence import MIN_STEPS, restart_seconds
 from gpuwatch.diagnosis.frameworks import loader_edit, maker_of, stale_values
@@ -36,6 +34,7 @@ from gpuwatch.model.findings import Evidence, Traits
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Costs, Profile
+from gpuwatch.records import dataclass
 from gpuwatch.words.units import count, duration
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from gpuwatch.model.timeline import MACHINE, Lane, Timeline
+from gpuwatch.records import dataclass
 from gpuwatch.views.html.decimate import Floats, Statistics, series, span_columns, statistics
 from gpuwatch.views.text import clean
 from gpuwatch.words.lanes import (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gpuwatch.records import dataclass
 from gpuwatch.views.html.decimate import Buckets, Floats, bridge, line_buckets, span_shares, usual_hole
 from gpuwatch.views.html.lanes import Family, Lanes, Member
 from gpuwatch.views.text import clean

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from gpuwatch.model.findings import Finding
 from gpuwatch.model.report import Report
+from gpuwatch.records import dataclass
 from gpuwatch.views.html.decimate import line_buckets
 from gpuwatch.views.html.lanes import Family, Lanes
 from gpuwatch.words.lanes import EVALUATION, INPUT_WAIT, STEP

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
@@ -14,6 +13,8 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
+
+from gpuwatch.records import dataclass
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 QUIET, GOOD, BAD = "#7d8792", "#3f9c6b", "#d0524a"

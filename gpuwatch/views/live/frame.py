@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from statistics import median
 
@@ -13,6 +13,7 @@ import numpy as np
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.report import Report
 from gpuwatch.model.timeline import Lane
+from gpuwatch.records import dataclass
 from gpuwatch.views import text
 from gpuwatch.views.line_tables import sections
 from gpuwatch.words.lanes import LaneKind

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gpuwatch.model.timeline import Lane
+from gpuwatch.records import dataclass
 from gpuwatch.views import text
 from gpuwatch.views.live.charts import history
 from gpuwatch.views.live.frame import Frame, spans_in, typical, values_in

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 
+from gpuwatch.records import dataclass
 from gpuwatch.views import text
 from gpuwatch.views.html.lanes import Lanes, Mark
 from gpuwatch.views.plotly_figure.labels import SOFT, WAIT, literal, transparent

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from gpuwatch.records import dataclass
 from gpuwatch.views.html.lanes import Family, Lanes, Member
 from gpuwatch.views.html.pictures import statistics_text
 

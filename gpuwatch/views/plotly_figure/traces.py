@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from gpuwatch.records import dataclass
 from gpuwatch.views import text
 from gpuwatch.views.html.decimate import Buckets, Floats, bridge, line_buckets, span_shares, usual_hole
 from gpuwatch.views.html.lanes import IDLE_LABELS, Family, Member
