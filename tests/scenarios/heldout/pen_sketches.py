@@ -1,4 +1,4 @@
-"""Sketches drawn with a pen: a batch holds the strokes as tensors, and the sketches themselves, to show wrong ones later.
+"""Sketches drawn with a pen: a batch holds tensors and the sketches themselves, to show wrong ones later.
 
 The report behind it: https://github.com/pytorch/pytorch/issues/123439, objects in a batch that slow down the loader
 with workers; https://github.com/ildoonet/remote-dataloader/issues/1, where pickling takes most of the time.

@@ -1,4 +1,4 @@
-"""Properties of polymers with a graph transformer: who is how far from whom, by which bonds, as a batch is put together.
+"""Properties of polymers with a graph transformer: ways between all atoms, found as a batch is put together.
 
 The report behind it: https://github.com/microsoft/Graphormer/issues/153, a GPU that is close to idle while all
 processors are busy with graphs of 50 to 100 nodes; https://github.com/leffff/graphormer-pyg/pull/35, which makes the
