@@ -12,7 +12,7 @@ VERBS = {
     "run": ("run", "Wrap a training command; end with a card that says what bounds it."),
     "attach": ("attach", "Find out what bounds a training that is running already."),
     "top": ("top", "Watch a run live, from another terminal."),
-    "report": ("report", "Show a run's card again; write it as HTML, JSON or Markdown."),
+    "report": ("report", "Show a run's card again; write it as HTML, JSON, Markdown or SARIF."),
     "lines": ("lines", "Show the source lines that cost the most."),
     "try": ("try_", "Experiment on your own training: ceilings, loader settings, remedies."),
     "diff": ("diff", "Compare two runs, with intervals."),

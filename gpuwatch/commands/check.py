@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gpuwatch.commands.recorded import RUN_HELP, dir_option, json_option, load, print_json
+from gpuwatch.commands.recorded import RUN_HELP, dir_option, json_option, load, print_json, write_file
 
 TRIPPED = 3
 
@@ -37,14 +37,19 @@ class Check(click.Command):
     metavar="EXPR",
     help="Limits, joined by `or`: METRIC>NUMBER, finding:ID, bound:NAME, severity:LEVEL.",
 )
+@click.option("--junit", metavar="FILE", help="Write the terms as JUnit XML to FILE, a test for each.")
 @json_option
-def command(run: str | None, base: str | None, expression: str, as_json: bool) -> int:
+def command(run: str | None, base: str | None, expression: str, junit: str | None, as_json: bool) -> int:
     from gpuwatch.compare.gate import parse
 
     gate = parse(expression)
     report = load(run, base)
     results = gate.evaluate(report)
     tripped = any(result.trips for result in results)
+    if junit:
+        from gpuwatch.views.junit import Case, render
+
+        write_file(junit, render(report.run.id, (Case(one.term, one.text, one.trips) for one in results)))
     if as_json:
         terms = [
             {"term": result.term, "holds": result.holds, "trips": result.trips, "text": result.text}
@@ -59,7 +64,7 @@ def command(run: str | None, base: str | None, expression: str, as_json: bool) -
                 "terms": terms,
             }
         )
-    else:
+    elif junit != "-":
         for result in results:
             click.echo(f"{'TRIPPED' if result.trips else 'ok     '}  {result.text}")
     return TRIPPED if tripped else 0

@@ -1,7 +1,8 @@
-"""`gpuwatch report`: the card of a run again, or the same report as HTML, JSON or Markdown."""
+"""`gpuwatch report`: the card of a run again, or the same report as HTML, JSON, Markdown or SARIF."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -34,7 +35,7 @@ TRACE_HELP = (
 
 @click.command(
     "report",
-    help=f"Show a run's card again, or a GPU trace's; write it as HTML, JSON or Markdown.\n\n{RUN_HELP}\n\n{JOB_HELP}"
+    help=f"Show a run's card again, or a GPU trace's; write it as HTML, JSON, Markdown or SARIF.\n\n{RUN_HELP}\n\n{JOB_HELP}"
     f"\n\n{TRACE_HELP}",
 )
 @click.argument("runs", metavar="[RUN... | TRACE...]", nargs=-1)
@@ -50,6 +51,13 @@ TRACE_HELP = (
     flag_value="-",
     help="Write Markdown for a pull request's comment to FILE, or to stdout.",
 )
+@click.option(
+    "--sarif",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="-",
+    help="Write the findings as SARIF, for GitHub's code scanning and editors, to FILE, or to stdout.",
+)
 @click.option("--training", type=int, metavar="N", help="Of a run with several trainings, report on number N.")
 def command(
     runs: tuple[str, ...],
@@ -57,11 +65,12 @@ def command(
     html: str | None,
     json_file: str | None,
     markdown: str | None,
+    sarif: str | None,
     training: int | None,
 ) -> None:
     run = runs[0] if runs else None
     if run is None:
-        run, json_file, markdown = _meant(base, json_file, markdown)
+        run, (json_file, markdown, sarif) = _meant(base, json_file, markdown, sarif)
     report = _report(runs[1:], run, base, html is not None, training)
     if html:
         from gpuwatch.views.html import render as render_html
@@ -75,12 +84,14 @@ def command(
         from gpuwatch.views.markdown import render as render_markdown
 
         write_file(markdown, render_markdown(report))
-    if not (html or json_file or markdown):
+    if sarif:
+        write_file(sarif, _sarif(report))
+    if not (html or json_file or markdown or sarif):
         from gpuwatch.views import card, terminal
 
         on = terminal.screen()
         terminal.show(card.render(report, on.width, on.color), on=on)
-    for name in (html, json_file, markdown):
+    for name in (html, json_file, markdown, sarif):
         if name and name != "-":
             click.echo(f"gpuwatch: wrote {name}", err=True)
 
@@ -97,18 +108,36 @@ def _report(more: tuple[str, ...], run: str | None, base: str | None, timeline: 
     return load_job(runs_named(names, base), timeline)
 
 
-def _meant(base: str | None, json_file: str | None, markdown: str | None) -> tuple[str | None, str | None, str | None]:
-    """Return (RUN, JSON file, Markdown file) of `report --json RUN`: a run is not the file to write to."""
-    if json_file not in (None, "-") and _is_run(json_file, base):
-        return json_file, "-", markdown
-    if markdown not in (None, "-") and _is_run(markdown, base):
-        return markdown, json_file, "-"
-    return None, json_file, markdown
+def _meant(base: str | None, *files: str | None) -> tuple[str | None, tuple[str | None, ...]]:
+    """Return (RUN, files) of `report --json RUN`: a run is not the file to write to."""
+    for at, file in enumerate(files):
+        if file not in (None, "-") and _is_run(file, base):
+            return file, (*files[:at], "-", *files[at + 1 :])
+    return None, files
+
+
+def _sarif(report: Report) -> str:
+    from gpuwatch.rules import all_rules
+    from gpuwatch.views.json import dumps
+    from gpuwatch.views.sarif import to_dict
+
+    pages = {rule.id: (rule.title, _text_of(rule.sections())) for rule in all_rules()}
+    return dumps(to_dict(report, _working_copy(report.run.cwd), pages)) + "\n"
+
+
+def _text_of(sections: dict[str, str]) -> str:
+    return "\n\n".join(f"{heading}\n{text}" for heading, text in sections.items())
+
+
+def _working_copy(cwd: str) -> str:
+    """Return the top of the git working copy that a folder is in; the folder itself where there is none."""
+    folders = [Path(cwd), *Path(cwd).parents]
+    return str(next((folder for folder in folders if (folder / ".git").exists()), Path(cwd)))
 
 
 def _is_run(value: str | None, base: str | None) -> bool:
-    if traces_named([value] if value else []):
-        return True
+    if traces_named([value] if value else []) or (value and Path(value).is_dir()):
+        return True  # no folder can be written to
     try:
         return find(value, base).is_dir()
     except (RunNotFound, NotARun):

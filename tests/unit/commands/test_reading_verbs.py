@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,15 @@ def test_json_of_the_real_analysis_fits_the_schema(call: Any) -> None:
 
 def test_report_writes_the_files_that_are_asked_for(call: Any, reports: Any, tmp_path: Path) -> None:
     add_run("20261120-120000")
-    result = call("report", "--json", "out.json", "--markdown", "out.md")
+    result = call("report", "--json", "out.json", "--markdown", "out.md", "--sarif", "out.sarif")
     assert result.code == 0 and result.out == ""
     assert json.loads((tmp_path / "out.json").read_text())["schema"] == "gpuwatch.report/1"
     assert (tmp_path / "out.md").read_text().startswith("### gpuwatch: Input-bound")
+    (run,) = json.loads((tmp_path / "out.sarif").read_text())["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    assert [rules[result["ruleIndex"]]["id"] for result in run["results"]] and all(
+        rule["help"]["text"] for rule in rules
+    )
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
 
 
@@ -155,6 +161,9 @@ def test_check_ends_with_3_only_when_it_trips(call: Any, reports: Any) -> None:
     assert call("check", "--fail-on", "input_wait>90%").code == 0
     result = call("check", "--fail-on", "input_wait>10%", "--json")
     assert result.code == 3 and result.json["tripped"] is True
+    junit = call("check", "--fail-on", "input_wait>10% or input_wait>90%", "--junit", "check.xml")
+    suite = ElementTree.parse("check.xml").getroot()[0]
+    assert (junit.code, [len(test.findall("failure")) for test in suite]) == (3, [1, 0])
     assert call("check", "--fail-on", "nonsense").code == 2
     assert call("check").code == 2
 
@@ -261,6 +270,8 @@ def test_a_run_after_json_is_the_run_and_not_the_file_to_write(call: Any, tmp_pa
     add_run("20261120-130000", started_s=1_795_003_600)
     assert call("report", "--json", "20261120-120000").json["run"]["id"] == "20261120-120000"
     assert "20261120-120000" in call("report", "--markdown", ".gpuwatch/20261120-120000").out
+    assert call("report", "--sarif", "20261120-120000").json["version"] == "2.1.0"
+    assert call("report", "--json", ".gpuwatch").out.startswith("{"), "a folder is not written to"
     assert call("report", "--json", "out.json").out == ""
     assert json.loads(Path("out.json").read_text())["run"]["id"] == "20261120-130000"
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gpuwatch.model.hot_lines import Callee, HotLine, StackQuality
 from gpuwatch.model.measures import Place
 from gpuwatch.model.metrics import CATALOGUE, LIMITS
 from gpuwatch.model.timeline import Lane, Timeline
-from gpuwatch.views import line_tables, lines, markdown, perfetto, prometheus, series, speedscope
+from gpuwatch.views import junit, line_tables, lines, markdown, perfetto, prometheus, sarif, series, speedscope
 from gpuwatch.words.lanes import STEP, LaneKind
 from gpuwatch.words.units import UNITS
 from tests.builders import make_finding, make_report
@@ -321,3 +322,47 @@ IMDECODE = Callee("cv2", "imdecode", qualified=True)
 )  # fmt: skip
 def test_the_place_below_is_shown_where_the_line_does_not_say_it(changes: dict[str, Any], text: str) -> None:
     assert line_tables.below_of(line(**changes), "/home/me") == text
+
+
+def test_sarif_names_lines_of_the_working_copy_relative_to_its_top() -> None:
+    inside, outside = Place("/home/me/a b/src/data.py", 7), Place("/opt/lib/x.py", 0)
+    found = [
+        make_finding("expensive-transform", severity="warning", where=inside),
+        make_finding("slow-step-code", severity="info", where=outside),
+        make_finding("expensive-transform", severity="critical", where=None),
+        make_finding("slow-dataset-code", severity="warning", where=Place("/tmp/ipykernel_1/22.py", 2)),
+    ]
+    log = sarif.to_dict(make_report(findings=tuple(found)), "/home/me/a b", {"slow-step-code": ("Slow", "The page")})
+    (run,) = log["runs"]
+    places = [result["locations"][0]["physicalLocation"] for result in run["results"] if "locations" in result]
+    assert places[:2] == [
+        {"artifactLocation": {"uri": "src/data.py", "uriBaseId": "SRCROOT"}, "region": {"startLine": 7}},
+        {"artifactLocation": {"uri": "file:///opt/lib/x.py"}, "region": {"startLine": 1}},
+    ]
+    assert run["originalUriBaseIds"]["SRCROOT"]["uri"] == "file:///home/me/a%20b/"
+    assert [result["level"] for result in run["results"]] == ["warning", "note", "error", "warning"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert [rules[result["ruleIndex"]] for result in run["results"]] == [finding.id for finding in found]
+    assert [("locations" in result) for result in run["results"]] == [True, True, False, False], "a cell is no file"
+
+
+def test_a_finding_keeps_its_fingerprint_when_its_line_moves() -> None:
+    def fingerprint(line: int, source: str) -> str:
+        at = make_hot_line(file="/w/train.py", line=line, source=source)
+        finding = make_finding("expensive-transform", severity="warning", where=Place("/w/train.py", line))
+        log = sarif.to_dict(make_report(findings=(finding,), hot_lines=(at,)), "/w", {})
+        return str(log["runs"][0]["results"][0]["partialFingerprints"])
+
+    assert fingerprint(3, "x = blur(x)") == fingerprint(30, "    x = blur(x)") != fingerprint(3, "x = crop(x)")
+
+
+def test_junit_has_a_test_for_each_term() -> None:
+    text = junit.render(
+        "a<b>&\x1b", [junit.Case("input_wait>10%", "it is <30 %>", True), junit.Case("step>1s", "ok", False)]
+    )
+    suites = ElementTree.fromstring(text)
+    assert (suites.get("tests"), suites.get("failures")) == ("2", "1")
+    (suite,) = suites
+    assert [test.get("name") for test in suite] == ["input_wait>10%", "step>1s"]
+    assert suite[0][0].tag == "failure" and suite[0][0].text == "it is <30 %>"
+    assert suite[1].find("failure") is None
