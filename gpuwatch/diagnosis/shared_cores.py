@@ -54,6 +54,8 @@ def find_contention(profile: Profile, loader: LoaderProfile, free: Speedup | Non
     cores, costs = _shared(profile, loader), profile.costs
     if cores is None or costs is None or free is None or free.predicted < WORTH:
         return None
+    if _most(cores, loader) < WORTH:
+        return None  # the gain is evaluation's: the workers hold too few cores
     others = (profile.machine.other_cores or 0.0) / max(profile.machine.local_ranks, 1)
     return Contention(
         cores, _with_all_threads(cores, free), throughput.free_compute(costs, max(cores.usable - others, 1.0))

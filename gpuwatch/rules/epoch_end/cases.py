@@ -26,10 +26,10 @@ _SCORING = replace(WORK_LINE, activity="between loops", seconds=4.5)
 _SAVING = replace(_BETWEEN[0], saving_s=4.0, saving_where=Place("/home/me/project/train.py", 60, "main"))
 
 
-def _ending(*lines: HotLine, ranks: tuple[RankProfile, ...] = _BETWEEN, **loader: Any) -> Profile:
-    """Return a run of five epochs whose steps wait for nothing."""
+def _ending(*lines: HotLine, ranks: tuple[RankProfile, ...] = _BETWEEN, passes: int = 5, **loader: Any) -> Profile:
+    """Return a run of some epochs whose steps wait for nothing."""
     stacks = SAMPLED if lines else StackQuality("none", 0, "none", "")
-    return replace(epochs(5, 0.05, 200, work_ms=8.0, **loader), ranks=ranks, hot_lines=lines, stacks=stacks)
+    return replace(epochs(passes, 0.05, 200, work_ms=8.0, **loader), ranks=ranks, hot_lines=lines, stacks=stacks)
 
 
 CASES = (
@@ -118,6 +118,16 @@ CASES = (
         where="/home/me/project/data.py:48",
         speedup=1.5,
     ),
+    # Data that never end have no epochs: what is done between the loops is known by its line, or not at all.
+    fires(
+        _ending(_SCORING, passes=1),
+        "critical",
+        "5.0 s of the training's own code lie between its loops, most of it at line 48: histogram(w)",
+        confidence="medium",
+        where="/home/me/project/data.py:48",
+        speedup=1.5,
+    ),
+    clear(_ending(passes=1)),
     # The usual stop of workers that nothing holds up is worker-restart's, and no own code.
     clear(
         _ending(

@@ -14,7 +14,8 @@ How it is measured
 When it is wrong
     With very short epochs the usual stop of workers is a large part, and to start them a larger one: that is
     worker-restart. An evaluation over something
-    else than a DataLoader is found here, too, when no stack samples show that it calls the model.
+    else than a DataLoader is found here, too, when no stack samples show that it calls the model. Of data that never end, or
+    end once, no epochs are known: then it is reported only with its line.
 
 What to do
     Start threads in workers with daemon=True, or end them (and close pools, queues and files) before the worker ends.
@@ -46,6 +47,7 @@ _ADVICE_STOP = (
 )
 _ADVICE_PERSISTENT = " With persistent_workers=True they are stopped once, at the end of the run."
 _ADVICE_EPOCH = "Do this once before the epochs, keep its result, or do it less often."
+_ADVICE_ONCE = "Do this less often, keep its result, or do it after the training."
 _ADVICE_SAVING = "Save less often, save less (weights only), or copy to host memory and write in a background thread."
 # What is left of a stop without what held it up.
 _USUAL_STOP_S = 0.05
@@ -143,25 +145,35 @@ def _own_code(profile: Profile, t: Thresholds, ranks: tuple[RankProfile, ...]) -
         return None
     line = next((line for line in lines if line.seconds / spent >= t.line_share), None)
     saves = slowest.saving_where is not None and slowest.saving_s / spent >= t.saving_share
-    passes = max((profile.primary.passes or profile.primary.iterators if profile.primary else 0) - 1, 1)
+    passes = max((profile.primary.passes or profile.primary.iterators if profile.primary else 0) - 1, 0)
+    if not passes and line is None and not saves:
+        return None  # nothing tells what it is, nor how often it is done
     sure = passes >= t.sure_passes and (saves or profile.stacks.trust == "high")
     return Found(
         severity="critical" if spent / whole >= t.critical_share else "warning",
         confidence="high" if sure else "medium",
-        summary=f"each epoch begins or ends with {duration(spent / passes)} of the training's own code{_most(line, slowest, saves)}",
+        summary=_own_summary(spent, passes) + _most(line, slowest, saves),
         evidence=(
-            Evidence("own code between loops", round(spent / whole, 4), "share of the loop", t.share, passes),
-            Evidence("own code between loops", round(spent, 2), "s", t.seconds, passes),
+            Evidence("own code between loops", round(spent / whole, 4), "share of the loop", t.share, max(passes, 1)),
+            Evidence("own code between loops", round(spent, 2), "s", t.seconds, max(passes, 1)),
             *((Evidence("checkpoints there", round(slowest.saving_s, 2), "s"),) if slowest.saving_s else ()),
             *((Evidence("hottest line there", round(line.seconds, 2), "s", n=line.samples),) if line else ()),
         ),
-        advice=_ADVICE_SAVING if saves or _saves(line) else _ADVICE_EPOCH + _on_each_rank(profile, ranks, lines),
+        advice=_ADVICE_SAVING
+        if saves or _saves(line)
+        else (_ADVICE_EPOCH if passes else _ADVICE_ONCE) + _on_each_rank(profile, ranks, lines),
         where=slowest.saving_where if saves else place(line),
         speedup=_without(whole, spent, 0.4),
         rank=slowest.rank if len(ranks) > 1 else None,
         hides=("slow-startup",),
         decides=spent / whole >= t.critical_share,
     )
+
+
+def _own_summary(spent: float, passes: int) -> str:
+    if passes:
+        return f"each epoch begins or ends with {duration(spent / passes)} of the training's own code"
+    return f"{duration(spent)} of the training's own code lie between its loops"
 
 
 def _on_each_rank(profile: Profile, ranks: tuple[RankProfile, ...], lines: list[HotLine]) -> str:

@@ -303,6 +303,19 @@ def test_input_and_training_on_the_same_cores_are_a_bound_of_its_own() -> None:
     assert_consistent(report)
 
 
+def test_workers_that_hold_hardly_a_core_are_no_bound_of_the_training_that_does() -> None:
+    profile = contended()
+    assert profile.primary is not None and profile.costs is not None
+    waiting = replace(
+        profile.primary, id="evaluation", role="evaluation", wait_seconds=3.0, seconds=4.0, first_batch_s=(1.0,)
+    )
+    costs = replace(profile.costs, load=0.05)
+    report = report_of(replace(profile, costs=costs, loaders=(profile.primary, waiting)))
+    free = report.verdict.speedup_if_input_free
+    assert report.verdict.bound == "compute" and free is not None and free.predicted > WORTH, "the evaluation waits"
+    assert_consistent(report)
+
+
 def test_what_making_a_batch_costs_is_named_also_where_it_costs_the_training_its_cores() -> None:
     profile = contended()
     assert profile.primary is not None
