@@ -14,7 +14,7 @@ from gpuwatch.analyze.lines.hot_lines import find_hot_lines
 from gpuwatch.analyze.lines.loop_by_samples import costs_of_loop, loop_profile, rank_of_loop
 from gpuwatch.analyze.lines.other_threads import trainer_threads
 from gpuwatch.analyze.lines.sampled_loop import SampledLoop, find_sampled_loop
-from gpuwatch.analyze.lines.sampled_phases import with_samples
+from gpuwatch.analyze.lines.sampled_phases import trend_with_samples, with_samples
 from gpuwatch.analyze.lines.setups import find_setups
 from gpuwatch.analyze.lines.step_parts import StepParts
 from gpuwatch.analyze.loading.fetches import find_makers
@@ -67,7 +67,7 @@ def profile_of(analysis: Analysis) -> Profile:
     lines, quality, sampled = find_hot_lines(analysis, ranks, costs, met)
     if met is not None:
         ranks = tuple(rank_of_loop(rank, met) if rank.pid == met.trainer.log.pid else rank for rank in ranks)
-    ranks = tuple(with_samples(rank, sampled.get(rank.pid)) for rank in ranks)
+    measured, ranks = ranks, tuple(with_samples(rank, sampled.get(rank.pid)) for rank in ranks)
     if _sample_waits(analysis, sampled) and primary:
         costs = _costs(analysis, primary, machine, ranks)
     loaders, main = _loaders(analysis, met, sampled)
@@ -97,7 +97,7 @@ def profile_of(analysis: Analysis) -> Profile:
         looked=primary is not None and looks_inside(primary.loader.trainer.log),
         tables=large_tables(primary.loader.trainer.log, files) if primary else (),
         torch_seen=any("torch" in meta_of(log) for log in recording.by_writer("hook")),
-        trend=_trend(analysis, primary) if primary else None,
+        trend=_trend(analysis, primary, measured, ranks) if primary else None,
         state=_state(primary) if primary else None,
         rank_steps=compare_ranks([analysis]),
         rank_work=find_rank_work([analysis], [0.0]),
@@ -172,8 +172,14 @@ def _costs(analysis: Analysis, primary: Loop, machine: MachineProfile, ranks: tu
     )
 
 
-def _trend(analysis: Analysis, primary: Loop) -> Trend | None:
-    return find_trend(primary.loader, primary.steps, primary.makers, analysis.usages, analysis.processes.sampler)
+def _trend(
+    analysis: Analysis, primary: Loop, measured: tuple[RankProfile, ...], ranks: tuple[RankProfile, ...]
+) -> Trend | None:
+    """Return the trend of the primary loop; `measured`: the ranks before samples divided their steps."""
+    trend = find_trend(primary.loader, primary.steps, primary.makers, analysis.usages, analysis.processes.sampler)
+    pid = primary.loader.trainer.log.pid
+    both = next((both for both in zip(measured, ranks, strict=True) if both[0].pid == pid), None)
+    return trend_with_samples(trend, *both) if trend is not None and both is not None else trend
 
 
 def _state(primary: Loop) -> ProcessState | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from gpuwatch.analyze.lines.element_loops import element_lines
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.words.source_code import is_library, package_of
 
@@ -155,7 +156,7 @@ class _Function(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """`lines`: those whose statement is a call of the host's."""
+    """`lines`: those whose statement is a call of the host's, or works on one element after the other."""
 
     lines: frozenset[int]
     functions: tuple[_Function, ...]
@@ -202,7 +203,7 @@ def _read(file: str) -> _Source | None:
                 found |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             functions.append(_Function(node.lineno, node.end_lineno or node.lineno, _is_all_of_host(node, modules)))
-    return _Source(frozenset(found), tuple(functions))
+    return _Source(frozenset(found | element_lines(tree)), tuple(functions))
 
 
 def _is_of_host(value: ast.expr, modules: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from gpuwatch.analyze.lines.step_parts import StepParts
 from gpuwatch.model.measures import phase_rows
 from gpuwatch.model.profile import LongSteps, RankProfile, Rollout
+from gpuwatch.model.trend import Trend
 
 # Fewer samples divide nothing.
 _FEWEST, _FEWEST_HOOKS = 50, 10
@@ -32,6 +33,26 @@ def with_samples(rank: RankProfile, sampled: StepParts | None) -> RankProfile:
         _move(seconds, fed.median * sum(seconds.get(name, 0.0) for name in _STEP), _WAIT)
         rank = replace(rank, wait_share=fed)
     return replace(rank, phases=phase_rows(seconds, rank.seconds), long_steps=long)
+
+
+def trend_with_samples(trend: Trend, measured: RankProfile, divided: RankProfile) -> Trend:
+    """Return a trend in which what was measured as the forward is other code where samples say that most of it is."""
+    before, after = (_forward_s(rank) for rank in (measured, divided))
+    parts = {part.name: part for part in trend.parts}
+    if "forward" not in parts or after >= before / 2:
+        return trend
+    forward, other = parts.pop("forward"), parts.get(_OTHER)
+    parts[_OTHER] = replace(
+        forward,
+        name=_OTHER,
+        first_ms=forward.first_ms + (other.first_ms if other else 0.0),
+        last_ms=forward.last_ms + (other.last_ms if other else 0.0),
+    )
+    return replace(trend, parts=tuple(parts.values()))
+
+
+def _forward_s(rank: RankProfile) -> float:
+    return sum(phase.seconds for phase in rank.phases if phase.name == "forward")
 
 
 def _without_pauses(long: LongSteps, sampled: StepParts, seconds: dict[str, float]) -> LongSteps:

@@ -68,6 +68,40 @@ def unrolled(self, x):
     for at in range(x.shape[1]):
         state = x[:, at] @ self.weights
     return state
+
+
+def mine(distances, triplets):
+    for anchor, positive, negative in triplets:
+        nearer = distances[anchor, negative] - distances[anchor, positive]
+        if 0 < nearer < 0.3:
+            yield anchor
+
+
+def soften(table, scale):
+    for row in range(len(table)):
+        for column in range(len(table)):
+            table[row, column] = table[row, column] / scale
+
+
+def clusters(points, nearest, most):
+    for cluster in most:
+        inside = points[nearest == cluster]
+        if len(inside) > 3:
+            yield inside
+
+
+def converges(loss_of, most):
+    loss = loss_of()
+    while loss > most:
+        loss = loss_of()
+
+
+def attends(q, k, masks):
+    for head in range(len(q)):
+        weights = q[head] * k[head]
+        if masks is not None and masks[head] is not None:
+            weights = weights * masks[head]
+    return weights
 """
 
 
@@ -82,13 +116,39 @@ def line_of(text: str) -> int:
     return next(number for number, line in enumerate(SOURCE.splitlines(), 1) if text in line)
 
 
-@pytest.mark.parametrize("text", ["standard_normal", "np.argmin", "costs[row, :]", "min(row[j] + 1", "< end:", "pass"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "standard_normal",
+        "np.argmin",
+        "costs[row, :]",
+        "min(row[j] + 1",
+        "< end:",
+        "pass",
+        "nearer = ",
+        "if 0 < nearer",
+        "/ scale",
+    ],
+)
 def test_lines_of_the_host_are_told_by_their_source(source: str, text: str) -> None:
     assert is_host_line(source, line_of(text))
 
 
 @pytest.mark.parametrize(
-    "text", ["scores = q @", "half = (q @ k)", "F.softmax", "from_numpy", "state = x", "folded = x"]
+    "text",
+    [
+        "scores = q @",
+        "half = (q @ k)",
+        "F.softmax",
+        "from_numpy",
+        "state = x",
+        "folded = x",
+        "inside = points",
+        "while loss",
+        "loss = loss_of()",
+        "weights = q",
+        "weights = weights",
+    ],
 )
 def test_operations_on_tensors_are_not_the_hosts(source: str, text: str) -> None:
     assert not is_host_line(source, line_of(text))

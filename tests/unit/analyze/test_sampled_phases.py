@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from gpuwatch.analyze.lines.model_calls import Part
-from gpuwatch.analyze.lines.sampled_phases import with_samples
+from gpuwatch.analyze.lines.sampled_phases import trend_with_samples, with_samples
 from gpuwatch.analyze.lines.step_parts import StepParts
+from gpuwatch.diagnosis.examples.parts import make_trend
 from gpuwatch.diagnosis.examples.runs import long_steps, phases
 from gpuwatch.model.profile import RankProfile
 
@@ -49,6 +50,16 @@ def test_library_code_before_the_backward_is_no_forward() -> None:
     # Tensor operations, and what chance explains, stay where they were measured.
     for parts in ({"forward": 20, "torch": 60, "own": 40}, {"forward": 45, "library": 10, "own": 1}):
         assert seconds_of(with_samples(before, sampled(parts))) == seconds_of(before)
+
+
+def test_what_grew_has_the_name_that_samples_give_it() -> None:
+    before = rank(forward=6.0, backward=3.0, other_in_step=1.0)
+    slower = make_trend("forward", 10.0, 20.0)
+    slower = replace(slower, parts=slower.parts[1:])
+    searching = with_samples(before, sampled({"forward": 20, "backward": 30, "host": 80}))
+    assert trend_with_samples(slower, before, searching).grown.name == "other in-step"
+    modelling = with_samples(before, sampled({"forward": 80, "backward": 30, "host": 20}))
+    assert trend_with_samples(slower, before, modelling) is slower
 
 
 def test_few_samples_divide_nothing() -> None:
