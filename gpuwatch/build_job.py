@@ -13,8 +13,9 @@ from gpuwatch.analyze.nodes.merging import Node, merge_profiles, merge_timelines
 from gpuwatch.analyze.processes.sorting import Processes
 from gpuwatch.analyze.processes.trainings import Group, chief, find_trainings, looped_seconds, only
 from gpuwatch.analyze.series.lanes import draw_lanes
-from gpuwatch.build_report import analysed, report_of, sorted_processes
+from gpuwatch.build_report import analysed, sorted_processes
 from gpuwatch.errors import UsageError
+from gpuwatch.judged_report import report_of
 from gpuwatch.model.job import Job, JobId, JobNode
 from gpuwatch.model.recording import Recording
 from gpuwatch.model.report import Report

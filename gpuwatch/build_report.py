@@ -1,35 +1,25 @@
-"""Profile → report: the verdict, the findings and the pictures' series, ready for any view."""
+"""Recording → report: what was recorded, analysed and judged, ready for any view."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from gpuwatch.analyze.attached.build import attached_analysis, attached_profile
-from gpuwatch.analyze.attached.loader import without_times
 from gpuwatch.analyze.build import analysis_of, profile_of
-from gpuwatch.analyze.gpu_time.build import judge_traces
-from gpuwatch.analyze.gpu_time.lanes import draw_traced
-from gpuwatch.analyze.gpu_time.profile import traced_profile
 from gpuwatch.analyze.gpu_time.windows import add_windows
 from gpuwatch.analyze.loops import Analysis
 from gpuwatch.analyze.processes.attached import attached_processes
 from gpuwatch.analyze.processes.sorting import Processes, sort_processes
 from gpuwatch.analyze.processes.trainings import Group, chief, find_trainings, looped_seconds, only, seconds_of
 from gpuwatch.analyze.series.lanes import draw_lanes
-from gpuwatch.diagnosis.consistency import contradictions
-from gpuwatch.diagnosis.engine import judge
 from gpuwatch.errors import UsageError
-from gpuwatch.model.measures import PHASES, Phase, phase_rows
-from gpuwatch.model.profile import Profile, RankProfile
+from gpuwatch.judged_report import report_of
+from gpuwatch.model.profile import Profile
 from gpuwatch.model.recording import Recording
 from gpuwatch.model.report import Report, Training
-from gpuwatch.model.timeline import Timeline
-from gpuwatch.model.trace import Trace
-from gpuwatch.rules import all_rules
 from gpuwatch.traces.windows import read_windows
 from gpuwatch.words.masking import mask_arguments
 
@@ -51,18 +41,6 @@ def build(recording: Recording, with_timeline: bool = True, training: int | None
     shown = _chosen(trainings, processes, training)
     report = _build(only(processes, trainings[shown]), with_timeline)
     return report if len(trainings) == 1 else _among(report, processes, trainings, shown)
-
-
-def build_traced(traces: Sequence[Trace], with_timeline: bool = True) -> Report:
-    """Analyse GPU traces that somebody recorded. Raises GpuwatchError where none of them has a device at work."""
-    judged = judge_traces(traces)
-    profile = traced_profile(traces, judged)
-    return report_of(profile, draw_traced(judged) if with_timeline else None)
-
-
-def profile_of_traces(traces: Sequence[Trace]) -> Profile:
-    """Return the profile that the rules look at where there are only GPU traces."""
-    return traced_profile(traces, judge_traces(traces))
 
 
 def profile_in(recording: Recording, training: int | None = None) -> Profile:
@@ -138,49 +116,3 @@ def _summary(report: Report, number: int, group: Group, start_ns: float) -> Trai
         phases=report.phases,
         findings=tuple(finding.id for finding in report.findings),
     )
-
-
-def report_of(profile: Profile, series: Timeline | None = None) -> Report:
-    """Judge a profile and gather what is said of it."""
-    rules = all_rules()
-    judgement = judge(profile, rules)
-    of_step = {rule.id for rule in rules if rule.traits.bound in ("host", "compute", "transfer")}
-    left = contradictions(judgement.verdict, judgement.findings, profile.ranks)
-    return Report(
-        run=profile.run,
-        seconds=profile.seconds,
-        hosts=tuple(dict.fromkeys(rank.host for rank in profile.ranks)) or (profile.run.host,),
-        ranks=profile.ranks,
-        verdict=judgement.verdict,
-        phases=merge_phases(profile.ranks),
-        loaders=tuple(map(without_times, profile.loaders)),
-        primary=profile.primary.id if profile.primary else None,
-        hot_lines=profile.hot_lines,
-        stacks=profile.stacks,
-        findings=judgement.findings,
-        suppressed=judgement.suppressed,
-        not_evaluated=judgement.not_evaluated,
-        clear=judgement.clear,
-        clear_of_step=tuple(id for id in judgement.clear if id in of_step),
-        devices=profile.devices,
-        machine=profile.machine,
-        costs=None if profile.costs is not None and profile.costs.relative else profile.costs,
-        overhead=profile.overhead,
-        gaps=profile.gaps,
-        problems=(*profile.problems, *(f"this report contradicts itself: {what}" for what in left)),
-        unentered=profile.unentered,
-        timeline=series,
-        gpu_time=profile.gpu_time,
-        traced=profile.traced,
-    )
-
-
-def merge_phases(ranks: tuple[RankProfile, ...]) -> tuple[Phase, ...]:
-    """Return the mean rank's phases: their seconds sum to the mean wall time of the ranks."""
-    if not ranks:
-        return ()
-    seconds = dict.fromkeys(PHASES, 0.0)
-    for rank in ranks:
-        for phase in rank.phases:
-            seconds[phase.name] += phase.seconds / len(ranks)
-    return phase_rows(seconds, sum(seconds.values()))

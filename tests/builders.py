@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.parts import make_hot_line, make_profile
+from gpuwatch.judged_report import report_of
 from gpuwatch.model.findings import Finding, Traits
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.report import Report

@@ -62,12 +62,12 @@ def load(
     """Return the report of a run, analysed now, with the pictures' series if asked, and with the experiments that
     were made on the same command; `training`, or RUN:N, chooses one of several. With `tell` what is damaged in it is said
     on stderr; a report names it itself. Raises RunNotFound, NotARun or UsageError."""
-    from gpuwatch.build_report import build
-    from gpuwatch.store.jobs import read_run
-
     traced = traces_named([run] if run else [])
     if traced:
         return load_traces(traced, timeline)
+    from gpuwatch.build_report import build
+    from gpuwatch.store.jobs import read_run
+
     run, training = _named(run, training)
     job = None if training is not None else _job_meant(run, base)
     if job is not None:
@@ -147,7 +147,7 @@ def traces_named(names: Sequence[str]) -> list[Path]:
 
 def load_traces(paths: Sequence[Path], timeline: bool = False) -> Report:
     """Return the report of GPU traces. Raises GpuwatchError with one line for what is none."""
-    from gpuwatch.build_report import build_traced
+    from gpuwatch.build_traced import build_traced
     from gpuwatch.traces.read import read_traces
 
     return build_traced(read_traces(paths), timeline)
@@ -160,14 +160,15 @@ def run_folder(run: str | None, base: str | None) -> Path:
 
 def load_profile(run: str | None, base: str | None) -> Profile:
     """Return the profile of a run (or RUN:N), which the rules look at. Raises RunNotFound, NotARun or UsageError."""
-    from gpuwatch.build_report import profile_in, profile_of_traces
-    from gpuwatch.store.reader import read
-
     traced = traces_named([run] if run else [])
     if traced:
+        from gpuwatch.build_traced import profile_of_traces
         from gpuwatch.traces.read import read_traces
 
         return profile_of_traces(read_traces(traced))
+    from gpuwatch.build_report import profile_in
+    from gpuwatch.store.reader import read
+
     run, training = _named(run, None)
     recording = read(find(run, base))
     _tell(recording.problems)

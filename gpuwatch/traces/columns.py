@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpuwatch.model.trace import COLUMNS, Events
-from gpuwatch.words.gpu_trace import DEVICE_KINDS, OPERATOR, kind_of
+from gpuwatch.words.gpu_trace import CALL, DEVICE_KINDS, OPERATOR, kind_of
 
 _TYPES: dict[str, Any] = {
     "start": np.float64,
@@ -31,6 +32,9 @@ _NOTHING: dict[str, Any] = {}
 # Longer than any recording, in microseconds: times that say so are broken.
 _LONGEST = 1e13
 _LONGEST_NAME = 4096
+# Of the calls of a trace; single ones are a recorder's slips.
+_MOST_SHARED = 0.1
+_ON_DEVICE = np.isin(np.arange(128), tuple(DEVICE_KINDS))
 
 
 class _Names(dict[str, int]):
@@ -41,15 +45,26 @@ class _Names(dict[str, int]):
         return self.setdefault(text, len(self))
 
 
+class _Kinds(dict[Any, int | None]):
+    """The kind of each category's events, found when it is first asked for."""
+
+    def __missing__(self, category: Any) -> int | None:
+        kind = self[category] = kind_of(category) if type(category) is str else None
+        return kind
+
+
 class _Threads(dict[tuple[Any, Any], int]):
-    """The number of each process and thread, given when it is first asked for; `named`: by their texts."""
+    """The number of each process and thread, given when it is first asked for; `named`: by their texts. `process`: of each
+    number the process."""
 
     def __init__(self, named: dict[str, int]) -> None:
         super().__init__()
         self._named = named
+        self.process: dict[int, Any] = {}
 
     def __missing__(self, key: tuple[Any, Any]) -> int:
         number = self[key] = self._named.setdefault("/".join(map(str, key)), len(self._named))
+        self.process[number] = key[0]
         return number
 
 
@@ -62,33 +77,24 @@ class Columns:
         self.threads: dict[str, int] = {}
         self.broken, self.begin_us = 0, 0.0
         self._known = _Threads(self.threads)
-        self._kinds: dict[Any, int | None] = {}
+        self._kinds = _Kinds()
         self._parts: dict[str, list[NDArray[Any]]] = defaultdict(list)
 
     def add(self, events: Sequence[Any]) -> None:
         """Take the complete events of known categories."""
+        kinds = self._kinds
         try:
             complete = [event for event in events if event["ph"] == "X"]
-            kinds = [self._kinds[event["cat"]] for event in complete]
-        except (KeyError, TypeError):  # not all events have both, or are categories that were seen
-            complete, kinds = self._one_by_one(events)
-        known = [event for event, kind in zip(complete, kinds, strict=True) if kind is not None]
+            found = [kinds[event["cat"]] for event in complete]
+        except (KeyError, TypeError):  # not all events have both, or they are no objects
+            complete = [event for event in events if type(event) is dict and event.get("ph") == "X"]
+            found = [kinds[cat] if type(cat := event.get("cat")) is str else None for event in complete]
+        known = [event for event, kind in zip(complete, found, strict=True) if kind is not None]
         if known:
-            self._add(known, [kind for kind in kinds if kind is not None])
-
-    def _one_by_one(self, events: Sequence[Any]) -> tuple[list[dict[str, Any]], list[int | None]]:
-        complete = [event for event in events if type(event) is dict and event.get("ph") == "X"]
-        return complete, [self._kind(event.get("cat")) for event in complete]
-
-    def _kind(self, category: Any) -> int | None:
-        if type(category) is not str:
-            return None
-        if category not in self._kinds:
-            self._kinds[category] = kind_of(category)
-        return self._kinds[category]
+            self._add(known, [kind for kind in found if kind is not None])
 
     def _add(self, events: list[dict[str, Any]], kinds: list[int]) -> None:
-        start, length = (numbers([event.get(key) for event in events]) for key in ("ts", "dur"))
+        start, length = (numbers(_values(events, key)) for key in ("ts", "dur"))
         kind = np.array(kinds, np.int8)
         columns: dict[str, NDArray[Any]] = {
             "start": start,
@@ -116,7 +122,7 @@ class Columns:
 
     def _on_device(self, events: list[dict[str, Any]], kind: NDArray[np.int8]) -> dict[str, NDArray[Any]]:
         """Return where an activity ran and how much it moved; a trace may tell the first two by its rows alone."""
-        rows = np.isin(kind, tuple(DEVICE_KINDS))
+        rows = on_device(kind)
         found = [(_arguments(event), event) for event in map(events.__getitem__, np.flatnonzero(rows).tolist())]
         devices = [each.get("device", event.get("pid")) for each, event in found]
         return {
@@ -169,17 +175,44 @@ class Columns:
             self.begin_us = float(merged["start"].min())
             merged["start"] -= self.begin_us
             merged["end"] -= self.begin_us
-        on_device = np.isin(merged["kind"], tuple(DEVICE_KINDS))
         order = np.argsort(merged["start"], kind="stable")
-        return _rows(merged, order[on_device[order]]), _rows(merged, order[~on_device[order]])
+        device = on_device(merged["kind"])[order]
+        return _rows(merged, order[device]), _rows(merged, order[~device])
+
+    def mixed(self, host: Events) -> bool:
+        """Say whether calls of several processes carry the same numbers: nobody can tell which of them launched what."""
+        rows = (host.kind == CALL) & (host.correlation >= 0)
+        threads = np.flatnonzero(np.bincount(host.thread[rows], minlength=len(self.threads))).tolist()
+        processes = list(dict.fromkeys(self._known.process.get(thread) for thread in threads))
+        if len(processes) < 2:
+            return False
+        of_thread = np.zeros(len(self.threads), np.int64)
+        of_thread[threads] = [processes.index(self._known.process.get(thread)) for thread in threads]
+        calls = np.stack((host.correlation[rows], of_thread[host.thread[rows]]))
+        correlation, owner = calls[:, np.lexsort(calls[::-1])]
+        shared = (correlation[1:] == correlation[:-1]) & (owner[1:] != owner[:-1])
+        return int(shared.sum()) > _MOST_SHARED * len(correlation)
 
     def _merged(self, name: str) -> NDArray[Any]:
         parts = self._parts.pop(name, [])
         return np.concatenate(parts) if parts else np.zeros(0, _TYPES[name])
 
 
+def on_device(kind: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Say which events ran on a device, by their kinds."""
+    found: NDArray[np.bool_] = _ON_DEVICE[kind]
+    return found
+
+
 def _rows(columns: dict[str, NDArray[Any]], rows: NDArray[Any]) -> Events:
     return Events(**{name: column[rows] for name, column in columns.items()})
+
+
+def _values(events: list[dict[str, Any]], key: str) -> list[Any]:
+    try:
+        return list(map(itemgetter(key), events))
+    except KeyError:
+        return [event.get(key) for event in events]
 
 
 def _arguments(event: dict[str, Any]) -> dict[str, Any]:
@@ -190,9 +223,12 @@ def _arguments(event: dict[str, Any]) -> dict[str, Any]:
 def numbers(values: list[Any]) -> NDArray[np.float64]:
     """Return values as floats; NaN for what is no number. Kineto writes some as text."""
     try:
-        return np.array(values, np.float64)
+        found = np.array(values, np.float64)
+        if found.ndim == 1:
+            return found
     except (TypeError, ValueError, OverflowError):
-        return np.array([_number(value) for value in values], np.float64)
+        pass
+    return np.array([_number(value) for value in values], np.float64)
 
 
 def _number(value: Any) -> float:

@@ -26,6 +26,11 @@ def read(path: Path, number: int = 0) -> Trace:
     device, host = columns.events()
     if not len(device) and not len(host):
         raise GpuwatchError(f"{path} is no GPU trace: no event of it has a category of torch.profiler", RECORD_AGAIN)
+    if columns.mixed(host):
+        raise GpuwatchError(
+            f"{path} holds several processes whose launches have the same numbers",
+            "Name the file of each process instead",
+        )
     header = chrome.header
     distributed = header.get("distributedInfo")
     distributed = distributed if isinstance(distributed, dict) else {}

@@ -20,7 +20,6 @@ from gpuwatch.traces.columns import NONE, Columns, integers, numbers
 from gpuwatch.words.gpu_trace import ANNOTATION, CALL, COPY, DEVICE_KINDS, FILL, KERNEL
 from gpuwatch.words.units import count
 
-MAGIC = b"SQLite format 3\0"
 _KERNELS, _COPIES, _FILLS, _GRAPHS, _CALLS, _RANGES = (
     "CUPTI_ACTIVITY_KIND_KERNEL",
     "CUPTI_ACTIVITY_KIND_MEMCPY",

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from gpuwatch.errors import GpuwatchError
 from gpuwatch.model.trace import Trace
-from gpuwatch.traces import kineto, nsys
+from gpuwatch.traces import kineto
 
 _ENDINGS = (".json", ".json.gz", ".sqlite", ".trace", ".trace.gz")
 _REPORT = (".nsys-rep", ".qdrep")
+_SQLITE = b"SQLite format 3\0"
 _NUMBER = re.compile(r"(?:rank|worker|gpu|node)[-_.]?(\d+)", re.IGNORECASE)
 
 
@@ -47,8 +48,12 @@ def _read(path: Path, number: int) -> list[Trace]:
     try:
         kineto.begins_like(path)
         with path.open("rb") as file:
-            is_sqlite = file.read(len(nsys.MAGIC)) == nsys.MAGIC
+            is_sqlite = file.read(len(_SQLITE)) == _SQLITE
+        if is_sqlite:
+            from gpuwatch.traces import nsys
+
+            return nsys.read(path)
         named = _NUMBER.search(path.name)
-        return nsys.read(path) if is_sqlite else [kineto.read(path, int(named[1]) if named else number)]
+        return [kineto.read(path, int(named[1]) if named else number)]
     except OSError as error:
         raise GpuwatchError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-PIECE = 1 << 18
+PIECE = 1 << 17
 # Traces are packed to a tenth or a fiftieth. What unpacks to so much more was made to fill a memory.
 _LARGEST_RATIO, _SMALL_BYTES = 200, 1 << 22
 _GZIP_MAGIC = b"\x1f\x8b"

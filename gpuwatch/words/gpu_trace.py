@@ -39,6 +39,21 @@ def kind_of(category: str) -> int | None:
     return _CATEGORIES.get(lower)
 
 
+class Folded(NamedTuple):
+    """A pattern of lower-case text. Where names are long and patterns have many parts, that takes a quarter of the time of one
+    that ignores case."""
+
+    pattern: re.Pattern[str]
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """Return where text has the pattern in it, in any case."""
+        return self.pattern.search(text.lower())
+
+
+def _folded(pattern: str) -> Folded:
+    return Folded(re.compile(pattern))
+
+
 class CallKind(NamedTuple):
     """What a call of the runtime does to the thread that makes it."""
 
@@ -69,14 +84,13 @@ CALL_KINDS = (GRAPH_LAUNCH, LAUNCH, SYNC, ALLOCATE, COPY_CALL)
 
 # Inside these the host waits for its next batch: torch's own annotation, that of Lightning's loop, other loaders'
 # iterators by their Python functions, and what people call the stage themselves.
-LOADER = re.compile(
-    r"^enumerate\(DataLoader\)#"
+LOADER = _folded(
+    r"^enumerate\(dataloader\)#"
     r"|dataloader\.py\(\d+\): __next__$"
     r"|dataloader_next$"
     r"|nvidia/dali/plugin/\S*\(\d+\): __next__$"
     r"|ray/data/\S*iterator\S*\(\d+\): \w*next\w*$"
-    r"|(?:^|[\W_])(?:data_?load(?:er|ing)?|(?:next|get|load|fetch)_(?:next_)?batch)(?:$|[^\w(.])",
-    re.IGNORECASE,
+    r"|(?:^|[\W_])(?:data_?load(?:er|ing)?|(?:next|get|load|fetch)_(?:next_)?batch)(?:$|[^\w(.])"
 )
 IN_PROCESS_LOADER = re.compile(r"_SingleProcessDataLoaderIter")
 WORKER_LOADER = re.compile(r"_MultiProcessingDataLoaderIter")
@@ -84,17 +98,16 @@ STEP = re.compile(r"^ProfilerStep(?:#|\*)")
 OPTIMIZER = re.compile(r"^Optimizer\.step#")
 
 # Kernels that exchange data between devices: NCCL, RCCL and MSCCL, and the all-reduces that inference servers write.
-COMMUNICATION = re.compile(
+COMMUNICATION = _folded(
     r"nccl|rccl|msccl|oneccl|nvshmem|deep_ep|cross_device_reduce|(?:one|two)_?shot_?all_?reduce|multimem_all|"
-    r"all_?reduce_kernel|custom_?all_?reduce",
-    re.IGNORECASE,
+    r"all_?reduce_kernel|custom_?all_?reduce"
 )
 # Copies that leave or reach the device; those within it are its own work.
-TO_DEVICE = re.compile(r"HtoD|Host\s*(?:->|to)\s*Device|Pageable -> Device|Pinned -> Device", re.IGNORECASE)
-FROM_DEVICE = re.compile(r"DtoH|Device\s*(?:->|to)\s*Host|Device -> (?:Pageable|Pinned)", re.IGNORECASE)
-BETWEEN_DEVICES = re.compile(r"PtoP|Peer", re.IGNORECASE)
-PINNED = re.compile(r"Pinned", re.IGNORECASE)
-PAGEABLE = re.compile(r"Pageable", re.IGNORECASE)
+TO_DEVICE = _folded(r"htod|host\s*(?:->|to)\s*device|pageable -> device|pinned -> device")
+FROM_DEVICE = _folded(r"dtoh|device\s*(?:->|to)\s*host|device -> (?:pageable|pinned)")
+BETWEEN_DEVICES = _folded(r"ptop|peer")
+PINNED = _folded(r"pinned")
+PAGEABLE = _folded(r"pageable")
 
 
 class TimeClass(NamedTuple):

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from gpuwatch.analyze import throughput
-from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis import needs
 from gpuwatch.diagnosis.examples.complete import HEADINGS, problems
 from gpuwatch.diagnosis.examples.parts import make_machine
 from gpuwatch.diagnosis.examples.runs import BLOCKED, run_of
 from gpuwatch.diagnosis.rule import Found, Need, Rule
+from gpuwatch.judged_report import report_of
 from gpuwatch.model import hot_lines, loader_profile, machine_profile, profile
 from gpuwatch.model.findings import Clear, Traits
 from gpuwatch.rules import all_rules, ids

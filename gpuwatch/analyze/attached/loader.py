@@ -9,6 +9,7 @@ from typing import Any
 from gpuwatch.analyze.attached.construction import construction_of
 from gpuwatch.analyze.attached.loops import LoopAt, Stack
 from gpuwatch.analyze.attached.operations import sampled_operations
+from gpuwatch.analyze.attached.shown import NOT_KNOWN
 from gpuwatch.analyze.attached.states import WAIT, Seen
 from gpuwatch.analyze.attached.workers import Pace, Used, Working
 from gpuwatch.model.loader_profile import FetchProfile, LoaderProfile, OperationProfile, QueueProfile
@@ -18,7 +19,6 @@ from gpuwatch.records import dataclass
 
 # Where it is not known how many batches were made, times are those of a step that takes one second.
 _UNIT_MS = 1e3
-_NOT_KNOWN = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,33 +130,6 @@ def in_units(loader: LoaderProfile) -> LoaderProfile:
     )
 
 
-def without_times(loader: LoaderProfile) -> LoaderProfile:
-    """Return a loader as it is shown: where it is not known how long a step takes, without what depends on that."""
-    fetch = loader.fetch
-    if not loader.relative or fetch is None:
-        return loader
-    unknown = Interval(_NOT_KNOWN, _NOT_KNOWN, _NOT_KNOWN, 0)
-    fetch = replace(
-        fetch,
-        wall_ms=unknown,
-        mean_wall_ms=_NOT_KNOWN,
-        cpu_ms=None,
-        process_cpu_ms=None,
-        delay_ms=None,
-        blocked_ms=None,
-        collate_ms=_NOT_KNOWN,
-        serialise_ms=None,
-        read_bytes_per_batch=None,
-        rchar_per_batch=None,
-    )
-    return replace(
-        loader,
-        fetch=fetch,
-        queue=None if loader.queue is None else replace(loader.queue, receive_ms=None),
-        operations=tuple(replace(one, ms_per_sample=_NOT_KNOWN) for one in loader.operations),
-    )
-
-
 def _exactly(value: float, n: int) -> Interval:
     return Interval(value, value, value, n)
 
@@ -199,13 +172,13 @@ def _fetch(looked: Looked) -> FetchProfile | None:
         n=round(looked.batches or 0),
         wall_ms=_exactly(work_ms, round(looked.batches or 0)),
         mean_wall_ms=work_ms,
-        p95_wall_ms=_NOT_KNOWN,
-        max_wall_ms=_NOT_KNOWN,
+        p95_wall_ms=NOT_KNOWN,
+        max_wall_ms=NOT_KNOWN,
         cpu_ms=cpu_ms,
         process_cpu_ms=cpu_ms,
         delay_ms=delay_ms,
         blocked_ms=None if cpu_ms is None else max(work_ms - cpu_ms - (delay_ms or 0.0), 0.0),
-        index_wait_ms=_NOT_KNOWN,
+        index_wait_ms=NOT_KNOWN,
         busy_share=makers.busy if looked.workers else None,
         collate_ms=work_ms * makers.share("collate"),
         serialise_ms=sent,

@@ -14,6 +14,7 @@ from gpuwatch.analyze.gpu_time.intervals import Spans, distinct, holding
 from gpuwatch.analyze.gpu_time.partition import DeviceTime, partition
 from gpuwatch.analyze.gpu_time.places import has_stacks, places_of
 from gpuwatch.analyze.gpu_time.steps import Steps, find_steps, loader_of, step_interval, step_shares, worst_step
+from gpuwatch.analyze.numbers.statistics import median
 from gpuwatch.model.gpu_time import Counts, GpuShares, GpuTime, TracedLoader, Unmeasured
 from gpuwatch.model.trace import Trace
 from gpuwatch.words import gpu_trace as words
@@ -98,7 +99,8 @@ def _why(trace: Trace, calls: Calls) -> Unmeasured:
 
 
 def _has_copy_calls(trace: Trace) -> bool:
-    return bool(named(trace, trace.host, words.COPY_CALL.pattern).any())
+    host = trace.host
+    return bool(named(trace, host, words.COPY_CALL.pattern, among=host.kind == words.CALL).any())
 
 
 def _around_ms(time: DeviceTime, steps: Steps) -> float | None:
@@ -128,14 +130,13 @@ def _in_largest_step(time: DeviceTime, steps: Steps) -> dict[str, float] | None:
 def _counts(trace: Trace, calls: Calls, host: Host, time: DeviceTime, steps: Steps) -> Counts:
     events = trace.device.take(time.rows)
     kernels = events.kind == words.KERNEL
-    to_device = (
-        (events.kind == words.COPY) & named(trace, events, words.TO_DEVICE) & named(trace, events, words.PAGEABLE)
-    )
+    copies = named(trace, events, words.TO_DEVICE, among=events.kind == words.COPY)
+    to_device = named(trace, events, words.PAGEABLE, among=copies)
     in_step = holding(steps.spans, trace.host.start[calls.allocate]) if len(steps) else np.zeros(0)
     return Counts(
         activities=len(events),
         launches=int(calls.launched.sum()),
-        kernel_us=float(np.median((events.end - events.start)[kernels])) if kernels.any() else None,
+        kernel_us=median((events.end - events.start)[kernels]),
         syncs=int(calls.sync.sum()),
         reads=int(host.reads_back.sum()),
         pageable_copies=int(to_device.sum()),

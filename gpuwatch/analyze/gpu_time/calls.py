@@ -21,15 +21,16 @@ Mask = NDArray[np.bool_]
 Indices = NDArray[Any]
 
 
-def named(trace: Trace, rows: Any, *patterns: re.Pattern[str]) -> Mask:
-    """Say of each event whether its name has one of the patterns in it. (Most of a trace's texts are stacks, which are long
-    and no event's name: they are not searched.)"""
-    used = np.bincount(rows.name, minlength=len(trace.names)) > 0
+def named(trace: Trace, rows: Any, *patterns: re.Pattern[str] | words.Folded, among: Mask | None = None) -> Mask:
+    """Say of each event, or of those among some, whether its name has one of the patterns in it. (Most of a trace's texts are
+    stacks, which are long and no event's name: they are not searched.)"""
+    searched = rows.name if among is None else rows.name[among]
+    used = np.bincount(searched, minlength=len(trace.names)) > 0
     known = np.zeros(len(used), bool)
     for number in np.flatnonzero(used).tolist():
         known[number] = any(pattern.search(trace.names[number]) for pattern in patterns)
     found: Mask = known[rows.name]
-    return found
+    return found if among is None else found & among
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,12 @@ def sort_calls(trace: Trace) -> Calls:
     is_call = host.kind == words.CALL
     left, kinds = is_call.copy(), {}
     for kind in words.CALL_KINDS:
-        kinds[kind.name] = left & named(trace, host, kind.pattern)
+        kinds[kind.name] = named(trace, host, kind.pattern, among=left)
         left &= ~kinds[kind.name]
     launcher = _launchers(trace)
     # A driver's call inside a runtime's has the same number: both have launched.
-    launched = is_call & (host.correlation >= 0) & np.isin(host.correlation, trace.device.correlation)
+    ran = trace.device.correlation
+    launched = is_call & (_joined(host.correlation, ran, np.arange(len(ran))) >= 0)
     launched[launcher[launcher >= 0]] = True
     spans = np.isin(host.kind, (words.OPERATOR, words.ANNOTATION, words.PYTHON))
     return Calls(
@@ -69,7 +71,7 @@ def sort_calls(trace: Trace) -> Calls:
         sync=kinds["sync"],
         allocate=kinds["allocator"],
         copy=kinds["copy"],
-        loader=spans & named(trace, host, words.LOADER),
+        loader=named(trace, host, words.LOADER, among=spans),
         work=is_call | (host.kind == words.OPERATOR),
         launcher=launcher,
         launched=launched,
@@ -94,10 +96,11 @@ def aligned(trace: Trace, calls: Calls) -> Trace:
 def _captured(trace: Trace) -> Mask:
     """Say which events lie within the capture of a graph."""
     host = trace.host
-    begins = np.sort(host.start[named(trace, host, words.BEGIN_CAPTURE.pattern)])
-    ends = np.sort(host.end[named(trace, host, words.END_CAPTURE.pattern)])
+    is_call = host.kind == words.CALL
+    begins = np.sort(host.start[named(trace, host, words.BEGIN_CAPTURE.pattern, among=is_call)])
     if not len(begins):
         return np.zeros(len(host), bool)
+    ends = np.sort(host.end[named(trace, host, words.END_CAPTURE.pattern, among=is_call)])
     at = np.searchsorted(ends, begins)
     closing = np.where(at < len(ends), ends[np.minimum(at, len(ends) - 1)] if len(ends) else np.inf, np.inf)
     return holding(union(begins, closing), host.start) >= 0

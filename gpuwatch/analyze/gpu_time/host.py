@@ -66,10 +66,10 @@ def _copies(trace: Trace, calls: Calls) -> tuple[Mask, Mask]:
     A copy to pinned memory is not waited for by its call; some recorders write no kind of memory."""
     device = trace.device
     is_copy = (device.kind == words.COPY) & (calls.launcher >= 0)
-    unpinned = ~named(trace, device, words.PINNED)
+    unpinned = ~named(trace, device, words.PINNED, among=is_copy)
     waited = _outlasts(trace, calls)
-    from_device = is_copy & waited & unpinned & named(trace, device, words.FROM_DEVICE)
-    to_device = is_copy & named(trace, device, words.TO_DEVICE) & named(trace, device, words.PAGEABLE)
+    from_device = waited & unpinned & named(trace, device, words.FROM_DEVICE, among=is_copy)
+    to_device = named(trace, device, words.PAGEABLE, among=named(trace, device, words.TO_DEVICE, among=is_copy))
     return _made_by(trace, calls, from_device), _made_by(trace, calls, to_device)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from gpuwatch.analyze.gpu_time.build import Judged
 from gpuwatch.analyze.gpu_time.partition import INPUT
 from gpuwatch.analyze.numbers.arrays import as_list, columns_of, numbers
-from gpuwatch.analyze.numbers.statistics import Array
+from gpuwatch.analyze.numbers.statistics import Array, median
 from gpuwatch.analyze.processes.sorting import Trainer
 from gpuwatch.model.measures import Place
 from gpuwatch.model.recording import ProcessLog
@@ -35,7 +35,7 @@ def clock_of(trace: Trace, marks: list[Any]) -> float | None:
         for name, start, kind in zip(trace.host.name, trace.host.start, trace.host.kind, strict=True)
         if kind == ANNOTATION and trace.names[name] in numbered
     ]
-    return float(np.median(found)) if found else None
+    return median(np.array(found))
 
 
 def late_batches(judged: Judged, trainer: Trainer, clock_us: float, run_start_ns: float) -> tuple[LateBatch, ...]:

@@ -90,7 +90,7 @@ def _nested(events: Events, said: list[Part | None], usual: Part | None) -> tupl
 
 
 def _marks(trace: Trace) -> dict[int, Part]:
-    patterns: tuple[tuple[Part, re.Pattern[str]], ...] = (
+    patterns: tuple[tuple[Part, re.Pattern[str] | words.Folded], ...] = (
         ("optimizer", _OPTIMIZER),
         ("backward", _BACKWARD),
         ("input", words.LOADER),

@@ -89,14 +89,14 @@ def partition(trace: Trace, calls: Calls, host: Host, device: int) -> DeviceTime
     """Return the partition of one device's time, from its first activity to its last."""
     rows = np.flatnonzero(trace.device.device == device)
     events = trace.device.take(rows)
-    busy = union(events.start, events.end)
+    busy, layers = union(events.start, events.end), _busy_layers(trace, events)
     idle = gaps(busy)
     found = _gaps(trace, calls, host, rows, events, idle)
-    edges = [_busy_edges(trace, events), busy.start, busy.end]
+    edges = [busy.start, busy.end, *(edge for spans in layers for edge in spans)]
     parts = [_idle_parts(trace, host, found, thread) for thread in _threads(trace, host, found)]
     edges += [part[0] for part in parts]
     cut = distinct(np.concatenate(edges))
-    codes = _busy_codes(trace, events, (cut[:-1] + cut[1:]) / 2)
+    codes = _busy_codes(layers, (cut[:-1] + cut[1:]) / 2)
     for part_edges, part_codes in parts:
         at = np.searchsorted(cut, part_edges[:-1])
         inside = part_codes >= 0
@@ -105,24 +105,19 @@ def partition(trace: Trace, calls: Calls, host: Host, device: int) -> DeviceTime
     return DeviceTime(device, rows, Segments(cut, codes), found)
 
 
-def _busy_edges(trace: Trace, events: Events) -> Floats:
-    return np.concatenate([edge for spans in _busy_layers(trace, events) for edge in spans])
-
-
 def _busy_layers(trace: Trace, events: Events) -> tuple[Spans, Spans, Spans]:
     """Return when copies, communication and compute ran."""
-    exchanged = (events.kind == words.KERNEL) & named(trace, events, words.COMMUNICATION)
-    moved = (events.kind == words.COPY) & named(
-        trace, events, words.TO_DEVICE, words.FROM_DEVICE, words.BETWEEN_DEVICES
-    )
+    exchanged = named(trace, events, words.COMMUNICATION, among=events.kind == words.KERNEL)
+    ways = (words.TO_DEVICE, words.FROM_DEVICE, words.BETWEEN_DEVICES)
+    moved = named(trace, events, *ways, among=events.kind == words.COPY)
     masks = (moved, exchanged, ~(moved | exchanged))
     copies, communication, compute = (union(events.start[mask], events.end[mask]) for mask in masks)
     return copies, communication, compute
 
 
-def _busy_codes(trace: Trace, events: Events, middles: Floats) -> NDArray[np.int8]:
+def _busy_codes(layers: tuple[Spans, Spans, Spans], middles: Floats) -> NDArray[np.int8]:
     codes = np.full(len(middles), UNKNOWN, CODE)
-    for code, spans in zip((COPIES, COMMUNICATION, COMPUTE), _busy_layers(trace, events), strict=True):
+    for code, spans in zip((COPIES, COMMUNICATION, COMPUTE), layers, strict=True):
         codes[holding(spans, middles) >= 0] = code
     return codes
 

@@ -89,7 +89,8 @@ def _functions(trace: Trace, spans: Spans) -> list[_Function]:
 def _stacked(trace: Trace, spans: Spans) -> list[_Function]:
     """Return the frames of the stack whose operators hold most of the spans: the recorder wrote stacks, no functions."""
     host = trace.host
-    rows = np.flatnonzero((host.stack >= 0) & ~named(trace, host, words.STEP))
+    stacked = host.stack >= 0
+    rows = np.flatnonzero(stacked & ~named(trace, host, words.STEP, among=stacked))
     if not len(rows):
         return []
     shares: Floats = _sum(host.stack[rows], overlap(spans, host.start[rows], host.end[rows]), len(trace.names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gpuwatch.analyze.gpu_time.build import Judged
@@ -23,8 +23,6 @@ def traced_profile(traces: Sequence[Trace], judged: Sequence[Judged]) -> Profile
             f"{traces[0].source} has too little GPU activity to judge", "Record several steps (schedule(active=5))"
         )
     span_s = max(time.span_ms for time in times) / 1e3
-    several = len({trace.source for trace in traces}) > 1
-    lost = [f"{Path(trace.source).name}: {line}" if several else line for trace in traces for line in trace.lost]
     return Profile(
         run=_run(traces, span_s),
         seconds=span_s,
@@ -38,10 +36,19 @@ def traced_profile(traces: Sequence[Trace], judged: Sequence[Judged]) -> Profile
         unentered=(),
         costs=None,
         overhead=Overhead(None, None, sum(trace.bytes for trace in traces)),
-        problems=tuple(lost),
+        problems=tuple(_lost(traces, {(time.source, time.rank) for time in times})),
         torch_seen=True,
         gpu_time=times,
     )
+
+
+def _lost(traces: Sequence[Trace], judged: set[tuple[str | None, int]]) -> Iterator[str]:
+    """Yield a line for each thing that the traces do not give; of several files with the name of the one that lacks it."""
+    several = len({trace.source for trace in traces}) > 1
+    for trace in traces:
+        silent = (trace.source, trace.rank) not in judged
+        for line in (*trace.lost, *(["no GPU activity: the profiler recorded the host alone"] if silent else ())):
+            yield f"{Path(trace.source).name}: {line}" if several else line
 
 
 def _run(traces: Sequence[Trace], span_s: float) -> RunInfo:

@@ -9,7 +9,7 @@ import numpy as np
 from gpuwatch.analyze.gpu_time.calls import Calls, named
 from gpuwatch.analyze.gpu_time.intervals import Spans, distinct, union
 from gpuwatch.analyze.gpu_time.partition import DeviceTime
-from gpuwatch.analyze.numbers.statistics import mean_interval
+from gpuwatch.analyze.numbers.statistics import mean_interval, middle
 from gpuwatch.model.gpu_time import StepsBy, TracedLoader, TracedStep
 from gpuwatch.model.measures import Interval
 from gpuwatch.model.trace import Floats, Trace
@@ -39,14 +39,14 @@ def find_steps(trace: Trace, calls: Calls) -> Steps:
     """Return the steps: the profiler's, else from one request of the loader, or optimizer step, to the next."""
     host = trace.host
     marks = np.isin(host.kind, (words.ANNOTATION, words.OPERATOR))
-    profiler = marks & named(trace, host, words.STEP)
+    profiler = named(trace, host, words.STEP, among=marks)
     if profiler.any():
         return Steps(union(host.start[profiler], host.end[profiler] - 1e-3), "profiler steps")
     last = max(float(trace.device.end.max(initial=0.0)), float(host.end.max(initial=0.0)))
     requests = requested(trace, calls)
     if len(requests.start) >= FEWEST:
         return Steps(Spans(requests.start, np.append(requests.start[1:], last)), "loader requests")
-    optimizer = marks & named(trace, host, words.OPTIMIZER)
+    optimizer = named(trace, host, words.OPTIMIZER, among=marks)
     ends = union(host.start[optimizer], host.end[optimizer]).end
     if len(ends) >= FEWEST:
         return Steps(Spans(ends[:-1], ends[1:]), "optimizer steps")
@@ -105,7 +105,7 @@ def loader_of(trace: Trace, calls: Calls) -> TracedLoader | None:
         requests=len(waits),
         seconds=float(waits.sum() / 1e3),
         mean_ms=float(waits.mean()),
-        median_ms=float(np.median(waits)),
+        median_ms=middle(waits),
         longest_ms=float(waits.max()),
         period=_period(waits) if several else None,
     )
@@ -113,7 +113,7 @@ def loader_of(trace: Trace, calls: Calls) -> TracedLoader | None:
 
 def _period(waits: Floats) -> int | None:
     """Return the number of requests from one long wait to the next, where most of them have the same."""
-    long = np.flatnonzero(waits > max(_LONG * float(np.median(waits)), 1.0))
+    long = np.flatnonzero(waits > max(_LONG * middle(waits), 1.0))
     apart = np.diff(long)
     if len(apart) < FEWEST:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,12 @@ def percentiles(values: Array, *percents: float) -> list[float]:
     at = np.array(percents) / 100 * (len(ordered) - 1)
     found: list[float] = np.interp(at, np.arange(len(ordered)), ordered).tolist()
     return found
+
+
+def middle(values: Array) -> float:
+    """Return the median of some values. (numpy's own imports masked arrays first.)"""
+    ordered, n = np.sort(values), len(values)
+    return float((ordered[(n - 1) // 2] + ordered[n // 2]) / 2)
 
 
 def median_interval(values: Array) -> Interval | None:
@@ -106,7 +113,9 @@ def block_length(n: int, group: int) -> int:
 
 @lru_cache(maxsize=4)
 def _draw(n: int) -> NDArray[Any]:
-    return np.random.default_rng(_SEED).integers(0, n, (_ROUNDS, n))
+    """Return the rounds' samples. (numpy's own generators come with 6 MB of libraries.)"""
+    drawn = np.frombuffer(Random(_SEED).randbytes(4 * _ROUNDS * n), np.uint32)
+    return (drawn % n).reshape(_ROUNDS, n).astype(np.int64)
 
 
 def robust_spread(values: Array) -> float:
@@ -138,4 +147,4 @@ def mean(values: Array) -> float | None:
 def median(values: Array) -> float | None:
     """Return the median of the known values; None when none is known."""
     values = values[np.isfinite(values)]
-    return float(np.median(values)) if len(values) else None
+    return middle(values) if len(values) else None

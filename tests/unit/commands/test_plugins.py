@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 
 from gpuwatch import rules
-from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.cases import clear, fires, unknown
 from gpuwatch.diagnosis.examples.complete import check
 from gpuwatch.diagnosis.examples.runs import HIDDEN, STARVED, no_loader
+from gpuwatch.judged_report import report_of
 from gpuwatch.views.json import schema, to_dict
 from tests import distributions
 from tests.spools import FakeRun

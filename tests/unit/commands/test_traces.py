@@ -67,6 +67,16 @@ def test_a_folder_and_several_files_are_the_ranks_of_one_training(call: Any, tmp
     assert "rank 2 GPU 0" in call("report", "traces").out
 
 
+def test_a_rank_without_its_gpu_is_said(call: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "ranks"
+    folder.mkdir()
+    training(6).write(folder / "rank0.json")
+    FakeTrace().span("cpu_op", "aten::mm", 0.0, 100.0).write(folder / "rank1.json")
+    found = call("report", "ranks", "--json").json
+    assert [time["rank"] for time in found["gpu_time"]] == [0]
+    assert found["problems"] == ["rank1.json: no GPU activity: the profiler recorded the host alone"]
+
+
 def test_a_trace_and_a_run_are_no_one_report(call: Any, slow: str) -> None:
     result = call("report", slow, "two")
     assert result.code == 2 and "traces and runs are no one report" in result.err
@@ -136,7 +146,7 @@ def test_the_page_of_a_trace_has_its_lanes(call: Any, slow: str, tmp_path: Path)
 
 
 def test_the_lanes_of_a_trace_are_its_streams_gaps_queue_and_host(tmp_path: Path) -> None:
-    from gpuwatch.build_report import build_traced
+    from gpuwatch.build_traced import build_traced
     from gpuwatch.traces.read import read_traces
 
     timeline = build_traced(read_traces([training(3, loader_us=10 * MS).write(tmp_path / "t.json")])).timeline

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gpuwatch
-from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.consistency import agree, contradictions, lifted, settle
 from gpuwatch.diagnosis.engine import judge
 from gpuwatch.diagnosis.evidence import BETWEEN_RUNS, STARVED_SHARE, UNEXPLAINED_SHARE
@@ -28,6 +27,7 @@ from gpuwatch.diagnosis.examples.parts import (
 )
 from gpuwatch.diagnosis.examples.runs import BOTH, HIDDEN, STARVED, contended, epochs, long_steps, run_of
 from gpuwatch.diagnosis.shared_cores import WORTH
+from gpuwatch.judged_report import report_of
 from gpuwatch.model.findings import Evidence, Finding, Speedup, Verdict
 from gpuwatch.model.loader_profile import QueueProfile, SkippedBatches
 from gpuwatch.model.measures import Interval

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.parts import make_device
 from gpuwatch.diagnosis.examples.runs import ranks, run_of
 from gpuwatch.diagnosis.waiting_devices import waiting_devices
+from gpuwatch.judged_report import report_of
 from gpuwatch.model.profile import Profile
 
 SPINS = make_device(index=1, busy=1.0, sm_active=0.03, power_w=196.0, power_limit_w=700.0, ranks=(1,))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.parts import make_operation
 from gpuwatch.diagnosis.examples.runs import DECODE, RESIZE, run_of, with_operations
 from gpuwatch.experiments import making, remedies
+from gpuwatch.judged_report import report_of
 
 
 def test_another_decoder_is_offered_for_what_pil_decodes_only() -> None:

@@ -112,6 +112,18 @@ def test_times_that_cannot_be_are_counted(tmp_path: Path) -> None:
     assert len(trace.device) + len(trace.host) == len(made.events) - 8
 
 
+@pytest.mark.parametrize("only", [True, False])
+def test_a_time_that_is_a_list_costs_its_event_alone(tmp_path: Path, only: bool) -> None:
+    made = FakeTrace().span("cpu_op", "aten::mm", 0.0, 5.0)
+    made.events[0]["ts"] = [1, 2]
+    if only:
+        with pytest.raises(GpuwatchError, match="no event of it"):
+            read(made.write(tmp_path / "a.json"))
+    else:
+        made.launch(0.0, 10.0, 20.0)
+        assert read(made.write(tmp_path / "a.json")).lost == ("1 event of the trace could not be read",)
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -166,6 +178,27 @@ def test_other_makers_runtimes_are_calls(tmp_path: Path) -> None:
     assert (read(made.write(tmp_path / "a.json")).host.kind == words.CALL).all()
 
 
+def beside(other: FakeTrace, pid: int, first: int) -> FakeTrace:
+    """Return a trace as of another process, on the next device; its calls are numbered from `first` on."""
+    for event in other.events:
+        event["pid"] = 1 if event["cat"] == "kernel" else pid
+        arguments = event["args"]
+        if "correlation" in arguments:
+            arguments["correlation"] += first
+        if "device" in arguments:
+            arguments["device"] = 1
+    return other
+
+
+def test_several_processes_in_one_file_are_told_apart_or_refused(tmp_path: Path) -> None:
+    apart, mixed = training(), training()
+    apart.events += beside(training(), 2000, first=10_000).events
+    mixed.events += beside(training(), 2000, first=0).events
+    assert set(read(apart.write(tmp_path / "apart.json")).device.device) == {0, 1}
+    with pytest.raises(GpuwatchError, match="several processes whose launches have the same numbers"):
+        read(mixed.write(tmp_path / "mixed.json"))
+
+
 _MEASURE = """
 import resource, sys
 from pathlib import Path
@@ -182,3 +215,22 @@ def test_a_large_trace_is_never_in_memory_as_objects(tmp_path: Path) -> None:
     grown, size, activities = map(int, done.stdout.split())
     assert activities == 15_000 and size > 10_000_000
     assert grown <= 6 * size
+
+
+_LOADED = """
+import sys
+from pathlib import Path
+from gpuwatch.build_traced import build_traced
+from gpuwatch.traces.read import read_traces
+build_traced(read_traces([Path(sys.argv[1])]), with_timeline=False)
+print(*(name for name in sys.argv[2:] if name in sys.modules))
+"""
+
+
+def test_a_trace_is_judged_without_what_it_does_not_need(tmp_path: Path) -> None:
+    path = training(6, loader_us=500.0).write(tmp_path / "a.json")
+    heavy = ("numpy.random", "numpy.ma", "sqlite3", "gpuwatch.analyze.build", "gpuwatch.store.reader", "torch")
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, str(path), *heavy], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "\n"

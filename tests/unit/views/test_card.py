@@ -11,7 +11,6 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.parts import (
     interval,
     make_device,
@@ -24,6 +23,7 @@ from gpuwatch.diagnosis.examples.parts import (
     make_sampler,
 )
 from gpuwatch.diagnosis.examples.runs import sampler_run
+from gpuwatch.judged_report import report_of
 from gpuwatch.model.experiment import Experiment, Trial
 from gpuwatch.model.findings import NotEvaluated, Speedup
 from gpuwatch.model.hot_lines import Callee

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.parts import SECOND, interval, make_profile, make_rank
+from gpuwatch.judged_report import report_of
 from gpuwatch.model.experiment import Trial
 from gpuwatch.model.profile import LongSteps
 from gpuwatch.model.report import Training

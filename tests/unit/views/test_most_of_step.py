@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.runs import MODEL_LINE, PLANNING, SAMPLED, beside, phases, run_of
+from gpuwatch.judged_report import report_of
 from gpuwatch.model.report import Report
 from gpuwatch.views.most_of_step import most_of_step
 

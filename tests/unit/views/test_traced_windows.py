@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gpuwatch.build_report import report_of
 from gpuwatch.diagnosis.examples.parts import make_device
 from gpuwatch.diagnosis.examples.runs import run_of
+from gpuwatch.judged_report import report_of
 from gpuwatch.model.report import Report
 from gpuwatch.model.traced_windows import TracedWindows
 from gpuwatch.views.card import prepare

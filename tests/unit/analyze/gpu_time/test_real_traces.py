@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gpuwatch.build_report import build_traced
+from gpuwatch.build_traced import build_traced
 from gpuwatch.model.report import Report
 from gpuwatch.traces.read import read_traces
 from tests.traces import expected, real_trace
