@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gpuwatch.analyze.lines.frames import ASKING
 from gpuwatch.analyze.lines.host_code import is_host_line
-from gpuwatch.analyze.lines.waiting import waits_for_network, waits_for_others
+from gpuwatch.analyze.lines.waiting import waits_for_network, waits_for_others, waits_for_program
 from gpuwatch.diagnosis.tools import step_lines
 from gpuwatch.model.hot_lines import INPUT, HotLine
 from gpuwatch.model.loader_profile import LoaderProfile
@@ -46,8 +46,13 @@ def own_lines(profile: Profile, loader: LoaderProfile) -> list[HotLine]:
     by_source = loader.own_loop and not profile.devices
     lines = [_without_model(h, loader.own_loop) for h in step_lines(profile) if not h.sleeps]
     lines = [h for h in lines if h.share > 0.0 and not is_sampler(h)]
-    own = [h for h in lines if by_source or waits_for_network(h) or not _is_blocked(h, waits)]
+    own = [h for h in lines if by_source or _waits_by_itself(h) or not _is_blocked(h, waits)]
     return sorted((h for h in own if not waits_for_others(h.stack)), key=lambda h: -h.share)
+
+
+def _waits_by_itself(line: HotLine) -> bool:
+    """Say whether a line waits for what it asked for: a reply over the network, the end of a program that it started."""
+    return waits_for_network(line) or waits_for_program(line.stack)
 
 
 def model_share(profile: Profile, loader: LoaderProfile) -> float:

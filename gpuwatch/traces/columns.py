@@ -180,7 +180,7 @@ class Columns:
         return _rows(merged, order[device]), _rows(merged, order[~device])
 
     def mixed(self, host: Events) -> bool:
-        """Say whether calls of several processes carry the same numbers: nobody can tell which of them launched what."""
+        """Say whether calls of several processes carry the same numbers: nothing tells which of them launched what."""
         rows = (host.kind == CALL) & (host.correlation >= 0)
         threads = np.flatnonzero(np.bincount(host.thread[rows], minlength=len(self.threads))).tolist()
         processes = list(dict.fromkeys(self._known.process.get(thread) for thread in threads))

@@ -72,6 +72,7 @@ _WAITS = {
     "asyncio/base_events.py": (),
 }
 _IDLE = {**_WAITS, "multiprocessing/popen_fork.py": ("poll",), "socket.py": ("accept",)}
+_RUNS = ("run", "call", "check_call", "check_output", "getoutput", "getstatusoutput", "communicate")
 _SHARED_LOCKS = ("multiprocessing/synchronize.py", "filelock/_unix.py", "filelock/_api.py")
 
 
@@ -198,6 +199,11 @@ def is_importing(file: str, function: str) -> bool:
 def hands_over(file: str) -> bool:
     """Say whether innermost code in this file waits for a lock, a queue or a pipe."""
     return _slashed(file).endswith(tuple(_WAITS))
+
+
+def runs_program(file: str, function: str) -> bool:
+    """Say whether a function starts another program and waits until it ends: what it does is its caller's work."""
+    return _slashed(file).endswith("/subprocess.py") and function.rpartition(".")[2] in _RUNS
 
 
 def is_process_queue(file: str) -> bool:

@@ -85,6 +85,13 @@ def test_a_wait_for_others_is_told_by_its_file() -> None:
     assert not source_code.locks_processes(f"{STANDARD}/queue.py")
 
 
+def test_a_program_that_is_started_and_waited_for_is_told_by_the_function() -> None:
+    assert source_code.runs_program(f"{STANDARD}/subprocess.py", "run")
+    assert source_code.runs_program(f"{STANDARD}/subprocess.py", "Popen.communicate")
+    assert not source_code.runs_program(f"{STANDARD}/subprocess.py", "Popen.__init__")
+    assert not source_code.runs_program(f"{STANDARD}/asyncio/runners.py", "run")
+
+
 def test_an_import_is_told_by_its_frames() -> None:
     assert source_code.is_importing("<frozen importlib._bootstrap>", "_find_and_load")
     assert not source_code.is_importing("/home/me/importlib.py", "_find_and_load")

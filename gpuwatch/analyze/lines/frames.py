@@ -5,6 +5,7 @@ A stack is a list of [function, file, line], the leaf last.
 
 from __future__ import annotations
 
+import linecache
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -27,6 +28,7 @@ _QUEUE_FUNCTIONS = {"_try_get_data", "_get_data", "_next_data"}
 # torch's own method that takes the next indices from a sampler.
 ASKING = "_next_index"
 _SAMPLING = {"__getitem__", "__getitems__", "__next__", "__iter__", "<listcomp>", "<genexpr>"}
+_COLLATES = "collate_fn("
 _LEAVING = {"_exitfunc", "_run_exitfuncs", "_shutdown", "_exit_function"}
 
 
@@ -94,8 +96,12 @@ def _feeder(frames: tuple[Frame, ...]) -> int | None:
 
 
 def _collating(frames: tuple[Frame, ...]) -> bool:
-    """Say whether a fetch had its samples already: what it called is no dataset, so it is the collate function."""
+    """Say whether a fetch had its samples already: it is at its call of the collate function, or what it called is named
+    unlike any way to get a sample. A generator may have any name."""
     at = max(i for i, frame in enumerate(frames) if frame.is_torch_data and frame.name == "fetch")
+    line = linecache.getline(frames[at].file, frames[at].line)
+    if "dataset" in line or _COLLATES in line:
+        return _COLLATES in line
     return at + 1 < len(frames) and frames[at + 1].name not in _SAMPLING
 
 

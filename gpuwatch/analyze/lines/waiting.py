@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import Place
-from gpuwatch.words.source_code import hands_over, locks_processes, package_of
+from gpuwatch.words.source_code import hands_over, locks_processes, package_of, runs_program
 
 # Where Python waits for a reply over the network: the standard library's files, and packages of clients.
 _NETWORK_FILES = ("/socket.py", "/ssl.py", "/http/client.py", "/urllib/request.py")
@@ -36,8 +36,14 @@ def takes_turns(line: HotLine | None) -> bool:
 
 
 def waits_for_others(stack: Sequence[Place]) -> bool:
-    """Say whether a stack ends where Python waits for a lock, a queue or a pipe."""
-    return hands_over(_innermost_file(stack))
+    """Say whether a stack ends where Python waits for a lock, a queue or a pipe that others give or fill; a program that it
+    started itself, and waits for, is its own work."""
+    return hands_over(_innermost_file(stack)) and not waits_for_program(stack)
+
+
+def waits_for_program(stack: Sequence[Place]) -> bool:
+    """Say whether a stack starts another program and waits for its end."""
+    return any(runs_program(call.file, call.function or "") for call in stack)
 
 
 def waits_for_network(line: HotLine) -> bool:

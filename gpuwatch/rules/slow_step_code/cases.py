@@ -55,7 +55,28 @@ _POSTS = replace(
     stack=(Place("/home/me/t.py", 34, "send"), Place("/usr/lib/python3.11/socket.py", 706, "SocketIO.readinto")),
 )
 
+_STARTS = replace(
+    _POSTS,
+    source='subprocess.run(["ps", "-o", "rss="])',
+    callee=Callee("subprocess", "run"),
+    stack=(
+        Place("/home/me/project/data.py", 48, "usage"),
+        Place("/usr/lib/python3.11/subprocess.py", 550, "run"),
+        Place("/usr/lib/python3.11/subprocess.py", 2108, "Popen._communicate"),
+        Place("/usr/lib/python3.11/selectors.py", 415, "PollSelector.select"),
+    ),
+)
+
 CASES = (
+    # It waits for a program that it started itself.
+    fires(
+        run_of(8.0, hot_lines=(_STARTS,), stacks=SAMPLED, ranks=phases(backward=4.0, other_in_step=6.0)),
+        "critical",
+        "60% of the step is programs that are started, each of which the training waits for, most of it at line 48:"
+        ' subprocess.run(["ps", "-o", "rss="])',
+        where="/home/me/project/data.py:48",
+        speedup=2.429,
+    ),
     # Messages: the processes work for a fifth of the wait, and more of them would make more messages.
     fires(
         asking(20),

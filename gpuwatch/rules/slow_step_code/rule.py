@@ -10,7 +10,7 @@ How it is measured
     named. Code of the host inside the model's forward or in a hook below the backward pass counts too, where its source
     or the library that it is in shows that it is none of torch's. No more is reported than was measured outside of the
     three, whatever the samples say. A line that sleeps or waits is not Python's work and does not count, but for one that
-    waits for a reply over the network. What is done between the epochs is epoch-end, what a loader's sampler does
+    waits for a reply over the network or for a program that it started. What is done between the epochs is epoch-end, what a loader's sampler does
     slow-sampler.
     In a GPU trace: the device's gaps in which the host ran code that launched nothing, inside no loader and no call that
     waits.
@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.analyze import throughput
-from gpuwatch.analyze.lines.waiting import waits_for_network
+from gpuwatch.analyze.lines.waiting import waits_for_network, waits_for_program
 from gpuwatch.diagnosis.evidence import place
 from gpuwatch.diagnosis.gpu_trace import by_trace, recurs, share_evidence, speedup
 from gpuwatch.diagnosis.loop_calls import of_one_call
@@ -54,6 +54,10 @@ _ADVICE = "Do this every n-th step, on the device, or after the loop."
 _ADVICE_MESSAGES = (
     "Those processes compute for a small part of that time: do their work in this process, or put several steps of it into one"
     " message. More processes make more messages."
+)
+_ADVICE_PROGRAM = (
+    "Start it every n-th step, or in a thread that the training does not wait for, or get the same from a library: to start"
+    " a program takes milliseconds, whatever it does."
 )
 _ADVICE_NETWORK = (
     "Gather these and send them together every n-th step, over a connection that stays open; or send them from a thread beside"
@@ -97,6 +101,8 @@ def check(
     what, advice = "Python outside of forward, backward and optimizer", _ADVICE_OWN if loader.own_loop else _ADVICE
     if waits_for_network(line):
         what, advice = "requests over the network, each of which the training waits for", _ADVICE_NETWORK
+    elif waits_for_program(line.stack):
+        what, advice = "programs that are started, each of which the training waits for", _ADVICE_PROGRAM
     return Found(
         severity="critical" if other >= t.critical_share else "warning",
         confidence="high" if profile.stacks.trust == "high" else "medium",

@@ -250,6 +250,12 @@ def test_what_waits_for_others_is_handed_over(script: Callable[[str], Script]) -
     waits = (Frame("Queue.get", f"{PYTHON}/queue.py", 171), Frame("Condition.wait", f"{PYTHON}/threading.py", 327))
     one = script(FOR).loop(("train", "model")).at(("train", "header"), then=waits)
     assert one.gets() == [False]
+    decodes = (
+        Frame("run", f"{PYTHON}/subprocess.py", 550),
+        Frame("PollSelector.select", f"{PYTHON}/selectors.py", 415),
+    )
+    one = script(FOR).loop(("train", "model")).at(("train", "header"), then=decodes)
+    assert one.gets() == [True], "a program that it started for the batch"
 
 
 def test_a_copy_to_the_gpu_may_wait_for_its_work(script: Callable[[str], Script]) -> None:

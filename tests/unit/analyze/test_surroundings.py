@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -320,6 +323,18 @@ def test_where_a_stack_stands(frames: list[list[object]], activity: str, line: i
     found = own_line(read)
     called = callee_of(found[1]) if found else None
     assert (found and found[0].line, called and str(called)) == (line, callee)
+
+
+def test_a_fetch_collates_where_its_own_line_says_so() -> None:
+    """A generator that makes samples, and a function that collates them, may have any name."""
+    fetcher = Path(importlib.util.find_spec("torch").origin).parent / "utils/data/_utils/fetch.py"  # type: ignore[union-attr, arg-type]
+    lines = fetcher.read_text().splitlines()
+    makes, gathers = (
+        next(i for i, text in enumerate(lines, 1) if call in text) for call in ("next(self.", "collate_fn(data)")
+    )
+    for at, name, activity in ((makes, "shuffled", "fetch"), (gathers, "__iter__", "collate")):
+        fetch = ["_IterableDatasetFetcher.fetch", str(fetcher), at]
+        assert activity_of(read_frames([LOOP, fetch, [name, "/home/me/data.py", 3]])) == activity
 
 
 def test_what_no_source_has_is_left_out_of_a_stack() -> None:
