@@ -39,6 +39,9 @@ _DEARER = 1.25
 _NEIGHBOUR = 0.4
 # Levels of memory that its slope is taken from: a day has many readings.
 _LEVELS = 40
+OTHER = "other in-step"
+# Parts that grew by less of what the step grew by are not what grew.
+_EXPLAINED = 0.5
 # Kinds of steps: apart by so much, each so many of all.
 _GAP, _KIND_SHARE, _MOST_KINDS = 0.25, 0.08, 5
 
@@ -55,7 +58,7 @@ def find_trend(
     per_block = len(at) / len(blocks)
     whole = _part("step", steps, at, ends, blocks, per_block, None)
     from_step = int(at[int(split.at * per_block)]) if split is not None else None
-    parts = _parts(loader, steps, at, ends, per_block)
+    parts = _with_rest(whole, _parts(loader, steps, at, ends, per_block))
     dearer = _is_dearer(steps, makers, ends) if _grown(parts) == "input wait" else None
     if dearer is not None:
         contended = not dearer
@@ -104,6 +107,22 @@ def _parts(loader: Loader, steps: Steps, at: Indices, ends: Ends, per_block: flo
         for name, one in values.items()
         if np.isfinite(one[at]).any()
     )
+
+
+def _with_rest(whole: PartTrend, parts: tuple[PartTrend, ...]) -> tuple[PartTrend, ...]:
+    """Return the parts with what they leave of the step, where they leave most of its growth: a loop without a DataLoader
+    records few of its steps, and those in which more than one optimizer is stepped not alike."""
+    if whole.growth_ms <= 0 or sum(part.growth_ms for part in parts) >= _EXPLAINED * whole.growth_ms:
+        return parts
+    known = [part for part in parts if part.name != OTHER]
+    first, last = (
+        max(end - sum(ends), 0.0)
+        for end, ends in (
+            (whole.first_ms, [part.first_ms for part in known]),
+            (whole.last_ms, [part.last_ms for part in known]),
+        )
+    )
+    return (*known, PartTrend(OTHER, whole.slope, first, last))
 
 
 def _grown(parts: tuple[PartTrend, ...]) -> str | None:

@@ -36,9 +36,13 @@ def with_samples(rank: RankProfile, sampled: StepParts | None) -> RankProfile:
 
 
 def trend_with_samples(trend: Trend, measured: RankProfile, divided: RankProfile) -> Trend:
-    """Return a trend in which what was measured as the forward is other code where samples say that most of it is."""
-    before, after = (_forward_s(rank) for rank in (measured, divided))
+    """Return a trend in which what was measured as the forward is other code where samples say that most of it is; of a
+    loop without a DataLoader, the other way round."""
+    before, after = (_seconds(rank, "forward") for rank in (measured, divided))
     parts = {part.name: part for part in trend.parts}
+    if not before and after > _seconds(divided, _OTHER) + _seconds(divided, _WAIT) and _OTHER in parts:
+        parts[_OTHER] = replace(parts[_OTHER], name="forward")
+        return replace(trend, parts=tuple(parts.values()))
     if "forward" not in parts or after >= before / 2:
         return trend
     forward, other = parts.pop("forward"), parts.get(_OTHER)
@@ -51,8 +55,8 @@ def trend_with_samples(trend: Trend, measured: RankProfile, divided: RankProfile
     return replace(trend, parts=tuple(parts.values()))
 
 
-def _forward_s(rank: RankProfile) -> float:
-    return sum(phase.seconds for phase in rank.phases if phase.name == "forward")
+def _seconds(rank: RankProfile, name: str) -> float:
+    return sum(phase.seconds for phase in rank.phases if phase.name == name)
 
 
 def _without_pauses(long: LongSteps, sampled: StepParts, seconds: dict[str, float]) -> LongSteps:

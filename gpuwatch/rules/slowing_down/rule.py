@@ -30,7 +30,7 @@ from gpuwatch.diagnosis.needs import MEASURED_LOOP, TREND, MeasuredLoop
 from gpuwatch.diagnosis.rule import Found, Rule
 from gpuwatch.diagnosis.thresholds import NoThresholds, Threshold
 from gpuwatch.model.findings import Bound, Evidence, Speedup, Traits
-from gpuwatch.model.hot_lines import HotLine
+from gpuwatch.model.hot_lines import INPUT, HotLine
 from gpuwatch.model.measures import Place
 from gpuwatch.model.profile import Profile
 from gpuwatch.model.trend import PartTrend, Trend
@@ -139,7 +139,7 @@ def _rounded(value: float | None) -> float | None:
 def _grown_line(profile: Profile, trend: Trend, t: Thresholds) -> HotLine | None:
     """Return the line whose samples grew most from the first half of the run to the second, where it explains the growth."""
     fetching = trend.grown.name == "input wait"
-    wanted = ("fetch", "collate") if fetching else ("step", "long step")
+    wanted = ("fetch", "collate") if fetching else ("step", "long step", INPUT)
     lines = [h for h in profile.hot_lines if h.activity in wanted and (fetching or h.process_role == "trainer")]
     early, late = trend.whole.first_ms, trend.whole.last_ms
     grown = [(h.halves[1] * late - h.halves[0] * early, h) for h in lines if h.halves is not None]

@@ -59,6 +59,18 @@ def test_a_backward_that_grows_is_named_with_its_slope(run: FakeRun) -> None:
     assert said(report)["slowing-down"].startswith("steps grow with the run's age")
 
 
+def test_what_recorded_parts_leave_of_the_step_is_named_where_it_grew(run: FakeRun) -> None:
+    trainer = run.trainer()
+    number = trainer.iterate(own_loop=True, dataset=None, batch_size=None)
+    for block in range(60):
+        trainer.do("other", 1.0).do("backward", 2.0 + block / 100).do("optimizer", 1.0)
+        trainer.ask(number, 10 * block, 0.0, forward_ns=None)
+        trainer.only_timed(number, 10 * block + 1, 9, 0.0, 4.0 + 0.2 * block)
+    trend = trend_of(run)
+    assert trend.whole.growth_ms > 5.0 and trend.grown.name == "other in-step"
+    assert trend.grown.last_ms == pytest.approx(trend.whole.last_ms - 3.6, abs=0.6)
+
+
 def test_steps_of_one_length_with_pauses_and_noise_are_steady(run: FakeRun) -> None:
     backward = 10.0 * noise()
     backward[::50] = 80.0
