@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby, pairwise
 from typing import Any
@@ -38,48 +38,55 @@ class _Commit:
     rank_hours: float
 
 
-def find_regressions(tables: Tables, price: float | None) -> tuple[Regression, ...]:
-    """Return the workloads that got slower from one commit to the next one that ran, those first that cost most."""
+def find_regressions(tables: Tables, price: float | None, most: int) -> tuple[Regression, ...]:
+    """Return the workloads that got slower from one commit to the next one that ran: the ones that cost most, in this order."""
     rows = tables.ask(
         f'SELECT {", ".join(_WORKLOAD)}, "commit", changed, run, started, step_ms, step_low_ms, step_high_ms, batch_size,'
         ' gpu_s, rank_s FROM runs WHERE "commit" IS NOT NULL AND step_ms > 0 AND shown'
-        f' ORDER BY {", ".join(f"{name} NULLS FIRST" for name in _WORKLOAD)}, "commit"'
+        f' ORDER BY {", ".join(f"{name} NULLS FIRST" for name in _WORKLOAD)}, "commit", run'
     )
     found = [
-        regression
+        (regression, own)
         for _, of_workload in groupby(rows, lambda row: [row[name] for name in _WORKLOAD])
-        for regression in _of_workload(tables, list(of_workload), price)
+        for own in [list(of_workload)]
+        for regression in _of_workload(own, price)
     ]
-    return tuple(sorted(found, key=lambda one: (-one.extra_gpu_hours, -one.extra_rank_hours)))
+    found.sort(key=lambda pair: (-pair[0].extra_gpu_hours, -pair[0].extra_rank_hours))
+    return tuple(replace(one, lost_to=_grown(tables, own, one.before, one.after)) for one, own in found[:most])
 
 
-def _of_workload(tables: Tables, rows: list[dict[str, Any]], price: float | None) -> Iterator[Regression]:
+def _of_workload(rows: Sequence[dict[str, Any]], price: float | None) -> Iterator[Regression]:
     by_sample = all(row["batch_size"] for row in rows)
     commits = [_commit(list(own), by_sample) for _, own in groupby(rows, lambda row: row["commit"])]
     for before, after in pairwise(sorted(commits, key=lambda one: one.first)):
         ratio = after.median / before.median
-        if ratio < SLOWER or after.low <= before.high:
-            continue
-        extra = 1.0 - 1.0 / ratio
-        first = rows[0]
-        yield Regression(
-            project=first["project"],
-            script=first["script"],
-            command=first["command"],
-            before=before.commit,
-            after=after.commit,
-            changed=after.changed or before.changed,
-            per="sample" if by_sample else "step",
-            before_ms=before.median,
-            after_ms=after.median,
-            ratio=ratio,
-            runs_before=before.runs,
-            runs_after=after.runs,
-            extra_gpu_hours=after.gpu_hours * extra,
-            extra_rank_hours=after.rank_hours * extra,
-            lost_to=_grown(tables, rows, before.commit, after.commit),
-            cost=None if price is None else after.gpu_hours * extra * price,
-        )
+        if ratio >= SLOWER and after.low > before.high:
+            yield _regression(rows[0], before, after, "sample" if by_sample else "step", price)
+
+
+def _regression(
+    workload: Mapping[str, Any], before: _Commit, after: _Commit, per: str, price: float | None
+) -> Regression:
+    ratio = after.median / before.median
+    extra = 1.0 - 1.0 / ratio
+    return Regression(
+        project=workload["project"],
+        script=workload["script"],
+        command=workload["command"],
+        before=before.commit,
+        after=after.commit,
+        changed=after.changed or before.changed,
+        per=per,
+        before_ms=before.median,
+        after_ms=after.median,
+        ratio=ratio,
+        runs_before=before.runs,
+        runs_after=after.runs,
+        extra_gpu_hours=after.gpu_hours * extra,
+        extra_rank_hours=after.rank_hours * extra,
+        lost_to=None,
+        cost=None if price is None else after.gpu_hours * extra * price,
+    )
 
 
 def _commit(rows: Sequence[dict[str, Any]], by_sample: bool) -> _Commit:

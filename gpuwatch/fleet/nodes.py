@@ -33,7 +33,7 @@ def find_slow_nodes(tables: Tables, price: float | None) -> tuple[SlowNode, ...]
     left out: their ranks keep in step."""
     rows = tables.ask(
         'SELECT project, script, command, gpu, ranks, "commit", host, "user", run, step_ms / coalesce(batch_size, 1) AS ms,'
-        " gpu_s, rank_s FROM runs WHERE step_ms > 0 AND shown AND ranks = world_size"
+        " gpu_s, rank_s FROM runs WHERE step_ms > 0 AND shown AND ranks = world_size ORDER BY host, run"
     )
     workloads: dict[tuple[Any, ...], dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:

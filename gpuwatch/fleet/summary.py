@@ -15,7 +15,8 @@ from gpuwatch.fleet.nodes import find_slow_nodes
 from gpuwatch.fleet.tables import Tables, with_tables
 from gpuwatch.model.fleet import CostlyLine, Fleet, FleetGroup, FleetRun, Lost, UnreadableRun
 
-_HOURS = "sum({0}) / 3600"
+# Rounded, for sums depend in their last digits on the order that rows come in: the answer must not.
+_HOURS = "round(sum({0}) / 3600, 9)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _summary(tables: Tables, dataset: Dataset, asked: Asked, collected: Collecte
         nodes=_groups(tables, "host", asked),
         causes=_causes(tables, asked),
         lines=_lines(tables, asked),
-        regressions=find_regressions(tables, price)[: asked.most],
+        regressions=find_regressions(tables, price, asked.most),
         slow_nodes=find_slow_nodes(tables, price)[: asked.most],
         costliest=_costliest(tables, asked),
     )
@@ -147,13 +148,13 @@ def _causes(tables: Tables, asked: Asked) -> tuple[FleetGroup, ...]:
 def _lines(tables: Tables, asked: Asked) -> tuple[CostlyLine, ...]:
     """Return the lines that cost most. A line is the same in all runs by its text: its number changes with what is above it."""
     rows = tables.ask(
-        'SELECT project, path, max_by(line, started) AS line, "function", any_value(source) AS source,'
+        'SELECT project, path, max_by(line, (started, line)) AS line, "function", max(source) AS source,'
         ' count(DISTINCT runs.run) AS runs, count(DISTINCT "user") AS users,'
         f" {_HOURS.format('lines.lost_gpu_s')} AS gpu_hours, {_HOURS.format('lines.lost_rank_s')} AS rank_hours,"
-        " max_by(runs.run, lines.lost_rank_s) AS run"
+        " max_by(runs.run, (lines.lost_rank_s, runs.run)) AS run"
         " FROM lines JOIN runs USING (run, training, part) WHERE lines.lost_rank_s > 0"
         ' GROUP BY project, path, "function", coalesce(trim(source), line::VARCHAR)'
-        " ORDER BY gpu_hours DESC, rank_hours DESC, path, line LIMIT ?",
+        " ORDER BY gpu_hours DESC, rank_hours DESC, path, line, project, 4 LIMIT ?",
         [asked.most],
     )
     return tuple(CostlyLine(**row, cost=money(row["gpu_hours"], asked.price)) for row in rows)

@@ -41,7 +41,8 @@ def headline(fleet: Fleet) -> str:
     runs = text.count(fleet.runs, "run")
     if not whole:
         return f"{runs}, and no training in {'it' if fleet.runs == 1 else 'them'}"
-    cost = f", at a cost of {text.figures(fleet.totals.lost_cost)}" if fleet.totals.lost_cost is not None else ""
+    priced = fleet.has_gpus and fleet.totals.lost_cost is not None
+    cost = f", at a cost of {text.figures(fleet.totals.lost_cost)}" if priced else ""
     return f"{text.percent(lost / whole)} of {text.figures(whole)} {unit(fleet)} lost in {runs}{cost}"
 
 
@@ -149,11 +150,25 @@ def _hours(lost: Lost, fleet: Fleet) -> float:
 
 
 def _causes(fleet: Fleet) -> Section:
+    rows = [
+        (
+            Cell(text.clean(cause.key or UNKNOWN)),
+            Cell(f"{cause.runs:,}", cause.runs),
+            Cell(f"{cause.users:,}", cause.users),
+            Cell(f"{cause.nodes:,}", cause.nodes),
+            _number(hours_of(cause, fleet)),
+            _number(lost_of(cause, fleet)),
+            _share(lost_of(cause, fleet), hours_of(cause, fleet)),
+            *_money(fleet, cause.lost_cost),
+        )
+        for cause in fleet.causes
+    ]
     about = "By the finding that explains it, else by what was waited for. Hours are of the runs that have it."
-    return _group(fleet, "causes", "Causes", "cause", fleet.causes, about)
+    head = ("cause", "runs", "users", "nodes", unit(fleet), "lost", "share", *_cost(fleet))
+    return _section("causes", "Causes", about, head, rows, range(1, len(head)), 0)
 
 
-def _group(fleet: Fleet, id: str, title: str, name: str, groups: Sequence[FleetGroup], about: str = "") -> Section:
+def _group(fleet: Fleet, id: str, title: str, name: str, groups: Sequence[FleetGroup]) -> Section:
     rows = [
         (
             Cell(_key(id, group.key)),
@@ -167,7 +182,7 @@ def _group(fleet: Fleet, id: str, title: str, name: str, groups: Sequence[FleetG
         for group in groups
     ]
     head = (name, "runs", unit(fleet), "lost", "share", *_cost(fleet), "most of it to")
-    return _section(id, title, about, head, rows, range(1, len(head) - 1), len(head) - 1)
+    return _section(id, title, "", head, rows, range(1, len(head) - 1), len(head) - 1)
 
 
 def _key(id: str, key: str | None) -> str:
@@ -217,9 +232,9 @@ def _regressions(fleet: Fleet) -> Section:
         "",
         f"{unit(fleet)} more",
         *_cost(fleet),
-        "waits longer for",
+        "because of",
     )
-    return _section("regressions", "Slower since a commit", about, head, rows, range(3, len(head) - 1), 0)
+    return _section("regressions", "Slower since a commit", about, head, rows, range(3, len(head) - 1), len(head) - 1)
 
 
 def _regression(one: Regression, fleet: Fleet) -> tuple[Cell, ...]:
@@ -234,14 +249,14 @@ def _regression(one: Regression, fleet: Fleet) -> tuple[Cell, ...]:
         Cell(text.factor(one.ratio), one.ratio),
         _number(extra),
         *_money(fleet, one.cost),
-        Cell(one.lost_to or "nothing: the work takes longer"),
+        Cell(one.lost_to or "the work itself"),
     )
 
 
 def _slow_nodes(fleet: Fleet) -> Section:
     rows = [_slow_node(node, fleet) for node in fleet.slow_nodes]
     about = "Every workload that ran there and elsewhere takes longer there."
-    head = ("node", "longer", "at least", "workloads", "users", "runs", f"{unit(fleet)} more", *_cost(fleet), "waits longer for",
+    head = ("node", "longer", "at least", "workloads", "users", "runs", f"{unit(fleet)} more", *_cost(fleet), "because of",
             "findings")  # fmt: skip
     return _section("slow-nodes", "Nodes slow for everybody", about, head, rows, range(1, len(head) - 2), len(head) - 1)
 
@@ -257,7 +272,7 @@ def _slow_node(node: SlowNode, fleet: Fleet) -> tuple[Cell, ...]:
         Cell(f"{node.runs:,}", node.runs),
         _number(extra),
         *_money(fleet, node.cost),
-        Cell(node.lost_to or "nothing: the work takes longer"),
+        Cell(node.lost_to or "the work itself"),
         Cell(", ".join(node.findings)),
     )
 

@@ -16,7 +16,9 @@ _LEFT_OUT = {
     "lines": ("users", "project"),
     "runs": ("project", "started", "share"),
     "slow-nodes": ("at least", "users"),
+    "regressions": ("project",),
 }
+_LEAST_WIDE = 12
 _NARROW, _WIDEST_NAME = 100, 40
 # A column of names takes this share of the width at most.
 _SHARE_OF_NAMES = 0.34
@@ -43,6 +45,7 @@ def _table(section: Section, width: int) -> Table:
             overflow="ellipsis" if section.id != "unreadable" else "fold",
             justify="right" if n in section.numeric else "left",
             ratio=1 if n == section.wide else None,
+            min_width=_LEAST_WIDE if n == section.wide else None,
         )
     for row in section.rows:
         table.add_row(*(Text(_fit(row[n], section, n, width)) for n in kept))

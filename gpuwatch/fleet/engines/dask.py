@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from gpuwatch.errors import GpuwatchError
 from gpuwatch.fleet.engines.base import Item, ReaderLost, Result
 from gpuwatch.fleet.needs import need
 
@@ -40,11 +41,12 @@ class Dask:
                     ended.add(more)
 
     def _client(self) -> Any:
-        if self._address is not None:
-            return self._distributed.Client(self._address)
-        return self._distributed.Client(
-            n_workers=self.workers, threads_per_worker=1, processes=True, dashboard_address=None
-        )
+        own = {"n_workers": self.workers, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+        try:
+            return self._distributed.Client(self._address) if self._address else self._distributed.Client(**own)
+        except Exception as error:  # an address of no scheduler, no free port, a worker that does not start
+            where = f"at {self._address}" if self._address else "here"
+            raise GpuwatchError(f"no Dask cluster {where}: {type(error).__name__}: {error}") from error
 
 
 def _result(future: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from gpuwatch.errors import GpuwatchError
 from gpuwatch.fleet.engines.base import Item, ReaderLost, Result
 from gpuwatch.fleet.needs import need
 
@@ -49,7 +50,11 @@ class Ray:
             options |= {"num_cpus": self.workers, "include_dashboard": False}
         else:
             options["address"] = self._address
-        self._ray.init(**options)
+        try:
+            self._ray.init(**options)
+        except Exception as error:  # an address of no cluster, another one that this process is part of
+            where = f"at {self._address}" if self._address else "here"
+            raise GpuwatchError(f"no Ray cluster {where}: {type(error).__name__}: {error}") from error
 
 
 def _result(ray: Any, reference: Any) -> Any:
