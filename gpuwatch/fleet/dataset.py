@@ -63,11 +63,11 @@ class Dataset:
 
     def parts(self) -> list[Path]:
         """Return the complete parts, oldest first."""
-        return sorted(self.folder.glob(PARTS))
-
-    def files(self, table: str) -> str:
-        """Return the pattern of a table's files."""
-        return str(self.folder / PARTS / f"{table}.parquet")
+        found = sorted(self.folder.glob(PARTS))
+        # A listing that was made while parts were merged may lack both the old ones and the new one.
+        while (again := sorted(self.folder.glob(PARTS))) != found:
+            found = again
+        return found
 
     def fingerprints(self) -> dict[str, str]:
         """Return the runs that have been read, each as it was then. One that went on then will have changed."""

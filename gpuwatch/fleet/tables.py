@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from gpuwatch.errors import GpuwatchError
@@ -24,9 +25,10 @@ class Tables:
     def __init__(self, dataset: Dataset, wanted: Sequence[Condition]) -> None:
         self._database = need("duckdb").connect(":memory:")
         self._database.execute("SET TimeZone = 'UTC'")
-        there = bool(dataset.parts())
+        # All tables of the same parts: rows of one that was merged meanwhile have another part's name.
+        parts = dataset.parts()
         for table, columns in TABLES.items():
-            self._database.execute(f"CREATE VIEW all_{table} AS {_read(dataset, table, columns, there)}")
+            self._database.execute(f"CREATE VIEW all_{table} AS {_read(parts, table, columns)}")
         self._load(wanted)
 
     def _load(self, wanted: Sequence[Condition]) -> None:
@@ -73,11 +75,15 @@ def with_tables(dataset: Dataset, wanted: Sequence[Condition], use: Callable[[Ta
     raise AssertionError("unreachable")
 
 
-def _read(dataset: Dataset, table: str, columns: dict[str, str], there: bool) -> str:
+def _read(parts: Sequence[Path], table: str, columns: dict[str, str]) -> str:
     """Return the query of a table's files; columns that files of another version lack are null."""
     declared = ", ".join(f'NULL::{_TYPES[kind]} AS "{name}"' for name, kind in columns.items())
     empty = f"SELECT {declared} WHERE FALSE"
-    if not there:
+    if not parts:
         return empty
-    files = dataset.files(table).replace("'", "''")
-    return f"{empty} UNION ALL BY NAME SELECT * FROM read_parquet('{files}', union_by_name = true)"
+    files = ", ".join(_quoted(str(part / f"{table}.parquet")) for part in parts)
+    return f"{empty} UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true)"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -9,10 +9,8 @@ from urllib.parse import quote, urlsplit
 
 from gpuwatch.model.fleet import Fleet
 from gpuwatch.views import text
-from gpuwatch.views.fleet_json import to_dict
 from gpuwatch.views.fleet_rows import Cell, Section, headline, lost_of, name_of, notes, sections, unit
 from gpuwatch.views.html.markup import Markup, content, el
-from gpuwatch.views.html.pack import script_json
 
 
 def render(fleet: Fleet) -> str:
@@ -23,7 +21,6 @@ def render(fleet: Fleet) -> str:
         title=content(f"gpuwatch: {headline(fleet)}"),
         style=_asset("style.css") + _asset("fleet.css"),
         body=body,
-        fleet=script_json(to_dict(fleet)),
         page_js=_asset("page.js"),
         tables_js=_asset("tables.js"),
     )
