@@ -69,7 +69,11 @@ class Inline:
         """Yield what the function makes of each item."""
         for item in items:
             self.calls += 1
-            yield item, ReaderLost("killed") if Path(item.path).name in self.lost else function(item)
+            yield item, ReaderLost("killed") if _name(item) in self.lost else function(item)
+
+
+def _name(item: Any) -> str:
+    return Path(getattr(item, "path", "")).name
 
 
 class Recorded:

@@ -30,7 +30,7 @@ TABLES: dict[str, dict[str, str]] = {
         "headline": "string", "input_wait_share": "float", "wait_clock": "string", "cause": "string", "steps": "int",
         "step_ms": "float", "step_low_ms": "float", "step_high_ms": "float", "samples_per_s": "float", "rank_s": "float",
         "gpu_s": "float", "lost_rank_s": "float", "lost_gpu_s": "float", "spool_bytes": "int", "problems": "int",
-        "report": "string",
+        "report": "string", "job_key": "string",
     },
     "ranks": _KEY
     | {
@@ -48,7 +48,7 @@ TABLES: dict[str, dict[str, str]] = {
     | {
         "position": "int", "finding": "string", "severity": "string", "confidence": "string", "summary": "string",
         "advice": "string", "file": "string", "line": "int", "function": "string", "predicted": "float", "low": "float",
-        "high": "float", "won_rank_s": "float", "won_gpu_s": "float",
+        "high": "float", "won_rank_s": "float", "won_gpu_s": "float", "rank": "int", "host": "string",
     },
     "lines": _KEY
     | {
@@ -65,3 +65,8 @@ Rows = dict[str, list[dict[str, Any]]]
 def no_rows() -> Rows:
     """Return every table, empty."""
     return {table: [] for table in TABLES}
+
+
+def storable(text: str) -> str:
+    """Return text as the dataset holds it: a path may have bytes that are no text."""
+    return text.encode("utf-8", "replace").decode()

@@ -12,12 +12,13 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from gpuwatch.errors import GpuwatchError
-from gpuwatch.fleet.columns import FORMAT, TABLES, Rows, no_rows
+from gpuwatch.fleet.columns import FORMAT, TABLES, Rows, no_rows, storable
 from gpuwatch.fleet.needs import need
 
 PARTS = "part-*"
@@ -28,6 +29,16 @@ RUNS_OF_A_PART = 200
 MOST_SMALL_PARTS, RUNS_OF_A_MERGED_PART = 48, 2000
 # What a killed writer left is removed after a day.
 _ABANDONED_S = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A run as it was when it was read. `going_on`: it will have changed since; `job`: what its job is known by."""
+
+    read_at: datetime
+    fingerprint: str
+    going_on: bool
+    job: str | None
 
 
 class Dataset:
@@ -46,7 +57,7 @@ class Dataset:
     def _check(self) -> None:
         about = self.folder / ABOUT
         if about.exists():
-            told = json.loads(about.read_text() or "{}").get("format") if about.is_file() else None
+            told = _format(about)
             if told != FORMAT:
                 raise GpuwatchError(
                     f"{self.folder} is a dataset of format {told!r}, this gpuwatch writes {FORMAT!r}",
@@ -69,23 +80,23 @@ class Dataset:
             found = again
         return found
 
-    def fingerprints(self) -> dict[str, str]:
-        """Return the runs that have been read, each as it was then. One that went on then will have changed."""
-        newest: dict[str, tuple[datetime, str, str]] = {}
+    def known(self) -> dict[str, Known]:
+        """Return the runs that have been read, each as it was at the last reading."""
+        newest: dict[str, Known] = {}
         for part in self.parts():
-            for row in self._read(part, "runs", ("run", "read_at", "state", "fingerprint")):
-                known = newest.get(row["run"])
-                if known is None or row["read_at"] >= known[0]:
-                    newest[row["run"]] = (row["read_at"], row["state"], row["fingerprint"])
-        return {run: told for run, (_, state, told) in newest.items() if state != "running"}
+            for row in self._read(part, "runs", ("run", "read_at", "state", "fingerprint", "job_key")):
+                one = Known(row["read_at"], row["fingerprint"], row["state"] == "running", row["job_key"])
+                if row["run"] not in newest or one.read_at >= newest[row["run"]].read_at:
+                    newest[row["run"]] = one
+        return newest
 
     def _read(self, part: Path, table: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
         try:
-            read = need("pyarrow.parquet").read_table(part / f"{table}.parquet", columns=list(columns))
+            file = need("pyarrow.parquet").ParquetFile(part / f"{table}.parquet")
+            read = file.read(columns=[name for name in columns if name in file.schema_arrow.names])
         except FileNotFoundError:  # merged into another meanwhile
             return []
-        rows: list[dict[str, Any]] = read.to_pylist()
-        return rows
+        return [dict.fromkeys(columns) | row for row in read.to_pylist()]
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:
@@ -188,6 +199,14 @@ class Writer:
             self._dataset.publish({table: _arrow(table, rows[table]) for table in TABLES}, runs)
 
 
+def _format(about: Path) -> object:
+    """Return what a dataset says that it is; None where it says nothing."""
+    try:
+        return json.loads(about.read_text(encoding="utf-8"))["format"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def runs_of(part: Path) -> int:
     """Return how many runs a part has, by its name."""
     return int(part.name.rpartition("-")[2])
@@ -214,7 +233,7 @@ def _value(value: Any, kind: str) -> Any:
     if value is None:
         return None
     if kind == "string":
-        return str(value).encode("utf-8", "replace").decode()
+        return storable(str(value))
     if kind == "float":
         return float(value)
     if kind == "int":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,6 +15,7 @@ from gpuwatch.model.findings import Finding
 from gpuwatch.model.hot_lines import HotLine, cost_of
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.profile import RankProfile
+from gpuwatch.model.recording import RunInfo
 from gpuwatch.model.report import Report, Training
 from gpuwatch.views import text
 from gpuwatch.views.json import started
@@ -23,34 +25,66 @@ from gpuwatch.views.verdict_text import headline
 _BEFORE_STEPS = ("fetch", "collate", "serialise", "input", "startup", "importing", "between loops")
 
 
-def rows_of(report: Report, run: str, fingerprint: str, page: str | None = None) -> Rows:
-    """Return the rows of a run whose folder is `run`; `page`: the HTML of its report, where there is one."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A run folder, and those ranks of a report that it recorded: all of them, unless nodes of a job recorded the others.
+
+    `page`: the HTML of its report, where there is one; `job`: what its job is known by, where others are of it."""
+
+    run: str
+    fingerprint: str
+    info: RunInfo
+    ranks: tuple[RankProfile, ...]
+    page: str | None = None
+    job: str | None = None
+
+
+def rows_of(report: Report, run: str, fingerprint: str, page: str | None = None, job: str | None = None) -> Rows:
+    """Return the rows of a run, which its report is about."""
+    return rows_of_part(report, Part(run, fingerprint, report.run, report.ranks, page, job))
+
+
+def rows_of_part(report: Report, part: Part, leads: bool = True) -> Rows:
+    """Return the rows of one run folder. `leads`: whether the findings, loaders and lines of the report are counted as its own."""
     rows = no_rows()
     shown = next((training.number for training in report.trainings if training.shown), 1)
-    key = {"run": run, "training": shown}
-    gpus = {rank.rank: gpus_of(rank, report) for rank in report.ranks}
-    lost = {rank.rank: losses_of_rank(rank, report.loaders, report.findings) for rank in report.ranks}
-    rows["ranks"] = [key | _rank(rank, gpus[rank.rank], lost[rank.rank]) for rank in report.ranks]
-    rows["loaders"] = [key | _loader(loader) for loader in report.loaders]
-    times = _Times(report.ranks, gpus)
-    rows["findings"] = [key | _finding(n, finding, times) for n, finding in enumerate(report.findings, 1)]
-    rows["lines"] = [key | _line(line, report, times) for line in report.hot_lines]
-    rows["losses"] = [key | row for row in _losses(lost, gpus)]
-    common = _common(report, fingerprint, page)
-    rows["runs"] = [key | common | _shown(report, gpus, times, rows["losses"])]
+    key = {"run": part.run, "training": shown}
+    held = _held(report, part.ranks)
+    rows["ranks"] = [key | _rank(one) for one in held]
+    rows["losses"] = [key | row for row in _losses(held)]
+    if leads:
+        whole = _Times(_held(report, report.ranks))
+        rows["loaders"] = [key | _loader(loader) for loader in report.loaders]
+        rows["findings"] = [key | _finding(n, each, report, whole) for n, each in enumerate(report.findings, 1)]
+        rows["lines"] = [key | _line(line, report, whole) for line in report.hot_lines]
+    times, common = _Times(held), _common(report, part, leads)
+    rows["runs"] = [key | common | _shown(report, held, times, rows["losses"])]
     for other in report.trainings:
         if not other.shown:
-            _add_training(rows, {"run": run, "training": other.number}, common, other, times)
+            _add_training(rows, {"run": part.run, "training": other.number}, common, other, times)
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A rank, the number of GPUs that it holds, and what its time was lost to."""
+
+    rank: RankProfile
+    gpus: int
+    losses: list[Loss]
+
+
+def _held(report: Report, ranks: Sequence[RankProfile]) -> list[_Held]:
+    return [_Held(rank, gpus_of(rank, report), losses_of_rank(rank, report.loaders, report.findings)) for rank in ranks]
 
 
 class _Times:
     """The seconds of a training's ranks, and how many GPUs they hold."""
 
-    def __init__(self, ranks: Sequence[RankProfile], gpus: dict[int, int]) -> None:
-        self.ranks, self.gpus = len(ranks), sum(gpus.values())
-        self.rank_s = sum(rank.seconds for rank in ranks)
-        self.gpu_s = sum(rank.seconds * gpus[rank.rank] for rank in ranks)
+    def __init__(self, held: Sequence[_Held]) -> None:
+        self.ranks, self.gpus = len(held), sum(one.gpus for one in held)
+        self.rank_s = sum(one.rank.seconds for one in held)
+        self.gpu_s = sum(one.rank.seconds * one.gpus for one in held)
 
 
 def gpus_of(rank: RankProfile, report: Report) -> int:
@@ -60,13 +94,13 @@ def gpus_of(rank: RankProfile, report: Report) -> int:
     return max(sum(rank.rank in device.ranks for device in report.devices), 1)
 
 
-def _common(report: Report, fingerprint: str, page: str | None) -> dict[str, Any]:
+def _common(report: Report, part: Part, leads: bool) -> dict[str, Any]:
     """Return what all trainings of a run have in common."""
-    run = report.run
+    run = part.info
     return names.identity_of(run) | {
         "run_id": run.id,
         "name": run.name,
-        "fingerprint": fingerprint,
+        "fingerprint": part.fingerprint,
         "read_at": datetime.now(timezone.utc),
         "recorder": run.gpuwatch,
         "script": names.script_of(run.command),
@@ -79,15 +113,17 @@ def _common(report: Report, fingerprint: str, page: str | None) -> dict[str, Any
         "experiment": run.experiment is not None,
         "started": started(run),
         "trainings": len(report.trainings) or int(bool(report.ranks)),
-        "spool_bytes": report.overhead.spool_bytes,
-        "problems": len(report.problems),
-        "report": page,
+        "spool_bytes": report.overhead.spool_bytes if leads else None,
+        "problems": len(report.problems) if leads else None,
+        "report": part.page,
+        "job_key": part.job,
     }
 
 
-def _shown(report: Report, gpus: dict[int, int], times: _Times, losses: list[dict[str, Any]]) -> dict[str, Any]:
+def _shown(report: Report, held: Sequence[_Held], times: _Times, losses: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the row of the training that the report is about."""
-    first = min(report.ranks, key=lambda rank: rank.rank, default=None)
+    lowest = min(held, key=lambda one: one.rank.rank, default=None)
+    first = lowest.rank if lowest else None
     loader, verdict = report.primary_loader, report.verdict
     step = first.step_ms if first else None
     return {
@@ -96,7 +132,7 @@ def _shown(report: Report, gpus: dict[int, int], times: _Times, losses: list[dic
         "ranks": times.ranks,
         "world_size": first.world_size if first else None,
         "gpus": times.gpus,
-        "gpu": first.device if first and gpus[first.rank] else None,
+        "gpu": first.device if first and lowest and lowest.gpus else None,
         "batch_size": loader.batch_size if loader else None,
         "bound": verdict.bound,
         "confidence": verdict.confidence,
@@ -146,17 +182,18 @@ def _add_training(rows: Rows, key: dict[str, Any], common: dict[str, Any], train
     )
 
 
-def _rank(rank: RankProfile, gpus: int, losses: list[Loss]) -> dict[str, Any]:
+def _rank(one: _Held) -> dict[str, Any]:
+    rank = one.rank
     return {
         "rank": rank.rank,
         "host": rank.host,
         "device": rank.device,
-        "gpus": gpus,
+        "gpus": one.gpus,
         "seconds": rank.seconds,
         "steps": rank.steps,
         "step_ms": rank.step_ms.median if rank.step_ms else None,
         "wait_share": rank.wait_share.median if rank.wait_share else None,
-        "lost_s": sum(loss.seconds for loss in losses),
+        "lost_s": sum(loss.seconds for loss in one.losses),
     } | {phase_column(phase.name): phase.seconds for phase in rank.phases}
 
 
@@ -171,7 +208,8 @@ def _loader(loader: LoaderProfile) -> dict[str, Any]:
     }
 
 
-def _finding(position: int, finding: Finding, times: _Times) -> dict[str, Any]:
+def _finding(position: int, finding: Finding, report: Report, times: _Times) -> dict[str, Any]:
+    culprit = next((rank.host for rank in report.ranks if rank.rank == finding.rank), None)
     where, speedup, won = finding.where, finding.speedup, won_share(finding)
     return {
         "position": position,
@@ -188,6 +226,8 @@ def _finding(position: int, finding: Finding, times: _Times) -> dict[str, Any]:
         "high": speedup.high if speedup else None,
         "won_rank_s": won * times.rank_s if speedup else None,
         "won_gpu_s": won * times.gpu_s if speedup else None,
+        "rank": finding.rank,
+        "host": culprit,
     }
 
 
@@ -204,14 +244,14 @@ def _line(line: HotLine, report: Report, times: _Times) -> dict[str, Any]:
     }
 
 
-def _losses(lost: dict[int, list[Loss]], gpus: dict[int, int]) -> list[dict[str, Any]]:
+def _losses(held: Sequence[_Held]) -> list[dict[str, Any]]:
     """Return a row for each thing that time was lost to, of all ranks together."""
     found: dict[tuple[str, str | None], dict[str, Any]] = {}
-    for rank, losses in lost.items():
-        for loss in losses:
+    for one in held:
+        for loss in one.losses:
             row = found.setdefault((loss.to, loss.finding), _loss(loss, 0.0, 0.0))
             row["rank_s"] += loss.seconds
-            row["gpu_s"] += loss.seconds * gpus[rank]
+            row["gpu_s"] += loss.seconds * one.gpus
     return list(found.values())
 
 

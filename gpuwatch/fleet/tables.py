@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gpuwatch.errors import GpuwatchError
-from gpuwatch.fleet.columns import TABLES
+from gpuwatch.fleet.columns import TABLES, storable
 from gpuwatch.fleet.dataset import Dataset
 from gpuwatch.fleet.filters import Condition
 from gpuwatch.fleet.needs import need
@@ -23,7 +24,9 @@ class Tables:
     """The tables in memory, ready to be asked. `runs` are the trainings that are meant, `everything` all that there are."""
 
     def __init__(self, dataset: Dataset, wanted: Sequence[Condition]) -> None:
-        self._database = need("duckdb").connect(":memory:")
+        # Nothing is installed from elsewhere, and what does not fit into memory goes to no folder of the user's.
+        config = {"autoinstall_known_extensions": "false", "temp_directory": tempfile.gettempdir()}
+        self._database = need("duckdb").connect(":memory:", config=config)
         self._database.execute("SET TimeZone = 'UTC'")
         # All tables of the same parts: rows of one that was merged meanwhile have another part's name.
         parts = dataset.parts()
@@ -39,6 +42,7 @@ class Tables:
         )
         where = " AND ".join(["TRUE", *(condition.sql for condition in wanted)])
         values = [value for condition in wanted for value in condition.values]
+        values = [storable(value) if isinstance(value, str) else value for value in values]
         execute(
             f"CREATE TABLE chosen AS SELECT * FROM all_runs SEMI JOIN newest USING (run, part) WHERE {where}", values
         )

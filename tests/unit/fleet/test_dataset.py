@@ -30,6 +30,10 @@ def rows(run: str = "/runs/a", fingerprint: str = "1", minutes: int = 0, **chang
     return made
 
 
+def fingerprints(dataset: Dataset) -> dict[str, str]:
+    return {run: known.fingerprint for run, known in dataset.known().items() if not known.going_on}
+
+
 def add(dataset: Dataset, *many: Rows) -> None:
     with dataset.writer() as writer:
         for each in many:
@@ -38,9 +42,9 @@ def add(dataset: Dataset, *many: Rows) -> None:
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     dataset = Dataset(tmp_path / "data")
-    assert dataset.fingerprints() == {}
+    assert fingerprints(dataset) == {}
     add(dataset, rows("/runs/a", "1"), rows("/runs/b", "2"))
-    assert dataset.fingerprints() == {"/runs/a": "1", "/runs/b": "2"}
+    assert fingerprints(dataset) == {"/runs/a": "1", "/runs/b": "2"}
     assert sorted(file.stem for file in dataset.parts()[0].iterdir()) == sorted(TABLES)
 
 
@@ -48,21 +52,21 @@ def test_the_newest_reading_counts_whichever_part_it_is_in(tmp_path: Path) -> No
     dataset = Dataset(tmp_path / "data")
     add(dataset, rows(fingerprint="new", minutes=5))
     add(dataset, rows(fingerprint="old"))
-    assert dataset.fingerprints() == {"/runs/a": "new"}
+    assert fingerprints(dataset) == {"/runs/a": "new"}
 
 
 def test_a_run_that_went_on_is_read_again(tmp_path: Path) -> None:
     dataset = Dataset(tmp_path / "data")
     add(dataset, rows(state="running"))
-    assert dataset.fingerprints() == {}
+    assert fingerprints(dataset) == {}
     add(dataset, rows(state="finished", minutes=1))
-    assert dataset.fingerprints() == {"/runs/a": "1"}
+    assert fingerprints(dataset) == {"/runs/a": "1"}
 
 
 def test_text_that_is_none_and_numbers_without_end_are_written(tmp_path: Path) -> None:
     dataset = Dataset(tmp_path / "data")
     add(dataset, rows("/runs/\ud800", command="\udcff", exit_code=10**30, step_ms=float("inf")))
-    assert list(dataset.fingerprints()) == ["/runs/?"]
+    assert list(fingerprints(dataset)) == ["/runs/?"]
 
 
 def test_a_part_that_was_not_finished_is_none(tmp_path: Path) -> None:
@@ -81,7 +85,7 @@ def test_an_interrupted_reading_keeps_what_it_had(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), dataset.writer() as writer:
         writer.add(rows())
         raise KeyboardInterrupt
-    assert dataset.fingerprints() == {"/runs/a": "1"}
+    assert fingerprints(dataset) == {"/runs/a": "1"}
 
 
 def test_many_runs_become_several_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,10 +102,10 @@ def test_small_parts_are_merged_and_what_was_read_again_is_dropped(
     dataset = Dataset(tmp_path / "data")
     for n in range(4):
         add(dataset, rows("/runs/same", str(n), minutes=n), rows(f"/runs/{n}", "x", minutes=n))
-    before = dataset.fingerprints()
+    before = fingerprints(dataset)
     dataset.merge()
     (part,) = dataset.parts()
-    assert dataset.fingerprints() == before and before["/runs/same"] == "3"
+    assert fingerprints(dataset) == before and before["/runs/same"] == "3"
     assert module.runs_of(part) == 5
     import pyarrow.parquet
 
@@ -135,7 +139,7 @@ def test_several_writers_lose_nothing_of_each_other(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(folder), name], cwd=ROOT) for name in "abc"]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
-    found = Dataset(folder).fingerprints()
+    found = fingerprints(Dataset(folder))
     assert set(found) == {"/runs/same", *(f"/runs/{name}-{n}" for name in "abc" for n in range(12))}
     assert found["/runs/same"].endswith("-11")
 
@@ -150,6 +154,12 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path: Path) -> None:
 def test_a_dataset_of_another_format_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / module.ABOUT).write_text('{"format": "gpuwatch.fleet-rows/9"}')
     with pytest.raises(GpuwatchError, match="fleet-rows/9"):
+        Dataset(tmp_path)
+
+
+def test_a_dataset_that_does_not_say_its_format_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / module.ABOUT).write_text("{")
+    with pytest.raises(GpuwatchError, match="format None"):
         Dataset(tmp_path)
 
 
