@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -29,7 +28,7 @@ class _Commit:
 
     commit: str
     changed: bool
-    first: datetime
+    first: int
     runs: int
     median: float
     low: float

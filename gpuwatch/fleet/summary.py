@@ -12,7 +12,7 @@ from gpuwatch.fleet.commits import find_regressions
 from gpuwatch.fleet.dataset import Dataset
 from gpuwatch.fleet.filters import Condition
 from gpuwatch.fleet.nodes import find_slow_nodes
-from gpuwatch.fleet.tables import Tables, with_tables
+from gpuwatch.fleet.tables import Tables, moment_of, with_tables
 from gpuwatch.model.fleet import CostlyLine, Fleet, FleetGroup, FleetRun, Lost, UnreadableRun
 
 # Rounded, for sums depend in their last digits on the order that rows come in: the answer must not.
@@ -169,5 +169,5 @@ def _costliest(tables: Tables, asked: Asked) -> tuple[FleetRun, ...]:
         " ORDER BY lost_gpu_s DESC, lost_rank_s DESC, run, training LIMIT ?",
         [asked.most_runs],
     )
-    found = [FleetRun(**(row | {"started": row["started"].isoformat()})) for row in rows]
+    found = [FleetRun(**(row | {"started": moment_of(row["started"]).isoformat()})) for row in rows]
     return tuple(replace(run, lost_cost=money(run.lost_gpu_hours, asked.price)) for run in found)

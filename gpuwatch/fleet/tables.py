@@ -1,10 +1,13 @@
-"""The dataset as DuckDB sees it: of each run the rows that were read last, of those that are meant."""
+"""The dataset as DuckDB sees it: of each run the rows that were read last, of those that are meant.
+
+Times are microseconds of the epoch: what DuckDB makes of time zones needs libraries that need not be there."""
 
 from __future__ import annotations
 
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +30,6 @@ class Tables:
         # Nothing is installed from elsewhere, and what does not fit into memory goes to no folder of the user's.
         config = {"autoinstall_known_extensions": "false", "temp_directory": tempfile.gettempdir()}
         self._database = need("duckdb").connect(":memory:", config=config)
-        self._database.execute("SET TimeZone = 'UTC'")
         # All tables of the same parts: rows of one that was merged meanwhile have another part's name.
         parts = dataset.parts()
         for table, columns in TABLES.items():
@@ -42,7 +44,7 @@ class Tables:
         )
         where = " AND ".join(["TRUE", *(condition.sql for condition in wanted)])
         values = [value for condition in wanted for value in condition.values]
-        values = [storable(value) if isinstance(value, str) else value for value in values]
+        values = [_held(value) for value in values]
         execute(
             f"CREATE TABLE chosen AS SELECT * FROM all_runs SEMI JOIN newest USING (run, part) WHERE {where}", values
         )
@@ -82,11 +84,24 @@ def with_tables(dataset: Dataset, wanted: Sequence[Condition], use: Callable[[Ta
 def _read(parts: Sequence[Path], table: str, columns: dict[str, str]) -> str:
     """Return the query of a table's files; columns that files of another version lack are null."""
     declared = ", ".join(f'NULL::{_TYPES[kind]} AS "{name}"' for name, kind in columns.items())
-    empty = f"SELECT {declared} WHERE FALSE"
-    if not parts:
-        return empty
-    files = ", ".join(_quoted(str(part / f"{table}.parquet")) for part in parts)
-    return f"{empty} UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true)"
+    found = f"SELECT {declared} WHERE FALSE"
+    if parts:
+        files = ", ".join(_quoted(str(part / f"{table}.parquet")) for part in parts)
+        found += f" UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true)"
+    times = ", ".join(f"epoch_us({name}) AS {name}" for name, kind in columns.items() if kind == "time")
+    return f"SELECT * REPLACE ({times}) FROM ({found})" if times else found
+
+
+def moment_of(microseconds: int) -> datetime:
+    """Return a time as the tables hold it."""
+    return datetime.fromtimestamp(microseconds / 1e6, timezone.utc)
+
+
+def _held(value: Any) -> Any:
+    """Return a value as the tables hold it."""
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1e6)
+    return storable(value) if isinstance(value, str) else value
 
 
 def _quoted(text: str) -> str:
