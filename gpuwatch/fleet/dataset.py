@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,9 @@ _ABANDONED_S = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A run as it was when it was read. `going_on`: it will have changed since; `job`: what its job is known by."""
+    """A run as it was when it was read, in microseconds of the epoch. `going_on`: it will have changed since; `job`: what its job is known by."""
 
-    read_at: datetime
+    read_at: int
     fingerprint: str
     going_on: bool
     job: str | None
@@ -96,7 +95,7 @@ class Dataset:
             read = file.read(columns=[name for name in columns if name in file.schema_arrow.names])
         except FileNotFoundError:  # merged into another meanwhile
             return []
-        return [dict.fromkeys(columns) | row for row in read.to_pylist()]
+        return [dict.fromkeys(columns) | row for row in _numbers_of_times(read).to_pylist()]
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:
@@ -245,9 +244,19 @@ def _keys(rows: Any) -> Iterator[tuple[str, str]]:
     return zip(rows["run"].to_pylist(), rows["part"].to_pylist(), strict=True)
 
 
+def _numbers_of_times(rows: Any) -> Any:
+    """Return a table with microseconds of the epoch for times: arrow asks pandas to make others of them, which takes seconds."""
+    arrow = need("pyarrow")
+    for at, column in enumerate(rows.schema):
+        if arrow.types.is_timestamp(column.type):
+            rows = rows.set_column(at, column.name, rows.column(at).cast(arrow.int64()))
+    return rows
+
+
 def _newest(rows: Any) -> set[tuple[str, str]]:
     """Return run and part of the rows that were read last of each run."""
-    newest: dict[str, tuple[datetime, str]] = {}
+    rows = _numbers_of_times(rows)
+    newest: dict[str, tuple[int, str]] = {}
     for run, part, read_at in zip(*(rows[name].to_pylist() for name in ("run", "part", "read_at")), strict=True):
         newest[run] = max(newest.get(run, (read_at, part)), (read_at, part))
     return {(run, part) for run, (_, part) in newest.items()}

@@ -9,7 +9,7 @@ from gpuwatch.model.fleet import CostlyLine, Fleet, FleetGroup, FleetRun, Lost, 
 from gpuwatch.views import text
 
 UNKNOWN = "not recorded"
-_COMMIT = 10
+_COMMIT, _SHORT_COMMIT = 10, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,10 @@ def _notes(fleet: Fleet) -> Iterator[str]:
     if fleet.filters or fleet.since:
         since = (f"started since {fleet.since}",) if fleet.since else ()
         yield f"Only runs with {', '.join(map(text.clean, (*fleet.filters, *since)))}."
-    yield f"{text.count(fleet.read, 'run')} read now, {fleet.unchanged:,} unchanged since an earlier reading ({fleet.engine})."
+    if not fleet.places:
+        yield "From the dataset alone: nothing was read."
+    else:
+        yield f"{text.count(fleet.read, 'run')} read now, {fleet.unchanged:,} unchanged since an earlier reading ({fleet.engine})."
     if fleet.unreadable:
         yield f"{text.count(len(fleet.unreadable), 'run')} cannot be read and {'is' if len(fleet.unreadable) == 1 else 'are'} in no figure."
     if fleet.closed:
@@ -141,7 +144,7 @@ def _lost(fleet: Fleet) -> Section:
         for lost in fleet.totals.lost_to
     ]
     about = "Time in which a device had nothing to do; and in steps what a finding's advice would win, as its report predicts."
-    head = ("lost to", "runs", unit(fleet), "of all lost", *_cost(fleet), "")
+    head = ("lost to", "runs", unit(fleet), "share", *_cost(fleet), "")
     return _section("lost", "What the time was lost to", about, head, rows, range(1, len(head) - 1), 0)
 
 
@@ -222,15 +225,18 @@ def _line(line: CostlyLine, fleet: Fleet) -> tuple[Cell, ...]:
 
 def _regressions(fleet: Fleet) -> Section:
     rows = [_regression(each, fleet) for each in fleet.regressions]
-    about = "The same command takes longer from one commit to the next that ran, by more than its runs differ."
+    about = (
+        "The same command takes longer per sample (per step where batches have no size) from one commit to the next that ran, by"
+        f" more than its runs differ. Extra: {unit(fleet)} that the earlier commit would not have taken."
+    )
     head = (
         "script",
         "project",
         "commits",
         "before",
         "after",
-        "",
-        f"{unit(fleet)} more",
+        "ratio",
+        "extra",
         *_cost(fleet),
         "because of",
     )
@@ -243,8 +249,8 @@ def _regression(one: Regression, fleet: Fleet) -> tuple[Cell, ...]:
     return (
         Cell(text.clean(one.script)),
         Cell(text.clean(one.project or UNKNOWN)),
-        Cell(f"{text.clean(one.before)[:_COMMIT]} to {text.clean(one.after)[:_COMMIT]}{changed}"),
-        Cell(f"{text.milliseconds(one.before_ms)} per {one.per}", one.before_ms),
+        Cell(f"{text.clean(one.before)[:_SHORT_COMMIT]} to {text.clean(one.after)[:_SHORT_COMMIT]}{changed}"),
+        Cell(text.milliseconds(one.before_ms), one.before_ms),
         Cell(text.milliseconds(one.after_ms), one.after_ms),
         Cell(text.factor(one.ratio), one.ratio),
         _number(extra),
@@ -255,8 +261,8 @@ def _regression(one: Regression, fleet: Fleet) -> tuple[Cell, ...]:
 
 def _slow_nodes(fleet: Fleet) -> Section:
     rows = [_slow_node(node, fleet) for node in fleet.slow_nodes]
-    about = "Every workload that ran there and elsewhere takes longer there."
-    head = ("node", "longer", "at least", "workloads", "users", "runs", f"{unit(fleet)} more", *_cost(fleet), "because of",
+    about = f"Every workload that ran there and elsewhere takes longer there. Extra: {unit(fleet)} that others would not have taken."
+    head = ("node", "longer", "at least", "workloads", "users", "runs", "extra", *_cost(fleet), "because of",
             "findings")  # fmt: skip
     return _section("slow-nodes", "Nodes slow for everybody", about, head, rows, range(1, len(head) - 2), len(head) - 1)
 

@@ -18,8 +18,9 @@ _LEFT_OUT = {
     "slow-nodes": ("at least", "users"),
     "regressions": ("project",),
 }
+_LEFT_OUT_NARROW = {"runs": ("script", "node"), "regressions": ("before", "after"), "slow-nodes": ("runs",)}
 _LEAST_WIDE = 12
-_NARROW, _WIDEST_NAME = 100, 40
+_NARROW, _WIDEST_NAME = 96, 40
 # A column of names takes this share of the width at most.
 _SHARE_OF_NAMES = 0.34
 
@@ -33,10 +34,8 @@ def render(fleet: Fleet, width: int) -> RenderableType:
 
 
 def _table(section: Section, width: int) -> Table:
-    left_out = _LEFT_OUT.get(section.id, ())
+    left_out = _LEFT_OUT.get(section.id, ()) + (_LEFT_OUT_NARROW.get(section.id, ()) if width < _NARROW else ())
     kept = [n for n, name in enumerate(section.head) if name not in left_out]
-    if width < _NARROW and section.id == "runs":
-        kept = [n for n in kept if section.head[n] not in ("script", "node")]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", width=width, show_edge=False)
     for n in kept:
         table.add_column(

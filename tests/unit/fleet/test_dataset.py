@@ -48,6 +48,19 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     assert sorted(file.stem for file in dataset.parts()[0].iterdir()) == sorted(TABLES)
 
 
+def test_looking_up_what_was_read_imports_no_pandas(tmp_path: Path) -> None:
+    dataset = Dataset(tmp_path / "data")
+    add(dataset, rows())
+    code = (
+        "import sys; from pathlib import Path; from gpuwatch.fleet.collect import Dataset\n"
+        "Dataset(Path(sys.argv[1])).known(); print([name for name in ('pandas', 'gpuwatch.analyze') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, dataset.folder], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_the_newest_reading_counts_whichever_part_it_is_in(tmp_path: Path) -> None:
     dataset = Dataset(tmp_path / "data")
     add(dataset, rows(fingerprint="new", minutes=5))

@@ -93,6 +93,7 @@ def test_the_terminal_shows_every_section_within_its_width(width: int) -> None:
     assert all(section.title in text for section in sections(make_fleet()))
     assert max(map(len, text.splitlines())) <= width
     assert "not recorded" in text and "oversized-decode" in text
+    assert text.count("because of") == 2
 
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[31m\u202e'\"&"
