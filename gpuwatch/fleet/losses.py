@@ -18,7 +18,7 @@ WAITING: dict[str, tuple[str, ...]] = {
     "startup": ("slow-startup", "skipped-batches"),
     "loader startup": ("worker-restart", "skipped-batches", "slow-startup"),
     INPUT: (),
-    "between loops": ("epoch-end", "rank-zero-work", "periodic-pause", "explicit-gc", "gc-pause"),
+    "between loops": ("epoch-end", "rank-zero-work"),
     "shutdown": (),
 }
 # In a step the device's own waiting is no phase: what the advice would win is all that a report says of it.
@@ -67,14 +67,22 @@ def _cause(phase: str, findings: Sequence[Finding]) -> str | None:
 def _in_steps(findings: Sequence[Finding], whole_s: float, in_step_s: float) -> list[Loss]:
     """Return what each kind of finding says of the steps: of several of a kind the largest, for their gains overlap."""
     found: dict[str, Loss] = {}
-    outside = {id for ids in WAITING.values() for id in ids}
-    for finding in findings:
-        bound, won = finding.traits.bound, won_share(finding) * whole_s
-        if bound in IN_STEP and finding.id not in outside and won > (found[bound].seconds if bound in found else 0.0):
+    for finding in filter(_is_of_step, findings):
+        bound, won = str(finding.traits.bound), won_share(finding) * whole_s
+        if won > (found[bound].seconds if bound in found else 0.0):
             found[bound] = Loss(f"{bound} in steps", finding.id, won, predicted=True)
     total = sum(loss.seconds for loss in found.values())
     kept = min(in_step_s / total, 1.0) if total > 0 else 0.0
     return [Loss(loss.to, loss.finding, loss.seconds * kept, predicted=True) for loss in found.values()]
+
+
+def _is_of_step(finding: Finding) -> bool:
+    """Say whether what a finding would win is time of steps that no phase counts as waiting."""
+    traits = finding.traits
+    if traits.bound not in IN_STEP or any(finding.id in ids for ids in WAITING.values()):
+        return False
+    # Evaluation is a phase of its own; work of the host that also makes batches is in the input wait already.
+    return traits.windows != "evaluation" and not (traits.bound == "host" and "input_wait" in traits.lanes)
 
 
 def won_share(finding: Finding) -> float:

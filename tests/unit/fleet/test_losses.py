@@ -66,6 +66,18 @@ def test_in_steps_what_the_advice_would_win_is_lost_once_for_each_kind_of_findin
     assert losses[0].seconds == pytest.approx(whole * 0.2)
 
 
+@pytest.mark.parametrize("id", ["evaluation-share", "per-call-setup", "slowing-down", "epoch-end", "worker-restart"])
+def test_what_is_no_time_of_a_step_or_counts_as_waiting_already_is_not_lost_again(id: str) -> None:
+    found = (make_finding(id, speedup=Speedup(1.5, 1.4, 1.6, "x")),)
+    assert not [loss for loss in losses_of_rank(make_rank(), (), found) if loss.predicted]
+
+
+@pytest.mark.parametrize("id", ["periodic-pause", "gc-pause", "straggler-rank", "launch-bound"])
+def test_pauses_and_waits_in_steps_are_lost_as_predicted(id: str) -> None:
+    found = (make_finding(id, speedup=Speedup(1.1, 1.05, 1.2, "x")),)
+    assert [loss.finding for loss in losses_of_rank(make_rank(), (), found) if loss.predicted] == [id]
+
+
 def test_no_more_is_lost_in_steps_than_they_took() -> None:
     rank = make_rank()
     sync = make_finding("step-sync", speedup=Speedup(20.0, 15.0, 25.0, "steps"))
