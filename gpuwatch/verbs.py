@@ -24,6 +24,7 @@ VERBS = {
     "doctor": ("doctor", "Say what works on this machine, what does not, and why."),
     "demo": ("demo", "Train a small real model with a planted bottleneck, and explain its card."),
     "serve": ("serve", "Serve this node's samples to Prometheus."),
+    "fleet": ("fleet", "Summarise many runs: GPU hours lost, to what, by whom, on which node."),
 }
 
 EPILOG = """\b

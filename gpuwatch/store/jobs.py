@@ -20,7 +20,7 @@ from gpuwatch.store import archive, folder
 from gpuwatch.store.reader import read
 from gpuwatch.words.event_log import read_header
 
-_KINDS: tuple[JobId, ...] = ("job", "elastic", "slurm", "address")
+KINDS: tuple[JobId, ...] = ("job", "elastic", "slurm", "address")
 # Clocks of one cluster differ by less, and its nodes start within it.
 _CLOCKS_NS = 60 * 10**9
 _HEADER_BYTES = 1 << 16
@@ -75,7 +75,7 @@ def member(path: Path) -> Member:
 
 def together(one: Member, other: Member) -> JobId | None:
     """Return what says that two runs are of one job; None where nothing does, or something says that they are not."""
-    kind = next((kind for kind in _KINDS if kind in one.ids and kind in other.ids), None)
+    kind = next((kind for kind in KINDS if kind in one.ids and kind in other.ids), None)
     if kind is None or one.ids[kind] != other.ids[kind]:
         return None
     # A node of a named job may have recorded nothing of its ranks.
@@ -148,7 +148,7 @@ def read_job(members: Sequence[Member]) -> RecordedJob:
 
 def _contradiction(one: Member, other: Member) -> str | None:
     """Return why two runs cannot be of one job."""
-    kind = next((kind for kind in _KINDS if kind in one.ids and kind in other.ids), None)
+    kind = next((kind for kind in KINDS if kind in one.ids and kind in other.ids), None)
     if one.world_size != other.world_size:
         return f"one has {one.world_size} ranks in all, the other {other.world_size}"
     if one.world_size < 2 and kind != "job":

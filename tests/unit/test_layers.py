@@ -35,6 +35,7 @@ MAY: dict[str, set[str]] = {
     "supervise": set(),
     "record": {"hook", "store", "supervise", "tasks"},
     "tasks": {"hook"},
+    "fleet": {"fleet", "build_report", "build_job", "store", "views"},
     "marks": set(),
     "attach": {"record", "sources", "store"},
     "model": set(),
