@@ -4,12 +4,14 @@
     report.verdict.bound, report.findings[0].advice
     gpuwatch.to_dict(report)                      # the `--json` contract
     gpuwatch.figure(report).show()                # the timeline, with plotly
+    with gpuwatch.watch() as run:                 # in a training: record this part of it; then run.report()
     for batch in gpuwatch.input(my_batches()):    # in a training: an iterator of your own as its input pipeline
     gpuwatch.step()                               # in a training: a step has ended, where no torch optimizer tells
 
 The layers, imports pointing down only:
 
     commands                      one file per verb of the command line
+    watching                      `with gpuwatch.watch()`: a recording from inside
     experiments                   `gpuwatch try`: ceilings, loader sweep, remedies
     views | build_report, compare | record    pictures of a Report | Recording -> Report, two of them | running a command
     rules                         a folder each: one rule and its cases
@@ -30,21 +32,19 @@ if TYPE_CHECKING:
     from gpuwatch.model.report import Report
 
 __all__ = [
-    "Evidence",
     "Finding",
     "GpuwatchError",
-    "Place",
     "Report",
-    "Speedup",
     "Verdict",
     "figure",
     "input",
     "load",
     "step",
     "to_dict",
+    "watch",
 ]
 
-# Where the public data classes are declared.
+# Where the public data classes are declared: those above, and what their fields are made of.
 _MODEL = {
     "Evidence": "findings",
     "Finding": "findings",
@@ -99,6 +99,8 @@ def __getattr__(name: str) -> Any:
 
     if name in _MODEL:
         return getattr(import_module(f"gpuwatch.model.{_MODEL[name]}"), name)
+    if name == "watch":
+        return import_module("gpuwatch.watching").watch
     if name in _MARKS:
         return getattr(import_module("gpuwatch.marks"), name)
     if name == "GpuwatchError":

@@ -59,17 +59,24 @@ class Watched:
 
 
 class ProcessSource:
-    """Rows of kind `process`. Roles: `gpuwatch` (ours), `hooked` (writes a spool), `tree` (the rest of the run)."""
+    """Rows of kind `process`. Roles: `gpuwatch` (ours), `hooked` (writes a spool), `tree` (the rest of the run).
+
+    `supervisor`: the process that started the run; None where the root of the tree trains itself."""
 
     name = "processes"
     period_s = 1.0
     later_period_s = 5.0
 
     def __init__(
-        self, tree: ProcessTree, supervisor: int, clock: Callable[[], int] = time.monotonic_ns, proc: str = "/proc"
+        self,
+        tree: ProcessTree,
+        supervisor: int | None,
+        clock: Callable[[], int] = time.monotonic_ns,
+        proc: str = "/proc",
     ) -> None:
         self._tree, self._clock, self._proc = tree, clock, proc
-        self._own = {supervisor, os.getpid()}
+        self._own = {os.getpid()} if supervisor is None else {supervisor, os.getpid()}
+        self._supervised = supervisor is not None
         self._watched: dict[int, Watched] = {}
 
     def probe(self) -> str | None:
@@ -123,7 +130,9 @@ class ProcessSource:
         return watched
 
     def _role(self, pid: int, ppid: int) -> str:
-        if pid in self._own or pid in self._tree.supervisors - self._tree.hooked or ppid == os.getpid():
+        if pid in self._own or ppid == os.getpid():
+            return "gpuwatch"
+        if self._supervised and pid in self._tree.supervisors - self._tree.hooked:
             return "gpuwatch"
         return "hooked" if pid in self._tree.hooked else "tree"
 
