@@ -10,7 +10,7 @@
 
 The layers, imports pointing down only:
 
-    commands                      one file per verb of the command line
+    commands | integrations       one file per verb of the command line | notebooks
     watching                      `with gpuwatch.watch()`: a recording from inside
     experiments                   `gpuwatch try`: ceilings, loader sweep, remedies
     views | build_report, compare | record    pictures of a Report | Recording -> Report, two of them | running a command
@@ -91,6 +91,20 @@ def figure(report: Report) -> Figure:
     from gpuwatch.views import plotly_figure
 
     return plotly_figure.figure(report)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Have `%%gpuwatch` in a notebook: IPython calls this for `%load_ext gpuwatch`."""
+    from gpuwatch.integrations.notebook import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take it away again: for `%unload_ext gpuwatch`."""
+    from gpuwatch.integrations.notebook import unload
+
+    unload(shell)
 
 
 def __getattr__(name: str) -> Any:
