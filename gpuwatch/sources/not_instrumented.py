@@ -157,10 +157,11 @@ EARLIER = Cause(
 
 
 class Inside:
-    """The processes of a training that records itself: what was there before, and what it has forked since."""
+    """The processes of a training that records itself: what was there before (one of which is named), and what it has
+    forked since."""
 
     def __init__(self, root: int, proc: Path) -> None:
-        self._proc = proc
+        self._proc, self.has_named_one = proc, False
         self._environment = self._read(root, "environ")
         self._latest = self._start(os.getpid()) or 0
 
@@ -256,9 +257,10 @@ class UnenteredSource:
                 self._entered.add(pid)
                 return None
             if self._inside is not None:
-                if self._inside.is_earlier(pid):
+                if (earlier := self._inside.is_earlier(pid)) and not self._inside.has_named_one:
+                    self._inside.has_named_one = True  # the others of its loader are there for the same reason
                     return EARLIER
-                if self._inside.is_fork(pid):  # like a manager's process: what trains in it writes by itself
+                if earlier or self._inside.is_fork(pid):  # what trains in a fork (a manager's process) writes by itself
                     self._entered.add(pid)
                     return None
             return cause(pid, self._run_of(pid), self._proc) or self._silent(pid, watched, now)

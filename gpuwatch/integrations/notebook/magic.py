@@ -89,7 +89,7 @@ def _show(run: Watch, in_browser: bool, with_timeline: bool) -> None:
         return  # said when it was to begin
     try:
         run.show()
-        if in_browser and with_timeline and run.report().timeline is not None:
+        if in_browser and with_timeline and (made := run.report().timeline) is not None and made.lanes:
             _show_timeline(run.report())
     except Exception as error:
         if os.environ.get("GPUWATCH_DEBUG"):
@@ -99,17 +99,15 @@ def _show(run: Watch, in_browser: bool, with_timeline: bool) -> None:
 
 
 def _show_timeline(report: Any) -> None:
-    """Show the timeline as the notebook's plotly does; where that lacks nbformat, hand it over for the viewer to draw."""
-    import plotly.io
+    """Show the timeline with plotly. Where only the viewer may know plotly, it gets a still picture besides, and shows what it
+    can: a notebook's server is often installed apart from its kernel."""
     from IPython.display import display
 
-    from gpuwatch.views.plotly_figure import figure
+    from gpuwatch.views.html.notebook import timeline
+    from gpuwatch.views.plotly_figure import notebook
 
-    if not report.timeline.lanes:
-        return
-    drawn = figure(report)
-    try:
-        plotly.io.show(drawn)
-    except ValueError:
-        bundle = {"application/vnd.plotly.v1+json": drawn.to_plotly_json(), "text/plain": "the timeline, for plotly"}
-        display(bundle, raw=True)
+    drawn = notebook.for_viewer(report)
+    if drawn is None:
+        notebook.show(report)
+    else:
+        display({notebook.MIME_TYPE: drawn, "text/html": timeline(report)}, raw=True)

@@ -12,7 +12,7 @@ from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import Place
 from gpuwatch.model.report import Report
 from gpuwatch.views import card, text
-from gpuwatch.views.card_content import Action, Card, Fact, Slice
+from gpuwatch.views.card_content import LOADER_HEADER, Action, Card, Fact, Slice
 from gpuwatch.views.card_drawing import PHASE_COLORS
 from gpuwatch.views.card_rows import hottest
 from gpuwatch.views.html.lanes import prepare
@@ -31,15 +31,14 @@ _OTHER_COLOR = "#a8a8a8"
 def fragment(report: Report) -> str:
     """Return the card of a run that has ended."""
     drawn = card.prepare(report)
-    loaders = [(row.cells, row.breakdown) for row in drawn.loaders]
     return _box(
         _head(drawn),
         _verdict(drawn),
         _section("Why", _facts(drawn.why)),
         _section("What to do", _actions(drawn)),
         _section("Where the time went", _phases(drawn.phases), drawn.phases_of),
-        _section("Hot lines", _lines(report), drawn.lines_note),
-        _section("Loaders", [_loader(*row) for row in loaders]),
+        _section("Hot lines", _lines(report, drawn.lines_note), drawn.lines_note),
+        _section("Loaders", _loaders(drawn)),
         _section("Machine", _facts(drawn.machine)),
         _section("Info", [el("p", f"• {note}", class_="soft") for note in drawn.notes]),
         el("p", drawn.cost, class_="soft foot"),
@@ -57,9 +56,15 @@ def panel(report: Report) -> str:
         _section("So far", _facts(drawn.why)),
         _section("Findings", reported),
         _section("Where the time went", _phases(drawn.phases), drawn.phases_of),
-        _section("Hot lines", _lines(report), drawn.lines_note),
+        _section("Hot lines", _lines(report, drawn.lines_note), drawn.lines_note),
         static_lanes(lanes, LIVE_LANES) if lanes.families else None,
     )
+
+
+def timeline(report: Report) -> str:
+    """Return the timeline as a still picture, for where no plotly draws it."""
+    lanes = prepare(report.timeline)
+    return _box(static_lanes(lanes)) if lanes.families else notice("nothing was recorded over time")
 
 
 def notice(said: str) -> str:
@@ -131,15 +136,16 @@ def _color(one: Slice) -> str:
     return PHASE_COLORS.get(one.name, _OTHER_COLOR)
 
 
-def _lines(report: Report) -> Markup | None:
+def _lines(report: Report, note: str) -> Markup | None:
     found = hottest(report)
-    return el("ol", [_line(line, report.run.cwd) for line in found], class_="lines") if found else None
+    return el("ol", [_line(line, report.run.cwd, note) for line in found], class_="lines") if found else None
 
 
-def _line(line: HotLine, base: str) -> Markup:
+def _line(line: HotLine, base: str, note: str) -> Markup:
     place = text.place(Place(line.file, line.line), base)
     free = f"{if_free(line)} if free" if if_free(line) else None
-    about = (share_of(line), below_of(line, base) or (f"in {line.callee}" if line.callee else None), free)
+    of = "" if share_of(line) in note else share_of(line)  # said of all lines already
+    about = (of, below_of(line, base) or (f"in {line.callee}" if line.callee else None), free)
     where = el("p", el("code", place), " ", el("span", " · ".join(part for part in about if part), class_="soft"))
     return el("li", el("span", text.percent(line.share), class_="share"), el("div", where, _source(line)))
 
@@ -164,7 +170,10 @@ def _numbered(cell: Sequence[str], first: int, after: int, hot: int) -> Markup:
     return el("pre", el("code", rows))
 
 
-def _loader(cells: Sequence[str], breakdown: str) -> Markup:
-    role, dataset, workers, batch, batches, rate, wait = cells
-    said = f"{role} {dataset}: {workers} workers, batches of {batch}, {batches} of them, {rate} samples/s, waits {wait}"
-    return content([el("p", said), el("p", breakdown, class_="soft") if breakdown else None])
+def _loaders(drawn: Card) -> Markup | None:
+    if not drawn.loaders:
+        return None
+    head = el("tr", [el("th", name) for name in LOADER_HEADER])
+    rows = [el("tr", [el("td", cell) for cell in loader.cells]) for loader in drawn.loaders]
+    made = [el("p", loader.breakdown, class_="soft") for loader in drawn.loaders if loader.breakdown]
+    return content([el("table", el("thead", head), el("tbody", rows)), made])
