@@ -43,6 +43,15 @@ def test_importing_gpuwatch_loads_nothing_heavy() -> None:
     )
 
 
+def test_a_notebooks_libraries_are_not_imported_before_a_cell_is_recorded() -> None:
+    code = (
+        "import sys, gpuwatch, gpuwatch.watching; from gpuwatch.integrations.notebook import magic, live;"
+        "gpuwatch.watch(); print([m for m in ('IPython', 'plotly', 'torch', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_wrong_run_is_a_gpuwatch_error(tmp_path: object) -> None:
     with pytest.raises(gpuwatch.GpuwatchError):
         gpuwatch.load("no-such-run", str(tmp_path))

@@ -73,6 +73,7 @@ def same(before, after):
     return [changed, before[1:] == after[1:]]
 
 told = {}
+batches = [(torch.ones(4, 8), torch.zeros(4, dtype=torch.long))] * 4
 train(loader())  # what torch imports for a first step is there before and after
 before = settled()
 with gpuwatch.watch("first", stacks=False) as first:
@@ -97,6 +98,7 @@ told["late"] = [name for name in files(first) if name not in left or (first.path
 try:
     with gpuwatch.watch("second", stacks=False) as second:
         train(loader(1))
+        train(gpuwatch.input(batches))
         if os.fork() == 0:
             raise SystemExit  # goes through the block's end, which is its parent's
         os.wait()
@@ -113,9 +115,13 @@ print(json.dumps(told))
 """
 
 
-def run(folder: Path, script: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the training and a story with it, and fail with its output if it fails."""
+def run(folder: Path, script: str, *arguments: str, **more: str) -> str:
+    """Run the training and a story with it, and return what it prints; fail with its errors if it fails."""
     (folder / "story.py").write_text(f"{TRAINING}\nif __name__ == '__main__':\n{_indented(script)}")
+    return _called(folder, *arguments, **more)
+
+
+def _called(folder: Path, *arguments: str, **more: str) -> str:
     done = subprocess.run(
         [sys.executable, "story.py", *arguments],
         env={
@@ -130,7 +136,7 @@ def run(folder: Path, script: str, *arguments: str, **more: str) -> subprocess.C
         timeout=100,
     )
     assert done.returncode == 0, done.stderr
-    return done
+    return done.stdout
 
 
 def _indented(script: str) -> str:
@@ -152,8 +158,7 @@ def batches(run_dir: Path) -> dict[int, int]:
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     pytest.importorskip("torch")
     places = sorted({place for some in replaced_on_import().values() for place in some})
-    done = run(tmp_path_factory.mktemp("watched"), STORY, json.dumps(places))
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(run(tmp_path_factory.mktemp("watched"), STORY, json.dumps(places)))
     return found
 
 
@@ -178,7 +183,7 @@ def test_a_block_inside_another_joins_it(told: dict[str, Any]) -> None:
 def test_each_block_is_a_run_of_its_own(told: dict[str, Any]) -> None:
     first, second = map(Path, told["runs"])
     assert list(batches(first).values()) == [12]
-    assert list(batches(second).values()) == [6]
+    assert list(batches(second).values()) == [6 + 4]  # those of a loader, and those that `gpuwatch.input` marks
     for path in (first, second):
         logs = hook_logs(path)
         assert sum(bool(log.of("worker")) for log in logs) == 1
@@ -226,6 +231,30 @@ def test_under_gpuwatch_run_it_joins_that_run(tmp_path: Path) -> None:
     assert [each.name for each in (tmp_path / ".gpuwatch").iterdir() if each.is_dir()] == [Path(path).name]
 
 
+LATER = """
+import json, sys
+import gpuwatch
+
+with gpuwatch.watch(stacks=False) as run:
+    from training import train, loader
+    train(loader(1))
+from torch.utils.data.dataloader import _BaseDataLoaderIter
+from torch.optim import Optimizer
+hooks = sys.modules["torch.optim.optimizer"]._global_optimizer_pre_hooks
+ours = [type(finder).__module__ for finder in sys.meta_path if type(finder).__module__.startswith("gpuwatch")]
+print(json.dumps([str(run.path), _BaseDataLoaderIter.__next__.__code__.co_filename, len(hooks), ours]))
+"""
+
+
+def test_what_is_imported_inside_is_measured_and_put_back_too(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "training.py").write_text(TRAINING)
+    (tmp_path / "story.py").write_text(LATER)
+    path, file, hooks, ours = json.loads(_called(tmp_path))
+    assert list(batches(Path(path)).values()) == [6]
+    assert file.endswith("torch/utils/data/dataloader.py") and hooks == 0 and ours == []
+
+
 SPAWNING = """
 with gpuwatch.watch(stacks=False) as run:
     train(loader(1, multiprocessing_context="spawn"))
@@ -236,7 +265,7 @@ print(str(run.path))
 @pytest.mark.slow
 def test_spawned_workers_are_measured(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    path = Path(run(tmp_path, SPAWNING).stdout.strip())
+    path = Path(run(tmp_path, SPAWNING).strip())
     assert sum(bool(log.of("worker")) for log in hook_logs(path)) == 1
 
 
