@@ -68,7 +68,7 @@ def load(run: str | None = None, directory: str = ".gpuwatch") -> Report:
     from gpuwatch.build_report import build
     from gpuwatch.store import folder, reader
 
-    return build(reader.read(folder.resolve(run, Path(directory))))
+    return build(reader.read(folder.resolve(run, Path(directory)), alone=False))
 
 
 def to_dict(report: Report) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class Watch:
         over = not self._entered and not self.joined
         if not over:
             _flush()
-        report = build(read_run(self.path))
+        report = build(read_run(self.path, alone=False))
         self._report = report if over else None
         return report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,15 @@ def test_a_notebooks_libraries_are_not_imported_before_a_cell_is_recorded() -> N
 def test_a_wrong_run_is_a_gpuwatch_error(tmp_path: object) -> None:
     with pytest.raises(gpuwatch.GpuwatchError):
         gpuwatch.load("no-such-run", str(tmp_path))
+
+
+def test_a_programs_own_garbage_is_still_collected_after_a_run_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "20261120-120000"
+    (path / "spool").mkdir(parents=True)
+    folder.write_info(path, make_run())
+    before = gc.get_freeze_count()
+    gpuwatch.load(str(path))
+    assert gc.get_freeze_count() == before and gc.isenabled()
 
 
 def test_a_run_becomes_a_figure(tmp_path: Path) -> None:
