@@ -42,8 +42,7 @@ class Process:
         """Make all parts those of a new process, in this one: another run is recorded. A part for which that is not what a
         fork does has a `begin_anew` of its own."""
         self.idle = False
-        for part in self.parts:
-            getattr(part, "begin_anew", part.after_fork)()
+        self._renew([getattr(part, "begin_anew", part.after_fork) for part in self.parts])
 
     def before_fork(self) -> None:
         """End what a child must not go on with; what fails stays here."""
@@ -56,10 +55,13 @@ class Process:
     def after_fork(self) -> None:
         """Make all parts those of a new process, also after one that fails; with GPUWATCH_DEBUG raise that at the end."""
         self.pid = os.getpid()
+        self._renew([part.after_fork for part in self.parts])
+
+    def _renew(self, calls: list[Callable[[], None]]) -> None:
         failed = None
-        for part in self.parts:
+        for call in calls:
             try:
-                part.after_fork()
+                call()
             except Exception as error:
                 failed = failed or error
         if failed is not None and os.environ.get("GPUWATCH_DEBUG"):

@@ -73,6 +73,7 @@ def same(before, after):
     return [changed, before[1:] == after[1:]]
 
 told = {}
+short = torch.utils.data.TensorDataset(torch.ones(4000, 8))
 batches = [(torch.ones(4, 8), torch.zeros(4, dtype=torch.long))] * 4
 train(loader())  # what torch imports for a first step is there before and after
 before = settled()
@@ -83,11 +84,17 @@ with gpuwatch.watch("first", stacks=False) as first:
     train(loader(1, multiprocessing_context="spawn")) if "--spawn" in sys.argv else None
     with gpuwatch.watch("inner") as inner:
         train(loader())
+    rest = iter(DataLoader(short, 4))
+    for (x,), _ in zip(rest, range(100)):  # left before its end, in steps that leave timestamps only
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
     told["nested"] = [inner.joined, inner.path == first.path, first.joined]
     told["inside"] = first.report().run.state
 told["restored"] = same(before, settled())
 told["threads"] = [thread.name for thread in threading.enumerate()]
 left = files(first)
+next(rest)
 for _ in range(2):
     train(kept)
     time.sleep(1.2)
@@ -99,6 +106,7 @@ try:
     with gpuwatch.watch("second", stacks=False) as second:
         train(loader(1))
         train(gpuwatch.input(batches))
+        next(rest)
         if os.fork() == 0:
             raise SystemExit  # goes through the block's end, which is its parent's
         os.wait()
@@ -182,8 +190,9 @@ def test_a_block_inside_another_joins_it(told: dict[str, Any]) -> None:
 
 def test_each_block_is_a_run_of_its_own(told: dict[str, Any]) -> None:
     first, second = map(Path, told["runs"])
-    assert list(batches(first).values()) == [12]
-    assert list(batches(second).values()) == [6 + 4]  # those of a loader, and those that `gpuwatch.input` marks
+    assert list(batches(first).values()) == [12 + 101]  # `zip` has asked for one more than it gave
+    # Those of a loader, those that `gpuwatch.input` marks, and one more of the iterator that was left in the first block.
+    assert list(batches(second).values()) == [6 + 4 + 1]
     for path in (first, second):
         logs = hook_logs(path)
         assert sum(bool(log.of("worker")) for log in logs) == 1

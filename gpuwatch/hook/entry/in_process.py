@@ -139,22 +139,19 @@ def leave() -> None:
     visitor, visit.visitor = visit.visitor, None
     if visitor is None:
         return
-    process_facts.facts.write_end()
-    in_process_sampler.stop()
-    visitor.leave()
-    ptrace.permission.take_back()
-    counters.stop_watching_collector()
-    explicit_collections.stop()
-    step_sampling.sampling.on_mode_change.clear()
-    for calls in (callbacks.next_step, callbacks.second_batch):
-        calls.calls.clear()
-    spool.flush()
-    spool.gather.clear()
-    spool.use_folder(None)
-    # What stays in place passes through where steps leave timestamps only.
-    process.idle = mode.timestamps_only = step_sampling.sampling.loaders_only = True
-
-
-def flush() -> None:
-    """Write what waits to be written with later events."""
-    spool.flush()
+    sampling = step_sampling.sampling
+    try:
+        process_facts.facts.write_end()
+        in_process_sampler.stop()
+        spool.flush()
+        sampling.after_fork()  # no iterator takes timestamps any more, and what was suspended meanwhile is in its place
+    finally:
+        visitor.leave()
+        ptrace.permission.take_back()
+        counters.stop_watching_collector()
+        explicit_collections.stop()
+        for calls in (sampling.on_mode_change, callbacks.next_step.calls, callbacks.second_batch.calls):
+            calls.clear()
+        spool.use_folder(None)
+        # What stays in place passes through where steps leave timestamps only.
+        process.idle = mode.timestamps_only = sampling.loaders_only = True

@@ -1,8 +1,7 @@
 """Let gpuwatch's stack sampler read this process where Yama restricts ptrace to ancestors (ptrace_scope = 1).
 
 The permission names gpuwatch's supervisor, and so its descendants, and no other process; where the training records itself,
-its sampler. Source: the kernel's Yama
-document on PR_SET_PTRACER.
+its sampler. Source: the kernel's Yama document on PR_SET_PTRACER.
 """
 
 from __future__ import annotations
