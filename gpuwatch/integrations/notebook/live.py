@@ -16,7 +16,7 @@ from typing import Any
 from gpuwatch.record import isolated
 
 _PANEL = "gpuwatch.integrations.notebook.panel"
-# A panel that is being drawn when the cell ends is waited for, so that no thread of ours is left.
+# Its end is waited for, so that no process and no thread of ours is left.
 _PATIENCE_S = 2.0
 
 
@@ -52,26 +52,23 @@ class LivePanel:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        process = self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
-        if self._thread.is_alive():
-            self._thread.join(_PATIENCE_S)
         with self._lock:
             self._over = True
+        if self._process is not None:
+            self._process.kill()
+        if self._thread.is_alive():
+            self._thread.join(_PATIENCE_S)
         self._put(f"recorded as {self._path.name}; the card is below")
 
     def _follow(self) -> None:
         """Put each panel that the process draws in the place of the one before."""
         process = self._process
         assert process is not None and process.stdout is not None
-        process.wait()  # it leaves a process of its own, which draws
-        with process.stdout as drawn:
-            for line in drawn:
+        with process:
+            for line in process.stdout:
                 with self._lock:
-                    if self._over:
-                        return
-                    self._update(json.loads(line))
+                    if not self._over:
+                        self._update(json.loads(line))
 
     def _put(self, said: str) -> None:
         from gpuwatch.views.html.notebook import notice
