@@ -73,8 +73,7 @@ class Watch:
 
         Raises GpuwatchError where nothing was recorded."""
         if self.path is None:
-            hint = "Look for a line that begins with `gpuwatch:` on stderr" if self._report is None else ""
-            raise GpuwatchError("nothing was recorded", hint)
+            raise GpuwatchError("nothing was recorded", "Enter the block first; where that failed, stderr says why")
         if self._report is not None:
             return self._report
         from gpuwatch.build_report import build
