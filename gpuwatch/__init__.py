@@ -4,12 +4,14 @@
     report.verdict.bound, report.findings[0].advice
     gpuwatch.to_dict(report)                      # the `--json` contract
     gpuwatch.figure(report).show()                # the timeline, with plotly
+    with gpuwatch.watch() as run:                 # in a training: record this part of it; then run.report()
     for batch in gpuwatch.input(my_batches()):    # in a training: an iterator of your own as its input pipeline
     gpuwatch.step()                               # in a training: a step has ended, where no torch optimizer tells
 
 The layers, imports pointing down only:
 
-    commands                      one file per verb of the command line
+    commands | integrations       one file per verb of the command line | notebooks
+    watching                      `with gpuwatch.watch()`: a recording from inside
     experiments                   `gpuwatch try`: ceilings, loader sweep, remedies
     views | build_report, compare | record    pictures of a Report | Recording -> Report, two of them | running a command
     rules                         a folder each: one rule and its cases
@@ -30,21 +32,19 @@ if TYPE_CHECKING:
     from gpuwatch.model.report import Report
 
 __all__ = [
-    "Evidence",
     "Finding",
     "GpuwatchError",
-    "Place",
     "Report",
-    "Speedup",
     "Verdict",
     "figure",
     "input",
     "load",
     "step",
     "to_dict",
+    "watch",
 ]
 
-# Where the public data classes are declared.
+# Where the public data classes are declared: those above, and what their fields are made of.
 _MODEL = {
     "Evidence": "findings",
     "Finding": "findings",
@@ -68,7 +68,7 @@ def load(run: str | None = None, directory: str = ".gpuwatch") -> Report:
     from gpuwatch.build_report import build
     from gpuwatch.store import folder, reader
 
-    return build(reader.read(folder.resolve(run, Path(directory))))
+    return build(reader.read(folder.resolve(run, Path(directory)), alone=False))
 
 
 def to_dict(report: Report) -> dict[str, Any]:
@@ -93,12 +93,28 @@ def figure(report: Report) -> Figure:
     return plotly_figure.figure(report)
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Have `%%gpuwatch` in a notebook: IPython calls this for `%load_ext gpuwatch`."""
+    from gpuwatch.integrations.notebook import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take it away again: for `%unload_ext gpuwatch`."""
+    from gpuwatch.integrations.notebook import unload
+
+    unload(shell)
+
+
 def __getattr__(name: str) -> Any:
     """Import the data classes when they are asked for: `import gpuwatch` alone stays cheap."""
     from importlib import import_module
 
     if name in _MODEL:
         return getattr(import_module(f"gpuwatch.model.{_MODEL[name]}"), name)
+    if name == "watch":
+        return import_module("gpuwatch.watching").watch
     if name in _MARKS:
         return getattr(import_module("gpuwatch.marks"), name)
     if name == "GpuwatchError":

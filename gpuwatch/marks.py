@@ -1,6 +1,6 @@
 """What a training's own code may call: `input` round an iterator that gpuwatch does not know, `step` at a step's end.
 
-Both do nothing in a process that was not started under gpuwatch.
+Both do nothing in a process that gpuwatch does not record.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 _Item = TypeVar("_Item")
-# The hook as it is in a process of a run; see hook/entry/inject.
-_HOOK, _MARKS = "_gpuwatch", "_gpuwatch.hook.pipelines.marks"
+# The hook as it is in a process of a run (see hook/entry/inject), and in one that records itself (hook/entry/in_process).
+_HOOK, _OWN_VISIT = "_gpuwatch", "gpuwatch.hook.entry.in_process"
+_MARKS = "hook.pipelines.marks"
 
 
 class Input(Generic[_Item]):
@@ -64,4 +65,7 @@ def step() -> None:
 
 
 def _marks() -> Any:
-    return import_module(_MARKS) if _HOOK in sys.modules else None
+    if _HOOK in sys.modules:
+        return import_module(f"{_HOOK}.{_MARKS}")
+    visit = getattr(sys.modules.get(_OWN_VISIT), "visit", None)
+    return None if visit is None or visit.visitor is None else import_module(f"gpuwatch.{_MARKS}")

@@ -6,6 +6,7 @@ What fails of gpuwatch's own is noted and left out; the command runs in any case
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import sys
@@ -24,7 +25,7 @@ from gpuwatch.supervise import CannotStart, Ended, Stdio, outside_tool_environme
 from gpuwatch.tasks import Election, meeting_place
 from gpuwatch.words.version import own_version
 
-STOP = "stop"
+STOP, CONTROL = "stop", "control.json"
 # Where the sampler has the lock that says that it is the machine's for its job.
 _LOCK_FD = 3
 SAMPLER_LOG = "sampler.log"
@@ -35,14 +36,15 @@ _SAMPLER_END_S = 5.0
 _ISOLATED = ("-I", "-S")
 _BOOTSTRAP = (
     "import sys; sys.path[:] = {path!r}; import runpy; "
-    "runpy.run_module('gpuwatch.sampler', run_name='__main__', alter_sys=True)"
+    "runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to record. `rate` in Hz; `environment` is added to the command's; `gpu_trace`: what windows of torch.profiler were
-    asked for (auto, or a number of steps); `job`: which one the run is part of; `tell` gets lines for the user."""
+    asked for (auto, or a number of steps); `job`: which one the run is part of; `inside`: what is recorded is this process;
+    `tell` gets lines for the user."""
 
     base: Path
     name: str | None = None
@@ -52,6 +54,7 @@ class Options:
     experiment: dict[str, Any] | None = None
     gpu_trace: str | None = None
     job: str | None = None
+    inside: bool = False
     stdio: Stdio | None = None
     tell: Callable[[str], None] = lambda line: None
     started: Callable[[Path, int], None] = lambda path, pid: None
@@ -69,18 +72,23 @@ def record(command: Sequence[str], options: Options) -> Recorded:
     """Run the command under the hook and the sampler. Raises CannotStart when there is no such command."""
     environment = {**outside_tool_environment(os.environ), **options.environment}
     try:
-        path = _folder(options)
-        run = _Run(path, _info(path, command, options), options)
+        run = begin(command, options)
     except Exception as error:  # whatever it is, it is ours, and the training has to start
         options.tell(f"{error or type(error).__name__}; running without recording")
         return Recorded(None, supervise(command, environment, stdio=options.stdio))
     try:
         ended = supervise(command, run.inject(environment), run.started, options.stdio)
     except CannotStart:
-        _discard(path)
+        _discard(run.path)
         raise
     run.ended(ended)
-    return Recorded(path, ended)
+    return Recorded(run.path, ended)
+
+
+def begin(command: Sequence[str], options: Options) -> Underway:
+    """Make the run folder of what is about to run. Raises GpuwatchError or OSError."""
+    path = _folder(options)
+    return Underway(path, _info(path, command, options), options)
 
 
 def _folder(options: Options) -> Path:
@@ -93,7 +101,12 @@ def _folder(options: Options) -> Path:
 def _info(path: Path, command: Sequence[str], options: Options) -> RunInfo:
     info = folder.new_info(path, tuple(command), options.name, own_version())
     return dataclasses.replace(
-        info, experiment=options.experiment, gpu_trace=options.gpu_trace, job=options.job, identity=_identity(info)
+        info,
+        experiment=options.experiment,
+        gpu_trace=options.gpu_trace,
+        job=options.job,
+        identity=_identity(info),
+        in_process={} if options.inside else None,
     )
 
 
@@ -111,7 +124,7 @@ def _discard(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-class _Run:
+class Underway:
     """One recording on its way: each step tells what failed and goes on."""
 
     def __init__(self, path: Path, info: RunInfo, options: Options) -> None:
@@ -145,6 +158,10 @@ class _Run:
             self._start_sampler()
         except OSError as error:
             self.options.tell(f"the sampler could not be started ({error}); no GPU, CPU or process figures")
+        if self.options.inside and self.sampler is not None:
+            # The one process that has to be allowed to look at this one's stack.
+            self.info = dataclasses.replace(self.info, sampler_pid=self.sampler)
+            self._write()
         if (self.info.identity or {}).get("git_commit"):
             self.changed = ask_for_changes(Path(self.info.cwd))
         try:
@@ -154,8 +171,10 @@ class _Run:
 
     def _start_sampler(self) -> None:
         """Start the sampler; of the tasks of one job on this machine only one does, and another when that one has ended."""
-        more = ("--asks",) if self.options.gpu_trace == "auto" else ()
-        place = meeting_place(self.options.job)
+        more: tuple[str, ...] = ("--asks",) if self.options.gpu_trace == "auto" else ()
+        more += ("--inside",) if self.options.inside else ()
+        # What is recorded from inside begins and ends when it wants to: no other task's sampler could rely on it.
+        place = None if self.options.inside else meeting_place(self.options.job)
 
         def start(lock: int | None = None) -> None:
             told = (*more, "--tasks", str(place)) if lock is not None else more
@@ -186,16 +205,27 @@ class _Run:
         except OSError:
             pass  # the folder is gone; writing run.json tells so
         self._write()
-        if self.sampler is None:
-            return
+        if self.sampler is not None:
+            self._end_sampler(self.sampler)
+        if self.options.inside:
+            self._end_workers()
+
+    def _end_sampler(self, pid: int) -> None:
         try:
-            stop_sampler(self.path, self.sampler)
+            stop_sampler(self.path, pid)
         except KeyboardInterrupt:
             # A second Ctrl-C, meant for a command that has ended by then: how it ended is still ours to pass on.
             self.options.tell("interrupted while the recording was ended: its last second may be missing")
         complaint = last_line(self.path / SAMPLER_LOG)
         if complaint:
             self.options.tell(f"the sampler reported: {complaint}")
+
+    def _end_workers(self) -> None:
+        """Tell the workers that outlive the run: persistent ones, whose loader may be used again."""
+        try:
+            write_control(self.path, {"over": True})
+        except OSError:
+            pass  # then they go on writing, until their loader ends
 
     def _write(self) -> None:
         try:
@@ -210,10 +240,7 @@ def start_sampler(
     """Start the sampler of a run folder as our child and return its pid. `more`: further arguments; `lock`: a descriptor that
     it is to keep. Raises OSError."""
     arguments = [
-        sys.executable,
-        *_ISOLATED,
-        "-c",
-        _BOOTSTRAP.format(path=_module_path()),
+        *isolated("gpuwatch.sampler"),
         str(path),
         "--parent",
         str(os.getpid()),
@@ -232,6 +259,11 @@ def start_sampler(
         actions.append((os.POSIX_SPAWN_DUP2, lock, _LOCK_FD))
     # Its own session: a Ctrl-C typed for the training must not end the sampler before the training has ended.
     return os.posix_spawn(sys.executable, arguments, dict(os.environ), file_actions=actions, setsid=True, setsigmask=())
+
+
+def isolated(module: str) -> list[str]:
+    """Return the call that runs a module of ours as its own process, with nothing of the user's environment in it."""
+    return [sys.executable, *_ISOLATED, "-c", _BOOTSTRAP.format(path=_module_path(), module=module)]
 
 
 def _module_path() -> list[str]:
@@ -257,6 +289,13 @@ def stop_sampler(path: Path, pid: int) -> None:
             break
         time.sleep(0.01)
     (path / STOP).unlink(missing_ok=True)
+
+
+def write_control(path: Path, content: dict[str, Any]) -> None:
+    """Write `control.json`, which the hook looks at once a second. Raises OSError."""
+    part = path / f"{CONTROL}.part"
+    part.write_text(json.dumps(content))
+    part.replace(path / CONTROL)
 
 
 def is_reaped(pid: int) -> bool:

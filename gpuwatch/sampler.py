@@ -1,11 +1,11 @@
 """The sampler process: which source is due, its sample, the spool. No torch, nothing heavy.
 
-    python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ] [--no-stacks] [--asks] [--tasks FOLDER]
+    python -m gpuwatch.sampler RUN_DIR [--parent PID] [--rate HZ] [--no-stacks] [--asks] [--tasks FOLDER] [--inside]
     python -m gpuwatch.sampler RUN_DIR --parent PID --attach PID,PID --seconds S [--no-stacks] [--no-locals] [--live]
 
 It ends when `RUN_DIR/stop` appears, on SIGTERM, when the run folder vanishes, or once the supervisor is gone and
-the run's processes with it; attached to a training, after its seconds, or with its supervisor. Ctrl-C belongs to the
-training: SIGINT, SIGHUP and SIGQUIT are ignored.
+the run's processes with it; attached to a training, after its seconds, or with its supervisor. With --inside the parent is
+no supervisor: it is the training itself. Ctrl-C belongs to the training: SIGINT, SIGHUP and SIGQUIT are ignored.
 """
 
 from __future__ import annotations
@@ -70,10 +70,11 @@ class Sampler:
         clock: Callable[[], int] = time.monotonic_ns,
         attached: Attached | None = None,
         tasks: Path | None = None,
+        inside: bool = False,
     ) -> None:
         self._run, self._parent, self._rate, self._clock = run, parent, rate_hz, clock
         self._spool = SpoolFile(run / "spool" / "sampler.jsonl", "sampler")
-        self._attached = attached
+        self._attached, self._inside = attached, inside
         self._tree = ProcessTree(parent if attached is None else {*attached.pids, os.getpid()}, run, tasks=tasks)
         self._slots = [Slot(source, rate_hz, clock=clock) for source in self._sources()]
         self._nvml = NvmlSource(clock)
@@ -88,7 +89,7 @@ class Sampler:
         self._childless_since: int | None = None
 
     def _sources(self) -> Sequence[Source]:
-        processes = ProcessSource(self._tree, self._parent, self._clock)
+        processes = ProcessSource(self._tree, None if self._inside else self._parent, self._clock)
         sources: list[Source] = [
             CpuSource(self._clock),
             MemorySource(self._clock),
@@ -98,7 +99,8 @@ class Sampler:
         ]
         if self._attached is not None:
             return sources
-        return [*sources, UnenteredSource(self._tree, self._run, {self._parent}, self._clock)]
+        began = self._parent if self._inside else None
+        return [*sources, UnenteredSource(self._tree, self._run, {self._parent}, self._clock, inside=began)]
 
     def _stacks_thread(self, off: str | None) -> StacksThread:
         if self._attached is None:
@@ -217,7 +219,9 @@ def main(arguments: Sequence[str]) -> int:
     asks = "--asks" in rest
     _raise_descriptor_limit()
     try:
-        sampler = Sampler(run, parent, rate_hz, no_stacks, asks, attached=attached, tasks=tasks)
+        sampler = Sampler(
+            run, parent, rate_hz, no_stacks, asks, attached=attached, tasks=tasks, inside="--inside" in rest
+        )
     except OSError as error:
         print(
             f"gpuwatch sampler: {run}: {error.strerror}. Start it with an existing run folder that can be written to",

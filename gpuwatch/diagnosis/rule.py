@@ -208,7 +208,7 @@ class Rule:
             advice=found.advice,
             where=found.where,
             speedup=found.speedup,
-            verify=found.verify and f"gpuwatch {found.verify} -- {command_line(profile)}",
+            verify=_verify(found, profile),
             edit=found.edit,
             explains=_ids(self.hides if found.hides is None else found.hides, members),
             rank=found.rank,
@@ -219,6 +219,12 @@ class Rule:
                 order="first" if found.first else self.traits.order,
             ),
         )
+
+
+def _verify(found: Found, profile: Profile) -> str | None:
+    """Return the call that would prove a finding; a notebook's cell is no command that could be run again."""
+    in_cell = profile.run.in_process is not None and "cell" in profile.run.in_process
+    return None if in_cell or not found.verify else f"gpuwatch {found.verify} -- {command_line(profile)}"
 
 
 def _by_samples(profile: Profile, confidence: Confidence) -> Confidence:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 class Process:
     """The parts of the hook's state in this process, in the order in which they were made. `before`: what is called before
-    it forks."""
+    it forks. `idle`: the hook has been taken out again (`entry/in_process`), and what is left of it records nothing."""
 
-    __slots__ = ("before", "parts", "pid")
+    __slots__ = ("before", "idle", "parts", "pid")
 
     def __init__(self) -> None:
         self.pid = os.getpid()
+        self.idle = False
         self.parts: list[Part] = []
         self.before: list[Callable[[], None]] = []
 
@@ -36,6 +37,12 @@ class Process:
         """Take a part over, to renew it in each forked child after those that came before it; return it."""
         self.parts.append(part)
         return part
+
+    def begin_anew(self) -> None:
+        """Make all parts those of a new process, in this one: another run is recorded. A part for which that is not what a
+        fork does has a `begin_anew` of its own."""
+        self.idle = False
+        self._renew([getattr(part, "begin_anew", part.after_fork) for part in self.parts])
 
     def before_fork(self) -> None:
         """End what a child must not go on with; what fails stays here."""
@@ -48,10 +55,13 @@ class Process:
     def after_fork(self) -> None:
         """Make all parts those of a new process, also after one that fails; with GPUWATCH_DEBUG raise that at the end."""
         self.pid = os.getpid()
+        self._renew([part.after_fork for part in self.parts])
+
+    def _renew(self, calls: list[Callable[[], None]]) -> None:
         failed = None
-        for part in self.parts:
+        for call in calls:
             try:
-                part.after_fork()
+                call()
             except Exception as error:
                 failed = failed or error
         if failed is not None and os.environ.get("GPUWATCH_DEBUG"):

@@ -118,6 +118,10 @@ class RunInfo:
     attached: dict[str, Any] | None = None
     # The job that the run is part of, as `--job` named it.
     job: str | None = None
+    # Of a part of a program that was recorded from inside (`gpuwatch.watch`): the exception that ended it, the notebook's
+    # cell. None where gpuwatch started the command.
+    in_process: dict[str, Any] | None = None
+    sampler_pid: int | None = None
     # Whose run it is, where and of what: names from an allow-list (store/identity.py). None of runs before there was one.
     identity: dict[str, str] | None = None
 

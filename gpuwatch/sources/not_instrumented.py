@@ -150,6 +150,41 @@ def uses_torch(pid: int, proc: Path = Path("/proc")) -> bool:
         return _PYTHON.match((proc / str(pid) / "comm").read_text().strip()) is not None
 
 
+EARLIER = Cause(
+    "it was started before the recording began",
+    "make its loader inside of what is recorded",
+)
+
+
+class Inside:
+    """The processes of a training that records itself: what was there before (one of which is named), and what it has
+    forked since."""
+
+    def __init__(self, root: int, proc: Path) -> None:
+        self._proc, self.has_named_one = proc, False
+        self._environment = self._read(root, "environ")
+        self._latest = self._start(os.getpid()) or 0
+
+    def is_earlier(self, pid: int) -> bool:
+        """Say whether a process was started before this one, which the training has started first of all."""
+        start = self._start(pid)
+        return start is not None and start < self._latest
+
+    def is_fork(self, pid: int) -> bool:
+        """Say whether a process is a copy of the training's: what it was started with is what that was started with."""
+        return self._environment == self._read(pid, "environ")
+
+    def _start(self, pid: int) -> int | None:
+        stat = self._read(pid, "stat")
+        return int(stat[stat.rindex(b")") + 2 :].split()[19]) if stat else None
+
+    def _read(self, pid: int, name: str) -> bytes:
+        try:
+            return (self._proc / str(pid) / name).read_bytes()
+        except OSError:
+            return b""
+
+
 @dataclass(slots=True)
 class _Watched:
     """A process that has no spool file so far."""
@@ -160,7 +195,7 @@ class _Watched:
 
 
 class UnenteredSource:
-    """Rows of kind `unentered`, one per process, once. `own` are gpuwatch's pids."""
+    """Rows of kind `unentered`, one per process, once. `own` are gpuwatch's pids; `inside`: the process that records itself."""
 
     name = "unentered"
     period_s = 1.0
@@ -173,8 +208,10 @@ class UnenteredSource:
         own: Iterable[int] = (),
         clock: Callable[[], int] = time.monotonic_ns,
         proc: Path = Path("/proc"),
+        inside: int | None = None,
     ) -> None:
         self._tree, self._run, self._clock, self._proc = tree, run, clock, proc
+        self._inside = None if inside is None else Inside(inside, proc)
         self._own = {os.getpid(), *own}
         self._watched: dict[int, _Watched] = {}
         self._entered: set[int] = set()
@@ -219,6 +256,13 @@ class UnenteredSource:
             if _HELPER.search(" ".join(_arguments(self._proc / str(pid)))):
                 self._entered.add(pid)
                 return None
+            if self._inside is not None:
+                if (earlier := self._inside.is_earlier(pid)) and not self._inside.has_named_one:
+                    self._inside.has_named_one = True  # the others of its loader are there for the same reason
+                    return EARLIER
+                if earlier or self._inside.is_fork(pid):  # what trains in a fork (a manager's process) writes by itself
+                    self._entered.add(pid)
+                    return None
             return cause(pid, self._run_of(pid), self._proc) or self._silent(pid, watched, now)
         except OSError:
             # Gone between the listing and the look.

@@ -20,6 +20,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _IO = re.compile(rb"^(rchar|read_bytes|write_bytes): (\d+)", re.MULTILINE)
 _PSS = re.compile(rb"^Pss: +(\d+) kB", re.MULTILINE)
 
+# In the command of each process that `record.isolated` starts.
+_OURS, _LONGEST_COMMAND = b"run_module('gpuwatch.", 1 << 16
+
 # Adding up a process' pages holds its memory map's lock: seldom, and at most this share of its time.
 # Some seconds after a process is met, then further apart each time: growth shows in short runs too.
 PSS_EVERY_NS = 30_000_000_000
@@ -59,17 +62,25 @@ class Watched:
 
 
 class ProcessSource:
-    """Rows of kind `process`. Roles: `gpuwatch` (ours), `hooked` (writes a spool), `tree` (the rest of the run)."""
+    """Rows of kind `process`. Roles: `gpuwatch` (ours), `hooked` (writes a spool), `tree` (the rest of the run).
+
+    `supervisor`: the process that started the run; None where the root of the tree trains itself."""
 
     name = "processes"
     period_s = 1.0
     later_period_s = 5.0
 
     def __init__(
-        self, tree: ProcessTree, supervisor: int, clock: Callable[[], int] = time.monotonic_ns, proc: str = "/proc"
+        self,
+        tree: ProcessTree,
+        supervisor: int | None,
+        clock: Callable[[], int] = time.monotonic_ns,
+        proc: str = "/proc",
     ) -> None:
         self._tree, self._clock, self._proc = tree, clock, proc
-        self._own = {supervisor, os.getpid()}
+        self._own = {os.getpid()} if supervisor is None else {supervisor, os.getpid()}
+        self._supervised = supervisor is not None
+        self._started: dict[int, bool] = {}
         self._watched: dict[int, Watched] = {}
 
     def probe(self) -> str | None:
@@ -84,6 +95,7 @@ class ProcessSource:
         self._tree.refresh()
         for pid in self._watched.keys() - self._tree.members.keys():
             self._watched.pop(pid).close()
+            self._started.pop(pid, None)
         rows = (self._row(pid) for pid in list(self._tree.members))
         return [row for row in rows if row is not None]
 
@@ -123,9 +135,21 @@ class ProcessSource:
         return watched
 
     def _role(self, pid: int, ppid: int) -> str:
-        if pid in self._own or pid in self._tree.supervisors - self._tree.hooked or ppid == os.getpid():
+        if pid in self._own or ppid == os.getpid() or (not self._supervised and self._is_ours(pid)):
+            return "gpuwatch"
+        if self._supervised and pid in self._tree.supervisors - self._tree.hooked:
             return "gpuwatch"
         return "hooked" if pid in self._tree.hooked else "tree"
+
+    def _is_ours(self, pid: int) -> bool:
+        """Say whether a process that the training has started is gpuwatch's: what draws a notebook's panel. Known for each."""
+        if pid not in self._started:
+            try:
+                with open(f"{self._proc}/{pid}/cmdline", "rb") as file:
+                    self._started[pid] = _OURS in file.read(_LONGEST_COMMAND)
+            except OSError:
+                return False
+        return self._started[pid]
 
     def _pss(self, pid: int, watched: Watched, stat: Stat, t: int) -> int | None:
         if t < watched.pss_due or stat.rss_bytes > PSS_MAX_RSS or pid not in self._tree.hooked:

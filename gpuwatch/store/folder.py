@@ -205,7 +205,7 @@ def _fits(name: str, value: Any) -> bool:
         return isinstance(value, list) and all(isinstance(word, str) for word in value)
     if name == "identity":
         return value is None or (isinstance(value, dict) and all(isinstance(fact, str) for fact in value.values()))
-    if name in ("experiment", "attached"):
+    if name in ("experiment", "attached", "in_process"):
         return value is None or isinstance(value, dict)
     if name in _TEXTS:
         return isinstance(value, str)

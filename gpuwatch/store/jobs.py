@@ -87,16 +87,18 @@ def together(one: Member, other: Member) -> JobId | None:
     return kind if _overlap(one, other) else None
 
 
-def read_run(path: Path) -> Recording:
-    """Read one run; where another task of its job sampled this machine, with the samples of that one."""
-    recording = read(path)
+def read_run(path: Path, alone: bool = True) -> Recording:
+    """Read one run; where another task of its job sampled this machine, with the samples of that one. `alone`: see `read`."""
+    recording = read(path, alone)
     if recording.by_writer("sampler") or not recording.by_writer("hook") or recording.run.attached is not None:
         return recording
     try:
         mine = member(path)
     except NotARun:  # its run.json is lost: the event log is all there is
         return recording
-    beside = [read(one.path) for one in job_of(path) if one.node == mine.node and one.path.resolve() != path.resolve()]
+    beside = [
+        read(one.path, alone) for one in job_of(path) if one.node == mine.node and one.path.resolve() != path.resolve()
+    ]
     sampled = [log for other in beside for log in other.logs if log.writer in ("sampler", "stacks")]
     return _joined([recording, replace(recording, logs=tuple(sampled), bytes=0)]) if sampled else recording
 

@@ -43,14 +43,15 @@ _MANY = 1 << 16
 _TOGETHER, _THREADS = 1 << 26, 4
 
 
-def read(path: str | Path) -> Recording:
-    """Read a whole run folder.
+def read(path: str | Path, alone: bool = True) -> Recording:
+    """Read a whole run folder. `alone`: the process is gpuwatch's own, not a program's that has garbage of its own.
 
     Raises NotARun when there is no run in it, or one of a version that this gpuwatch cannot read."""
     with _no_collector():
         recording = Tail(path).refresh()
-        # The rows are no garbage: without this every later collection would walk millions of them again.
-        gc.freeze()
+        if alone:
+            # The rows are no garbage: without this every later collection would walk millions of them again.
+            gc.freeze()
     return recording
 
 

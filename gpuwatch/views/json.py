@@ -133,6 +133,7 @@ def _run(report: Report) -> dict[str, Any]:
         "gpuwatch": run.gpuwatch,
         "experiment": plain(run.experiment),
         "attached": plain(run.attached),
+        "in_process": plain(run.in_process),
         "job": run.job,
         "identity": plain(run.identity),
     }

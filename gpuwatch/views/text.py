@@ -154,6 +154,9 @@ _UNITS: dict[str, Callable[[float], str]] = {
 
 def ending_of(run: RunInfo) -> str:
     """Return how a run ended, in a few words; of a training that was attached to, how long it had been running then."""
+    if run.in_process is not None and run.state == "finished":
+        raised = run.in_process.get("raised")
+        return f"ended by {clean(raised)}" if raised else "finished"
     if run.attached is None:
         return ending(run.exit_code, run.signal, run.state)
     age = run.attached.get("age_s")

@@ -117,7 +117,8 @@ def hint(report: Report) -> str:
     """Return the call that says why a GPU idles in steps that do not wait for data; empty where it would say no more."""
     busy = [device.busy for device in report.devices if device.ranks and device.busy is not None]
     waited = report.verdict.input_wait_share
-    if not busy or report.traced is not None or report.gpu_time or waited is None:
+    in_cell = report.run.in_process is not None and "cell" in report.run.in_process
+    if not busy or in_cell or report.traced is not None or report.gpu_time or waited is None:
         return ""
     mean = sum(busy) / len(busy)
     if mean >= BUSY_LITTLE or waited.median >= WAITS_LITTLE:

@@ -320,3 +320,12 @@ def placed_on_import() -> "dict[str, tuple[str, ...]]":
         if point.on is not None:
             placed[point.on] = (*placed.get(point.on, ()), point.by)
     return placed
+
+
+def replaced_on_import() -> "dict[str, tuple[str, ...]]":
+    """Return the places that are replaced or added to once a module has been imported."""
+    places: "dict[str, tuple[str, ...]]" = {}
+    for point in PATCH_POINTS:
+        if point.on is not None:
+            places[point.on] = tuple(dict.fromkeys((*places.get(point.on, ()), *point.replaces, *point.adds_to)))
+    return places

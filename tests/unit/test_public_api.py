@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -16,20 +17,18 @@ from tests.builders import make_report
 
 def test_the_names_are_pinned() -> None:
     names = {
-        "Evidence",
         "Finding",
         "GpuwatchError",
-        "Place",
         "Report",
-        "Speedup",
         "Verdict",
         "figure",
         "input",
         "load",
         "step",
         "to_dict",
+        "watch",
     }
-    assert set(gpuwatch.__all__) == names
+    assert set(gpuwatch.__all__) == names and len(names) <= 10
     assert all(getattr(gpuwatch, name) is not None for name in names)
 
 
@@ -45,9 +44,27 @@ def test_importing_gpuwatch_loads_nothing_heavy() -> None:
     )
 
 
+def test_a_notebooks_libraries_are_not_imported_before_a_cell_is_recorded() -> None:
+    code = (
+        "import sys, gpuwatch, gpuwatch.watching; from gpuwatch.integrations.notebook import magic, live;"
+        "gpuwatch.watch(); print([m for m in ('IPython', 'plotly', 'torch', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_wrong_run_is_a_gpuwatch_error(tmp_path: object) -> None:
     with pytest.raises(gpuwatch.GpuwatchError):
         gpuwatch.load("no-such-run", str(tmp_path))
+
+
+def test_a_programs_own_garbage_is_still_collected_after_a_run_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "20261120-120000"
+    (path / "spool").mkdir(parents=True)
+    folder.write_info(path, make_run())
+    before = gc.get_freeze_count()
+    gpuwatch.load(str(path))
+    assert gc.get_freeze_count() == before and gc.isenabled()
 
 
 def test_a_run_becomes_a_figure(tmp_path: Path) -> None:

@@ -243,7 +243,10 @@ def _helpers(processes: Processes, moments: Mapping[int, Moments]) -> set[int]:
     found = {pid for pid, when in moments.items() if when.own_loop}
     if table is None or not found:
         return set()
-    trainers, parents = found.copy(), dict(zip(table.column("pid"), table.column("ppid"), strict=True))
+    trainers = found.copy()
+    rows = zip(table.column("pid"), table.column("ppid"), table.column("role"), strict=True)
+    # A training that records itself is the parent of its sampler.
+    parents = {pid: parent for pid, parent, role in rows if role != "gpuwatch"}
     grown = True
     while grown:
         children = {pid for pid, parent in parents.items() if isinstance(pid, int) and parent in found} - found

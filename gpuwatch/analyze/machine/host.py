@@ -33,7 +33,7 @@ def machine_profile(
     affinity, cpu_count, allowed = _limits(processes, masks, _table(sampler, "cgroup"))
     cores = cores or cpu_count
     usable = _smallest(affinity, allowed) or _as_float(cores)
-    run = _run_cores(usages, window)
+    run, own = _run_cores(usages, window), _own_cores(usages, window)
     memory = _table(sampler, "memory")
     workers = [usage for usage in usages if usage.pid in workers_at_once]
     return MachineProfile(
@@ -43,7 +43,7 @@ def machine_profile(
         usable_cores=usable,
         busy_cores=busy,
         run_cores=run,
-        other_cores=None if busy is None or run is None else max(busy - run, 0.0),
+        other_cores=None if busy is None or run is None else max(busy - run - own, 0.0),
         spare_cores=_spare(cores, usable, busy, run),
         cpu_pressure=_pressure(_table(sampler, "pressure"), "cpu_some_us", window),
         io_pressure=_pressure(_table(sampler, "pressure"), "io_some_us", window),
@@ -117,6 +117,11 @@ def _run_cores(usages: list[Usage], window: Window) -> float | None:
     used = [cores_used(usage, window) for usage in usages if usage.role != _OWN_ROLE]
     known = [cores for cores in used if cores is not None]
     return sum(known) if known else None
+
+
+def _own_cores(usages: list[Usage], window: Window) -> float:
+    """Return what gpuwatch itself used: it is none of the other programs."""
+    return sum(cores_used(usage, window) or 0.0 for usage in usages if usage.role == _OWN_ROLE)
 
 
 def _spare(cores: int | None, usable: float | None, busy: float | None, run: float | None) -> float | None:

@@ -22,15 +22,24 @@ _NOT_SKIPPED = ("phases.py", "__init__.py", "sitecustomize.py", "inject.py")
 
 def on_import(name: str, module: Any) -> None:
     """Have `torch._dynamo.trace_rules` skip this package, all but the optimizer hooks inside a trace."""
-    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    for folder, _, files in sorted(os.walk(package)):
-        module.SKIP_DIRS.extend(
-            os.path.join(folder, file) for file in sorted(files) if file.endswith(".py") and file not in _NOT_SKIPPED
-        )
-    module._recompile_re()
+    ours = [file for file in _files() if file not in module.SKIP_DIRS]
+    if ours:  # none where the hook was in this process before
+        module.SKIP_DIRS.extend(ours)
+        module._recompile_re()
     phases.is_compiling = sys.modules["torch"].compiler.is_dynamo_compiling
     for function in (phases.step_begins, phases.step_ends):
         _never_compile_alone(function.__code__)
+
+
+def _files() -> list[str]:
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return [
+        os.path.join(folder, file)
+        for part in ("hook", "words")
+        for folder, _, files in sorted(os.walk(os.path.join(package, part)))
+        for file in sorted(files)
+        if file.endswith(".py") and file not in _NOT_SKIPPED
+    ]
 
 
 def _never_compile_alone(code: CodeType) -> None:

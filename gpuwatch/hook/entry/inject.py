@@ -22,7 +22,7 @@ _HOOK = os.path.dirname(_ENTRY)
 _WORDS = os.path.join(os.path.dirname(_HOOK), "words")
 _FIRST, _BOOT = "sitecustomize.py", "boot.py"
 # What the command's Pythons do not need inside the package.
-_OUTSIDE = (_FIRST, _BOOT, "inject.py")
+_OUTSIDE = (_FIRST, _BOOT, "inject.py", "in_process.py")
 
 
 def install_boot(run_dir: StrPath) -> str:

@@ -1,7 +1,7 @@
 """Let gpuwatch's stack sampler read this process where Yama restricts ptrace to ancestors (ptrace_scope = 1).
 
-The permission names gpuwatch's supervisor, and so its descendants, and no other process. Source: the kernel's Yama
-document on PR_SET_PTRACER.
+The permission names gpuwatch's supervisor, and so its descendants, and no other process; where the training records itself,
+its sampler. Source: the kernel's Yama document on PR_SET_PTRACER.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ class Permission:
         if self.supervisor is not None:
             allow(self.supervisor)
 
+    def take_back(self) -> None:
+        """Allow nobody any more."""
+        if self.supervisor is not None:
+            self.supervisor = None
+            allow(0)
+
 
 permission = process.own(Permission())
 
@@ -50,8 +56,9 @@ def _scope() -> str | None:
 def _supervisor() -> int | None:
     try:
         with open(os.path.join(os.environ["GPUWATCH_RUN"], "run.json")) as file:
-            return int(json.load(file)["supervisor_pid"]) or None
-    except (KeyError, OSError, TypeError, ValueError):
+            run = json.load(file)
+            return int(run.get("sampler_pid") or run["supervisor_pid"]) or None
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
         return None
 
 

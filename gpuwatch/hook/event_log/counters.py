@@ -40,6 +40,9 @@ class _Thread(threading.local):
         # The descriptor that the child inherited is its parent's; no thread but this one lives on in the child.
         self.readings.schedstat = None
 
+    def begin_anew(self) -> None:
+        """Keep it: it is this thread's."""
+
 
 class _Descriptors:
     """The process's descriptors: of /proc/self/io, as of a thread's schedstat; and how many threads have one."""
@@ -50,6 +53,9 @@ class _Descriptors:
     def after_fork(self) -> None:
         self.io: int | None = None
         self.threads = 0
+
+    def begin_anew(self) -> None:
+        """Keep them: they are this process's."""
 
 
 class _Collector:

@@ -8,7 +8,7 @@ import time
 
 from ...words.masking import mask_arguments
 from ...words.source_code import program_of
-from ..process import command_line
+from ..process import command_line, process
 from . import columns
 
 TYPE_CHECKING = False
@@ -26,6 +26,22 @@ _RANKS = {
 _NO_ID = ("", "none")
 
 
+class Beginning:
+    """When the hook entered a process that ran already; None where it was there from the start."""
+
+    __slots__ = ("at_ns",)
+
+    def __init__(self) -> None:
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Be there from the child's start."""
+        self.at_ns: int | None = None
+
+
+beginning = process.own(Beginning())
+
+
 def header() -> dict[str, Any]:
     """Return the spool header of this process, all but the columns."""
     facts: dict[str, Any] = {
@@ -36,7 +52,7 @@ def header() -> dict[str, Any]:
         "host": os.uname().nodename,
         "mono_ns": time.monotonic_ns(),
         "wall_ns": time.time_ns(),
-        "process_start_ns": process_start_ns(),
+        "process_start_ns": beginning.at_ns or process_start_ns(),
         "python": "{}.{}.{}".format(*sys.version_info[:3]),
         "executable": sys.executable,
         "program": program_of(command_line()),

@@ -1,7 +1,8 @@
 """The in-process sampler: which user line a worker, or the trainer's main thread, is at, some hundred times a second.
 
 Off unless asked for: `timer` in GPUWATCH_HOOK, or {"timer": true} in the run's control.json, looked at once a second
-when a batch is delivered or fetched. How ticks are counted: `line_sampler`.
+when a batch is delivered or fetched. How ticks are counted: `line_sampler`. {"over": true} says that the run is over, which
+a worker that lives on would not know.
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ def stop() -> None:
 
 def _poll() -> None:
     try:
+        if _control().get("over"):
+            stop()
+            spool.use_folder(None)
+            return
         wanted = _is_wanted()
         if wanted and state.sampler is None and not state.failed:
             _start()
@@ -95,14 +100,18 @@ def _start() -> None:
 
 
 def _is_wanted() -> bool:
-    if "timer" in os.environ.get("GPUWATCH_HOOK", "").split(","):
-        return True
+    return "timer" in os.environ.get("GPUWATCH_HOOK", "").split(",") or bool(_control().get("timer"))
+
+
+def _control() -> dict[str, Any]:
+    """Return what the run's control.json says; nothing where there is none."""
     run = os.environ.get("GPUWATCH_RUN")
     try:
         with open(os.path.join(run or "", "control.json"), encoding="utf-8") as file:
-            return bool(json.load(file).get("timer"))
-    except (OSError, ValueError, AttributeError):
-        return False
+            control = json.load(file)
+            return control if isinstance(control, dict) else {}
+    except (OSError, ValueError):
+        return {}
 
 
 def on_import(_name: str, _module: object) -> None:

@@ -126,7 +126,14 @@ def begin(source: Any, library: str, code: Place | None) -> Feed | None:
     inside another request, in a thread that only hands on to another one, below no line of the user's or their program's."""
     try:
         account = threads.activity
-        if worker.number >= 0 or here.busy or account.in_feed or _inside_loader() or not _may_train(account):
+        if (
+            process.idle
+            or worker.number >= 0
+            or here.busy
+            or account.in_feed
+            or _inside_loader()
+            or not _may_train(account)
+        ):
             return None
         if not callers.is_called_by_user():
             return None

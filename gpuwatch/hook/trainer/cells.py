@@ -29,6 +29,10 @@ class Cells:
     def after_fork(self) -> None:
         """Keep all: the parent has written them."""
 
+    def begin_anew(self) -> None:
+        """Write them again, for another run."""
+        self.written.clear()
+
     def write_new(self) -> None:
         """Write the cells that were run since the last time."""
         if "IPython" not in sys.modules:

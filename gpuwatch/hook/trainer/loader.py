@@ -22,6 +22,7 @@ import functools
 
 from ..attributes import RECORD, WRAPPED
 from ..event_log import spool
+from ..process import process
 from ..process_state import explicit_collections
 from ..source_code import construction_sites
 from . import activity, delivery, describe, importlib_bootstrap, queues, teardown
@@ -92,6 +93,8 @@ def _construction(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _begin(iterator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Record | None:
     """Return the iterator's record, begun again; None inside another call that makes the same iterator."""
+    if process.idle:
+        return None
     try:
         loader = args[0] if args else kwargs["loader"]
         record: Record | None = iterator.__dict__.get(RECORD)

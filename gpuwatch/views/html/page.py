@@ -54,14 +54,14 @@ def _fill(report: Report, sections: Markup, data: str, packed: Packed, lanes: La
         ]
     }
     title = content(f"gpuwatch: {headline(report.verdict)}")
-    return Template(_asset("page.html")).substitute(
+    return Template(asset("page.html")).substitute(
         title=title,
-        style=_asset("style.css"),
+        style=asset("style.css"),
         body=sections,
         report=data,
         lanes=packed.blob,
         index=script_json(index),
-        **{f"{name}_js": _asset(f"{name}.js") for name in SCRIPTS},
+        **{f"{name}_js": asset(f"{name}.js") for name in SCRIPTS},
     )
 
 
@@ -126,5 +126,6 @@ def _as_table(lanes: Lanes) -> Markup:
     )
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of a file beside these modules."""
     return resources.files("gpuwatch.views.html").joinpath("assets").joinpath(name).read_text(encoding="utf-8")

@@ -178,8 +178,11 @@ def test_processes_that_a_loop_without_a_loader_starts_make_its_batches(run: Fak
     sampler = run.sampler()
     for pid, parent in ((100, 1), (300, 100), (301, 300), (302, 300), (400, 1)):
         sampler.add("process", t=START + SECOND, pid=pid, ppid=parent, role="tree", cpu_ns=0, threads=1)
+    # Of a training that records itself the sampler is a child.
+    sampler.add("process", t=START + SECOND, pid=303, ppid=100, role="gpuwatch", cpu_ns=0, threads=1)
     log = run.stacks()
     burst(log, START)
+    stack(log, START, [["tick", "/home/me/gpuwatch/sampler.py", 150]], [[0, 99]], pid=303)
     make, waiting = ["make", "/home/me/data.py", 7], ["Queue.put", "/usr/lib/python3.11/multiprocessing/queues.py", 89]
     stack(log, START, [MAIN, make], [[0, 30]], pid=300)
     stack(log, START, [MAIN, make, waiting], [[30, 70]], pid=300)

@@ -68,6 +68,14 @@ def test_the_supervisor_is_permitted_in_the_trainer_and_in_what_it_forks(asked: 
     ]
 
 
+def test_a_training_that_records_itself_permits_its_sampler_until_it_has(asked: Any, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"supervisor_pid": os.getpid(), "sampler_pid": 77}))
+    assert asked("1\n")[0] == ["self", PR_SET_PTRACER, 77, 0, 0, 0]
+    ptrace.permission.take_back()
+    last = json.loads((tmp_path / "prctl").read_text().splitlines()[-1])
+    assert last == [os.getpid(), PR_SET_PTRACER, 0, 0, 0, 0] and ptrace.permission.supervisor is None
+
+
 @pytest.mark.parametrize("scope", [None, "0\n", "2\n", "3\n", "garbage"])
 def test_nothing_is_asked_where_it_is_not_needed_or_cannot_help(asked: Any, scope: str | None) -> None:
     assert asked(scope) == []

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gpuwatch.record import isolated
 from gpuwatch.sources.processes import ProcessSource
-from gpuwatch.sources.tree import ProcessTree
+from gpuwatch.sources.tree import ProcessTree, parent_of
 
 CHILD = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-S', '-c', 'input()'], stdin=0); print(p.pid, flush=True); p.wait()"
 
@@ -76,3 +77,31 @@ def test_a_writer_that_left_the_tree_still_belongs(tmp_path: Path) -> None:
         assert set(tree.members) == tree.hooked == {child.pid}
         assert child.stdin is not None
         child.stdin.close()
+
+
+def test_a_training_that_records_itself_is_no_process_of_gpuwatchs(tmp_path: Path) -> None:
+    # Behind a shell, as above.
+    command = ["sh", "-c", '"$0" -S -c "$1"; :', sys.executable, CHILD]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
+        assert shell.stdout is not None
+        training = parent_of(int(shell.stdout.readline()))
+        assert training is not None
+        tree = ProcessTree(training, tmp_path)
+        roles = {root: {row[4] for row in ProcessSource(tree, root).read(0)} for root in (training, None)}
+        shell.communicate(b"\n")
+    assert roles == {training: {"gpuwatch", "tree"}, None: {"tree"}}
+
+
+def test_what_a_training_starts_of_gpuwatch_is_gpuwatchs(tmp_path: Path) -> None:
+    assert any("run_module('gpuwatch." in word for word in isolated("gpuwatch.any.module"))
+    start = CHILD.replace("'input()'", """'# run_' + "module('gpuwatch." + chr(10) + 'input()'""")
+    command = ["sh", "-c", '"$0" -S -c "$1"; :', sys.executable, start]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
+        assert shell.stdout is not None
+        pid = int(shell.stdout.readline())
+        training = parent_of(pid)
+        assert training is not None
+        source = ProcessSource(ProcessTree(training, tmp_path), None)
+        roles = {row[2]: row[4] for row in source.read(0)}
+        shell.communicate(b"\n")
+    assert roles == {training: "tree", pid: "gpuwatch"}

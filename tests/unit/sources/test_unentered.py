@@ -228,3 +228,18 @@ def test_a_helper_that_torch_starts_for_itself_is_no_training(proc: Proc) -> Non
     proc.add(8, "python", "train.py", environ=environ, maps=TORCH_MAPS)
     source = UnenteredSource(Tree({7: 1, 8: 1}), proc.run, proc=proc.path)  # type: ignore[arg-type]
     assert [row[2] for row in source.read(0)] == [8]
+
+
+def test_of_a_training_that_records_itself_what_ran_before_is_named_once_and_no_fork(proc: Proc) -> None:
+    mine = {"PATH": "/bin"}
+    # The training, two workers from before, then this process, a fork, and a program without the hook.
+    started = {6: 100, 7: 200, 8: 200, os.getpid(): 300, 9: 400, 10: 400}
+    for pid, ticks in started.items():
+        folder = proc.add(pid, environ={"HOME": "/"} if pid == 10 else mine)
+        (folder / "stat").write_text(f"{pid} (python) S 6 {'0 ' * 17}{ticks} 0\n")
+    tree = Tree({6: 1, 7: 6, 8: 6, 9: 6, 10: 6}, {6})
+    source = UnenteredSource(tree, proc.run, {6}, proc=proc.path, inside=6)  # type: ignore[arg-type]
+    rows = {row[2]: row[4] for row in source.read(0)}
+    assert rows.keys() == {7, 10}
+    assert "before the recording began" in rows[7] and "environment was replaced" in rows[10]
+    assert list(source.read(60 * SECOND)) == []
