@@ -29,7 +29,7 @@ class Permission:
             allow(self.supervisor)
 
     def take_back(self) -> None:
-        """Allow nobody any more."""
+        """Allow no process any more."""
         if self.supervisor is not None:
             self.supervisor = None
             allow(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import PurePosixPath
 from string import Template
 from urllib.parse import quote, urlsplit
@@ -11,18 +10,19 @@ from gpuwatch.model.fleet import Fleet
 from gpuwatch.views import text
 from gpuwatch.views.fleet_rows import Cell, Section, headline, lost_of, name_of, notes, sections, unit
 from gpuwatch.views.html.markup import Markup, content, el
+from gpuwatch.views.html.page import asset
 
 
 def render(fleet: Fleet) -> str:
     """Return the summary as one self-contained HTML page."""
     shown = sections(fleet)
     body = content([_header(fleet), _navigation(shown), el("main", _verdict(fleet), [_section(s) for s in shown])])
-    return Template(_asset("fleet.html")).substitute(
+    return Template(asset("fleet.html")).substitute(
         title=content(f"gpuwatch: {headline(fleet)}"),
-        style=_asset("style.css") + _asset("fleet.css"),
+        style=asset("style.css") + asset("fleet.css"),
         body=body,
-        page_js=_asset("page.js"),
-        tables_js=_asset("tables.js"),
+        page_js=asset("page.js"),
+        tables_js=asset("tables.js"),
     )
 
 
@@ -112,7 +112,3 @@ def address(link: str) -> str | None:
     path = PurePosixPath(link)
     # A first part with a colon would be a scheme, and the start of a host's name after two slashes.
     return path.as_uri() if path.is_absolute() else f"./{quote(str(path))}"
-
-
-def _asset(name: str) -> str:
-    return resources.files("gpuwatch.views.html").joinpath("assets").joinpath(name).read_text(encoding="utf-8")

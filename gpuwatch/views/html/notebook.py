@@ -151,7 +151,7 @@ def _line(line: HotLine, base: str, note: str) -> Markup:
 
 
 def _source(line: HotLine) -> Markup | None:
-    """Return the line's text; of a notebook's cell, which nobody can open, the lines around it and all of them."""
+    """Return the line's text; of a notebook's cell, which no editor opens, the lines around it and all of them."""
     cell = [text.clean(one.rstrip("\n")) for one in linecache.getlines(line.file)] if cell_name(line.file) else []
     if not 0 < line.line <= len(cell):
         return el("pre", el("code", line.source.strip())) if line.source else None
