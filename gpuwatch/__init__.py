@@ -12,7 +12,7 @@ The layers, imports pointing down only:
 
     commands | integrations       one file per verb of the command line | notebooks
     watching                      `with gpuwatch.watch()`: a recording from inside
-    experiments                   `gpuwatch try`: ceilings, loader sweep, remedies
+    experiments | fleet           `gpuwatch try`: ceilings, loader sweep, remedies | many runs: read, kept, summarised
     views | build_report, compare | record    pictures of a Report | Recording -> Report, two of them | running a command
     rules                         a folder each: one rule and its cases
     diagnosis                     what rules share; the engine that runs and ranks them; the verdict
