@@ -62,12 +62,6 @@ def test_blocked_work_needs_no_core() -> None:
     assert throughput.predict(costs, throughput.with_workers(costs, 8), "").predicted == pytest.approx(4.0)
 
 
-def test_a_wait_that_is_none_of_the_workers_work_is_won_as_measured() -> None:
-    """Batches of 2 ms that take 100 ms to be received: a free input leaves the 10 ms of the device."""
-    costs = replace(exact(2.0, 10.0, 2), step_ms=100.0, seconds=100.0)
-    assert throughput.free_input(costs).predicted == pytest.approx(10.0, rel=0.02)
-
-
 def test_startup_dilutes_a_gain() -> None:
     costs = replace(exact(20.0, 10.0, 1), startup_s=10.0, seconds=30.0)
     faster = throughput.predict(costs, throughput.with_work(costs, 0.5), "")
