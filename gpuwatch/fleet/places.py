@@ -13,13 +13,14 @@ from gpuwatch.errors import GpuwatchError, RunNotFound
 from gpuwatch.fleet.needs import need
 from gpuwatch.records import dataclass
 from gpuwatch.store.folder import INFO
+from gpuwatch.words.source_code import PACKAGES_FOLDER
 from gpuwatch.words.version import own_version
 
 SPOOL = "spool"
 # The page of a run's report, where somebody wrote it into its folder.
 PAGE = "report.html"
 # Folders with very many files and no runs.
-_SKIPPED = frozenset((".git", ".venv", "node_modules", "__pycache__", "site-packages"))
+_SKIPPED = frozenset((".git", ".venv", "node_modules", "__pycache__", PACKAGES_FOLDER))
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ _WAITS = {
 }
 _IDLE = {**_WAITS, "multiprocessing/popen_fork.py": ("poll",), "socket.py": ("accept",)}
 _RUNS = ("run", "call", "check_call", "check_output", "getoutput", "getstatusoutput", "communicate")
+# Where installed packages lie.
+PACKAGES_FOLDER = "site-packages"
 _SHARED_LOCKS = ("multiprocessing/synchronize.py", "filelock/_unix.py", "filelock/_api.py")
 
 

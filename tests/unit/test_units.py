@@ -47,6 +47,7 @@ ROOT = Path(__file__).parents[2] / "gpuwatch"
 # For machines: a JSON number, the exposition format, an argument; differences of outputs may be tiny. The hook has no
 # figures of this module.
 MACHINES = {
+    "views/html/fleet.py",
     "views/html/pack.py",
     "views/prometheus.py",
     "record.py",
