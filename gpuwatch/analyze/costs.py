@@ -19,6 +19,11 @@ AT_WORK = 0.25
 UNEVEN = 0.8
 # A share of the step that the sampler's seconds do not tell from nothing.
 NOISE = 0.05
+# To receive batches is most of the wait from here on; and their objects are what takes long where to send them takes this
+# part of it: pickling is two to three times as fast as its reverse.
+MOST_OF_WAIT, SENT_OF_RECEIVED = 0.5, 0.2
+# Any batch takes a little to hand over; of short steps that is some part, and no more than this.
+OF_STEP = 0.3
 
 
 def measure_costs(
@@ -74,8 +79,17 @@ def measure_costs(
         trainer_threads=_trainer_threads(loader, own_cores, library_threads),
         threads_ms=threads_ms,
         wrapper_ms=wrapper_ms,
+        handed_over=_is_handed_over(loader, wait_ms, step_ms),
         index_ms=min(loader.sampler.ms_per_batch, max(step_ms - device_ms, 0.0)) if loader.sampler else 0.0,
     )
+
+
+def _is_handed_over(loader: LoaderProfile, wait_ms: float, step_ms: float) -> bool:
+    """Say whether most of the wait is receiving batches, which take long to send as well: else it is a core or the
+    interpreter lock that a batch waits for."""
+    received = (loader.queue.receive_ms or 0.0) if loader.queue is not None else 0.0
+    sent = (loader.fetch.serialise_ms or 0.0) if loader.fetch is not None else 0.0
+    return received >= max(MOST_OF_WAIT * wait_ms, OF_STEP * step_ms, 1e-3) and sent >= SENT_OF_RECEIVED * received
 
 
 def shared_cores(machine: MachineProfile, beside_others: bool = True) -> float:

@@ -43,6 +43,9 @@ LIKELY = 0.5
 # Of an operation's CPU time, what it takes on a device: augmentation of volumes moved to an A100 took 0.006 of it; small
 # batches take more.
 ON_DEVICE = 0.02
+# Workers that make batches take this many times what the model says, at least and at most; what a loop waits longer is none of
+# their work: receiving batches, for one.
+LEAST_ANCHOR, MOST_ANCHOR = 0.5, 3.0
 # Of the step without waiting, at most this counts as waiting for a core.
 MOST_QUEUED = 0.8
 
@@ -59,7 +62,7 @@ def anchor(costs: Costs) -> float:
     """Return k: the seen time per batch over the model's, while starved; 1 when the loop was not starved."""
     if costs.workers == 0 or costs.step_ms <= (costs.device_ms + costs.index_ms) * (1 + KEEPS_UP):
         return 1.0
-    return min(max(costs.step_ms / input_ms(costs), 0.5), 3.0)
+    return min(max(costs.step_ms / input_ms(costs), LEAST_ANCHOR), MOST_ANCHOR)
 
 
 def step_ms(costs: Costs, workers: int | None = None, k: float | None = None, crowding: float = LIKELY) -> float:
@@ -136,7 +139,10 @@ def predict(costs: Costs, after: Costs, basis: str, uncertainty: float = 0.15) -
 def _gain(costs: Costs, after: Costs, crowding: float) -> float:
     k = anchor(costs)
     after_s = total_s(costs, after, k, crowding)
-    return total_s(costs, costs, k, crowding) / after_s if after_s > 0 else 1.0
+    before_s = total_s(costs, costs, k, crowding)
+    if costs.handed_over and k == MOST_ANCHOR:
+        before_s = max(before_s, costs.seconds)  # as measured: the workers' work is the smaller part of the wait
+    return before_s / after_s if after_s > 0 else 1.0
 
 
 def with_workers(costs: Costs, workers: int) -> Costs:

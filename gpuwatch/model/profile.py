@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Literal
 
 from gpuwatch.model.contents import LargeTable, Padding
@@ -9,7 +10,7 @@ from gpuwatch.model.gpu_time import GpuTime
 from gpuwatch.model.hot_lines import HotLine, StackQuality
 from gpuwatch.model.loader_profile import LoaderProfile
 from gpuwatch.model.machine_profile import DeviceProfile, MachineProfile
-from gpuwatch.model.measures import Interval, Phase, Place
+from gpuwatch.model.measures import INTERNAL, Interval, Phase, Place
 from gpuwatch.model.process_state import ProcessState
 from gpuwatch.model.rank_comparison import RankSteps, RankWork
 from gpuwatch.model.recording import Gap, RunInfo
@@ -130,6 +131,8 @@ class Costs:
     threads_ms: float = 0.0
     index_ms: float = 0.0
     wrapper_ms: float = 0.0
+    # Whether the loop waits for batches to be handed over, more than for them to be made.
+    handed_over: bool = field(default=False, metadata=INTERNAL)
     # Whether it is not known how long a step takes: then all times are of a step of about one second.
     relative: bool = False
 

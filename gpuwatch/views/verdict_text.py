@@ -111,7 +111,7 @@ def claim(verdict: Verdict) -> str:
 
 
 def _about_input(verdict: Verdict) -> str:
-    """Return what is said of the input beside steps that changed: what it would win over the whole run is no part of them."""
+    """Return what is said of the input beside another bound, or beside steps that changed: what it would win over the run."""
     gain, steps = verdict.speedup_if_input_free, verdict.reason
     if verdict.leave_input_alone:
         return _ALONE
@@ -154,7 +154,8 @@ def _loader_claim(verdict: Verdict, steps: LoaderSteps) -> str:
         if _waits_for_core(verdict, steps)
         else f"{share} is input wait"
     )
-    return _LOADER_CLAIMS[verdict.bound].format(role=steps.role, share=share, wait=wait, cores=cores, won=won(verdict))
+    said = _LOADER_CLAIMS[verdict.bound].format(role=steps.role, share=share, wait=wait, cores=cores, won=won(verdict))
+    return said if verdict.bound == "cpu" else said + _about_input(verdict)
 
 
 def _waits_for_core(verdict: Verdict, steps: LoaderSteps) -> bool:

@@ -217,7 +217,12 @@ def without_workers(seen: Starved) -> Costs:
     """Return the costs of the loop that makes its batches itself, and is sent none.
 
     It waits for a core as long as a worker does. What its workers' start-up costs is worker-restart's matter."""
-    return replace(seen.costs, workers=0, work_ms=max(seen.fetch.mean_wall_ms, 1e-3))
+    return _made_alone(seen.costs, max(seen.fetch.mean_wall_ms, 1e-3))
+
+
+def _made_alone(costs: Costs, work_ms: float) -> Costs:
+    """Return the costs of a loop whose training process spends so long on a batch: the CPU time of sending it goes, too."""
+    return replace(costs, workers=0, work_ms=work_ms, work_cpu_ms=min(costs.work_cpu_ms, work_ms))
 
 
 def _lighter(seen: Starved, receive_ms: float) -> Costs:
@@ -226,7 +231,7 @@ def _lighter(seen: Starved, receive_ms: float) -> Costs:
     made_ms = seen.fetch.mean_wall_ms - (seen.fetch.delay_ms or 0.0) + (seen.fetch.serialise_ms or 0.0) / LIGHTER
     least = max(costs.device_ms, made_ms / workers, made_ms / costs.cores)
     step = max(costs.step_ms - receive_ms * (1.0 - 1.0 / LIGHTER), min(least, costs.step_ms))
-    return replace(costs, workers=0, work_ms=step - costs.device_ms)
+    return _made_alone(costs, step - costs.device_ms)
 
 
 def _size(fetch: FetchProfile, many: bool) -> str:

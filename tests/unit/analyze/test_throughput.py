@@ -62,6 +62,25 @@ def test_blocked_work_needs_no_core() -> None:
     assert throughput.predict(costs, throughput.with_workers(costs, 8), "").predicted == pytest.approx(4.0)
 
 
+def test_a_wait_that_is_none_of_the_workers_work_is_won_as_measured() -> None:
+    """Batches of 2 ms that take 100 ms to be received: a free input leaves the 10 ms of the device."""
+    costs = replace(exact(2.0, 10.0, 2), step_ms=100.0, seconds=100.0, handed_over=True)
+    assert throughput.free_input(costs).predicted == pytest.approx(10.0, rel=0.02)
+    # Of another wait it is not known what would end it.
+    assert throughput.free_input(replace(costs, handed_over=False)).predicted == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("sent", "received", "handed_over"), [(3.0, 5.0, True), (0.1, 5.0, False), (2.0, 3.0, False)])
+def test_batches_that_take_long_to_send_and_to_receive_are_handed_over(
+    sent: float, received: float, handed_over: bool
+) -> None:
+    loader = make_loader(fetch=make_fetch(serialise_ms=sent))
+    assert loader.queue is not None
+    loader = replace(loader, queue=replace(loader.queue, receive_ms=received))
+    costs = measure_costs(loader, make_machine(), 0.0)
+    assert costs is not None and costs.handed_over is handed_over
+
+
 def test_startup_dilutes_a_gain() -> None:
     costs = replace(exact(20.0, 10.0, 1), startup_s=10.0, seconds=30.0)
     faster = throughput.predict(costs, throughput.with_work(costs, 0.5), "")
