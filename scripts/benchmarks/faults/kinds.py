@@ -102,8 +102,8 @@ def pyspy(wrapper: psutil.Process) -> Processes:
 
 
 def itself(wrapper: psutil.Process) -> Processes:
-    """Return gpuwatch's own process."""
-    return [wrapper]
+    """Return gpuwatch's own process, once it has started the training: before that there is none to change."""
+    return [wrapper] if trainer(wrapper) else []
 
 
 def signalled(
