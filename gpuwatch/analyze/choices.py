@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from gpuwatch.analyze.syntax import parsed
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import Place
 from gpuwatch.model.threads import Line
 from gpuwatch.words.source_code import is_library
 
-_MOST_LINES = 5_000
 # What makes a batch of rows of one length, from the surest to the least.
 _PADDING_OPTION = "padding"
 _PADS = ({"pad_sequence", "pad"}, {"zeros", "full", "new_zeros", "new_full", "ones"})
@@ -94,12 +94,8 @@ def _line(file: str, call: Call) -> Line:
 
 @lru_cache(maxsize=256)
 def _calls(file: str) -> tuple[Call, ...]:
-    lines = linecache.getlines(file)
-    if not lines or len(lines) > _MOST_LINES:
-        return ()
-    try:
-        tree = ast.parse("".join(lines))
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(file)
+    if tree is None:
         return ()
     found: list[Call] = []
     _collect(tree, "<module>", found)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from gpuwatch.analyze.attached.loops import LoopAt
-from gpuwatch.analyze.lines.constructions import parsed
+from gpuwatch.analyze.syntax import parsed
 from gpuwatch.model.measures import Place
 from gpuwatch.words.source_code import is_library
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-_MOST_LINES = 5_000
+from gpuwatch.analyze.syntax import parsed
+
 # Functions other than classes that build what lasts: by name, or by how the name begins.
 _BUILDS = frozenset(("connect", "compile", "get_encoding", "get_tokenizer", "load_model"))
 _BUILDS_BY = ("from_", "create", "make_")
@@ -115,18 +115,6 @@ def _assignments(function: Function) -> Iterator[tuple[ast.AST, list[ast.AST]]]:
             yield node.value, [node.target]
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
             yield node.context_expr, [node.optional_vars]
-
-
-@lru_cache(maxsize=256)
-def parsed(file: str, most_lines: int = _MOST_LINES) -> ast.Module | None:
-    """Return a file's code; None where it is longer than that, or no Python."""
-    lines = linecache.getlines(file)
-    if not lines or len(lines) > most_lines:
-        return None
-    try:
-        return ast.parse("".join(lines))
-    except (SyntaxError, ValueError, RecursionError):
-        return None
 
 
 @lru_cache(maxsize=256)

@@ -7,16 +7,15 @@ compiled code (numpy, builtins) has no frame. What cannot be distinguished from 
 from __future__ import annotations
 
 import ast
-import linecache
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from gpuwatch.analyze.lines.element_loops import element_lines
 from gpuwatch.analyze.lines.frames import Frame
+from gpuwatch.analyze.syntax import parsed
 from gpuwatch.words.source_code import is_library, package_of
 
-_MOST_LINES = 5_000
 # Packages whose functions compute on the host, never on a tensor.
 _HOST = frozenset(
     [
@@ -184,12 +183,8 @@ def is_host_line(file: str, line: int) -> bool:
 
 @lru_cache(maxsize=256)
 def _read(file: str) -> _Source | None:
-    lines = linecache.getlines(file)
-    if not lines or len(lines) > _MOST_LINES:
-        return None
-    try:
-        tree = ast.parse("".join(lines))
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(file)
+    if tree is None:
         return None
     modules = imported_packages(tree)
     found: set[int] = set()

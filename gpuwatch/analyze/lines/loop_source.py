@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from gpuwatch.analyze.lines.constructions import parsed
 from gpuwatch.analyze.lines.host_code import call_kinds, imported_packages
+from gpuwatch.analyze.syntax import parsed
 from gpuwatch.words.source_code import is_library
 
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Module

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import linecache
 from functools import lru_cache
 
+from gpuwatch.analyze.syntax import parsed
 from gpuwatch.model.hot_lines import Callee
 
-_MOST_LINES = 5_000
 # What does something at its own line; a name or a constant on a line of its own is an argument of what began above.
 _WORKS = (ast.Call, ast.Subscript, ast.BinOp, ast.Compare, ast.Await, ast.Yield, ast.YieldFrom)
 
@@ -55,7 +54,7 @@ def _path(node: ast.expr) -> tuple[str, ...]:
 @lru_cache(maxsize=2048)
 def _at(file: str, line: int) -> tuple[ast.AST, ...]:
     """Return the nodes of a file that a line is part of, from outside in; only these are looked at, of however long a file."""
-    tree = _parsed(file)
+    tree = parsed(file)
     found: list[ast.AST] = []
     ahead: list[ast.AST] = [] if tree is None else [tree]
     for node in ahead:
@@ -78,7 +77,7 @@ def _holds(node: ast.AST, line: int) -> bool:
 @lru_cache(maxsize=256)
 def _modules(file: str) -> dict[str, str]:
     """Return the modules that a file imports, by their names in it."""
-    tree = _parsed(file)
+    tree = parsed(file)
     ahead: list[ast.AST] = [] if tree is None else [tree]
     found: dict[str, str] = {}
     for node in ahead:
@@ -86,14 +85,3 @@ def _modules(file: str) -> dict[str, str]:
             found |= {alias.asname or alias.name.partition(".")[0]: alias.name for alias in node.names}
         ahead += [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr)]
     return found
-
-
-@lru_cache(maxsize=256)
-def _parsed(file: str) -> ast.Module | None:
-    lines = linecache.getlines(file)
-    if not lines or len(lines) > _MOST_LINES:
-        return None
-    try:
-        return ast.parse("".join(lines))
-    except (SyntaxError, ValueError, RecursionError):
-        return None
