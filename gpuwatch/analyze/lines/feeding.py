@@ -17,11 +17,12 @@ from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.loop_source import BatchLines, batch_lines, is_generator, loops_around, scope_line
 from gpuwatch.analyze.lines.model_calls import model_begins, part_of
 from gpuwatch.analyze.lines.samples import Sample
+from gpuwatch.analyze.lines.waiting import waits_for_others
 from gpuwatch.analyze.numbers.statistics import share_of_blocks
 from gpuwatch.model.hot_lines import INPUT
 from gpuwatch.model.loader_profile import Feed
 from gpuwatch.model.measures import Interval
-from gpuwatch.words.source_code import hands_over, is_library, package_of, runs_program
+from gpuwatch.words.source_code import hands_over, is_library, package_of
 
 _TRAINS = ("backward", "optimizer")
 # So few samples of the model do not say through which lines it is called; of a function's, a line with less of them was
@@ -66,14 +67,9 @@ def find_feed(samples: Sequence[Sample], about: OwnLoop) -> tuple[list[str], Fee
     unread = sum(s.weight for s in samples if found[s.stack] is None)
     if not loops.is_known or unread > _UNREAD * sum(s.weight for s in samples):
         return [sample.activity for sample in samples], Feed(None, "no source")
-    gets = [bool(found[sample.stack]) and not _is_handed(sample.stack) for sample in samples]
+    gets = [bool(found[sample.stack]) and not waits_for_others(sample.stack) for sample in samples]
     activities = [INPUT if mine else sample.activity for sample, mine in zip(samples, gets, strict=True)]
     return activities, Feed(_share(samples, gets, about.ran))
-
-
-def _is_handed(stack: Stack) -> bool:
-    """Say whether a stack waits for what another thread or process makes, none that it started for this."""
-    return hands_over(stack[-1].file) and not any(runs_program(frame.file, frame.name) for frame in stack)
 
 
 def _share(samples: Sequence[Sample], gets: Sequence[bool], ran: float | None) -> Interval | None:

@@ -7,7 +7,8 @@ from typing import Literal
 
 from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.analyze.lines.host_code import is_host_code
-from gpuwatch.words.source_code import hands_over, is_framework, is_library, package_of, runs_program
+from gpuwatch.analyze.lines.waiting import waits_for_program
+from gpuwatch.words.source_code import hands_over, is_framework, is_library, package_of
 
 # `torch`: torch's own code outside of the model, which a loss or a model written out in tensor operations may be as well;
 # `library`: other installed code there, which is neither; `own`: the user's code, and what it calls in C.
@@ -92,7 +93,7 @@ def _outside(frames: Sequence[Frame]) -> Part:
         if leaf is not None and is_host_code(frames):
             return "host"
         return "torch" if any(part in _slashed(frame) for frame in frames for part in _COMPILERS) else "own"
-    if any(runs_program(frame.file, frame.name) for frame in frames):
+    if waits_for_program(frames):
         return "host"
     if hands_over(leaf.file):
         return "waiting"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from gpuwatch.analyze.lines.frames import Frame
 from gpuwatch.model.hot_lines import HotLine
 from gpuwatch.model.measures import Place
 from gpuwatch.words.source_code import hands_over, locks_processes, package_of, runs_program
@@ -15,9 +16,11 @@ _CLIENTS = frozenset(["urllib3", "requests", "httpx", "httpcore", "aiohttp", "gr
 WAITING = frozenset(("wait", "acquire", "join"))
 # A line with this share of the loading is what it waits in.
 LINE_SHARE = 0.4
+# The calls of a hot line, or the frames of a sample.
+Stack = Sequence[Place] | Sequence[Frame]
 
 
-def _innermost_file(stack: Sequence[Place]) -> str:
+def _innermost_file(stack: Stack) -> str:
     return stack[-1].file if stack else ""
 
 
@@ -35,13 +38,13 @@ def takes_turns(line: HotLine | None) -> bool:
     return "semlock" in words(line) or locks_processes(_innermost_file(line.stack))
 
 
-def waits_for_others(stack: Sequence[Place]) -> bool:
+def waits_for_others(stack: Stack) -> bool:
     """Say whether a stack ends where Python waits for a lock, a queue or a pipe that others give or fill; a program that it
     started itself, and waits for, is its own work."""
     return hands_over(_innermost_file(stack)) and not waits_for_program(stack)
 
 
-def waits_for_program(stack: Sequence[Place]) -> bool:
+def waits_for_program(stack: Stack) -> bool:
     """Say whether a stack starts another program and waits for its end."""
     return any(runs_program(call.file, call.function or "") for call in stack)
 
