@@ -84,10 +84,15 @@ def measure_costs(
     )
 
 
+def receive_ms_of(loader: LoaderProfile) -> float:
+    """Return what a batch takes to be received (ms); 0 where that was not recorded."""
+    return (loader.queue.receive_ms or 0.0) if loader.queue is not None else 0.0
+
+
 def _is_handed_over(loader: LoaderProfile, wait_ms: float, step_ms: float) -> bool:
     """Say whether most of the wait is receiving batches, which take long to send as well: else it is a core or the
     interpreter lock that a batch waits for."""
-    received = (loader.queue.receive_ms or 0.0) if loader.queue is not None else 0.0
+    received = receive_ms_of(loader)
     sent = (loader.fetch.serialise_ms or 0.0) if loader.fetch is not None else 0.0
     return received >= max(MOST_OF_WAIT * wait_ms, OF_STEP * step_ms, 1e-3) and sent >= SENT_OF_RECEIVED * received
 

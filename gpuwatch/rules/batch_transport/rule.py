@@ -25,6 +25,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuwatch.analyze import throughput
+from gpuwatch.analyze.costs import receive_ms_of
 from gpuwatch.diagnosis.evidence import certainty, hot_line, operations, place, share_of, wait_evidence
 from gpuwatch.diagnosis.frameworks import loader_edit
 from gpuwatch.diagnosis.needs import STARVED_LOOP, WORKERS, Starved
@@ -236,11 +237,6 @@ def _lighter(seen: Starved, receive_ms: float) -> Costs:
 
 def _size(fetch: FetchProfile, many: bool) -> str:
     return f"{fetch.tensors_per_batch:.0f} tensors" if many else f"{(fetch.bytes_per_batch or 0) / 1e6:.1f} MB"
-
-
-def receive_ms_of(loader: LoaderProfile) -> float:
-    """Return what a batch takes to be received (ms); 0 where that was not recorded."""
-    return (loader.queue.receive_ms or 0.0) if loader.queue is not None else 0.0
 
 
 def receive_share(loader: LoaderProfile) -> float:
