@@ -118,21 +118,17 @@ def _meant(base: str | None, *files: str | None) -> tuple[str | None, tuple[str 
 
 def _sarif(report: Report) -> str:
     from gpuwatch.rules import all_rules
+    from gpuwatch.store.identity import working_tree
     from gpuwatch.views.json import dumps
     from gpuwatch.views.sarif import to_dict
 
+    folder = Path(report.run.cwd)
     pages = {rule.id: (rule.title, _text_of(rule.sections())) for rule in all_rules()}
-    return dumps(to_dict(report, _working_copy(report.run.cwd), pages)) + "\n"
+    return dumps(to_dict(report, str(working_tree(folder) or folder), pages)) + "\n"
 
 
 def _text_of(sections: dict[str, str]) -> str:
     return "\n\n".join(f"{heading}\n{text}" for heading, text in sections.items())
-
-
-def _working_copy(cwd: str) -> str:
-    """Return the top of the git working copy that a folder is in; the folder itself where there is none."""
-    folders = [Path(cwd), *Path(cwd).parents]
-    return str(next((folder for folder in folders if (folder / ".git").exists()), Path(cwd)))
 
 
 def _is_run(value: str | None, base: str | None) -> bool:

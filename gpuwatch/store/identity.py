@@ -53,9 +53,14 @@ def identity_of(cwd: Path, environ: Mapping[str, str] = os.environ, root: Path =
     return {name: mask_arguments([value])[0][:_LONGEST] for name, value in found.items() if value}
 
 
+def working_tree(folder: Path) -> Path | None:
+    """Return the top of the git working tree around a folder; None where there is none."""
+    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+
+
 def commit_of(folder: Path) -> str | None:
     """Return the commit that is checked out in the working tree around a folder; None where there is none."""
-    tree = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+    tree = working_tree(folder)
     if tree is None:
         return None
     git = tree / ".git"
