@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from string import Template
 from urllib.parse import quote, urlsplit
 
 from gpuwatch.model.fleet import Fleet
 from gpuwatch.views import text
 from gpuwatch.views.fleet_rows import Cell, Section, headline, lost_of, name_of, notes, sections, unit
 from gpuwatch.views.html.markup import Markup, content, el
-from gpuwatch.views.html.page import asset
+from gpuwatch.views.html.page import asset, fill
 
 
 def render(fleet: Fleet) -> str:
     """Return the summary as one self-contained HTML page."""
     shown = sections(fleet)
     body = content([_header(fleet), _navigation(shown), el("main", _verdict(fleet), [_section(s) for s in shown])])
-    return Template(asset("fleet.html")).substitute(
-        title=content(f"gpuwatch: {headline(fleet)}"),
-        style=asset("style.css") + asset("fleet.css"),
+    return fill(
+        "fleet.html",
+        content(f"gpuwatch: {headline(fleet)}"),
+        asset("style.css") + asset("fleet.css"),
         body=body,
         page_js=asset("page.js"),
         tables_js=asset("tables.js"),

@@ -54,9 +54,10 @@ def _fill(report: Report, sections: Markup, data: str, packed: Packed, lanes: La
         ]
     }
     title = content(f"gpuwatch: {headline(report.verdict)}")
-    return Template(asset("page.html")).substitute(
-        title=title,
-        style=asset("style.css"),
+    return fill(
+        "page.html",
+        title,
+        asset("style.css"),
         body=sections,
         report=data,
         lanes=packed.blob,
@@ -124,6 +125,12 @@ def _as_table(lanes: Lanes) -> Markup:
         el("summary", "The same in figures"),
         table(["lane", "of", "what was measured"], rows + marks, "Lanes of the timeline in figures"),
     )
+
+
+def fill(name: str, title: str, style: str, **parts: str) -> str:
+    """Return a page with its parts; all pages have one head, which says what a page may load and run: nothing from elsewhere."""
+    head = Template(asset("head.html")).substitute(title=title, style=style)
+    return Template(asset(name)).substitute(head=head, **parts)
 
 
 def asset(name: str) -> str:

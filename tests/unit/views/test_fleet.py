@@ -16,7 +16,8 @@ from gpuwatch.model.fleet import CostlyLine, Fleet, FleetGroup, FleetRun, Lost, 
 from gpuwatch.views import fleet_json, fleet_table, terminal
 from gpuwatch.views.fleet_rows import headline, notes, sections
 from gpuwatch.views.html.fleet import address, render
-from gpuwatch.views.html.page import asset
+from gpuwatch.views.html.page import render as render_report
+from tests.builders import make_report
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -111,7 +112,7 @@ def test_foreign_text_steers_no_terminal_and_ends_no_element() -> None:
 
 def test_the_page_may_do_what_the_report_may() -> None:
     policy = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">')
-    (mine,), (reports,) = policy.findall(render(make_fleet())), policy.findall(asset("page.html"))
+    (mine,), (reports,) = policy.findall(render(make_fleet())), policy.findall(render_report(make_report()))
     assert mine == reports and "default-src 'none'" in mine
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", render(make_fleet()))
 
